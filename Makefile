@@ -1,0 +1,36 @@
+# The two commands of this project are `make demo` and `make test`; each sets everything up.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN ?= runs/demo
+
+.PHONY: install demo test torture bench lint
+
+install: $(VENV)/installed
+
+# torch first: a range that pip resolves by itself would bring several GB of CUDA packages.
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "aloe-hub needs Python 3.11 or later"'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: install
+	$(BIN)/aloe demo --run $(RUN)
+
+test: install lint
+	$(BIN)/python -m pytest -m 'not torture'
+
+torture: install
+	$(BIN)/python -m pytest -m torture -s
+
+bench: install
+	$(BIN)/python bench/scoring.py
+	$(BIN)/python bench/filter.py
+	$(BIN)/python bench/trees.py
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
