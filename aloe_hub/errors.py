@@ -1,0 +1,47 @@
+"""Everything that aloe-hub raises on purpose, as one small tree.
+
+    AloeError                 one line for a person: the offending value, where it stood, what to do
+    ├── UsageError            an option or a model string that cannot be meant (exit status 2)
+    ├── DataError             a file or a row that cannot be used: names the file and the line
+    ├── SettingsDiffer        a run folder that was made with other settings
+    ├── ParseError            a model's answer that cannot be read; carries the answer
+    └── ChatError             a call to a model that failed for good
+
+The command line prints any of them as one line and exits; a traceback is shown only with `--debug`.
+"""
+
+
+class AloeError(Exception):
+    """Base of all errors that a user of aloe-hub is meant to read."""
+
+    exit_status = 1
+
+
+class UsageError(AloeError):
+    """An option, a model string or a recipe that cannot be meant."""
+
+    exit_status = 2
+
+
+class DataError(AloeError):
+    """A file or a row that cannot be used."""
+
+
+class SettingsDiffer(AloeError):
+    """A run folder made with other settings: mixing them would make a run that nobody can repeat."""
+
+
+class ParseError(AloeError):
+    """A model's answer that cannot be read. Never a guess: the caller asks again or gives up."""
+
+    def __init__(self, wanted: str, text: str) -> None:
+        super().__init__(f"model returned no {wanted}: {_shortened(text)!r}")
+        self.text = text
+
+
+class ChatError(AloeError):
+    """A call to a model that failed for good."""
+
+
+def _shortened(text: str, limit: int = 200) -> str:
+    return text if len(text) <= limit else text[:limit] + "…"

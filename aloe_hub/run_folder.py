@@ -1,0 +1,108 @@
+"""A run folder: plain files that a person can read, and `run.toml`, which says how they were made.
+
+Each stage writes down its settings before it starts. A later command with other settings is refused, with the difference named:
+two halves of a file made under two settings are a run that nobody can repeat.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from aloe_hub import __version__
+from aloe_hub.errors import DataError, SettingsDiffer
+from aloe_hub.jsonl import atomic_file, read_rows
+from aloe_hub.types import Persona, Row
+
+Settings = Mapping[str, Any]
+
+
+class RunFolder:
+    """The folder given with `--run`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def file(self, name: str) -> Path:
+        return self.path / name
+
+    def settings(self) -> dict[str, Any]:
+        """What `run.toml` says; empty for a folder that is not a run yet."""
+        path = self.file("run.toml")
+        try:
+            return tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except NotADirectoryError:
+            raise DataError(f"{self.path}: not a folder") from None
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise DataError(f"{path}: cannot be read ({error})") from None
+
+    def claim(self, stage: str, settings: object) -> None:
+        """Write down what `stage` is about to be made with.
+
+        Raises:
+            SettingsDiffer: the folder holds work of this stage that was made with other settings.
+        """
+        now = plain(settings)
+        run = self.settings()
+        if stage in run:
+            difference = next(iter(differences(run[stage], now)), None)
+            if difference is None:
+                return
+            name, before, after = difference
+            raise SettingsDiffer(
+                f"{self.file('run.toml')}: {stage}.{name} is {before!r} there and {after!r} now; "
+                "give the same settings, or another --run folder"
+            )
+        run.setdefault("made_with", {"aloe_hub": __version__, "python": platform.python_version()})
+        run[stage] = now
+        with atomic_file(self.file("run.toml")) as file:
+            file.write(tomli_w.dumps(run))
+
+    def personas(self, split: str) -> list[Persona]:
+        """The personas of one split, in pool order.
+
+        Raises:
+            DataError: there is no pool here, or its split is empty.
+        """
+        path = self.file("personas.jsonl")
+        if not path.exists():
+            raise DataError(f"{path}: no such file; make the pool first: aloe personas --run {self.path}")
+        found = [persona for name, persona in read_rows(path, _split_and_persona) if name == split]
+        if not found:
+            raise DataError(f"{path}: no persona in split {split!r}; was the pool made with --test-profiles 0?")
+        return found
+
+
+def plain(settings: object) -> dict[str, Any]:
+    """Settings as TOML can hold them: no None, no tuples."""
+    table = asdict(settings) if is_dataclass(settings) and not isinstance(settings, type) else dict(settings)  # type: ignore[call-overload]
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in table.items() if value is not None}
+
+
+def differences(before: Settings, after: Settings) -> Iterator[tuple[str, Any, Any]]:
+    """(name, before, after) of each setting that is not the same; None where it is absent."""
+    for name in (*before, *(name for name in after if name not in before)):
+        if before.get(name) != after.get(name):
+            yield name, before.get(name), after.get(name)
+
+
+def policy_file(policy: str) -> str:
+    """A file name for a model string: `scripted:plain` → `scripted_plain.jsonl`.
+
+    >>> policy_file("local:org/model@main")
+    'local_org_model_main.jsonl'
+    """
+    return re.sub(r"[^A-Za-z0-9.-]+", "_", policy).strip("._") + ".jsonl"
+
+
+def _split_and_persona(row: Row) -> tuple[str, Persona]:
+    return row["split"], Persona.from_row(row)

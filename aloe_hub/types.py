@@ -1,0 +1,259 @@
+"""The nouns of ALOE: persona, exchange, tree, transcript. Frozen values, standard library only.
+
+Every value has an id that follows from its content (never from when or where it was made), and turns into a JSON row and
+back without loss: `from_row(value.to_row()) == value`, also through `json.dumps`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
+
+Row = dict[str, Any]
+Index = Literal[0, 1]
+ReplySource = Literal["tailored", "plain", "policy"]
+Order = Literal["01", "10"]
+TextSource = Literal["seed", "generated", "imported"]
+
+
+def digest(*parts: object) -> str:
+    """First 16 hex digits of the SHA-256 of the canonical JSON of `parts`.
+
+    >>> digest("a profile", "a personality")
+    'ccefb4b39f19c2bc'
+    """
+    return _sha256(parts).hexdigest()[:16]
+
+
+def call_seed(*parts: object) -> int:
+    """A 31-bit seed for one call: the same parts give the same seed on every machine.
+
+    >>> call_seed("tree", 0, "user", "", 0)
+    1455953965
+    """
+    return int.from_bytes(_sha256(parts).digest()[:4], "big") & 0x7FFF_FFFF
+
+
+def _sha256(parts: tuple[object, ...]) -> hashlib._Hash:
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class PoolText:
+    """One profile or one personality of the pool, and how it came in.
+
+    `nearest` is the highest cosine similarity to what the pool held before, by the pool's embedder; None where it was not
+    asked (seeds and imported texts are never filtered).
+    """
+
+    text: str
+    source: TextSource
+    round: int = 0
+    nearest: float | None = None
+
+    @property
+    def id(self) -> str:
+        return digest(self.text)
+
+    def to_row(self) -> Row:
+        return {"id": self.id, "text": self.text, "source": self.source, "round": self.round, "nearest": self.nearest}
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        return cls(row["text"], row["source"], row["round"], row["nearest"])
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """A profile (objective facts: what is talked about) and a personality (traits: how). Paper, section 2.1."""
+
+    profile: str
+    personality: str
+
+    @property
+    def persona_id(self) -> str:
+        return digest(self.profile, self.personality)
+
+    @property
+    def profile_id(self) -> str:
+        return digest(self.profile)
+
+    @property
+    def personality_id(self) -> str:
+        return digest(self.personality)
+
+    def to_row(self) -> Row:
+        return {
+            "persona_id": self.persona_id,
+            "profile_id": self.profile_id,
+            "personality_id": self.personality_id,
+            "profile": self.profile,
+            "personality": self.personality,
+        }
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        return cls(row["profile"], row["personality"])
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat message, as every chat API and TRL have it."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+    def to_row(self) -> Row:
+        return {"role": self.role, "content": self.content}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One of the two replies of a fork."""
+
+    source: ReplySource
+    text: str
+
+    def to_row(self) -> Row:
+        return {"source": self.source, "text": self.text}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the judge said when it saw the replies in one order. `choice` counts replies, not positions; None is a tie."""
+
+    order: Order
+    choice: Index | None
+    text: str
+
+    def to_row(self) -> Row:
+        return {"order": self.order, "choice": self.choice, "text": self.text}
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One user message, what it has revealed so far, and the fork of two replies."""
+
+    user: str
+    inferred: Persona
+    replies: tuple[Reply, Reply]
+    verdicts: tuple[Verdict, Verdict]
+    spoken: Index  # a coin that never looks at the verdicts
+
+    @property
+    def preferred(self) -> Index | None:
+        """The reply that both orders agree on, or None for a tie."""
+        if self.replies[0].text == self.replies[1].text:
+            return None
+        first, second = (verdict.choice for verdict in self.verdicts)
+        return first if first == second else None
+
+    @property
+    def messages(self) -> tuple[Message, Message]:
+        """The exchange as it was spoken."""
+        return Message("user", self.user), Message("assistant", self.replies[self.spoken].text)
+
+    def to_row(self) -> Row:
+        return {
+            "user": self.user,
+            "inferred_profile": self.inferred.profile,
+            "inferred_personality": self.inferred.personality,
+            "replies": [reply.to_row() for reply in self.replies],
+            "verdicts": [verdict.to_row() for verdict in self.verdicts],
+            "preferred": self.preferred,
+            "spoken": self.spoken,
+        }
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        first, second = (Reply(**reply) for reply in row["replies"])
+        one, other = (Verdict(**verdict) for verdict in row["verdicts"])
+        inferred = Persona(row["inferred_profile"], row["inferred_personality"])
+        return cls(row["user"], inferred, (first, second), (one, other), row["spoken"])
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A trunk of exchanges; each keeps the reply that was not spoken."""
+
+    tree_id: str
+    persona: Persona
+    exchanges: tuple[Exchange, ...] = ()
+
+    def grown(self, exchange: Exchange) -> Self:
+        return replace(self, exchanges=(*self.exchanges, exchange))
+
+    def spoken(self, turn: int) -> tuple[Message, ...]:
+        """The path actually spoken before `turn` (0-based), ended by the user's message of that turn."""
+        before = (message for exchange in self.exchanges[:turn] for message in exchange.messages)
+        return (*before, Message("user", self.exchanges[turn].user))
+
+    def to_row(self) -> Row:
+        return {
+            "tree_id": self.tree_id,
+            "persona_id": self.persona.persona_id,
+            "profile": self.persona.profile,
+            "personality": self.persona.personality,
+            "turns": [exchange.to_row() for exchange in self.exchanges],
+        }
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        exchanges = tuple(Exchange.from_row(turn) for turn in row["turns"])
+        return cls(row["tree_id"], Persona.from_row(row), exchanges)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One benchmark turn: the reply of the policy, its score (None: the judge could not be read), the judge's text."""
+
+    user: str
+    reply: str
+    score: float | None
+    judgement: str
+
+    def to_row(self) -> Row:
+        return {"user": self.user, "reply": self.reply, "score": self.score, "judgement": self.judgement}
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """A benchmark conversation of one policy with one held-out persona, and its scores."""
+
+    persona: Persona
+    policy: str
+    turns: tuple[Turn, ...]
+
+    @property
+    def conversation_id(self) -> str:
+        return digest(self.policy, self.persona.persona_id)
+
+    @property
+    def scores(self) -> tuple[float | None, ...]:
+        return tuple(turn.score for turn in self.turns)
+
+    def to_row(self) -> Row:
+        return {
+            "conversation_id": self.conversation_id,
+            "policy": self.policy,
+            "persona_id": self.persona.persona_id,
+            "profile": self.persona.profile,
+            "personality": self.persona.personality,
+            "turns": [turn.to_row() for turn in self.turns],
+        }
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        return cls(Persona.from_row(row), row["policy"], tuple(Turn(**turn) for turn in row["turns"]))
+
+    def to_scores_row(self) -> Row:
+        """What `evaluate.load("aloe")` needs of this conversation; its cluster is the persona's profile."""
+        return {
+            "conversation_id": self.conversation_id,
+            "persona_id": self.persona.persona_id,
+            "profile_id": self.persona.profile_id,
+            "scores": list(self.scores),
+        }
