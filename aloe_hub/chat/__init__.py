@@ -1,0 +1,27 @@
+"""How a model is named: one string everywhere, turned into a `Chat` here."""
+
+from __future__ import annotations
+
+from aloe_hub.chat.base import Chat
+from aloe_hub.errors import UsageError
+
+LATER = ("local", "hub", "http", "https")
+
+
+def open_chat(model: str) -> Chat:
+    """The `Chat` that a model string names.
+
+    Raises:
+        UsageError: an unknown scheme or policy, with the known ones.
+
+    >>> open_chat("scripted:plain")
+    Scripted(policy='plain')
+    """
+    scheme, colon, rest = model.partition(":")
+    if scheme == "scripted":
+        from aloe_hub.chat.scripted import Scripted
+
+        return Scripted(rest if colon else None)
+    if scheme in LATER and colon:
+        raise UsageError(f"model {model!r}: this version of aloe-hub speaks only to `scripted`; {scheme}: comes with a later one")
+    raise UsageError(f"model {model!r}: unknown scheme {scheme!r}; known: scripted, scripted:POLICY")

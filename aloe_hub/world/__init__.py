@@ -1,0 +1,13 @@
+"""The scripted world: a small world with known truth, in which the whole method runs offline and can be checked.
+
+A test bed, and called so wherever its numbers stand: it says nothing about language understanding. What is here:
+
+    lexicon.py     what there is to be said: kinds of facts, poles of traits, topics
+    sentences.py   one sentence in the first, second and third person
+    understanding.py  text → facts, traits and topics: the world's own grammar exactly, free text usefully
+    speaking.py    facts, traits and topics → messages, replies and persona texts
+    judging.py     how well a reply fits a persona, 1 to 5
+"""
+
+# Any change to what the world says or how it judges is another world: its numbers and models no longer compare.
+WORLD_VERSION = 1
