@@ -1,0 +1,156 @@
+"""The ALOE benchmark: each policy talks with the held-out personas, and a judge who knows the persona scores every reply 1 to 5.
+
+Paper, section 4. All conversations run at once; every finished one is journalled with its texts, so a stopped run goes on
+where it was. A score that cannot be read in three attempts is missing (null), never a number; a conversation whose user or
+policy failed for good goes to `transcripts/failed-POLICY.jsonl` with the reason, and is tried again by the next command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from aloe_hub.chat import open_chat
+from aloe_hub.chat.base import Chat
+from aloe_hub.errors import ChatError, DataError, ParseError, UsageError
+from aloe_hub.journal import Journal
+from aloe_hub.jsonl import read_rows, write_rows
+from aloe_hub.run_folder import RunFolder, policy_file
+from aloe_hub.stages import roles
+from aloe_hub.stages.roles import Call
+from aloe_hub.stages.trees import at_least
+from aloe_hub.stages.workers import for_each
+from aloe_hub.types import Message, Persona, Row, Transcript, Turn, digest
+from aloe_hub.world import WORLD_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkSettings:
+    """What decides the scores, beside the policy."""
+
+    user: str = "scripted"
+    judge: str = "scripted"
+    turns: int = 10
+    seed: int = 0
+    split: str = "test"
+    limit: int | None = None
+    world: int = WORLD_VERSION
+
+    def __post_init__(self) -> None:
+        at_least("--turns", self.turns, 1)
+        at_least("--seed", self.seed, 0)
+        if self.limit is not None:
+            at_least("--limit", self.limit, 1)
+
+
+async def converse(
+    persona: Persona, policy: Chat, user: Chat, judge: Chat, *, name: str, settings: BenchmarkSettings
+) -> Transcript:
+    """One conversation of `settings.turns` turns. The judge scores a reply while the conversation goes on.
+
+    Raises:
+        ParseError, ChatError: the user or the policy said nothing that can be used.
+    """
+    # The users' seeds leave the policy out: two policies meet the same users, as far as their replies let them.
+    conversation = digest(settings.seed, persona.persona_id, "benchmark")
+    spoken: tuple[Message, ...] = ()
+    scored: list[asyncio.Task[Turn]] = []
+    try:
+        async with asyncio.TaskGroup() as judges:
+            for turn in range(settings.turns):
+                call = Call(conversation, turn)
+                message = await roles.user_message(user, persona, spoken, call)
+                reply = await roles.policy_reply(policy, (*spoken, Message("user", message)), call)
+                scored.append(judges.create_task(_scored(judge, persona, spoken, message, reply, call)))
+                spoken = (*spoken, Message("user", message), Message("assistant", reply))
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return Transcript(persona, name, tuple(task.result() for task in scored))
+
+
+async def _scored(judge: Chat, persona: Persona, spoken: tuple[Message, ...], message: str, reply: str, call: Call) -> Turn:
+    try:
+        score, text = await roles.score(judge, persona, spoken, message, reply, call)
+    except ParseError as error:
+        return Turn(message, reply, None, error.text)
+    return Turn(message, reply, score, text)
+
+
+def evaluate_all(
+    run: RunFolder,
+    policies: Sequence[str],
+    settings: BenchmarkSettings,
+    *,
+    concurrency: int = 32,
+    on_progress: Callable[[str, int, int], None] = lambda policy, done, total: None,
+) -> int:
+    """Benchmark each policy on the run's held-out personas; returns how many conversations failed.
+
+    Writes `transcripts/POLICY.jsonl` (every text, score and judgement) and `scores/POLICY.jsonl` (what the metric needs).
+
+    Raises:
+        SettingsDiffer: the folder holds scores that were made with other settings.
+        UsageError: two policies would be written to one file.
+    """
+    at_least("--concurrency", concurrency, 1)
+    if not policies:
+        raise UsageError("--policy: give at least one, such as --policy scripted:tailored")
+    if len({policy_file(policy) for policy in policies}) < len(policies):
+        raise UsageError(f"--policy: two of {', '.join(policies)} would share one file")
+    chats = {policy: open_chat(policy) for policy in policies}
+    personas = run.personas(settings.split)[: settings.limit]
+    run.claim("evaluate", settings)
+    return sum(_evaluate(run, policy, chat, personas, settings, concurrency, on_progress) for policy, chat in chats.items())
+
+
+def _evaluate(
+    run: RunFolder,
+    policy: str,
+    chat: Chat,
+    personas: Sequence[Persona],
+    settings: BenchmarkSettings,
+    concurrency: int,
+    on_progress: Callable[[str, int, int], None],
+) -> int:
+    name = policy_file(policy)
+    final = run.file(f"transcripts/{name}")
+    scores = run.file(f"scores/{name}")
+    if final.exists():
+        written = _written(run, policy)
+        if not scores.exists():  # stopped between the two files
+            write_rows(scores, (transcript.to_scores_row() for transcript in written))
+        on_progress(policy, len(personas), len(personas))
+        return 0
+    user, judge = open_chat(settings.user), open_chat(settings.judge)
+    failures = run.file(f"transcripts/failed-{name}")
+    failures.unlink(missing_ok=True)  # what failed before is tried again
+    failed: list[Row] = []
+    with Journal(final, key="persona_id") as journal:
+        todo = [persona for persona in personas if persona.persona_id not in journal]
+        on_progress(policy, len(personas) - len(todo), len(personas))
+
+        async def work(persona: Persona) -> None:
+            try:
+                transcript = await converse(persona, chat, user, judge, name=policy, settings=settings)
+            except (ParseError, ChatError) as error:
+                failed.append({"persona_id": persona.persona_id, "policy": policy, "reason": str(error)})
+            else:
+                journal.append(transcript.to_row())
+            on_progress(policy, len(journal) + len(failed), len(personas))
+
+        asyncio.run(for_each(todo, work, concurrency))
+        if failed:
+            write_rows(failures, failed)
+            return len(failed)
+        journal.finish([persona.persona_id for persona in personas])
+    write_rows(scores, (transcript.to_scores_row() for transcript in _written(run, policy)))
+    return 0
+
+
+def _written(run: RunFolder, policy: str) -> list[Transcript]:
+    path = run.file(f"transcripts/{policy_file(policy)}")
+    transcripts = list(read_rows(path, Transcript.from_row))
+    if transcripts[0].policy != policy:
+        raise DataError(f"{path}: holds {transcripts[0].policy!r}, not {policy!r}; give another --run folder")
+    return transcripts

@@ -1,0 +1,158 @@
+"""How each role is asked: render its prompt, call its model, read the answer.
+
+An answer that cannot be read is asked again, up to `ATTEMPTS` times, each with another seed; then `ParseError` says what came
+instead. Seeds follow from (conversation, turn, role, order, attempt): the same call has the same seed on every machine, in
+every order of work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from aloe_hub import parsing, prompts
+from aloe_hub.chat import open_chat
+from aloe_hub.chat.base import Chat, ChatRequest, Role, Sampling
+from aloe_hub.errors import ParseError
+from aloe_hub.types import Message, Order, Persona, call_seed
+
+T = TypeVar("T")
+ATTEMPTS = 3
+
+SAMPLING: dict[Role, Sampling] = {
+    "profile": Sampling(temperature=1.0, max_tokens=4096),
+    "personality": Sampling(temperature=1.0, max_tokens=4096),
+    "user": Sampling(temperature=0.9, max_tokens=256),
+    "inferrer": Sampling(temperature=0.0, max_tokens=512),
+    "tailored": Sampling(temperature=0.7),
+    "plain": Sampling(temperature=0.7),
+    "policy": Sampling(temperature=0.7),
+    "judge": Sampling(temperature=0.0, max_tokens=256),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Which call of which conversation this is: what its seed is made of."""
+
+    conversation: str
+    turn: int
+
+    def seed(self, role: str, order: str, attempt: int) -> int:
+        return call_seed(self.conversation, self.turn, role, order, attempt)
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Who plays which role. `policy`: sample both replies of a fork from this model, on the bare chat messages."""
+
+    user: Chat
+    inferrer: Chat
+    tailored: Chat
+    plain: Chat
+    judge: Chat
+    policy: Chat | None = None
+
+    @classmethod
+    def of(cls, models: dict[str, str]) -> Cast:
+        """A cast from model strings by role; one `Chat` for each string, however many roles it plays."""
+        chats = {model: open_chat(model) for model in dict.fromkeys(models.values())}
+        return cls(**{role: chats[model] for role, model in models.items()})
+
+
+async def ask(
+    chat: Chat, role: Role, messages: Sequence[Message], call: Call, read: Callable[[str], T], order: str = ""
+) -> tuple[T, str]:
+    """The value that `read` finds in the answer, and the answer.
+
+    Raises:
+        ParseError: the last of `ATTEMPTS` answers could not be read either.
+        ChatError: the call failed for good.
+    """
+    failed: ParseError | None = None
+    for attempt in range(ATTEMPTS):
+        request = ChatRequest(tuple(messages), SAMPLING[role], call.seed(role, order, attempt), role)
+        reply = await chat.complete(request)
+        try:
+            return read(reply.text), reply.text
+        except ParseError as error:
+            failed = error
+    assert failed is not None
+    raise failed
+
+
+def prompted(name: str, **fields: str) -> tuple[Message, ...]:
+    """A prompt as the one user message that every chat template can hold."""
+    return (Message("user", prompts.load(name).render(**fields)),)
+
+
+async def user_message(chat: Chat, persona: Persona, spoken: Sequence[Message], call: Call) -> str:
+    """What the simulated user, who knows the full persona, writes next."""
+    fields = {"profile": persona.profile, "personality": persona.personality}
+    if spoken:
+        prompt = prompted("user_continuing", **fields, conversation=prompts.conversation(spoken))
+    else:
+        prompt = prompted("user_opening", **fields)
+    return (await ask(chat, "user", prompt, call, parsing.message))[0]
+
+
+async def inferred(chat: Chat, messages: Sequence[Message], call: Call) -> Persona:
+    """What the user's messages have revealed so far; the inferrer sees nothing else."""
+    said = [message for message in messages if message.role == "user"]
+    prompt = prompted("inferrer", user_messages=prompts.conversation(said))
+    return (await ask(chat, "inferrer", prompt, call, parsing.inferred))[0]
+
+
+async def tailored_reply(chat: Chat, spoken: Sequence[Message], message: str, known: Persona, call: Call) -> str:
+    """A reply that knows the inferred part of the persona."""
+    prompt = prompted(
+        "tailored_reply",
+        conversation=prompts.conversation(spoken),
+        message=message,
+        inferred_profile=known.profile or parsing.UNKNOWN,
+        inferred_personality=known.personality or parsing.UNKNOWN,
+    )
+    return (await ask(chat, "tailored", prompt, call, parsing.message))[0]
+
+
+async def plain_reply(chat: Chat, spoken: Sequence[Message], message: str, call: Call) -> str:
+    """A reply that knows nothing but the conversation."""
+    prompt = prompted("plain_reply", conversation=prompts.conversation(spoken), message=message)
+    return (await ask(chat, "plain", prompt, call, parsing.message))[0]
+
+
+async def policy_reply(chat: Chat, messages: Sequence[Message], call: Call, sample: str = "") -> str:
+    """A reply of a policy: it sees the bare chat messages, never a role prompt."""
+    return (await ask(chat, "policy", messages, call, parsing.message, sample))[0]
+
+
+async def verdict(
+    chat: Chat, persona: Persona, spoken: Sequence[Message], message: str, replies: tuple[str, str], order: Order, call: Call
+) -> tuple[int | None, str]:
+    """Which *position* the judge prefers when it sees `replies` in the order given (None: tie), and its text."""
+    prompt = prompted(
+        "pairwise_judge",
+        profile=persona.profile,
+        personality=persona.personality,
+        conversation=prompts.conversation(spoken),
+        message=message,
+        first=replies[0],
+        second=replies[1],
+    )
+    return await ask(chat, "judge", prompt, call, parsing.verdict, order)
+
+
+async def score(
+    chat: Chat, persona: Persona, spoken: Sequence[Message], message: str, reply: str, call: Call
+) -> tuple[float, str]:
+    """The benchmark judge's score of one reply, 1 to 5, and its text."""
+    prompt = prompted(
+        "benchmark_judge",
+        profile=persona.profile,
+        personality=persona.personality,
+        conversation=prompts.conversation(spoken),
+        message=message,
+        reply=reply,
+    )
+    return await ask(chat, "judge", prompt, call, parsing.score)

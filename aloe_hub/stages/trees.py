@@ -1,0 +1,212 @@
+"""Preference trees: one conversation for each persona, with a fork of two replies in every turn. Paper, section 2.2.
+
+In each turn (1) the simulated user writes, (2) the inferrer says what is known of the user, (3) a tailored and a plain reply
+are written to the same history, (4) the judge compares them in both orders, (5) a coin that does not look at the verdicts
+decides which one is spoken. The next turn follows the coin, so it need not wait for the judge: a turn costs three calls in
+sequence.
+
+A tree that cannot be grown (an answer that nobody can read, a call that failed for good) goes to `failed.jsonl` with the
+reason; the others are grown. `trees.jsonl` has its final name only when every tree is in it, or the failures were accepted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aloe_hub.errors import ChatError, ParseError, UsageError
+from aloe_hub.journal import Journal
+from aloe_hub.jsonl import partial_of
+from aloe_hub.run_folder import RunFolder
+from aloe_hub.stages import roles
+from aloe_hub.stages.roles import Call, Cast
+from aloe_hub.stages.workers import for_each
+from aloe_hub.types import Exchange, Index, Message, Order, Persona, Reply, Tree, Verdict, digest
+from aloe_hub.world import WORLD_VERSION
+
+ROLES = ("user", "inferrer", "tailored", "plain", "judge")
+
+
+@dataclass(frozen=True, slots=True)
+class TreeSettings:
+    """What decides a tree's bytes: `models` maps each role (and perhaps `policy`) to a model string."""
+
+    models: dict[str, str]
+    turns: int = 10
+    seed: int = 0
+    split: str = "train"
+    limit: int | None = None
+    world: int = WORLD_VERSION
+
+    def __post_init__(self) -> None:
+        at_least("--turns", self.turns, 1)
+        at_least("--seed", self.seed, 0)
+        if self.limit is not None:
+            at_least("--limit", self.limit, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Part `index` of `count`, counted from 1, as in `--shard 2/4`. Every count-th persona."""
+
+    index: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        index, slash, count = text.partition("/")
+        if not (slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
+            raise UsageError(f"--shard {text!r}: expected i/n with 1 <= i <= n, such as 1/4")
+        return cls(int(index), int(count))
+
+    def file(self) -> str:
+        return f"trees-{self.index}-of-{self.count}.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """What `grow_all` did."""
+
+    wanted: int
+    failed: int
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A turn before its verdicts."""
+
+    user: str
+    inferred: Persona
+    replies: tuple[Reply, Reply]
+    spoken: Index
+
+
+async def grow(persona: Persona, cast: Cast, *, tree_id: str, turns: int) -> Tree:
+    """Grow one tree. A turn that fails raises and leaves no trace: trees are values.
+
+    Raises:
+        ParseError, ChatError: the first thing that went wrong.
+    """
+    spoken: tuple[Message, ...] = ()
+    judged: list[asyncio.Task[Exchange]] = []
+    try:
+        async with asyncio.TaskGroup() as judges:
+            for turn in range(turns):
+                call = Call(tree_id, turn)
+                opened = await _open_turn(persona, spoken, cast, call)
+                # The next turn follows the coin, not the verdict, so it need not wait for the judge.
+                judged.append(judges.create_task(_judge(persona, spoken, opened, cast, call)))
+                reply = opened.replies[opened.spoken].text
+                spoken = (*spoken, Message("user", opened.user), Message("assistant", reply))
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return Tree(tree_id, persona, tuple(task.result() for task in judged))
+
+
+async def _open_turn(persona: Persona, spoken: tuple[Message, ...], cast: Cast, call: Call) -> _Opened:
+    user = await roles.user_message(cast.user, persona, spoken, call)
+    messages = (*spoken, Message("user", user))
+    inferred, replies = Persona("", ""), (Reply("policy", ""), Reply("policy", ""))
+    if cast.policy is not None:
+        first, second = await asyncio.gather(*(roles.policy_reply(cast.policy, messages, call, sample) for sample in ("0", "1")))
+        replies = Reply("policy", first), Reply("policy", second)
+    else:
+        inferred = await roles.inferred(cast.inferrer, messages, call)
+        tailored, plain = await asyncio.gather(
+            roles.tailored_reply(cast.tailored, spoken, user, inferred, call),
+            roles.plain_reply(cast.plain, spoken, user, call),
+        )
+        replies = Reply("tailored", tailored), Reply("plain", plain)
+    coin: Index = 1 if call.seed("coin", "", 0) & 1 else 0
+    return _Opened(user, inferred, replies, coin)
+
+
+async def _judge(persona: Persona, spoken: tuple[Message, ...], opened: _Opened, cast: Cast, call: Call) -> Exchange:
+    first, second = (reply.text for reply in opened.replies)
+    if first == second:  # nothing to compare: a tie that costs no call
+        verdicts = Verdict("01", None, ""), Verdict("10", None, "")
+    else:
+        asked = [
+            roles.verdict(cast.judge, persona, spoken, opened.user, (first, second), "01", call),
+            roles.verdict(cast.judge, persona, spoken, opened.user, (second, first), "10", call),
+        ]
+        forward, backward = await asyncio.gather(*asked)
+        verdicts = _verdict("01", *forward), _verdict("10", *backward)
+    return Exchange(opened.user, opened.inferred, opened.replies, verdicts, opened.spoken)
+
+
+def _verdict(order: Order, position: int | None, text: str) -> Verdict:
+    """A verdict on a position as a verdict on a reply: in order "10" the first position holds reply 1."""
+    if position is None:
+        return Verdict(order, None, text)
+    return Verdict(order, 1 if order[position] == "1" else 0, text)
+
+
+def tree_id_of(seed: int, persona: Persona, sample: int = 0) -> str:
+    return digest(seed, persona.persona_id, sample)
+
+
+def grow_all(
+    run: RunFolder,
+    settings: TreeSettings,
+    *,
+    shard: Shard | None = None,
+    concurrency: int = 32,
+    accept_failures: bool = False,
+    retry_failed: bool = False,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Grown:
+    """Grow the trees of a run folder, or of one shard of it, and go on where an earlier command stopped.
+
+    Raises:
+        SettingsDiffer: the folder holds trees that were grown with other settings.
+        AloeError: the disk is full, another process is at work, … ; what is journalled stays.
+    """
+    at_least("--concurrency", concurrency, 1)
+    personas = run.personas(settings.split)[: settings.limit]
+    if shard is not None:
+        personas = personas[shard.index - 1 :: shard.count]
+    wanted = {tree_id_of(settings.seed, persona): persona for persona in personas}
+    cast = Cast.of(settings.models)
+    run.claim("trees", settings)
+    final = run.file(shard.file() if shard else "trees.jsonl")
+    failures = final.with_name(final.name.replace("trees", "failed", 1))
+    if final.exists() and not (retry_failed and failures.exists()):
+        on_progress(len(wanted), len(wanted))
+        return Grown(len(wanted), 0, finished=True)
+    if retry_failed:
+        failures.unlink(missing_ok=True)
+        partial_of(failures).unlink(missing_ok=True)
+        if final.exists():  # it was finished without the failed ones: a journal again
+            final.rename(partial_of(final))
+    with Journal(final, key="tree_id") as trees, Journal(failures, key="tree_id") as failed:
+        todo = [(tree_id, persona) for tree_id, persona in wanted.items() if tree_id not in trees and tree_id not in failed]
+        on_progress(len(wanted) - len(todo), len(wanted))
+
+        async def work(item: tuple[str, Persona]) -> None:
+            tree_id, persona = item
+            try:
+                tree = await grow(persona, cast, tree_id=tree_id, turns=settings.turns)
+            except (ParseError, ChatError) as error:
+                failed.append({"tree_id": tree_id, "persona_id": persona.persona_id, "reason": str(error)})
+            else:
+                trees.append(tree.to_row())
+            on_progress(len(trees) + len(failed), len(wanted))
+
+        asyncio.run(for_each(todo, work, concurrency))
+        lost = [tree_id for tree_id in wanted if tree_id in failed]
+        if lost and not accept_failures:
+            return Grown(len(wanted), len(lost), finished=False)
+        if lost:
+            failed.finish(lost)
+        else:
+            failed.discard()
+        trees.finish([tree_id for tree_id in wanted if tree_id in trees])
+    return Grown(len(wanted), len(lost), finished=True)
+
+
+def at_least(option: str, value: int, least: int) -> None:
+    if value < least:
+        raise UsageError(f"{option} {value}: must be at least {least}")
