@@ -1,0 +1,1 @@
+"""The command `aloe`: options in, files out. app.py runs it, the other files hold its commands."""

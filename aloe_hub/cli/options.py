@@ -1,0 +1,54 @@
+"""Options that several commands share, and how long work is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+out = Console()
+err = Console(stderr=True)
+
+Run = Annotated[Path, typer.Option("--run", help="The run folder.", show_default=False)]
+Recipe = Annotated[str | None, typer.Option("--recipe", help="A recipe's name or TOML file; options given by hand win over it.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Same seed, same bytes.", show_default="0")]
+Limit = Annotated[int | None, typer.Option("--limit", help="Only the first N personas.", show_default="all")]
+Model = Annotated[str | None, typer.Option("--model", help="A model string, such as scripted.", show_default="scripted")]
+Turns = Annotated[int | None, typer.Option("--turns", help="Turns of each conversation.", show_default="10")]
+Concurrency = Annotated[int, typer.Option("--concurrency", help="Conversations in flight at once.")]
+Pairings = Annotated[int | None, typer.Option("--pairings", help="Personalities paired with each profile.", show_default="10")]
+TestProfiles = Annotated[int | None, typer.Option("--test-profiles", help="Profiles held out; 0 keeps all.", show_default="20")]
+TestPersonalities = Annotated[int | None, typer.Option("--test-personalities", help="Personalities held out.", show_default="5")]
+
+
+def recipe_table(recipe: str | None, stage: str) -> dict[str, Any]:
+    """What the recipe says of one stage."""
+    from aloe_hub.recipe import read_recipe
+
+    return dict(read_recipe(recipe).get(stage, {})) if recipe else {}
+
+
+class Bars:
+    """One progress bar for each name, made when it is first heard of."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._bars: dict[str, TaskID] = {}
+
+    def __call__(self, name: str, done: int, total: int) -> None:
+        if name not in self._bars:
+            self._bars[name] = self._progress.add_task(name, total=total)
+        self._progress.update(self._bars[name], completed=done, total=total)
+
+
+@contextmanager
+def bars() -> Iterator[Bars]:
+    """Progress bars on standard error, so that standard output can be piped."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=err) as progress:
+        yield Bars(progress)
