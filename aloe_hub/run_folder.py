@@ -76,7 +76,13 @@ class RunFolder:
         path = self.file("personas.jsonl")
         if not path.exists():
             raise DataError(f"{path}: no such file; make the pool first: aloe personas --run {self.path}")
-        found = [persona for name, persona in read_rows(path, _split_and_persona) if name == split]
+        found: list[Persona] = []
+        first_line: dict[Persona, int] = {}
+        for number, (name, persona) in enumerate(read_rows(path, _split_and_persona), 1):
+            if first_line.setdefault(persona, number) != number:
+                raise DataError(f"{path}, line {number}: the same persona as line {first_line[persona]}")
+            if name == split:
+                found.append(persona)
         if not found:
             raise DataError(f"{path}: no persona in split {split!r}; was the pool made with --test-profiles 0?")
         return found
@@ -105,4 +111,7 @@ def policy_file(policy: str) -> str:
 
 
 def _split_and_persona(row: Row) -> tuple[str, Persona]:
+    for part in (row["profile"], row["personality"]):
+        if not isinstance(part, str) or not part.strip():
+            raise ValueError(f"a persona without text: {part!r}")
     return row["split"], Persona.from_row(row)

@@ -12,6 +12,7 @@ what it knows in the prompt's sections. Bare chat messages, without a prompt, ar
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -45,6 +46,7 @@ class Scripted:
             raise UsageError(f"model 'scripted:{self.policy}': no such policy; known: scripted, {known}")
 
     async def complete(self, request: ChatRequest) -> ChatReply:
+        await asyncio.sleep(0)  # let others have their turn, and Ctrl-C be heard, as a model that takes its time would
         random = Random(request.seed)
         last = request.messages[-1].content
         role = _ROLES.get(last.partition("\n")[0])

@@ -8,12 +8,13 @@ from __future__ import annotations
 import logging
 import sys
 
-import click
 import typer
 
 from aloe_hub import __version__
 from aloe_hub.cli import benchmark, data, demo
 from aloe_hub.errors import AloeError
+
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="aloe",
@@ -49,13 +50,9 @@ def main(arguments: list[str] | None = None) -> int:
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        status = app(arguments, prog_name="aloe", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        print("aloe: interrupted; run the same command again to go on where it was", file=sys.stderr)
-        return 130
+        app(arguments, prog_name="aloe")
+    except SystemExit as stop:  # typer ends every command so, and has already explained wrong usage
+        status = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except BrokenPipeError:
         return 1
     except Exception as error:
@@ -63,7 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         print(f"aloe: {_one_line(error)}", file=sys.stderr)
         return error.exit_status if isinstance(error, AloeError) else 1
-    return status if isinstance(status, int) else 0
+    if status == INTERRUPTED:
+        print("aloe: interrupted; run the same command again to go on where it was", file=sys.stderr)
+    return status
 
 
 def _one_line(error: Exception) -> str:
@@ -71,3 +70,7 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, AloeError):
         return f"error: {text}"
     return f"error: {type(error).__name__}: {text}; this is a bug in aloe-hub: run again with --debug and report it"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -35,12 +35,11 @@ def evaluate(
     from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 
     table = options.recipe_table(recipe, "evaluate")
-    default = model or table.pop("model", "scripted")
-    policies = policy or table.pop("policies", [])
-    table.pop("policies", None)
+    default = options.first(model, table.pop("model", None), "scripted")
+    policies = options.first(policy, table.pop("policies", None), [])
     by_hand = {
-        "user": user or table.pop("user", default),
-        "judge": judge or table.pop("judge", default),
+        "user": options.first(user, table.pop("user", None), default),
+        "judge": options.first(judge, table.pop("judge", None), default),
         "turns": turns,
         "split": split,
         "limit": limit,

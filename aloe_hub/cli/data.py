@@ -118,18 +118,18 @@ def trees(
 
     folder = RunFolder(run)
     table = options.recipe_table(recipe, "trees")
-    default = model or table.pop("model", "scripted")
+    default = options.first(model, table.pop("model", None), "scripted")
     by_role = dict(zip(ROLES, (user, inferrer, tailored, plain, judge), strict=True))
-    models = {role: by_role[role] or table.pop(role, None) or default for role in ROLES}
-    policy = policy or table.pop("policy", None)
+    models = {role: options.first(by_role[role], table.pop(role, None), default) for role in ROLES}
+    policy = options.first(policy, table.pop("policy", None))
     by_hand: dict[str, Any] = {"turns": turns, "split": split, "limit": limit, "seed": seed}
-    by_hand["models"] = models | ({"policy": policy} if policy else {})
+    by_hand["models"] = models | ({"policy": policy} if policy is not None else {})
     chosen = settings(TreeSettings, table, by_hand)
     with bars() as bar:
         grown = grow_all(
             folder,
             chosen,
-            shard=Shard.parse(shard) if shard else None,
+            shard=Shard.parse(shard) if shard is not None else None,
             concurrency=concurrency,
             accept_failures=accept_failures,
             retry_failed=retry_failed,

@@ -33,6 +33,11 @@ def recipe_table(recipe: str | None, stage: str) -> dict[str, Any]:
     return dict(read_recipe(recipe).get(stage, {})) if recipe else {}
 
 
+def first(*values: Any) -> Any:
+    """The first value that was given: by hand, else by the recipe, else the default."""
+    return next((value for value in values if value is not None), None)
+
+
 class Bars:
     """One progress bar for each name, made when it is first heard of."""
 

@@ -79,7 +79,10 @@ class PoolSettings:
         ):
             if not -1 <= value <= 1:
                 raise UsageError(f"{option} {value}: must be a cosine similarity between -1 and 1")
-        _ = self.pairing
+        pairing = self.pairing
+        at_least("--profiles", self.profiles, pairing.test_profiles + 1)
+        if pairing.test_profiles:
+            at_least("--personalities", self.personalities, pairing.test_personalities + pairing.pairings)
 
     @property
     def pairing(self) -> Pairing:

@@ -16,7 +16,6 @@ async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[None]], con
     async def worker() -> None:
         for item in waiting:
             await work(item)
-            await asyncio.sleep(0)  # a model that answers at once must not keep the others, or Ctrl-C, from their turn
 
     try:
         async with asyncio.TaskGroup() as group:

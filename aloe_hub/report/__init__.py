@@ -1,0 +1,171 @@
+"""Finished run folders as a table in the terminal, as JSON, and as one HTML file.
+
+    report = read_runs([Path("runs/demo")])
+    print_report(report, Console())
+    write_html(report, Path("runs/demo/report.html"))
+
+All three show the same numbers, each with its interval. A number that is undefined is shown as "–", and is null in the
+JSON. A run whose judge or users are scripted says so wherever its numbers stand.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from aloe_hub.report.data import SCALE, Paired, Report, RunReport, TreeStats
+from aloe_hub.report.html import UNDEFINED, number, p_value, percent, write_html
+from aloe_hub.report.plots import letter
+from aloe_hub.report.read import read_runs
+from aloe_hub.types import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+    from rich.table import Table
+
+__all__ = ["Report", "print_report", "read_runs", "to_json", "write_html"]
+
+BARS = "▁▂▃▄▅▆▇█"
+
+
+def to_json(report: Report) -> str:
+    """The numbers, without the texts, in an order that does not change; what is undefined is null."""
+    return json.dumps({"runs": [_valid(_row(run)) for run in report.runs]}, indent=2, allow_nan=False, default=str)
+
+
+def print_report(report: Report, console: Console) -> None:
+    """The numbers, for the terminal."""
+    from rich.text import Text
+
+    for run in report.runs:
+        console.print(Text(f"Run {run.name}", style="bold"))
+        if run.policies:
+            console.print(Text(run.made_by("evaluate")))
+            # Names stand above the table, by letter: a model string is easily as long as the whole terminal is wide.
+            for place, policy in enumerate(run.policies):
+                console.print(Text(f"  {letter(place)}  {sparkline(policy.scores['al'])}  {policy.policy}"))
+            console.print(_policies(run))
+            console.print(Text(f"Brackets: 95% intervals, bootstrapped over {run.bootstrapped_over}."))
+        for paired in run.comparisons:
+            console.print(Text(_comparison_line(paired)))
+        if run.trees:
+            console.print(Text(_trees_line(run.trees)))
+            console.print(Text(run.made_by("trees")))
+        if run.pool:
+            console.print(Text(_pool_line(run)))
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """AL(k) over the whole scale, so that a flat curve looks flat.
+
+    >>> sparkline([1, 2, 3, 4, 5, float("nan")])
+    '▁▃▅▆█–'
+    """
+    low, high = SCALE
+    steps = len(BARS) - 1
+    return "".join(
+        UNDEFINED if math.isnan(value) else BARS[math.floor((value - low) / (high - low) * steps + 0.5)] for value in values
+    )
+
+
+def _policies(run: RunReport) -> Table:
+    from rich.table import Table
+
+    turns = max(len(policy.scores["al"]) for policy in run.policies)
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("", "conver-\nsations", "AL(1)", f"AL({turns})", "AVG", "IR", "N-IR", "R²", "missing"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for place, policy in enumerate(run.policies):
+        scores = policy.scores
+        table.add_row(
+            letter(place),
+            str(policy.conversations),
+            number(scores["al"][0], 2),
+            number(scores["al"][-1], 2),
+            # The interval below its number: side by side they would not fit into 80 columns.
+            _with_interval(scores["avg"], scores["avg_ci"], 2, "\n"),
+            _with_interval(scores["ir"], scores["ir_ci"], 3, "\n", sign=True),
+            number(scores["n_ir"], 3, sign=True),
+            number(scores["r2"], 2),
+            str(scores["missing"]),
+        )
+    return table
+
+
+def _comparison_line(paired: Paired) -> str:
+    gain = _with_interval(paired.result["difference"], paired.result["difference_ci"], 2, sign=True)
+    p = p_value(paired.result["p"])
+    return f"AVG {gain}, p {p}, {paired.personas} personas: {paired.policy} minus {paired.baseline}"
+
+
+def _with_interval(value: float, interval: Sequence[float], digits: int, between: str = " ", *, sign: bool = False) -> str:
+    if math.isnan(value):
+        return UNDEFINED
+    low, high = (number(end, digits, sign) for end in interval)
+    return f"{number(value, digits, sign)}{between}[{low}, {high}]"
+
+
+def _trees_line(trees: TreeStats) -> str:
+    return (
+        f"{trees.trees} trees ({trees.failed} failed), {trees.exchanges} forks: {percent(trees.tie_rate)} ties, "
+        f"tailored preferred in {percent(trees.tailored_preferred)} of the decided, "
+        f"both orders agree in {percent(trees.order_agreement)}"
+    )
+
+
+def _pool_line(run: RunReport) -> str:
+    pool = run.pool
+    assert pool is not None
+    parts = [f"{count} {split}" for split, count in pool.personas.items()]
+    line = f"{sum(pool.personas.values())} personas ({', '.join(parts)})" if parts else "no personas yet"
+    for name, texts in (("profiles", pool.profiles), ("personalities", pool.personalities)):
+        if texts:
+            line += f"; {texts.kept} {name}, {texts.refused} refused"
+    return line
+
+
+def _row(run: RunReport) -> Row:
+    trees, pool = run.trees, run.pool
+    return {
+        "name": run.name,
+        "scored_by": run.made_by("evaluate") if run.policies else None,
+        "policies": [
+            {"policy": policy.policy, "conversations": policy.conversations, "profiles": policy.profiles} | dict(policy.scores)
+            for policy in run.policies
+        ],
+        "comparisons": [
+            {"policy": paired.policy, "baseline": paired.baseline, "personas": paired.personas, **paired.result}
+            for paired in run.comparisons
+        ],
+        "judged_by": run.made_by("trees") if trees else None,
+        "trees": trees
+        and {
+            **asdict(trees),
+            "exchanges": trees.exchanges,
+            "tie_rate": trees.tie_rate,
+            "order_agreement": trees.order_agreement,
+            "tailored_preferred": trees.tailored_preferred,
+            "first_shown_rate": trees.first_shown_rate,
+        },
+        "pool": pool
+        and {
+            name: value if name == "personas" else value and {key: item for key, item in value.items() if key != "examples"}
+            for name, value in asdict(pool).items()
+        },
+        "settings": run.settings,
+    }
+
+
+def _valid(value: Any) -> Any:  # noqa: ANN401
+    """JSON has no NaN."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _valid(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_valid(item) for item in value]
+    return value

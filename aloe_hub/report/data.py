@@ -1,0 +1,189 @@
+"""What a report says, as values: run folders as numbers, and the few texts that a reader wants to see."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from aloe_hub.types import Exchange, Transcript, Tree
+
+Stage = Literal["personas", "trees", "evaluate"]
+STAGES: tuple[Stage, ...] = ("personas", "trees", "evaluate")  # tables of run.toml
+TIES = ("orders disagree", "judged a tie", "equal replies")
+SCALE = (1, 5)  # of the benchmark's judge
+BINS = 40  # of the histograms, over the similarities 0 to 1
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyReport:
+    """One policy's benchmark."""
+
+    policy: str
+    conversations: int
+    profiles: int
+    scores: Mapping[str, Any]  # as `scoring.score` returns it
+    samples: tuple[Transcript, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """`policy` minus `baseline` on the personas that both talked to."""
+
+    policy: str
+    baseline: str
+    personas: int
+    result: Mapping[str, Any]  # as `scoring.compare` returns it
+
+
+@dataclass(frozen=True, slots=True)
+class TreeStats:
+    """Counts over a file of trees; a share of nothing is NaN.
+
+    `by_turn` counts what became of the forks of each turn: the source of the preferred reply, or one of `TIES`.
+    """
+
+    trees: int
+    failed: int
+    by_turn: tuple[Mapping[str, int], ...]
+    choices: int  # verdicts that chose a reply
+    first_shown: int  # of these, the ones that chose the reply shown first
+
+    @property
+    def exchanges(self) -> int:
+        return self.count()
+
+    def count(self, *outcomes: str) -> int:
+        """Forks that came out so; all forks when nothing is named."""
+        return sum(n for turn in self.by_turn for outcome, n in turn.items() if not outcomes or outcome in outcomes)
+
+    @property
+    def tie_rate(self) -> float:
+        return share(self.count(*TIES), self.exchanges)
+
+    @property
+    def order_agreement(self) -> float:
+        """Share of the forks with two different replies of which the judge said the same in both orders."""
+        different = self.exchanges - self.count("equal replies")
+        return share(different - self.count("orders disagree"), different)
+
+    @property
+    def tailored_preferred(self) -> float:
+        """Among the decided forks of a tailored and a plain reply; a judge that cannot tell them apart gives 0.5."""
+        return share(self.count("tailored"), self.count("tailored", "plain"))
+
+    @property
+    def first_shown_rate(self) -> float:
+        """How often a verdict went to the reply shown first; a judge that does not look at positions gives 0.5."""
+        return share(self.first_shown, self.choices)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A candidate that was too near to what the pool held."""
+
+    text: str
+    nearest: float
+    nearest_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextStats:
+    """The profiles, or the personalities, of a pool.
+
+    Bin i of a histogram counts similarities in (i / BINS, (i + 1) / BINS], closed above because a candidate at the
+    threshold is kept; the first bin also holds what is below 0.
+    """
+
+    sources: Mapping[str, int]
+    refused: int
+    threshold: float | None
+    kept_bins: tuple[int, ...]
+    refused_bins: tuple[int, ...]
+    examples: tuple[Refused, ...]  # the refused ones that came nearest to being kept
+
+    @property
+    def kept(self) -> int:
+        return sum(self.sources.values())
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStats:
+    """What `aloe personas` made; None where a file is not there."""
+
+    profiles: TextStats | None
+    personalities: TextStats | None
+    personas: Mapping[str, int]  # by split
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """One run folder. `settings` holds the tables of run.toml that say how its files were made."""
+
+    name: str
+    settings: Mapping[Stage, Mapping[str, Any]]
+    policies: tuple[PolicyReport, ...]  # the best AVG first
+    comparisons: tuple[Paired, ...]
+    pool: PoolStats | None
+    trees: TreeStats | None
+    tree: Tree | None  # the first one, to be drawn
+
+    def model(self, stage: Stage, role: str) -> str | None:
+        """The model string that played `role` in `stage`, as far as run.toml tells."""
+        table = self.settings.get(stage, {})
+        models = table.get("models", table)
+        found = models.get(role) or models.get("model")
+        return None if found is None else str(found)
+
+    @property
+    def bootstrapped_over(self) -> str:
+        """How many profiles the intervals rest on: those of a single one have no width, and say nothing."""
+        numbers = sorted({policy.profiles for policy in self.policies})
+        return f"{' to '.join(map(str, numbers[:1] + numbers[1:][-1:]))} profile{'' if numbers == [1] else 's'}"
+
+    def is_test_bed(self, stage: Stage) -> bool:
+        """Whether a script judged, or played the users."""
+        return any(is_scripted(self.model(stage, role)) for role in ("judge", "user"))
+
+    def made_by(self, stage: Stage) -> str:
+        """Who judged, and who played the users, in words that keep a test bed from passing for a result."""
+        judge, user = self.model(stage, "judge"), self.model(stage, "user")
+        verb = "scored" if stage == "evaluate" else "judged"
+        test_bed = "a test bed, it says nothing about language understanding"
+        if is_scripted(judge):
+            return f"{verb} by a scripted judge with simulated users: {test_bed}"
+        who = f"{verb} by {judge or 'a model that run.toml does not name'}"
+        if is_scripted(user):
+            return f"{who} with scripted users: {test_bed}"
+        return f"{who}, users simulated by {user or 'a model that run.toml does not name'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `read_runs` found."""
+
+    runs: tuple[RunReport, ...]
+
+
+def outcome(exchange: Exchange) -> str:
+    """The source of the preferred reply, or why there is none (one of `TIES`)."""
+    if exchange.preferred is not None:
+        return exchange.replies[exchange.preferred].source
+    if exchange.replies[0].text == exchange.replies[1].text:
+        return "equal replies"
+    judged_so = all(verdict.choice is None for verdict in exchange.verdicts)
+    return "judged a tie" if judged_so else "orders disagree"
+
+
+def share(part: int, whole: int) -> float:
+    return part / whole if whole else math.nan
+
+
+def is_scripted(model: str | None) -> bool:
+    """Also of a scripted model behind an endpoint.
+
+    >>> is_scripted("http://127.0.0.1:8000/v1#scripted")
+    True
+    """
+    return model is not None and model.rpartition("#")[2].startswith("scripted")

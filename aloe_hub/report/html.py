@@ -1,0 +1,129 @@
+"""A report as one HTML file that needs nothing else: no script, no network, the plots inside as SVG.
+
+Same report, same bytes: nothing here looks at the clock or at where the run folder lies.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from aloe_hub import __version__
+from aloe_hub.jsonl import atomic_file
+from aloe_hub.report.data import TIES, Paired, Report, RunReport, outcome
+from aloe_hub.report.plots import curves, histogram, letter
+from aloe_hub.types import Exchange, Index, Persona, Transcript
+
+UNDEFINED = "–"
+
+
+def write_html(report: Report, path: Path) -> None:
+    """Write the report to `path`, whole or not at all."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.tests["known"] = lambda value: not math.isnan(value)
+    environment.filters |= {
+        "number": number,
+        "percent": percent,
+        "p_value": p_value,
+        "letter": letter,
+        "sentence": lambda text: text[:1].upper() + text[1:] + ".",
+        "counts": lambda counts: ", ".join(f"{count} {name}" for name, count in counts.items()),
+        "reply_name": _reply_name,
+        "outcome": outcome,
+    }
+    template = environment.from_string((files(__package__) / "report.html.j2").read_text(encoding="utf-8"))
+    runs = [_shown(run, place) for place, run in enumerate(report.runs, 1)]
+    page = template.render(report=report, runs=runs, ties=TIES, version=__version__)
+    # JSON can hold half of a surrogate pair, UTF-8 cannot: one odd reply must not cost the report.
+    page = page.encode("utf-8", "replace").decode("utf-8")
+    with atomic_file(path) as file:
+        file.write(page)
+
+
+def number(value: float | None, digits: int, sign: bool = False) -> str:
+    """A number for a table; what is undefined is a dash.
+
+    >>> number(0.25, 2, sign=True), number(-0.0001, 2), number(float("nan"), 2)
+    ('+0.25', '0.00', '–')
+    """
+    if value is None or math.isnan(value):
+        return UNDEFINED
+    rounded = round(value, digits) + 0.0  # never "-0.00"
+    return f"{rounded:{'+' if sign and rounded else ''}.{digits}f}".replace("-", "−")
+
+
+def percent(value: float) -> str:
+    return UNDEFINED if math.isnan(value) else f"{100 * value:.1f}%"
+
+
+def p_value(value: float) -> str:
+    return "< 0.001" if value < 0.001 else number(value, 3)
+
+
+def _shown(run: RunReport, place: int) -> dict[str, Any]:
+    """What the template needs of a run, beside the run itself."""
+    contents = {
+        "scores": ("Scores", run.policies),
+        "paired": ("Paired comparisons", run.comparisons),
+        "trees": ("Preference trees", run.trees),
+        "tree": ("One tree", run.tree and run.tree.exchanges),
+        "talks": ("Conversations", any(policy.samples for policy in run.policies)),
+        "pool": ("Persona pool", run.pool),
+        "settings": ("Settings", run.settings),
+    }
+    names = [policy.policy for policy in run.policies]
+    texts = {"profiles": run.pool.profiles, "personalities": run.pool.personalities} if run.pool else {}
+    return {
+        "report": run,
+        "index": place,
+        "contents": [(anchor, title) for anchor, (title, there) in contents.items() if there],
+        "turns": max((len(policy.scores["al"]) for policy in run.policies), default=0),
+        "curves": curves(run.policies, f"curves{place}") if run.policies else None,
+        "comparisons": [
+            {"place": names.index(paired.policy), "of": paired, "whisker": whisker}
+            for paired, whisker in zip(run.comparisons, _whiskers(run.comparisons), strict=True)
+        ],
+        "sources": [name for name in ("tailored", "policy", "plain") if run.trees and run.trees.count(name)],
+        "talks": list(_talks(run)),
+        "settings": {stage: dict(_flat(table)) for stage, table in run.settings.items()},
+        "histograms": {name: histogram(stats, f"{name}{place}") for name, stats in texts.items() if stats},
+    }
+
+
+def _flat(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """The settings of a table and of the tables in it: `models.judge`."""
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            yield before + name, value
+
+
+def _whiskers(comparisons: Sequence[Paired]) -> Iterator[tuple[float, float, float] | None]:
+    """Start, width and middle of each interval, in percent of an axis that all share and in whose middle is 0."""
+    intervals = [paired.result["difference_ci"] for paired in comparisons]
+    ends = [abs(end) for interval in intervals for end in interval if not math.isnan(end)]
+    reach = 1.1 * max(ends, default=0.0) or 1.0
+    for paired, interval in zip(comparisons, intervals, strict=True):
+        low, high, middle = (50 + 50 * value / reach for value in (*interval, paired.result["difference"]))
+        yield None if math.isnan(low) else (round(low, 2), round(high - low, 2), round(middle, 2))
+
+
+def _talks(run: RunReport) -> Iterator[tuple[Persona, list[tuple[int, Transcript]]]]:
+    """The sample conversations by persona, in each the policies in their order."""
+    found: dict[Persona, list[tuple[int, Transcript]]] = {}
+    for place, policy in enumerate(run.policies):
+        for transcript in policy.samples:
+            found.setdefault(transcript.persona, []).append((place, transcript))
+    yield from found.items()
+
+
+def _reply_name(exchange: Exchange, place: Index) -> str:
+    source = exchange.replies[place].source
+    alike = exchange.replies[0].source == exchange.replies[1].source
+    return f"{source} {place + 1}" if alike else source

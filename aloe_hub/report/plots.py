@@ -1,0 +1,155 @@
+"""The plots of a report, as SVG to stand in its page.
+
+They are drawn in placeholder colours that become CSS variables, so that they follow the reader's light or dark mode.
+Policies are told apart by letter and marker as well as by colour. Same numbers, same bytes: matplotlib runs under its
+default style, with a fixed salt and no date. It is imported where it is used, since that takes most of a second.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from aloe_hub.report.data import BINS, SCALE, PolicyReport, TextStats
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+    from matplotlib.axes import Axes
+
+SERIES = 8  # colours; policies beyond that share them, and still have their own letter
+MARKERS = "osD^vPX*"
+INK, MUTED, LINE, KEPT, REFUSED = "#010101", "#020202", "#030303", "#040400", "#040401"
+COLOURS = {INK: "var(--ink)", MUTED: "var(--muted)", LINE: "var(--line)"} | {
+    f"#0404{place:02x}": f"var(--s{place})" for place in range(SERIES)
+}
+STYLE: dict[str, Any] = {
+    "svg.fonttype": "none",  # text stays text: it can be searched, and set in the page's own type
+    "font.size": 10,
+    "text.color": INK,
+    "axes.labelcolor": MUTED,
+    "axes.edgecolor": MUTED,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": LINE,
+}
+
+
+def letter(place: int) -> str:
+    """What a policy is called in the plot.
+
+    >>> letter(0), letter(25), letter(26)
+    ('A', 'Z', 'AA')
+    """
+    return (letter(place // 26 - 1) if place >= 26 else "") + chr(ord("A") + place % 26)
+
+
+def curves(policies: Sequence[PolicyReport], name: str) -> Markup:
+    """AL(k) of each policy in a band of its interval."""
+
+    def draw(axes: Axes) -> None:
+        ends: dict[int, float] = {}
+        for place, policy in enumerate(policies):
+            colour, al = _colour(place), policy.scores["al"]
+            turns = range(1, len(al) + 1)
+            low, high = zip(*policy.scores["al_ci"], strict=True)
+            axes.fill_between(turns, low, high, color=colour, alpha=0.16, linewidth=0)
+            axes.plot(turns, al, color=colour, marker=MARKERS[place % SERIES], markersize=5, linewidth=1.8)
+            scored = [value for value in al if not math.isnan(value)]
+            ends[place] = scored[-1] if scored else math.nan
+        last = max(len(policy.scores["al"]) for policy in policies)
+        gap = min(0.2, (SCALE[1] - SCALE[0]) / len(policies))
+        for place, y in _spread(ends, gap, *SCALE).items():
+            colour = _colour(place)
+            axes.annotate(letter(place), (last, y), (10, 0), textcoords="offset points", color=colour, va="center",
+                          weight="bold")  # fmt: skip
+        axes.set(xlabel="turn k", ylabel="AL(k)", ylim=(SCALE[0] - 0.1, SCALE[1] + 0.1), xlim=(0.7, last + 0.3))
+        axes.set_xticks(range(1, last + 1, 1 + last // 16))
+        axes.set_yticks(range(SCALE[0], SCALE[1] + 1))
+
+    return _svg(name, (5.2, 3.2), (0.09, 0.93, 0.15, 0.98), draw)
+
+
+def _spread(heights: Mapping[int, float], gap: float, bottom: float, top: float) -> dict[int, float]:
+    """Labels at these heights, moved apart until none covers another; those without a height are left out."""
+    order = sorted((height, place) for place, height in heights.items() if not math.isnan(height))
+    moved: dict[int, float] = {}
+    floor = bottom
+    for height, place in order:
+        moved[place] = floor = max(height, floor)
+        floor += gap
+    ceiling = top
+    for _, place in reversed(order):
+        moved[place] = ceiling = min(moved[place], ceiling)
+        ceiling -= gap
+    return moved
+
+
+def histogram(stats: TextStats, name: str) -> Markup | None:
+    """How near the candidates came to the pool, and where the threshold cut; None where nothing was filtered."""
+    from matplotlib.ticker import MaxNLocator
+
+    kept, refused = stats.kept_bins, stats.refused_bins
+    if not sum(kept) + sum(refused):
+        return None
+
+    def draw(axes: Axes) -> None:
+        # Empty bars are left out: their edges would show.
+        for counts, under, fill, edge, hatch, label in (
+            (kept, (0,) * BINS, KEPT, KEPT, "", "kept"),
+            (refused, kept, "none", REFUSED, "////", "refused"),
+        ):
+            there = [place for place in range(BINS) if counts[place]]
+            heights, bottoms = ([bins[place] for place in there] for bins in (counts, under))
+            lefts = [place / BINS for place in there]
+            axes.bar(lefts, heights, 1 / BINS, bottoms, align="edge", color=fill, edgecolor=edge, hatch=hatch, label=label,
+                     linewidth=0.6)  # fmt: skip
+        high = stats.threshold is None or stats.threshold >= 0.5
+        if stats.threshold is not None:
+            axes.axvline(stats.threshold, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
+            aside, side = (-5, "right") if high else (5, "left")
+            axes.annotate(f"threshold {stats.threshold:g}", (stats.threshold, 1), (aside, -2), ha=side, va="top",
+                          xycoords=("data", "axes fraction"), textcoords="offset points")  # fmt: skip
+        axes.set(xlabel="similarity to the nearest", ylabel="candidates", xlim=(0, 1))
+        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.legend(frameon=False, loc="upper left" if high else "upper right")
+
+    return _svg(name, (5.2, 2.5), (0.1, 0.98, 0.19, 0.96), draw)
+
+
+def _svg(
+    name: str, size: tuple[float, float], margins: tuple[float, float, float, float], draw: Callable[[Axes], object]
+) -> Markup:
+    """What `draw` puts on the axes, as SVG to stand in a page; `name` keeps its ids apart from those of other plots."""
+    import matplotlib.style
+    from markupsafe import Markup
+    from matplotlib.figure import Figure
+
+    # The reader's own matplotlibrc must not change the bytes, hence "default" first.
+    with matplotlib.style.context(["default", STYLE | {"svg.hashsalt": name}]):
+        figure = Figure(figsize=size)
+        left, right, bottom, top = margins
+        figure.subplots_adjust(left=left, right=right, bottom=bottom, top=top)
+        draw(figure.subplots())
+        buffer = io.StringIO()
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
+    svg = buffer.getvalue()
+    # The page sets the size. A style in a plot would be one for the whole page, and ids that repeat from plot to plot,
+    # to which nothing refers, have no place in it.
+    svg = re.sub(r"^.*?<svg [^>]*?(viewBox=\"[^\"]*\")[^>]*>", r"<svg \1>", svg, count=1, flags=re.DOTALL)
+    svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<g id="[\w.]+_\d+"', "<g", svg)
+    svg = re.sub("|".join(COLOURS), lambda found: COLOURS[found[0]], svg)
+    return Markup(svg)  # drawn from numbers alone: no text of a persona or a model is in it
+
+
+def _colour(place: int) -> str:
+    return f"#0404{place % SERIES:02x}"

@@ -1,0 +1,301 @@
+"""Run folders → `Report`: finished files only, one row at a time. Of a million trees the counts and one tree remain.
+
+The true name of a policy stands in its transcripts; a scores file is read only where its transcripts are not there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from aloe_hub import scoring
+from aloe_hub.errors import AloeError, DataError
+from aloe_hub.jsonl import read_rows
+from aloe_hub.report.data import (
+    BINS,
+    SCALE,
+    STAGES,
+    Paired,
+    PolicyReport,
+    PoolStats,
+    Refused,
+    Report,
+    RunReport,
+    TextStats,
+    TreeStats,
+    outcome,
+)
+from aloe_hub.run_folder import RunFolder
+from aloe_hub.types import Persona, PoolText, Row, Transcript, Tree
+
+T = TypeVar("T")
+BASELINE = "scripted:plain"  # what the other policies are compared to, where it was benchmarked
+SAMPLES = 3  # conversations of each policy, and refused texts of each kind, that are kept to be read
+
+
+def read_runs(paths: Sequence[Path]) -> Report:
+    """The finished files of these run folders.
+
+    Raises:
+        DataError: a row that is not JSON or lacks something; names the file and the line.
+        AloeError: a folder that is not a run folder, or holds nothing to report.
+    """
+    if not paths:
+        raise AloeError("no run folder given; name at least one, made by aloe personas, trees or evaluate")
+    return Report(tuple(_run(Path(path)) for path in paths))
+
+
+def _run(path: Path) -> RunReport:
+    if not path.is_dir():
+        raise AloeError(f"{path}: no such folder; give a run folder, made by aloe personas, trees or evaluate")
+    settings = RunFolder(path).settings()
+    tables = {stage: table for stage in STAGES if isinstance(table := settings.get(stage), Mapping)}
+    scored = _scored(path)
+    trees, tree = _trees(path)
+    pool = _pool(path, tables.get("personas", {}))
+    if not scored and trees is None and pool is None:
+        raise AloeError(
+            f"{path}: nothing finished to report: no pool, trees, transcripts or scores; "
+            f"make a run first, or resume it: aloe personas --run {path}"
+        )
+    policies = sorted((one.report() for one in scored), key=_best_first)
+    names = [policy.policy for policy in policies]
+    comparisons = sorted(_comparisons(scored), key=lambda paired: names.index(paired.policy))
+    return RunReport(path.resolve().name, tables, tuple(policies), tuple(comparisons), pool, trees, tree)
+
+
+# --- the benchmark
+
+
+class _Scored:
+    """One policy's file while it is read, and what is kept of it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.policy = path.stem
+        self.scores: dict[str, list[float | None]] = {}  # by persona_id
+        self.clusters: dict[str, str] = {}
+        self.samples = _Samples()
+
+    def read(self) -> _Scored:
+        of_transcripts = self.path.parent.name == "transcripts"
+        for _ in read_rows(self.path, self._add_transcript if of_transcripts else self._add_scores):
+            pass
+        return self
+
+    def report(self) -> PolicyReport:
+        scores = scoring.score(list(self.scores.values()), cluster_ids=list(self.clusters.values()), scale=SCALE)
+        profiles = len(set(self.clusters.values()))
+        return PolicyReport(self.policy, len(self.scores), profiles, scores, self.samples.chosen)
+
+    def _add_transcript(self, row: Row) -> None:
+        transcript = Transcript.from_row(row)
+        if not self.scores:
+            self.policy = str(transcript.policy)
+        if transcript.policy != self.policy:
+            raise ValueError(f"policy is {transcript.policy!r}, and {self.policy!r} in the lines before")
+        self._add(transcript.persona.persona_id, transcript.persona.profile_id, transcript.scores)
+        self.samples.offer(transcript)
+
+    def _add_scores(self, row: Row) -> None:
+        self._add(str(row["persona_id"]), str(row["profile_id"]), row["scores"])
+
+    def _add(self, persona: str, profile: str, scores: Iterable[float | None]) -> None:
+        # `scoring` checks this too, but here the line is known.
+        found = [None if one is None else _number("score", one, SCALE) for one in scores]
+        if not found:
+            raise ValueError("the conversation has no turns")
+        if persona in self.scores:
+            raise ValueError(f"persona {persona} has a conversation in a line before")
+        turns = len(next(iter(self.scores.values()), found))
+        if len(found) != turns:
+            raise ValueError(f"the conversation has {len(found)} turns, the ones before have {turns}")
+        self.scores[persona], self.clusters[persona] = found, profile
+
+
+class _Samples:
+    """A few transcripts, as different as they come: another profile and another personality each time, if possible.
+
+    The choice looks at the personas alone, so that policies with the same personas show the same ones.
+    """
+
+    def __init__(self) -> None:
+        self._apart: list[Transcript] = []
+        self._others: list[Transcript] = []
+        self._seen: set[str] = set()
+
+    def offer(self, transcript: Transcript) -> None:
+        ids = {transcript.persona.profile_id, transcript.persona.personality_id}
+        if len(self._apart) < SAMPLES and self._seen.isdisjoint(ids):
+            self._apart.append(transcript)
+            self._seen |= ids
+        elif len(self._others) < SAMPLES:
+            self._others.append(transcript)
+
+    @property
+    def chosen(self) -> tuple[Transcript, ...]:
+        return tuple((self._apart + self._others)[:SAMPLES])
+
+
+def _scored(run: Path) -> list[_Scored]:
+    """Every benchmarked policy, by name."""
+    files: dict[str, Path] = {}
+    for folder in ("scores", "transcripts"):  # transcripts last: they hold the scores too, and the policy's true name
+        paths = sorted(path for path in (run / folder).glob("*.jsonl") if _holds_rows(path))
+        files |= {path.stem: path for path in paths if not path.name.startswith("failed-")}
+    found: dict[str, _Scored] = {}
+    for _, path in sorted(files.items()):
+        scored = _Scored(path).read()
+        if scored.policy in found:
+            other = found[scored.policy].path
+            raise DataError(f"{path}: policy {scored.policy!r} stands in {other} too; remove one of the two")
+        found[scored.policy] = scored
+    return [found[policy] for policy in sorted(found)]
+
+
+def _comparisons(scored: Sequence[_Scored]) -> Iterator[Paired]:
+    """Every policy with the baseline, paired by persona; one that shares no persona with it is left out."""
+    if not scored:
+        return
+    baseline = next((one for one in scored if one.policy == BASELINE), scored[0])
+    for one in scored:
+        both = [persona for persona in baseline.scores if persona in one.scores]
+        if one is baseline or not both:
+            continue
+        mine, theirs = ([policy.scores[persona] for persona in both] for policy in (one, baseline))
+        try:
+            result = scoring.compare(mine, theirs, cluster_ids=[baseline.clusters[persona] for persona in both], scale=SCALE)
+        except ValueError as error:
+            raise DataError(f"{one.path}: cannot be compared with {baseline.path}: {error}") from None
+        yield Paired(one.policy, baseline.policy, len(both), result)
+
+
+def _best_first(policy: PolicyReport) -> tuple[float, str]:
+    average = policy.scores["avg"]
+    return (math.inf if math.isnan(average) else -average, policy.policy)
+
+
+# --- the trees
+
+
+def _trees(run: Path) -> tuple[TreeStats | None, Tree | None]:
+    by_turn: list[Counter[str]] = []
+    favoured: Counter[bool] = Counter()
+    count, first = 0, None
+    for tree in _rows(run / "trees.jsonl", _tree):
+        count += 1
+        first = first or tree
+        by_turn.extend(Counter() for _ in tree.exchanges[len(by_turn) :])
+        for outcomes, exchange in zip(by_turn, tree.exchanges, strict=False):
+            outcomes[outcome(exchange)] += 1
+            # Order "10" shows reply 1 first.
+            favoured.update(one.choice == int(one.order[0]) for one in exchange.verdicts if one.choice is not None)
+    if first is None:
+        return None, None
+    failed = sum(1 for _ in _rows(run / "failed.jsonl", dict))
+    return TreeStats(count, failed, tuple(dict(turn) for turn in by_turn), favoured.total(), favoured[True]), first
+
+
+def _tree(row: Row) -> Tree:
+    tree = Tree.from_row(row)
+    for exchange in tree.exchanges:
+        _one_of("spoken", exchange.spoken, (0, 1))
+        for reply in exchange.replies:
+            _one_of("source", reply.source, ("tailored", "plain", "policy"))
+        for verdict in exchange.verdicts:
+            _one_of("order", verdict.order, ("01", "10"))
+            _one_of("choice", verdict.choice, (0, 1, None))
+    return tree
+
+
+# --- the pool
+
+
+def _pool(run: Path, settings: Mapping[str, Any]) -> PoolStats | None:
+    refused = {"profile": _Histogram(), "personality": _Histogram()}
+    for kind, one in _rows(run / "rejected.jsonl", _refused):
+        refused[kind].add(one.nearest)
+        refused[kind].show(one)
+    thresholds = {}
+    for kind in refused:
+        name = f"{kind}_threshold"
+        try:
+            thresholds[kind] = None if settings.get(name) is None else _number(name, settings[name])
+        except ValueError as error:
+            raise DataError(f"{run / 'run.toml'}, [personas]: {error}") from None
+    profiles = _texts(run / "profiles.jsonl", refused["profile"], thresholds["profile"])
+    personalities = _texts(run / "personalities.jsonl", refused["personality"], thresholds["personality"])
+    personas = dict(Counter(_rows(run / "personas.jsonl", _split)))
+    return PoolStats(profiles, personalities, personas) if profiles or personalities or personas else None
+
+
+class _Histogram:
+    def __init__(self) -> None:
+        self.bins = [0] * BINS
+        self.examples: list[Refused] = []
+
+    def add(self, nearest: float) -> None:
+        self.bins[min(max(math.ceil(nearest * BINS) - 1, 0), BINS - 1)] += 1
+
+    def show(self, refused: Refused) -> None:
+        self.examples = sorted((*self.examples, refused), key=lambda one: one.nearest)[:SAMPLES]
+
+
+def _texts(path: Path, refused: _Histogram, threshold: float | None) -> TextStats | None:
+    sources: Counter[str] = Counter()
+    kept = _Histogram()
+    for text in _rows(path, _pool_text):
+        sources[text.source] += 1
+        if text.nearest is not None:
+            kept.add(text.nearest)
+    if not sources:
+        return None
+    bins = tuple(kept.bins), tuple(refused.bins)
+    return TextStats(dict(sources), sum(refused.bins), threshold, *bins, tuple(refused.examples))
+
+
+def _pool_text(row: Row) -> PoolText:
+    text = PoolText.from_row(row)
+    _one_of("source", text.source, ("seed", "generated", "imported"))
+    if text.nearest is not None:
+        _number("nearest", text.nearest)
+    return text
+
+
+def _refused(row: Row) -> tuple[str, Refused]:
+    _one_of("kind", row["kind"], ("profile", "personality"))
+    return row["kind"], Refused(row["text"], _number("nearest", row["nearest"]), row["nearest_text"])
+
+
+def _split(row: Row) -> str:
+    Persona.from_row(row)
+    _one_of("split", row["split"], ("train", "test"))
+    return str(row["split"])
+
+
+# --- rows
+
+
+def _holds_rows(path: Path) -> bool:
+    """A stage that had nothing to write down (nothing was refused) leaves an empty file: that is no error here."""
+    return path.is_file() and path.stat().st_size > 0
+
+
+def _rows(path: Path, build: Callable[[Row], T]) -> Iterator[T]:
+    return read_rows(path, build) if _holds_rows(path) else iter(())
+
+
+def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} is {value!r}, and not one of {', '.join(map(repr, allowed))}")
+
+
+def _number(name: str, value: object, scale: tuple[float, float] = (-math.inf, math.inf)) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{name} is {value!r}, and not a number")
+    if not scale[0] <= value <= scale[1]:
+        raise ValueError(f"{name} is {value!r}, and not from {scale[0]} to {scale[1]}")
+    return value

@@ -1,0 +1,56 @@
+"""Fixtures that several tests share."""
+
+import json
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from aloe_hub.cli.app import main
+from aloe_hub.run_folder import RunFolder
+from aloe_hub.stages.imports import import_authors
+from aloe_hub.stages.personas import Pairing
+from aloe_hub.world.speaking import personality_text, profile_text
+
+AUTHORS = Path(__file__).resolve().parents[2] / "shared/data/aloe-original"
+
+
+@pytest.fixture
+def authors() -> Path:
+    """The texts that the ALOE authors published; they are not ours to ship."""
+    if not AUTHORS.is_dir():
+        pytest.skip(f"needs the authors' published texts in {AUTHORS}")
+    return AUTHORS
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    """A folder like the authors', with 12 profiles and 8 personalities of the world's grammar."""
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    random = Random(7)
+    for name, text, number in (("profile", profile_text, 12), ("personality", personality_text, 8)):
+        lines = (json.dumps(text(random)) for _ in range(number))
+        (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path: Path, texts: Path) -> RunFolder:
+    """A run folder with a pool: 20 personas for training, 4 held out."""
+    folder = RunFolder(tmp_path / "run")
+    import_authors(texts, folder, Pairing(pairings=2, test_profiles=2, test_personalities=2))
+    return folder
+
+
+@pytest.fixture
+def aloe(capsys: pytest.CaptureFixture[str]):
+    """Run `aloe` in this process: `status, output, errors = aloe("trees", "--run", folder)`."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        status = main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return call

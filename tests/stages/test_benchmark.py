@@ -1,0 +1,175 @@
+"""The benchmark: what a policy sees, what is kept, and the order that a sound judge must give."""
+
+import json
+
+import pytest
+from fakes import Recording, Saying
+
+from aloe_hub.chat.scripted import POLICIES, Scripted
+from aloe_hub.errors import ChatError, SettingsDiffer, UsageError
+from aloe_hub.jsonl import read_rows
+from aloe_hub.run_folder import RunFolder
+from aloe_hub.scoring import compare, score
+from aloe_hub.stages import benchmark
+from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
+from aloe_hub.stages.imports import import_authors
+from aloe_hub.stages.personas import Pairing, pair
+from aloe_hub.types import PoolText, Transcript
+from aloe_hub.world.speaking import personality_text, profile_text
+
+ALL = [f"scripted:{policy}" for policy in POLICIES]
+
+
+def transcripts(run, policy):
+    return list(read_rows(run.file(f"transcripts/scripted_{policy}.jsonl"), Transcript.from_row))
+
+
+def scores(run, policy):
+    rows = list(read_rows(run.file(f"scores/scripted_{policy}.jsonl"), dict))
+    return [row["scores"] for row in rows], [row["profile_id"] for row in rows]
+
+
+def sound(run):
+    """What the judge makes of the five policies on the held-out personas."""
+    evaluate_all(run, ALL, BenchmarkSettings())
+    found = {}
+    for policy in POLICIES:
+        values, clusters = scores(run, policy)
+        found[policy] = score(values, cluster_ids=clusters)
+        if policy != "tailored":
+            worse = compare(scores(run, "tailored")[0], values, cluster_ids=clusters)
+            assert worse["difference_ci"][0] > 1, policy
+    assert found["tailored"]["ir_ci"][0] > 0
+    assert -0.03 <= found["plain"]["ir_ci"][0] <= found["plain"]["ir_ci"][1] <= 0.03
+    for policy in ("constant", "parrot", "dump"):
+        assert found[policy]["avg_ci"][1] < found["plain"]["avg_ci"][0]
+    return found
+
+
+def test_on_100_held_out_personas_of_the_grammar_the_judge_ranks_soundly(tmp_path):
+    from random import Random
+
+    from aloe_hub.stages.personas import write_pool
+
+    random = Random(11)
+    profiles = [PoolText(profile_text(random), "generated") for _ in range(21)]
+    personalities = [PoolText(personality_text(random), "generated") for _ in range(6)]
+    assert sum(split == "test" for split, _ in pair(profiles, personalities, Pairing(pairings=1))) == 100
+    run = RunFolder(tmp_path / "grammar")
+    write_pool(run, profiles, personalities, Pairing(pairings=1))
+    sound(run)
+
+
+def test_the_same_order_holds_on_100_personas_of_the_authors(authors, tmp_path):
+    run = RunFolder(tmp_path / "authors")
+    assert import_authors(authors, run, Pairing())[0].test == 100
+    sound(run)
+
+
+def test_a_policy_sees_bare_chat_messages_and_no_role_prompt(run, monkeypatch):
+    chat = Recording(Scripted("plain"))
+    monkeypatch.setattr(benchmark, "open_chat", lambda model: chat if model == "scripted:plain" else Scripted())
+    evaluate_all(run, ["scripted:plain"], BenchmarkSettings(turns=3))
+    for request in chat.requests:
+        assert [message.role for message in request.messages] == (["user", "assistant"] * 3)[: len(request.messages)]
+        assert not any("[PROFILE]" in message.content or "# Task" in message.content for message in request.messages)
+
+
+def test_transcripts_keep_every_text_score_and_judgement(run):
+    evaluate_all(run, ["scripted:tailored"], BenchmarkSettings(turns=3))
+    found = transcripts(run, "tailored")
+    assert [one.persona for one in found] == run.personas("test")
+    for turn in (turn for one in found for turn in one.turns):
+        assert turn.user
+        assert turn.reply
+        assert turn.judgement.endswith(f"Score: {turn.score:g}")
+    assert scores(run, "tailored")[0] == [list(one.scores) for one in found]
+
+
+def test_a_score_that_cannot_be_read_is_missing_never_a_number(run, monkeypatch):
+    judge = Saying(lambda request: "Four out of five, I would say.")
+    monkeypatch.setattr(benchmark, "open_chat", lambda model: judge if model == "scripted" else Scripted("plain"))
+
+    class Mixed:
+        async def complete(self, request):
+            return await (judge if request.role == "judge" else Scripted()).complete(request)
+
+    monkeypatch.setattr(benchmark, "open_chat", lambda model: Mixed() if model == "scripted" else Scripted("plain"))
+    assert evaluate_all(run, ["scripted:plain"], BenchmarkSettings(turns=2)) == 0
+    assert {turn.score for one in transcripts(run, "plain") for turn in one.turns} == {None}
+    assert {turn.judgement for one in transcripts(run, "plain") for turn in one.turns} == {"Four out of five, I would say."}
+
+
+def test_a_conversation_that_fails_is_data_and_is_tried_again(run, monkeypatch):
+    lost = run.personas("test")[1]
+
+    class Unreachable:
+        async def complete(self, request):
+            if lost.profile in request.messages[0].content and lost.personality in request.messages[0].content:
+                raise ChatError("no route to the model")
+            return await Scripted().complete(request)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(benchmark, "open_chat", lambda model: Unreachable() if model == "scripted" else Scripted("plain"))
+        assert evaluate_all(run, ["scripted:plain"], BenchmarkSettings(turns=2)) == 1
+    reason = json.loads(run.file("transcripts/failed-scripted_plain.jsonl").read_text())
+    assert reason["persona_id"] == lost.persona_id
+    assert reason["reason"] == "no route to the model"
+    assert not run.file("scores/scripted_plain.jsonl").exists()
+    assert evaluate_all(run, ["scripted:plain"], BenchmarkSettings(turns=2)) == 0
+    assert len(transcripts(run, "plain")) == 4
+    assert not run.file("transcripts/failed-scripted_plain.jsonl").exists()
+
+
+def test_a_stopped_benchmark_goes_on_and_ends_with_the_same_bytes(run, monkeypatch):
+    evaluate_all(run, ["scripted:tailored"], BenchmarkSettings())
+    files = [run.file("transcripts/scripted_tailored.jsonl"), run.file("scores/scripted_tailored.jsonl")]
+    reference = [path.read_bytes() for path in files]
+    for path in files:
+        path.unlink()
+
+    class Stops:
+        calls = 0
+
+        async def complete(self, request):
+            Stops.calls += 1
+            if Stops.calls == 50:
+                raise KeyboardInterrupt
+            return await Scripted().complete(request)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(benchmark, "open_chat", lambda model: Stops() if model == "scripted" else Scripted("tailored"))
+        with pytest.raises(KeyboardInterrupt):
+            evaluate_all(run, ["scripted:tailored"], BenchmarkSettings(), concurrency=1)
+    assert run.file("transcripts/scripted_tailored.jsonl.partial").exists()
+    evaluate_all(run, ["scripted:tailored"], BenchmarkSettings())
+    assert [path.read_bytes() for path in files] == reference
+
+
+def test_scores_lost_between_two_writes_are_written_again(run):
+    evaluate_all(run, ["scripted:plain"], BenchmarkSettings(turns=2))
+    path = run.file("scores/scripted_plain.jsonl")
+    reference = path.read_bytes()
+    path.unlink()
+    evaluate_all(run, ["scripted:plain"], BenchmarkSettings(turns=2))
+    assert path.read_bytes() == reference
+
+
+def test_two_policies_meet_the_same_opening_messages(run):
+    evaluate_all(run, ["scripted:plain", "scripted:constant"], BenchmarkSettings(turns=2))
+    openings = [[one.turns[0].user for one in transcripts(run, policy)] for policy in ("plain", "constant")]
+    assert openings[0] == openings[1]
+
+
+def test_other_settings_and_useless_policies_are_refused(run):
+    evaluate_all(run, ["scripted:plain"], BenchmarkSettings(turns=2))
+    with pytest.raises(SettingsDiffer, match=r"evaluate\.turns is 2 there and 3 now"):
+        evaluate_all(run, ["scripted:plain"], BenchmarkSettings(turns=3))
+    with pytest.raises(UsageError, match="at least one"):
+        evaluate_all(run, [], BenchmarkSettings(turns=2))
+    with pytest.raises(UsageError, match="no such policy"):
+        evaluate_all(run, ["scripted:oracle"], BenchmarkSettings(turns=2))
+    with pytest.raises(UsageError, match="would share one file"):
+        evaluate_all(run, ["scripted:plain", "scripted:plain"], BenchmarkSettings(turns=2))
+    with pytest.raises(UsageError, match="--turns 0"):
+        BenchmarkSettings(turns=0)

@@ -1,0 +1,148 @@
+"""The whole way of the data, by the commands that a user types, in processes of their own; and kill -9 at random moments."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from random import Random
+
+import pytest
+
+ALOE = [sys.executable, "-m", "aloe_hub.cli.app"]
+OFFLINE = os.environ | {"HF_HUB_OFFLINE": "1"}
+CANARY = "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"
+
+
+def aloe(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([*ALOE, *map(str, arguments)], capture_output=True, text=True, check=False, env=OFFLINE, **options)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def files_of(run: Path) -> dict[str, bytes]:
+    """What a run promises to be the same: everything but run.toml."""
+    return {
+        str(path.relative_to(run)): path.read_bytes()
+        for path in sorted(run.rglob("*"))
+        if path.is_file() and path.name != "run.toml"
+    }
+
+
+def test_the_demo_makes_every_file_and_is_the_same_twice(tmp_path):
+    environment = OFFLINE | {"HF_TOKEN": CANARY, "ALOE_API_KEY": CANARY}
+    done = subprocess.run(
+        [*ALOE, "demo", "--run", str(tmp_path / "one/demo")], capture_output=True, text=True, check=True, env=environment
+    )
+    assert "scripted:tailored" in done.stdout
+    assert "scored by a scripted judge with simulated users" in " ".join(done.stdout.split())
+    names = set(files_of(tmp_path / "one/demo"))
+    wanted = {f"{name}.jsonl" for name in ("profiles", "personalities", "personas", "rejected", "trees", "pairs", "sft")}
+    wanted |= {
+        f"{kind}/scripted_{policy}.jsonl"
+        for kind in ("scores", "transcripts")
+        for policy in ("tailored", "plain", "constant", "parrot", "dump")
+    }
+    assert names == wanted | {"report.html"}
+    assert (tmp_path / "one/demo/rejected.jsonl").read_text().count("\n") > 0
+    assert len((tmp_path / "one/demo/profiles.jsonl").read_text().splitlines()) == 60
+
+    everything = (
+        done.stdout.encode()
+        + done.stderr.encode()
+        + b"".join(path.read_bytes() for path in (tmp_path / "one/demo").rglob("*") if path.is_file())
+    )
+    assert CANARY.encode() not in everything
+
+    aloe("demo", "--run", tmp_path / "one/demo")  # finished: nothing is done again
+    reference = files_of(tmp_path / "one/demo")
+    aloe("demo", "--run", tmp_path / "two/demo")
+    again = files_of(tmp_path / "two/demo")
+    assert {name for name in reference.keys() | again.keys() if reference.get(name) != again.get(name)} == set()
+
+
+def killed_until_done(command: list[str], kills: int, random: Random, running: float) -> int:
+    """Run `command`, kill it -9 `kills` times at random moments, then let it finish; returns how many kills hit it alive."""
+    hits = 0
+    for _ in range(kills):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=OFFLINE)
+        time.sleep(random.uniform(0, running))
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            hits += 1
+        process.wait()
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=OFFLINE)
+    assert done.returncode == 0, done.stderr
+    return hits
+
+
+def assert_kills_change_nothing(tmp_path: Path, pool: Path, stage: list[str], kills: int, seed: int) -> int:
+    """The files of a run that was killed and resumed are those of an uninterrupted one."""
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    for folder in (whole, broken):
+        folder.mkdir()
+        for name in ("profiles", "personalities", "personas"):
+            (folder / f"{name}.jsonl").write_bytes((pool / f"{name}.jsonl").read_bytes())
+    start = time.monotonic()
+    aloe(*stage, "--run", whole)
+    running = time.monotonic() - start
+    hits = killed_until_done([*ALOE, *stage, "--run", str(broken)], kills, Random(seed), running)
+    assert files_of(broken) == files_of(whole)
+    return hits
+
+
+@pytest.fixture
+def pool(run) -> Path:
+    return run.path
+
+
+def test_trees_killed_five_times_are_byte_identical(pool, tmp_path):
+    assert assert_kills_change_nothing(tmp_path, pool, ["trees", "--turns", "60", "--concurrency", "2"], kills=5, seed=1) > 0
+
+
+def test_a_benchmark_killed_twice_is_byte_identical(pool, tmp_path):
+    stage = ["evaluate", "--turns", "100", "--concurrency", "2", "--policy", "scripted:tailored", "--policy", "scripted:plain"]
+    assert assert_kills_change_nothing(tmp_path, pool, stage, kills=2, seed=2) > 0
+
+
+def test_shards_killed_and_merged_are_byte_identical(pool, tmp_path):
+    aloe("trees", "--turns", 60, "--run", pool)
+    shards = []
+    for index in range(1, 5):
+        shard = tmp_path / f"shard{index}"
+        shard.mkdir()
+        (shard / "personas.jsonl").write_bytes((pool / "personas.jsonl").read_bytes())
+        command = [*ALOE, "trees", "--turns", "60", "--run", str(shard), "--shard", f"{index}/4"]
+        killed_until_done(command, 1 if index == 2 else 0, Random(index), 1.0)
+        shards.append(shard)
+    aloe("merge", *shards, "--run", tmp_path / "merged")
+    for name in ("trees.jsonl", "pairs.jsonl", "sft.jsonl"):
+        assert (tmp_path / "merged" / name).read_bytes() == (pool / name).read_bytes()
+
+
+@pytest.mark.torture
+def test_3310_trees_of_the_authors_killed_fifty_times_are_byte_identical(authors, tmp_path):
+    pool = tmp_path / "pool"
+    aloe("import", authors, "--run", pool, "--test-profiles", 0)
+    hits = assert_kills_change_nothing(tmp_path, pool, ["trees", "--model", "scripted"], kills=50, seed=3)
+    trees = [json.loads(line) for line in (tmp_path / "broken/trees.jsonl").open()]
+    assert len(trees) == 3310
+    assert sum(len(tree["turns"]) for tree in trees) == 33100
+    print(f"\n{hits} of 50 kills hit the running process; 3,310 trees are byte-identical")
+
+
+@pytest.mark.torture
+def test_3310_trees_of_the_authors_in_four_shards_are_byte_identical(authors, tmp_path):
+    whole = tmp_path / "whole"
+    aloe("import", authors, "--run", whole, "--test-profiles", 0)
+    aloe("trees", "--model", "scripted", "--run", whole)
+    shards = [tmp_path / f"shard{index}" for index in range(1, 5)]
+    for index, shard in enumerate(shards, 1):
+        aloe("import", authors, "--run", shard, "--test-profiles", 0)
+        aloe("trees", "--model", "scripted", "--run", shard, "--shard", f"{index}/4")
+    aloe("merge", *shards, "--run", tmp_path / "merged")
+    for name in ("trees.jsonl", "pairs.jsonl", "sft.jsonl"):
+        assert (tmp_path / "merged" / name).read_bytes() == (whole / name).read_bytes()
+    print("\nfour shards merged are byte-identical to one run")

@@ -1,0 +1,63 @@
+"""The names that users type, and that change only with an issue: commands, options, Python names, the metric's arguments."""
+
+import importlib
+import inspect
+
+import pytest
+
+from aloe_hub.cli.app import app
+
+PYTHON = {
+    "aloe_hub": ["__version__"],
+    "aloe_hub.types": [
+        "Persona", "PoolText", "Message", "Reply", "Verdict", "Exchange", "Tree", "Turn", "Transcript", "digest", "call_seed",
+    ],
+    "aloe_hub.errors": ["AloeError", "UsageError", "DataError", "SettingsDiffer", "ParseError", "ChatError"],
+    "aloe_hub.rows": ["pairs", "sft"],
+    "aloe_hub.scoring": ["score", "curve", "compare"],
+    "aloe_hub.parsing": ["message", "score", "verdict", "inferred", "numbered"],
+    "aloe_hub.chat": ["open_chat"],
+    "aloe_hub.chat.base": ["Chat", "ChatRequest", "ChatReply", "Sampling"],
+    "aloe_hub.report": ["read_runs", "print_report", "to_json", "write_html"],
+}  # fmt: skip
+
+OPTIONS = {
+    "personas": "run recipe model profiles personalities embedder profile-threshold personality-threshold pairings "
+    "test-profiles test-personalities seed",
+    "import": "run pairings test-profiles test-personalities seed",
+    "trees": "run recipe model user inferrer tailored plain judge policy turns split limit seed shard concurrency "
+    "accept-failures retry-failed",
+    "merge": "run",
+    "evaluate": "run policy recipe model user judge turns split limit seed concurrency",
+    "report": "json html",
+    "demo": "run seed",
+}
+
+
+@pytest.mark.parametrize(("module", "name"), [(module, name) for module, names in PYTHON.items() for name in names])
+def test_a_public_name_exists_and_says_what_it_is(module, name):
+    value = getattr(importlib.import_module(module), name)
+    assert isinstance(value, str) or inspect.getdoc(value)
+
+
+def test_every_public_module_lists_no_other_public_name():
+    for module in ("aloe_hub.rows", "aloe_hub.scoring", "aloe_hub.errors", "aloe_hub.parsing"):
+        found = importlib.import_module(module)
+        own = {
+            name
+            for name, value in vars(found).items()
+            if not name.startswith("_") and getattr(value, "__module__", None) == module and callable(value)
+        }
+        assert own >= set(PYTHON[module])
+        assert own - set(PYTHON[module]) <= {"Curve"}
+
+
+@pytest.mark.parametrize("command", OPTIONS)
+def test_the_options_of_a_command_are_the_listed_ones(aloe, command):
+    functions = {info.name or info.callback.__name__: info.callback for info in app.registered_commands}
+    declared = inspect.signature(functions[command]).parameters
+    found = {name.replace("_", "-") for name in declared} - {"folder", "sources", "runs"}
+    assert found == set(OPTIONS[command].split())
+    _, output, _ = aloe(command, "--help")
+    for option in OPTIONS[command].split():
+        assert f"--{option}"[:20] in output
