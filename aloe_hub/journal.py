@@ -11,12 +11,13 @@ from __future__ import annotations
 import fcntl
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 from aloe_hub.errors import AloeError
-from aloe_hub.jsonl import atomic_file, disk_errors, dumps, loads, partial_of
+from aloe_hub.jsonl import atomic_file, build_row, disk_errors, encoded, loads, partial_of
 from aloe_hub.types import Row
 
 log = logging.getLogger("aloe_hub")
@@ -55,13 +56,15 @@ class Journal:
             file.close()
             raise AloeError(f"{self.partial}: another process is writing this run; wait for it, or stop it") from None
         self._file = file
-        self._index()
+        try:
+            self._index()
+        except BaseException:
+            self._close()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._close()
 
     def __contains__(self, key: str | int) -> bool:
         return key in self._offsets
@@ -75,10 +78,10 @@ class Journal:
 
     def append(self, row: Row) -> None:
         """Add one row; it is safe from kill -9 when this returns."""
-        file = self._open
+        file, line = self._open, encoded(row, str(self.partial))
         with disk_errors(self.partial):
             offset = file.seek(0, 2)
-            file.write(dumps(row).encode() + b"\n")
+            file.write(line)
             file.flush()
         self._offsets[row[self.key]] = offset
 
@@ -86,12 +89,24 @@ class Journal:
         """Write the rows of `order` under the final name, atomically, and drop the journal."""
         with atomic_file(self.final) as final:
             for row in self._rows(order):
-                final.write(dumps(row) + "\n")
+                final.write(encoded(row, str(self.final)))
         self.partial.unlink()
 
     def discard(self) -> None:
         """Drop the journal: nothing in it is wanted."""
         self.partial.unlink()
+
+    def _close(self) -> None:
+        if self._file is not None:
+            with suppress(OSError):  # on a full disk closing flushes again, and would hide the error that was said
+                self._file.close()
+            self._file = None
+
+    def _key_of(self, row: Row) -> str | int:
+        key = row[self.key]
+        if not isinstance(key, str | int):
+            raise ValueError(f"{self.key!r} is {key!r}: expected a text or a number")
+        return key
 
     @property
     def _open(self) -> IO[bytes]:
@@ -116,6 +131,5 @@ class Journal:
                 with disk_errors(self.partial):
                     file.truncate(offset)
                 return
-            row = loads(line, f"{self.partial}, line {number}")
-            self._offsets.setdefault(row[self.key], offset)
+            self._offsets.setdefault(build_row(line, f"{self.partial}, line {number}", self._key_of), offset)
             offset += len(line)

@@ -23,6 +23,18 @@ def dumps(row: Row) -> str:
     return json.dumps(row, ensure_ascii=False, separators=(",", ":"))
 
 
+def encoded(row: Row, where: str) -> bytes:
+    """A row's line as bytes.
+
+    Raises:
+        DataError: a text that is no Unicode, such as half of an emoji (a lone surrogate), which a model's JSON may hold.
+    """
+    try:
+        return dumps(row).encode() + b"\n"
+    except UnicodeEncodeError as error:
+        raise DataError(f"{where}: a text that is no Unicode: {error.object[error.start : error.end]!r}") from None
+
+
 def loads(line: str | bytes, where: str) -> Row:
     """A line's object; `where` (file and line) stands in the error.
 
@@ -31,7 +43,7 @@ def loads(line: str | bytes, where: str) -> Row:
     """
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{where}: not JSON ({error}): {_shown(line)}") from None
     if not isinstance(row, dict):
         raise DataError(f"{where}: expected a JSON object, found {_shown(line)}")
@@ -77,19 +89,19 @@ def write_rows(path: Path, rows: Iterable[Row]) -> int:
     count = 0
     with atomic_file(path) as file:
         for row in rows:
-            file.write(dumps(row) + "\n")
+            file.write(encoded(row, str(path)))
             count += 1
     return count
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[IO[str]]:
-    """A text file that appears under its name only when it is whole and on the disk."""
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file that appears under its name only when it is whole and on the disk."""
     partial = path.with_name(path.name + ".new.partial")  # not the journal of the same file, which is `NAME.partial`
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with partial.open("w", encoding="utf-8", newline="\n") as file:
+            with partial.open("wb") as file:
                 yield file
                 flush_to_disk(file)
             partial.replace(path)

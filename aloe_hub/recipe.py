@@ -7,10 +7,9 @@ at the top of the repository in a checkout or an editable install.
 from __future__ import annotations
 
 import tomllib
-from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from aloe_hub.errors import UsageError
 
@@ -53,11 +52,11 @@ def settings(kind: type[T], recipe: dict[str, Any], by_hand: dict[str, Any]) -> 
     Raises:
         UsageError: the recipe names a setting that the stage does not have, or one of another type.
     """
-    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+    known = get_type_hints(kind)
     for name, value in recipe.items():
         if name not in known:
             raise UsageError(f"recipe: unknown setting {name!r}; known: {', '.join(sorted(known))}")
-        wanted = type(known[name].default)
-        if wanted in (int, float, str) and type(value) is not wanted and not (wanted is float and type(value) is int):
+        wanted = next((plain for plain in (int, float, str) if known[name] in (plain, plain | None)), None)
+        if wanted and type(value) is not wanted and not (wanted is float and type(value) is int):
             raise UsageError(f"recipe: {name} = {value!r}: expected {wanted.__name__}")
     return kind(**(recipe | {name: value for name, value in by_hand.items() if value is not None}))

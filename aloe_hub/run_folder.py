@@ -54,6 +54,8 @@ class RunFolder:
         now = plain(settings)
         run = self.settings()
         if stage in run:
+            if not isinstance(run[stage], dict):
+                raise DataError(f"{self.file('run.toml')}: {stage} is {run[stage]!r}, expected a table [{stage}]")
             difference = next(iter(differences(run[stage], now)), None)
             if difference is None:
                 return
@@ -65,7 +67,7 @@ class RunFolder:
         run.setdefault("made_with", {"aloe_hub": __version__, "python": platform.python_version()})
         run[stage] = now
         with atomic_file(self.file("run.toml")) as file:
-            file.write(tomli_w.dumps(run))
+            file.write(tomli_w.dumps(run).encode())
 
     def personas(self, split: str) -> list[Persona]:
         """The personas of one split, in pool order.

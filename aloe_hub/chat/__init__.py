@@ -17,6 +17,8 @@ def open_chat(model: str) -> Chat:
     >>> open_chat("scripted:plain")
     Scripted(policy='plain')
     """
+    if not isinstance(model, str):
+        raise UsageError(f"model {model!r}: a model is named by a string, such as scripted")
     scheme, colon, rest = model.partition(":")
     if scheme == "scripted":
         from aloe_hub.chat.scripted import Scripted

@@ -19,7 +19,7 @@ from random import Random
 
 from aloe_hub import prompts
 from aloe_hub.chat.base import ChatReply, ChatRequest
-from aloe_hub.errors import UsageError
+from aloe_hub.errors import ChatError, UsageError
 from aloe_hub.types import Message
 from aloe_hub.world import judging, speaking
 from aloe_hub.world.understanding import Known, read_messages, read_personality, read_profile, topic_of
@@ -50,8 +50,12 @@ class Scripted:
         random = Random(request.seed)
         last = request.messages[-1].content
         role = _ROLES.get(last.partition("\n")[0])
-        if role is not None and self.policy is None:
-            return ChatReply(role(prompts.sections(last), random))
+        sections = prompts.sections(last) if role is not None and self.policy is None else {}
+        if role is not None and sections:
+            try:
+                return ChatReply(role(sections, random))
+            except (KeyError, ValueError) as error:
+                raise ChatError(f"scripted: a prompt without what its role needs ({error}): {last[:60]!r}") from None
         return ChatReply(POLICIES[self.policy or "plain"](request.messages, random))
 
 

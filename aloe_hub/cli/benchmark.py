@@ -37,6 +37,7 @@ def evaluate(
     table = options.recipe_table(recipe, "evaluate")
     default = options.first(model, table.pop("model", None), "scripted")
     policies = options.first(policy, table.pop("policies", None), [])
+    policies = [policies] if isinstance(policies, str) else policies
     by_hand = {
         "user": options.first(user, table.pop("user", None), default),
         "judge": options.first(judge, table.pop("judge", None), default),

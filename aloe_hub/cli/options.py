@@ -33,7 +33,7 @@ def recipe_table(recipe: str | None, stage: str) -> dict[str, Any]:
     return dict(read_recipe(recipe).get(stage, {})) if recipe else {}
 
 
-def first(*values: Any) -> Any:
+def first(*values: Any) -> Any:  # noqa: ANN401 - what a recipe holds may be of any type
     """The first value that was given: by hand, else by the recipe, else the default."""
     return next((value for value in values if value is not None), None)
 

@@ -40,9 +40,8 @@ def write_html(report: Report, path: Path) -> None:
     runs = [_shown(run, place) for place, run in enumerate(report.runs, 1)]
     page = template.render(report=report, runs=runs, ties=TIES, version=__version__)
     # JSON can hold half of a surrogate pair, UTF-8 cannot: one odd reply must not cost the report.
-    page = page.encode("utf-8", "replace").decode("utf-8")
     with atomic_file(path) as file:
-        file.write(page)
+        file.write(page.encode("utf-8", "replace"))
 
 
 def number(value: float | None, digits: int, sign: bool = False) -> str:

@@ -15,13 +15,13 @@ from aloe_hub.world.lexicon import POLES
 FREE_KIND = "other"
 
 
-def clauses(you: str, *, third: bool) -> Iterator[str]:
+def clauses(you: str) -> Iterator[str]:
     """The statements that a free sentence is made of, as "enjoy hiking" or "your roots are …"."""
     if you.startswith("your "):
         yield _shortened(you)
         return
     text = you.removeprefix("you ")
-    for part in _split_at_verbs(text) if third else [text]:
+    for part in _split_at_verbs(text):
         aged = _AGED.fullmatch(part)
         if aged:
             yield f"are {aged['age']} years old"
@@ -65,7 +65,7 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def content_words(clause: str) -> frozenset[str]:
     """The words that carry a clause, by their stems."""
     return frozenset(_stem(word) for word in words_of(clause) if word not in _EMPTY)

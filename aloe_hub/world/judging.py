@@ -2,8 +2,8 @@
 
     1 + on topic (1) + facts (1.5 x fitting facts used, at most 2, / 2) + style (1.5 x net match / traits of the persona)
 
-Off topic, facts and style count half. Faults cost: a contradiction 0.75, an unrevealed fact 0.5, an irrelevant one 0.4, a
-second further topic 0.5, repetition 1, echoing the user 1, repeating an earlier reply 0.5, each word over 75 0.05. Under 5
+Off topic, facts and style count half. Faults cost: a contradiction 0.75, an unrevealed or irrelevant fact 0.5, a second
+further topic 0.5, repetition 1, echoing the user 1, repeating an earlier reply 0.5, each word over 75 0.05. Under 5
 words scores 1.
 
 Only what the user has *revealed* pays, in facts and in style: guessing the persona right is not aligning with it. Bipolar
@@ -50,7 +50,7 @@ class Judgement:
         weight = 1.0 if self.on_topic else 0.5
         score = 1.0 + max(-0.5, self.on_topic - 0.5 * max(0, self.further_topics - 1))
         score += weight * (1.5 * min(2, self.fitting) / 2 + 1.5 * self.style)
-        score -= 0.75 * self.contradictions + 0.5 * self.unrevealed + 0.4 * self.irrelevant
+        score -= 0.75 * self.contradictions + 0.5 * self.unrevealed + 0.5 * self.irrelevant
         score -= 1.0 * self.repeats + 1.0 * self.echoes + 0.5 * self.said_before + 0.05 * max(0, self.words - MOST_WORDS)
         return round(min(5.0, max(1.0, score)), 2)
 
@@ -73,12 +73,12 @@ class Judgement:
         )
 
 
-@lru_cache(maxsize=4096)  # the pairwise judge sees each reply in two orders
+@lru_cache(maxsize=256)  # the pairwise judge sees each reply in two orders
 def judge(profile: str, personality: str, earlier: tuple[tuple[str, str], ...], message: str, reply: str) -> Judgement:
     """Judge `reply` to `message`, after the `earlier` (user, assistant) exchanges."""
     asked = [*(user for user, _ in earlier), message]
     topic = topic_of(message)
-    facts = read_profile(profile)
+    facts, said = read_profile(profile), set(words_of(profile))
     revealed = _revealed(facts, asked)
     uses, others, rest = _facts_in(reply, facts)
     topics = {name for name in TOPICS if any(word in TOPICS[name].keywords for word in words_of(rest))}
@@ -87,7 +87,7 @@ def judge(profile: str, personality: str, earlier: tuple[tuple[str, str], ...], 
         on_topic=topic in topics,
         further_topics=len(topics - {topic}),
         fitting=sum(fact in revealed and fact.kind in kinds for fact in uses),
-        contradictions=sum(value.lower() not in profile.lower() for _, value in others),
+        contradictions=sum(not said.issuperset(words_of(value)) for _, value in others),
         unrevealed=sum(fact not in revealed for fact in uses),
         irrelevant=sum(fact in revealed and fact.kind not in kinds for fact in uses),
         style=_style(reply, read_personality(personality), read_messages(asked).traits),

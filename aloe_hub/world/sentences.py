@@ -8,7 +8,6 @@ stop. Exact for the world's own sentences; for free text a usable approximation 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 SUBJECTS = {"she": "her", "he": "his", "they": "their"}
 
@@ -43,9 +42,14 @@ _INFLECTED = {"are": "is", "have": "has", "do": "does", "were": "was"}
 _BASE = {third: base for base, third in _INFLECTED.items()}
 _UNCHANGED = frozenset(["would", "cannot", "can", "could", "will", "must", "should", "might", "may", "had", "did", "went"])
 _WORD_TO_FIRST = {"your": "my", "yourself": "myself", "yours": "mine", "you": "me"}
-_THIRD_TO_SECOND = {"his": "your", "her": "your", "their": "your", "himself": "yourself", "herself": "yourself",
-                    "themselves": "yourself", "him": "you", "them": "them"}  # fmt: skip
-_WORD = re.compile(r"[A-Za-z'’-]+")
+# Of each subject only its own words: in "She lives with her brother and his cat" the cat is not hers.
+_THIRD_TO_SECOND = {
+    "she": {"her": "your", "herself": "yourself"},
+    "he": {"his": "your", "him": "you", "himself": "yourself"},
+    "they": {"their": "your", "themselves": "yourself"},
+}
+_SUBJECT_OF = {possessive: subject for subject, possessive in SUBJECTS.items()}
+_WORD = re.compile(r"[A-Za-z0-9'’-]+")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _ABBREVIATION = re.compile(r"\b(Ph|[A-Z]|Dr|Mr|Mrs|Ms|St|vs|etc)\.(?=\s?[A-Za-z])")
 _CONTRACTIONS = ((re.compile(r"^(she|he)['’]s\b", re.I), r"\1 is"), (re.compile(r"^they['’]re\b", re.I), r"they are"),
@@ -91,7 +95,6 @@ def capital(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-@lru_cache(maxsize=65536)
 def from_first(sentence: str) -> str | None:
     """ "I am a nurse." → "you are a nurse"; None for a sentence that is not about the speaker.
 
@@ -123,15 +126,15 @@ def from_third(sentence: str) -> str | None:
     subject = head.lower()
     if not rest:
         return None
-    if subject in SUBJECTS.values():
-        return f"your {' '.join(_each(rest, _THIRD_TO_SECOND))}"
+    if subject in _SUBJECT_OF:
+        return f"your {' '.join(_each(rest, _THIRD_TO_SECOND[_SUBJECT_OF[subject]]))}"
     if subject not in SUBJECTS:
         return None
     words = rest.split(" ")
     if subject != "they":
         verb = _verb_at(words)
         words[verb] = uninflected(words[verb])
-    return " ".join(["you", *_each(" ".join(words), _THIRD_TO_SECOND)])
+    return " ".join(["you", *_each(" ".join(words), _THIRD_TO_SECOND[subject])])
 
 
 def inflected(verb: str) -> str:
@@ -160,7 +163,7 @@ def uninflected(verb: str) -> str:
 
 def _verb_at(words: list[str]) -> int:
     """Where the verb stands: after the adverbs."""
-    for place, word in enumerate(words[:-1]):
+    for place, word in enumerate(words):
         if word.lower() not in _ADVERBS and not (word.endswith("ly") and len(word) > 4):
             return place
     return 0

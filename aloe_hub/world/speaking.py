@@ -18,7 +18,7 @@ FACTS_OF_A_PERSONA = 10
 TRAITS_OF_A_PERSONA = 5
 COLOURS_OF_A_PERSONA = 3
 # Words: a concise reply has at most the one, a detailed one at least the other; a plain reply lies between.
-CONCISE, DETAILED = 28, 39
+CONCISE, DETAILED = 30, 39
 _CLOSING = frozenset(("curious", "decisive", "optimistic"))
 _FREE_USES = ("{c}, so build on that.", "Since {c}, start there.", "{c}: make it part of this.")
 _WORD = re.compile(r"[A-Za-z0-9'’-]+|[😄🎉😜]")
@@ -93,7 +93,7 @@ def tailored_reply(random: Random, topic: str | None, known: Known) -> str:
     fitting = [fact for fact in known.facts if topic and fact.kind in TOPICS[topic].kinds]
     uses = [used(fact, random) for fact in random.sample(fitting, min(2, len(fitting)))]
 
-    def reply(tips: Sequence[str]) -> list[str]:
+    def reply(tips: Sequence[str], uses: Sequence[str] = uses) -> list[str]:
         body = [*tips[:1], *uses, *tips[1:]]
         leads = [*leading, *[""] * len(body)]
         led = [f"{lead} {part}".strip() for lead, part in zip(leads, body, strict=False)]
@@ -101,7 +101,9 @@ def tailored_reply(random: Random, topic: str | None, known: Known) -> str:
 
     tips = _tips(random, topic)
     if "concise" in known.traits:
-        return " ".join(reply(tips[:1]))
+        # Who likes it short gets one tip, and as many of the facts as stay short.
+        shorter = (" ".join(reply(tips[:1], uses[:number])) for number in (2, 1, 0))
+        return next((text for text in shorter if count_words(text) <= CONCISE), " ".join(reply(tips[:1], uses[:1])))
     return _of_length(DETAILED if "detailed" in known.traits else CONCISE + 1, reply, tips)
 
 

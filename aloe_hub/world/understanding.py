@@ -34,22 +34,22 @@ class Known:
         return Known(tuple(dict.fromkeys(self.facts + other.facts)), _one_of_each_pair(self.traits + other.traits))
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=1024)
 def read_profile(text: str) -> tuple[Fact, ...]:
     """The facts of a persona's profile, or of an inferrer's statement of it.
 
     >>> read_profile("She works as a nurse. She enjoys long baths and has a dog named Bo.")[1:]
-    (Fact(kind='other', value='enjoy long baths', free=True), Fact(kind='pet', value='have a dog named Bo', free=True))
+    (Fact(kind='hobby', value='enjoy long baths', free=True), Fact(kind='pet', value='have a dog named Bo', free=True))
     """
     found: dict[Fact, None] = {}
     for sentence in sentences.split_sentences(text):
         you = sentences.from_third(sentence)
         if you is not None:
-            found.update(dict.fromkeys(_facts(you, third=True)))
+            found.update(dict.fromkeys(_facts(you)))
     return tuple(found)
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=1024)
 def read_personality(text: str) -> tuple[str, ...]:
     """The poles that a personality text shows, at most one of each pair: the first one said."""
     found: list[str] = []
@@ -60,7 +60,7 @@ def read_personality(text: str) -> tuple[str, ...]:
     return _one_of_each_pair(found)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def read_message(text: str) -> Known:
     """What one message of a user reveals: its statements about "I", and its cues."""
     facts: dict[Fact, None] = {}
@@ -71,7 +71,7 @@ def read_message(text: str) -> Known:
         elif sentence not in _QUESTIONS and not sentence.endswith("?"):
             you = sentences.from_first(sentence)
             if you is not None:
-                facts.update(dict.fromkeys(_facts(you, third=False)))
+                facts.update(dict.fromkeys(_facts(you)))
     return Known(tuple(facts), _one_of_each_pair(traits))
 
 
@@ -83,7 +83,7 @@ def read_messages(texts: Iterable[str]) -> Known:
     return known
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def topic_of(message: str) -> str | None:
     """What a message asks about: by its question, else by its keywords, else None."""
     for sentence in sentences.split_sentences(message):
@@ -104,13 +104,13 @@ def mentions(text: str) -> Iterator[tuple[str, str]]:
                 yield kind, value
 
 
-def _facts(you: str, *, third: bool) -> Iterator[Fact]:
+def _facts(you: str) -> Iterator[Fact]:
     """The facts of one sentence in its normal form."""
     exact = _grammar_fact(you)
     if exact is not None:
         yield exact
         return
-    for clause in clauses(you, third=third):
+    for clause in clauses(you):
         exact = _grammar_fact(f"you {clause}")
         if exact is not None:
             yield exact

@@ -1,0 +1,147 @@
+"""The nouns: ids that follow from the content, rows without loss, and which reply is preferred."""
+
+import hashlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aloe_hub.types import Exchange, Message, Persona, PoolText, Reply, Transcript, Tree, Turn, Verdict, call_seed, digest
+
+# Any Unicode: line separators, combining marks, right-to-left text, emoji, noncharacters. Lone surrogates are no text.
+TEXT = st.text(max_size=30) | st.sampled_from(
+    ["", "\u2028\x85\x0c\r\n", "e\u0301", "\u202eabc", "👩\u200d👩\u200d👧", "\uffff", '{"a": "\\"}']
+)
+CHOICE = st.sampled_from([0, 1, None])
+SCORE = st.none() | st.floats(1, 5)
+INDEX = st.sampled_from([0, 1])
+PERSONAS = st.builds(Persona, TEXT, TEXT)
+REPLIES = st.builds(Reply, st.sampled_from(["tailored", "plain", "policy"]), TEXT)
+VERDICTS = st.tuples(st.builds(Verdict, st.just("01"), CHOICE, TEXT), st.builds(Verdict, st.just("10"), CHOICE, TEXT))
+EXCHANGES = st.builds(Exchange, TEXT, PERSONAS, st.tuples(REPLIES, REPLIES), VERDICTS, INDEX)
+TREES = st.builds(Tree, TEXT, PERSONAS, st.lists(EXCHANGES, max_size=4).map(tuple))
+TRANSCRIPTS = st.builds(Transcript, PERSONAS, TEXT, st.lists(st.builds(Turn, TEXT, TEXT, SCORE, TEXT), max_size=4).map(tuple))
+POOL_TEXTS = st.builds(
+    PoolText, TEXT, st.sampled_from(["seed", "generated", "imported"]), st.integers(0, 99), st.none() | st.floats(-1, 1)
+)
+
+PERSONA = Persona("She is a nurse.", "She is kind.")
+
+
+def through_json(row):
+    """The row as a file holds it, in UTF-8."""
+    return json.loads(json.dumps(row, ensure_ascii=False).encode())
+
+
+def exchange(first="a", second="b", choices=(0, 0), spoken=0, user="Hi."):
+    replies = Reply("tailored", first), Reply("plain", second)
+    return Exchange(user, Persona("", ""), replies, (Verdict("01", choices[0], ""), Verdict("10", choices[1], "")), spoken)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        pytest.param(kind, values, id=kind.__name__)
+        for kind, values in (
+            (Persona, PERSONAS),
+            (PoolText, POOL_TEXTS),
+            (Exchange, EXCHANGES),
+            (Tree, TREES),
+            (Transcript, TRANSCRIPTS),
+        )
+    ],
+)
+def test_a_value_is_the_same_after_a_row_and_json(kind, values):
+    @given(values)
+    def same(value):
+        assert kind.from_row(value.to_row()) == value
+        assert kind.from_row(through_json(value.to_row())) == value
+
+    same()
+
+
+@given(PERSONAS)
+def test_ids_of_a_persona_are_content_ids_of_its_texts(persona):
+    canonical = json.dumps([persona.profile, persona.personality], ensure_ascii=False, separators=(",", ":"))
+    assert persona.persona_id == hashlib.sha256(canonical.encode()).hexdigest()[:16]
+    assert persona.profile_id == PoolText(persona.profile, "seed").id
+    assert persona.personality_id == PoolText(persona.personality, "imported", 3, 0.5).id
+
+
+@given(st.lists(TEXT, max_size=3), st.lists(TEXT, max_size=3))
+def test_parts_are_never_run_together(one, other):
+    assert (digest(*one) == digest(*other)) == (one == other)
+    assert (call_seed(*one) == call_seed(*other)) == (one == other)
+
+
+@given(st.lists(TEXT | st.integers(0, 20)))
+def test_a_call_seed_has_31_bits(parts):
+    assert 0 <= call_seed(*parts) < 2**31
+
+
+def test_ids_and_seeds_are_the_same_on_every_machine_for_ever():
+    assert digest("a profile", "a personality") == "ccefb4b39f19c2bc"
+    assert call_seed("tree", 0, "user", "", 0) == 1455953965
+    assert (PERSONA.persona_id, PERSONA.profile_id) == ("7b78a9d9d7adadcb", "bb2c002de58b5200")
+    assert Persona("Zoë 🎉\u2028", "").persona_id == "b7e2d2b1c1928225"
+    assert Transcript(PERSONA, "scripted:plain", ()).conversation_id == "8fd01d499ac07134"
+
+
+def test_the_rows_of_a_persona_and_a_pool_text_begin_with_their_ids():
+    assert list(PERSONA.to_row()) == ["persona_id", "profile_id", "personality_id", "profile", "personality"]
+    assert list(PoolText("x", "seed").to_row()) == ["id", "text", "source", "round", "nearest"]
+
+
+@pytest.mark.parametrize(
+    ("choices", "preferred"),
+    [((0, 0), 0), ((1, 1), 1), ((0, 1), None), ((1, 0), None), ((None, None), None), ((None, 1), None), ((0, None), None)],
+)
+def test_a_reply_is_preferred_only_where_both_orders_agree(choices, preferred):
+    assert exchange(choices=choices).preferred == preferred
+    assert exchange(choices=choices).to_row()["preferred"] == preferred
+
+
+@pytest.mark.parametrize("choices", [(0, 0), (1, 1), (0, 1), (None, None)])
+def test_of_two_equal_texts_none_is_preferred(choices):
+    assert exchange("same", "same", choices).preferred is None
+
+
+@given(EXCHANGES, INDEX)
+def test_what_is_spoken_never_changes_what_is_preferred(one, spoken):
+    row = one.to_row() | {"spoken": spoken}
+    assert Exchange.from_row(row).preferred == one.preferred
+
+
+def test_the_spoken_path_holds_the_spoken_replies_and_ends_with_the_user():
+    tree = Tree("t", PERSONA)
+    for turn, spoken in enumerate((1, 0, 1)):
+        tree = tree.grown(exchange(f"tailored {turn}", f"plain {turn}", (0, 0), spoken, f"user {turn}"))
+    assert tree.spoken(0) == (Message("user", "user 0"),)
+    assert [message.content for message in tree.spoken(2)] == ["user 0", "plain 0", "user 1", "tailored 1", "user 2"]
+    assert [message.role for message in tree.spoken(2)] == ["user", "assistant", "user", "assistant", "user"]
+
+
+@given(TREES)
+def test_each_spoken_path_goes_on_from_the_one_before(tree):
+    for turn in range(1, len(tree.exchanges)):
+        before = tree.exchanges[turn - 1]
+        said = Message("assistant", before.replies[before.spoken].text)
+        assert tree.spoken(turn) == (*tree.spoken(turn - 1), said, Message("user", tree.exchanges[turn].user))
+
+
+def test_a_tree_that_grows_leaves_the_smaller_one_as_it_was():
+    bare = Tree("t", PERSONA)
+    assert len(bare.grown(exchange()).exchanges) == 1
+    assert bare.exchanges == ()
+
+
+@given(TRANSCRIPTS)
+def test_the_scores_row_holds_what_the_metric_needs_and_no_text(transcript):
+    row = through_json(transcript.to_scores_row())
+    assert row == {
+        "conversation_id": transcript.conversation_id,
+        "persona_id": transcript.persona.persona_id,
+        "profile_id": transcript.persona.profile_id,
+        "scores": list(transcript.scores),
+    }
