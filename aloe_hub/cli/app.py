@@ -11,7 +11,7 @@ import sys
 import typer
 
 from aloe_hub import __version__
-from aloe_hub.cli import benchmark, data, demo
+from aloe_hub.cli import benchmark, data, demo, hub, publish
 from aloe_hub.errors import AloeError
 
 INTERRUPTED = 130
@@ -27,6 +27,8 @@ app = typer.Typer(
 )
 data.register(app)
 benchmark.register(app)
+publish.register(app)
+hub.register(app)
 demo.register(app)
 
 

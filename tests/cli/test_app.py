@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ALOE = [sys.executable, "-m", "aloe_hub.cli.app"]
-COMMANDS = ("personas", "import", "trees", "merge", "evaluate", "report", "demo")
+COMMANDS = ("personas", "import", "trees", "merge", "evaluate", "report", "publish", "hub", "demo")
 
 
 def one_line(errors: str) -> str:

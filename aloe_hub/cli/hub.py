@@ -1,0 +1,47 @@
+"""Commands of the local Hub: hub, hub exec."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Directory = Annotated[
+    Path | None, typer.Option("--dir", help="Where the Hub is kept.", show_default="~/.cache/aloe-hub/local-hub", metavar="DIR")
+]
+
+
+def register(app: typer.Typer) -> None:
+    commands = typer.Typer(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+    commands.callback(epilog="Example: aloe hub --port 8089")(hub)
+    commands.command("exec", epilog="Example: aloe hub exec -- aloe publish prefs --run runs/demo --repo org/aloe-prefs")(exec_)
+    app.add_typer(commands, name="hub")
+
+
+def hub(
+    context: typer.Context,
+    directory: Directory = None,
+    port: Annotated[int, typer.Option(help="The port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)] = 0,
+) -> None:
+    """Serve a Hugging Face Hub on this machine, for everything that reads HF_ENDPOINT. No account, no network."""
+    if context.invoked_subcommand is not None:
+        return
+    from aloe_hub.local_hub.process import DEFAULT_DIRECTORY, serve
+
+    serve(directory or DEFAULT_DIRECTORY, port, partial(print, flush=True))
+
+
+def exec_(
+    context: typer.Context,
+    command: Annotated[
+        list[str], typer.Argument(help="The command and its arguments, after --.", metavar="-- CMD…", show_default=False)
+    ],
+    directory: Directory = None,
+) -> None:
+    """Run a command against the local Hub, with its token in place of yours, and exit as the command does."""
+    from aloe_hub.local_hub.process import DEFAULT_DIRECTORY, execute
+
+    given = context.parent.params.get("directory") if context.parent else None
+    raise typer.Exit(execute(directory or given or DEFAULT_DIRECTORY, command))

@@ -1,0 +1,168 @@
+"""Start a local Hub: in threads of this process (`running`), until Ctrl-C (`serve`), or as a process to be killed (`HubProcess`).
+
+Clients find it by environment variables alone. `client_environment` replaces the user's own, so that neither a real token nor a
+real cache takes part.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from aloe_hub.errors import AloeError
+from aloe_hub.local_hub.message import Limits
+from aloe_hub.local_hub.server import LOOPBACK, HubServer
+from aloe_hub.local_hub.store import Store
+from aloe_hub.local_hub.users import User, load_users
+
+DEFAULT_DIRECTORY = Path("~/.cache/aloe-hub/local-hub")
+
+# What would send a client elsewhere, with another token, or to another cache than HF_HOME.
+_REPLACED = {
+    "HF_ENDPOINT", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_STORED_TOKENS_PATH",
+    "HF_HUB_DISABLE_IMPLICIT_TOKEN",
+    "HUGGINGFACE_CO_STAGING", "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_EVALUATE_OFFLINE", "TRANSFORMERS_OFFLINE",
+    "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_ASSETS_CACHE", "HUGGINGFACE_ASSETS_CACHE", "HF_XET_CACHE", "HF_DATASETS_CACHE",
+    "HF_EVALUATE_CACHE", "HF_METRICS_CACHE", "HF_MODULES_CACHE", "HF_DATASETS_DOWNLOADED_DATASETS_PATH",
+    "HF_DATASETS_EXTRACTED_DATASETS_PATH", "TRANSFORMERS_CACHE", "PYTORCH_TRANSFORMERS_CACHE", "PYTORCH_PRETRAINED_BERT_CACHE",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class RunningHub:
+    endpoint: str
+    token: str
+    directory: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a client needs: five variables."""
+        return {
+            "HF_ENDPOINT": self.endpoint,
+            "HF_TOKEN": self.token,
+            "HF_HOME": str(self.directory / "home"),
+            "HF_HUB_DISABLE_XET": "1",
+            "HF_UPDATE_DOWNLOAD_COUNTS": "0",
+        }
+
+
+@contextmanager
+def running(
+    directory: Path, *, port: int = 0, users: Mapping[str, User] | None = None, limits: Limits | None = None
+) -> Iterator[RunningHub]:
+    """A Hub on `directory`, answering in threads of this process until the block ends. `users` stand in for those of the folder.
+
+    Raises:
+        AloeError: the folder is served by another process or cannot be written, or the port is taken.
+    """
+    store = Store(directory.expanduser())
+    try:
+        users = users or load_users(store.directory, store.temporary)
+        server = HubServer(store, users, port, limits)
+    except BaseException:
+        store.close()
+        raise
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield RunningHub(server.hub.endpoint, next(iter(users)), store.directory)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.close()
+
+
+def serve(directory: Path, port: int = 0, say: Callable[[str], None] = print) -> None:
+    """Serve until Ctrl-C; says the lines to paste, an empty line, and what it does."""
+    with running(directory, port=port) as hub:
+        for name, value in hub.environment.items():
+            say(f"export {name}={shlex.quote(value)}")
+        say("")
+        say(f"# a Hub at {hub.endpoint}, kept in {hub.directory}; Ctrl-C stops it")
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            say("# stopped")
+
+
+def execute(directory: Path, command: list[str]) -> int:
+    """Run a command against a Hub on a free port, and return its exit status as a shell would.
+
+    Raises:
+        AloeError: the command cannot be started.
+    """
+    with running(directory) as hub:
+        try:
+            child = subprocess.Popen(command, env=client_environment(hub, os.environ))
+        except OSError as error:
+            raise AloeError(f"{command[0]}: cannot be run ({error.strerror})") from None
+        while True:
+            try:
+                status = child.wait()
+                break
+            except KeyboardInterrupt:  # the terminal has told the command as well; how it ends is its own
+                continue
+    return status if status >= 0 else 128 - status
+
+
+def client_environment(hub: RunningHub, own: Mapping[str, str]) -> dict[str, str]:
+    """`own` with the Hub's variables in place of the user's, and no proxy between."""
+    environment = {name: value for name, value in own.items() if name not in _REPLACED} | hub.environment
+    for name in ("NO_PROXY", "no_proxy"):
+        others = own.get(name, "")
+        environment[name] = others if others == "*" else ",".join(filter(None, (others, LOOPBACK, "localhost")))
+    return environment
+
+
+class HubProcess:
+    """`with HubProcess(directory) as hub`: a Hub in its own process. `kill` ends it as a crash would; `start` begins again."""
+
+    def __init__(self, directory: Path, port: int = 0) -> None:
+        self.directory = directory.expanduser().absolute()
+        self._port = port
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> RunningHub:
+        """Returns when it answers; started again, it is at the same port.
+
+        Raises:
+            AloeError: it did not start; the reason stands on standard error.
+        """
+        command = [sys.executable, "-m", "aloe_hub.local_hub", "--dir", str(self.directory), "--port", str(self._port)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=1)
+        assert self._process.stdout is not None
+        variables: dict[str, str] = {}
+        while (line := self._process.stdout.readline()) != "\n":
+            if not line:
+                self.kill()
+                raise AloeError(f"{self.directory}: the local Hub did not start")
+            name, _, value = shlex.split(line)[1].partition("=")
+            variables[name] = value
+        self._port = int(variables["HF_ENDPOINT"].rsplit(":", 1)[1])
+        return RunningHub(variables["HF_ENDPOINT"], variables["HF_TOKEN"], self.directory)
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def kill(self) -> None:
+        """SIGKILL: nothing is finished, nothing is cleaned."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            if self._process.stdout:
+                self._process.stdout.close()
+
+    def __enter__(self) -> RunningHub:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.kill()

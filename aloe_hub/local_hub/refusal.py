@@ -1,0 +1,56 @@
+"""How the Hub says no: a status, a message, and the X-Error-Code from which clients choose their exception."""
+
+from __future__ import annotations
+
+
+class Refusal(Exception):
+    """A request that is answered with a 4xx. `extra` joins the JSON body, `headers` the answer's."""
+
+    def __init__(
+        self, status: int, message: str, code: str | None = None, *, headers: dict[str, str] | None = None, **extra: object
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.code = code
+        self.headers = headers or {}
+        self.extra = extra
+
+
+def bad_request(message: str) -> Refusal:
+    return Refusal(400, message)
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """A client's value for an error message: quoted and short."""
+    text = repr(value)
+    return text if len(text) <= limit else text[:limit] + "…"
+
+
+def not_logged_in() -> Refusal:
+    """What an anonymous caller hears of a repo that is private or missing: the Hub does not say which.
+
+    Over plain http the client needs the code to make a RepositoryNotFoundError of it.
+    """
+    return Refusal(401, "Invalid username or password.", "RepoNotFound")
+
+
+def repo_not_found() -> Refusal:
+    return Refusal(404, "Repository not found", "RepoNotFound")
+
+
+def revision_not_found(revision: str) -> Refusal:
+    return Refusal(404, f"Invalid rev id: {shown(revision)}", "RevisionNotFound")
+
+
+def entry_not_found(path: str, commit: str) -> Refusal:
+    """Carries the commit: clients then remember that this commit has no such file."""
+    return Refusal(404, f"Entry not found: {shown(path)}", "EntryNotFound", headers={"X-Repo-Commit": commit})
+
+
+def stale_parent() -> Refusal:
+    return Refusal(412, "A commit has happened since. Please refresh and try again.")
+
+
+def too_large(what: str, limit: int) -> Refusal:
+    return Refusal(413, f"{what} is over this Hub's limit of {limit} bytes")

@@ -1,0 +1,204 @@
+"""One repo on the disk: `repo.json` (what it is, and its refs), `commits/SHA.json`, `objects/ab/SHA256`.
+
+A commit is durable before its ref moves, an object before its commit, and the ref moves by replacing `repo.json`: whatever the
+moment of a kill, every ref names a commit that is there with all its objects. What no ref reaches yet (an upload before its
+commit) stays, so that a repeated upload finds it. Objects are kept repo by repo: a repo is one folder, and knowing a hash opens
+no other repo's file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from aloe_hub.local_hub.disk import Incoming, incoming, make_folder, write_file
+from aloe_hub.local_hub.names import COMMIT, COMMIT_PREFIX
+from aloe_hub.local_hub.refusal import Refusal, bad_request, repo_not_found, revision_not_found, shown, stale_parent
+from aloe_hub.local_hub.tree import Edit, Entry, Put, Tree, edited, object_ids
+
+MAIN = "refs/heads/main"
+
+
+@dataclass(frozen=True, slots=True)
+class RepoState:
+    """What of a repo can change. `refs` maps `refs/heads/…` and `refs/tags/…` to commits."""
+
+    private: bool
+    created: str
+    sdk: str | None
+    refs: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    sha: str
+    parent: str | None
+    tree: Tree
+    title: str
+    message: str
+    author: str
+    date: str
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a person says with a commit."""
+
+    title: str
+    message: str
+    author: str
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class RepoFolder:
+    """Reads need no lock; whoever writes holds the repo's (`Store.locked`)."""
+
+    def __init__(self, path: Path, temporary: Path) -> None:
+        self.path = path
+        self._temporary = temporary
+
+    def state(self) -> RepoState:
+        return RepoState(**self._read_json(self.path / "repo.json"))
+
+    def save(self, state: RepoState) -> None:
+        write_file(self.path / "repo.json", _json_bytes(asdict(state)), self._temporary)
+
+    # ------------------------------------------------------------------ objects
+
+    def keep(self, arrived: Incoming) -> None:
+        arrived.move_to(self._object(arrived.sha256))
+
+    def keep_bytes(self, data: bytes) -> Entry:
+        """A regular file's bytes, kept."""
+        with incoming(self._temporary) as arriving:
+            arriving.write(data)
+            self.keep(arriving)
+        return Entry.regular(data)
+
+    def object_size(self, sha256: str) -> int | None:
+        """None when this repo does not have it."""
+        try:
+            return self._object(sha256).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def open_object(self, sha256: str) -> BinaryIO:
+        try:
+            return self._object(sha256).open("rb")
+        except FileNotFoundError:  # the repo was deleted a moment ago
+            raise repo_not_found() from None
+
+    def read_object(self, sha256: str, limit: int = -1) -> bytes:
+        with self.open_object(sha256) as file:
+            return file.read(limit)
+
+    # ------------------------------------------------------------------ commits
+
+    def revision(self, revision: str) -> str:
+        """A branch, a tag, a full ref, or the first 7 digits or more of a commit → the commit's name."""
+        refs = self.state().refs
+        for ref in (revision, f"refs/heads/{revision}", f"refs/tags/{revision}"):
+            if ref in refs:
+                return refs[ref]
+        if COMMIT_PREFIX.fullmatch(revision):
+            found = [path.stem for path in (self.path / "commits").glob(f"{revision}*.json")]
+            if len(found) == 1:
+                return found[0]
+        raise revision_not_found(revision)
+
+    def commit(self, sha: str) -> Commit:
+        if not COMMIT.fullmatch(sha):
+            raise revision_not_found(sha)
+        row = self._read_json(self.path / "commits" / f"{sha}.json")
+        tree = {path: Entry(**entry) for path, entry in row.pop("tree").items()}
+        return Commit(sha=sha, tree=tree, **row)
+
+    def history(self, sha: str) -> Iterator[Commit]:
+        """The commit and its ancestors, newest first."""
+        following: str | None = sha
+        while following:
+            commit = self.commit(following)
+            yield commit
+            following = commit.parent
+
+    def last_changes(self, sha: str, paths: Iterable[str]) -> dict[str, Commit]:
+        """For each file or folder, the commit that made it what it is at `sha`."""
+        found: dict[str, Commit] = {}
+        left = set(paths)
+        newer, newer_ids = None, dict[str, str]()
+        for commit in chain(self.history(sha), (None,)):
+            ids = object_ids(commit.tree) if commit else {}
+            if newer:
+                changed = {path for path in left if newer_ids.get(path) != ids.get(path)}
+                found |= dict.fromkeys(changed, newer)
+                left -= changed
+            if not left:
+                break
+            newer, newer_ids = commit, ids
+        return found
+
+    def add_commit(self, ref: str, edits: Iterable[Edit], words: Words, parent: str | None) -> Commit:
+        """Put edits on a branch: the commit first, the ref last.
+
+        Raises:
+            Refusal: 404 for a ref that is no branch, 412 when the branch is no longer at `parent` (a prefix is enough),
+                400 for an object that is not here.
+        """
+        state = self.state()
+        if ref not in state.refs or not ref.startswith("refs/heads/"):
+            raise revision_not_found(ref)
+        head = state.refs[ref]
+        if parent and not head.startswith(parent):
+            raise stale_parent()
+        edits = list(edits)
+        for edit in edits:
+            # Checked under the lock: this folder may be another than the one that was uploaded to.
+            if isinstance(edit, Put) and self.object_size(edit.entry.sha256) != edit.entry.size:
+                raise bad_request(f"{shown(edit.path)} points to a file that was not uploaded, or has another size")
+        commit = self.write_commit(edited(self.commit(head).tree, edits, head), head, words)
+        self.save(replace(state, refs=state.refs | {ref: commit.sha}))
+        return commit
+
+    def write_commit(self, tree: Tree, parent: str | None, words: Words) -> Commit:
+        date = now()
+        row = {"parent": parent, "date": date, **asdict(words), "tree": {path: asdict(entry) for path, entry in tree.items()}}
+        data = _json_bytes(row)
+        sha = hashlib.sha1(data).hexdigest()
+        make_folder(self.path / "commits")
+        write_file(self.path / "commits" / f"{sha}.json", data, self._temporary)
+        return Commit(sha, parent, tree, words.title, words.message, words.author, date)
+
+    def change_refs(self, *, add: dict[str, str] | None = None, remove: str | None = None) -> None:
+        """Branches and tags come and go; one that is there is a 409, one that is not a 404."""
+        state = self.state()
+        for ref in add or {}:
+            if ref in state.refs:
+                raise Refusal(409, f"Reference already exists: {ref}")
+        if remove is not None and remove not in state.refs:
+            raise revision_not_found(remove)
+        self.save(replace(state, refs={ref: sha for ref, sha in (state.refs | (add or {})).items() if ref != remove}))
+
+    # ------------------------------------------------------------------ paths
+
+    def _object(self, sha256: str) -> Path:
+        return self.path / "objects" / sha256[:2] / sha256
+
+    def _read_json(self, path: Path) -> dict[str, Any]:
+        try:
+            row: dict[str, Any] = json.loads(path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            raise repo_not_found() from None
+        return row
+
+
+def _json_bytes(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, indent=1).encode()

@@ -1,0 +1,123 @@
+"""A repo's files at one commit, as a plain mapping from path to entry, and what a commit does to it. No disk here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from aloe_hub.local_hub.refusal import bad_request, entry_not_found, shown
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file: its bytes by sha256, and the git blob id under which clients know it."""
+
+    sha256: str
+    oid: str
+    size: int
+    lfs: bool
+
+    @classmethod
+    def regular(cls, data: bytes) -> Entry:
+        return cls(hashlib.sha256(data).hexdigest(), _blob_id(data), len(data), lfs=False)
+
+    @classmethod
+    def large(cls, sha256: str, size: int) -> Entry:
+        """An LFS file: in git stands its pointer, whose id is the entry's."""
+        return cls(sha256, _blob_id(_pointer(sha256, size)), size, lfs=True)
+
+    @property
+    def pointer_size(self) -> int:
+        return len(_pointer(self.sha256, self.size))
+
+    @property
+    def etag(self) -> str:
+        """What clients name their cached copy by."""
+        return self.sha256 if self.lfs else self.oid
+
+
+Tree: TypeAlias = Mapping[str, Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    path: str
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteFile:
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteFolder:
+    path: str
+
+
+Edit: TypeAlias = Put | DeleteFile | DeleteFolder
+
+
+def edited(tree: Tree, edits: Iterable[Edit], head: str) -> Tree:
+    """The tree after a commit's edits, in their order.
+
+    Raises:
+        Refusal: a deletion of what is not there, or a path that would be both a file and a folder.
+    """
+    files = dict(tree)
+    for edit in edits:
+        if isinstance(edit, Put):
+            files[edit.path] = edit.entry
+        elif isinstance(edit, DeleteFile):
+            if files.pop(edit.path, None) is None:
+                raise entry_not_found(edit.path, head)
+        else:
+            inside = [path for path in files if path.startswith(edit.path.rstrip("/") + "/")]
+            if not inside:
+                raise entry_not_found(edit.path, head)
+            for path in inside:
+                del files[path]
+    for path in files:
+        for folder in folders_of(path):
+            if folder in files:
+                raise bad_request(f"{shown(folder)} would be both a file and a folder")
+    return dict(sorted(files.items()))
+
+
+def folders_of(path: str) -> list[str]:
+    """`a/b/c.txt` → `a`, `a/b`."""
+    parts = path.split("/")
+    return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
+
+
+def object_ids(tree: Tree) -> dict[str, str]:
+    """The id of every file and every folder; a folder's changes when anything below it does, as in git."""
+    ids: dict[str, str] = {}
+    below: dict[str, list[str]] = {}
+    for path, entry in sorted(tree.items()):
+        ids[path] = entry.oid
+        for folder in folders_of(path):
+            below.setdefault(folder, []).append(f"{path} {entry.oid}\n")
+    return ids | {folder: hashlib.sha1("".join(lines).encode()).hexdigest() for folder, lines in below.items()}
+
+
+def listed(tree: Tree, folder: str, *, recursive: bool) -> list[str]:
+    """Paths of the files and folders in `folder` ("" for the root), sorted; with `recursive` all the way down."""
+    prefix = folder + "/" if folder else ""
+    found: set[str] = set()
+    for path in tree:
+        if not path.startswith(prefix):
+            continue
+        below = [other for other in (*folders_of(path), path) if len(other) > len(prefix) and other.startswith(prefix)]
+        found.update(below if recursive else below[:1])
+    return sorted(found)
+
+
+def _blob_id(data: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+
+
+def _pointer(sha256: str, size: int) -> bytes:
+    return f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()

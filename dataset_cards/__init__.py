@@ -1,0 +1,1 @@
+"""Dataset card templates; in a checkout they lie in dataset_cards/."""
