@@ -23,6 +23,14 @@ from aloe_hub.types import Row
 log = logging.getLogger("aloe_hub")
 
 
+def is_finished(final: Path) -> bool:
+    """Whether the file has its final name; the journal that a kill may have left beside it is then dropped."""
+    finished = final.exists()
+    if finished:
+        partial_of(final).unlink(missing_ok=True)
+    return finished
+
+
 class Journal:
     """The unfinished form of the file `final`; a row is known by its value under `key`.
 
@@ -90,7 +98,7 @@ class Journal:
         with atomic_file(self.final) as final:
             for row in self._rows(order):
                 final.write(encoded(row, str(self.final)))
-        self.partial.unlink()
+        self.partial.unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Drop the journal: nothing in it is wanted."""

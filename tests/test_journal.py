@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aloe_hub.errors import AloeError, DataError
-from aloe_hub.journal import Journal
+from aloe_hub.journal import Journal, is_finished
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def test_a_second_handle_is_refused_while_the_first_is_open(final, partial):
 WRITER = """
 import sys
 from pathlib import Path
-from aloe_hub.journal import Journal
+from aloe_hub.journal import Journal, is_finished
 with Journal(Path(sys.argv[1]), key="id") as journal:
     journal.append({"id": "a", "text": "x" * 1_000_000})
     print("ready", flush=True)
@@ -231,3 +231,13 @@ def test_a_text_that_is_no_unicode_is_an_error_for_people_and_leaves_the_journal
         with pytest.raises(AloeError):
             journal.append({"id": "b", "text": "\ud83d"})
     assert partial.read_text() == '{"id":"a"}\n'
+
+
+def test_a_journal_left_beside_a_finished_file_is_dropped(tmp_path):
+    final = tmp_path / "trees.jsonl"
+    (tmp_path / "trees.jsonl.partial").write_text('{"id":"a"}\n')
+    assert not is_finished(final)
+    assert (tmp_path / "trees.jsonl.partial").exists()
+    final.write_text('{"id":"a"}\n')
+    assert is_finished(final)
+    assert list(tmp_path.iterdir()) == [final]

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from aloe_hub.chat import open_chat
 from aloe_hub.chat.base import Chat
 from aloe_hub.errors import ChatError, DataError, ParseError, UsageError
-from aloe_hub.journal import Journal
+from aloe_hub.journal import Journal, is_finished
 from aloe_hub.jsonl import read_rows, write_rows
 from aloe_hub.run_folder import RunFolder, policy_file
-from aloe_hub.stages import roles
+from aloe_hub.stages import checks, roles
 from aloe_hub.stages.roles import Call
-from aloe_hub.stages.trees import at_least
 from aloe_hub.stages.workers import for_each
 from aloe_hub.types import Message, Persona, Row, Transcript, Turn, digest
 from aloe_hub.world import WORLD_VERSION
@@ -38,10 +37,7 @@ class BenchmarkSettings:
     world: int = WORLD_VERSION
 
     def __post_init__(self) -> None:
-        at_least("--turns", self.turns, 1)
-        at_least("--seed", self.seed, 0)
-        if self.limit is not None:
-            at_least("--limit", self.limit, 1)
+        checks.conversations(self.turns, self.seed, self.limit)
 
 
 async def converse(
@@ -93,7 +89,7 @@ def evaluate_all(
         SettingsDiffer: the folder holds scores that were made with other settings.
         UsageError: two policies would be written to one file.
     """
-    at_least("--concurrency", concurrency, 1)
+    checks.at_least("--concurrency", concurrency, 1)
     if not policies:
         raise UsageError("--policy: give at least one, such as --policy scripted:tailored")
     if len({policy_file(policy) for policy in policies}) < len(policies):
@@ -116,7 +112,7 @@ def _evaluate(
     name = policy_file(policy)
     final = run.file(f"transcripts/{name}")
     scores = run.file(f"scores/{name}")
-    if final.exists():
+    if is_finished(final):
         written = _written(run, policy)
         if not scores.exists():  # stopped between the two files
             write_rows(scores, (transcript.to_scores_row() for transcript in written))

@@ -23,9 +23,9 @@ from aloe_hub.errors import DataError, ParseError, UsageError
 from aloe_hub.journal import Journal
 from aloe_hub.jsonl import partial_of, read_rows, write_rows
 from aloe_hub.run_folder import RunFolder
+from aloe_hub.stages.checks import at_least
 from aloe_hub.stages.dedup import EMBEDDED, Embedder, Kept, open_embedder, sift
 from aloe_hub.stages.roles import Call, ask, prompted
-from aloe_hub.stages.trees import at_least
 from aloe_hub.types import Persona, PoolText, Row, call_seed, digest
 from aloe_hub.world import WORLD_VERSION
 

@@ -16,10 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from aloe_hub.errors import ChatError, ParseError, UsageError
-from aloe_hub.journal import Journal
+from aloe_hub.journal import Journal, is_finished
 from aloe_hub.jsonl import partial_of
 from aloe_hub.run_folder import RunFolder
-from aloe_hub.stages import roles
+from aloe_hub.stages import checks, roles
 from aloe_hub.stages.roles import Call, Cast
 from aloe_hub.stages.workers import for_each
 from aloe_hub.types import Exchange, Index, Message, Order, Persona, Reply, Tree, Verdict, digest
@@ -40,10 +40,7 @@ class TreeSettings:
     world: int = WORLD_VERSION
 
     def __post_init__(self) -> None:
-        at_least("--turns", self.turns, 1)
-        at_least("--seed", self.seed, 0)
-        if self.limit is not None:
-            at_least("--limit", self.limit, 1)
+        checks.conversations(self.turns, self.seed, self.limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +161,7 @@ def grow_all(
         SettingsDiffer: the folder holds trees that were grown with other settings.
         AloeError: the disk is full, another process is at work, … ; what is journalled stays.
     """
-    at_least("--concurrency", concurrency, 1)
+    checks.at_least("--concurrency", concurrency, 1)
     personas = run.personas(settings.split)[: settings.limit]
     if shard is not None:
         personas = personas[shard.index - 1 :: shard.count]
@@ -173,7 +170,7 @@ def grow_all(
     run.claim("trees", settings)
     final = run.file(shard.file() if shard else "trees.jsonl")
     failures = final.with_name(final.name.replace("trees", "failed", 1))
-    if final.exists() and not (retry_failed and failures.exists()):
+    if not (retry_failed and failures.exists()) and is_finished(final):
         on_progress(len(wanted), len(wanted))
         return Grown(len(wanted), 0, finished=True)
     if retry_failed:
@@ -205,8 +202,3 @@ def grow_all(
             failed.discard()
         trees.finish([tree_id for tree_id in wanted if tree_id in trees])
     return Grown(len(wanted), len(lost), finished=True)
-
-
-def at_least(option: str, value: int, least: int) -> None:
-    if value < least:
-        raise UsageError(f"{option} {value}: must be at least {least}")
