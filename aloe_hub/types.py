@@ -14,7 +14,8 @@ from typing import Any, Literal, Self
 
 Row = dict[str, Any]
 Index = Literal[0, 1]
-ReplySource = Literal["tailored", "plain", "policy"]
+# "imported": of the authors' released conversations, which do not keep which reply was the tailored one.
+ReplySource = Literal["tailored", "plain", "policy", "imported"]
 Order = Literal["01", "10"]
 TextSource = Literal["seed", "generated", "imported"]
 
@@ -135,21 +136,24 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One user message, what it has revealed so far, and the fork of two replies."""
+    """One user message, what it has revealed so far, and the fork of two replies.
+
+    Of our own forks the judge was asked in both orders; an imported one has a single verdict, for the authors asked in one.
+    """
 
     user: str
     inferred: Persona
     replies: tuple[Reply, Reply]
-    verdicts: tuple[Verdict, Verdict]
+    verdicts: tuple[Verdict, ...]
     spoken: Index  # a coin that never looks at the verdicts
 
     @property
     def preferred(self) -> Index | None:
-        """The reply that both orders agree on, or None for a tie."""
+        """The reply that all verdicts agree on, or None for a tie."""
         if self.replies[0].text == self.replies[1].text:
             return None
-        first, second = (verdict.choice for verdict in self.verdicts)
-        return first if first == second else None
+        first, *others = (verdict.choice for verdict in self.verdicts)
+        return first if all(choice == first for choice in others) else None
 
     @property
     def messages(self) -> tuple[Message, Message]:
@@ -170,9 +174,11 @@ class Exchange:
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
         first, second = (Reply(**reply) for reply in row["replies"])
-        one, other = (Verdict(**verdict) for verdict in row["verdicts"])
+        verdicts = tuple(Verdict(**verdict) for verdict in row["verdicts"])
+        if not verdicts:
+            raise ValueError("a fork without a verdict: nobody judged it, which is no tie")
         inferred = Persona(row["inferred_profile"], row["inferred_personality"])
-        return cls(row["user"], inferred, (first, second), (one, other), row["spoken"])
+        return cls(row["user"], inferred, (first, second), verdicts, row["spoken"])
 
 
 @dataclass(frozen=True, slots=True)

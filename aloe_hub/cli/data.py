@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -66,17 +67,22 @@ def personas(
 
 
 def import_(
-    folder: Annotated[Path, typer.Argument(help="The folder with profile.jsonl and personality.jsonl.", show_default=False)],
+    folder: Annotated[Path, typer.Argument(help="The folder with the authors' files.", show_default=False)],
     run: options.Run,
     pairings: options.Pairings = None,
     test_profiles: options.TestProfiles = None,
     test_personalities: options.TestPersonalities = None,
     seed: options.Seed = None,
 ) -> None:
-    """Read the persona texts that the ALOE authors published, and say what was repaired or refused."""
+    """Read the files of the ALOE authors, and say what was repaired or refused.
+
+    The folder holds profile.jsonl and personality.jsonl, or conversations.jsonl (then its personas are the pool), or all three.
+    """
     from aloe_hub.recipe import settings
     from aloe_hub.run_folder import RunFolder
-    from aloe_hub.stages.imports import import_authors
+    from aloe_hub.stages.import_trees import CONVERSATIONS
+    from aloe_hub.stages.imports import import_authors, import_conversations
+    from aloe_hub.stages.merge import write_training_rows
     from aloe_hub.stages.personas import Pairing
 
     by_hand = {
@@ -85,10 +91,15 @@ def import_(
         "test_personalities": test_personalities,
         "seed": seed,
     }
-    counts, notes = import_authors(folder, RunFolder(run), settings(Pairing, {}, by_hand))
-    for note in notes:
-        err.print(note, markup=False, highlight=False, soft_wrap=True)
+    into = RunFolder(run)
+    counts, notes = import_authors(folder, into, settings(Pairing, {}, by_hand))
+    _print_notes(notes)
     _print_pool(run, counts)
+    if (folder / CONVERSATIONS).exists():
+        imported = import_conversations(folder / CONVERSATIONS, into)
+        _print_notes(imported.notes)
+        out.print(f"{imported.trees} trees in {run}")
+        _print_rows(write_training_rows(into))
 
 
 def trees(
@@ -163,6 +174,11 @@ def _print_pool(run: Path, counts: PoolCounts) -> None:
         f"{counts.profiles} profiles and {counts.personalities} personalities ({counts.refused} candidates refused): "
         f"{counts.train} personas for training, {counts.test} held out, in {run}"
     )
+
+
+def _print_notes(notes: Iterable[str]) -> None:
+    for note in notes:
+        err.print(note, markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_rows(counts: dict[str, int]) -> None:

@@ -64,8 +64,11 @@ class TreeStats:
 
     @property
     def order_agreement(self) -> float:
-        """Share of the forks with two different replies of which the judge said the same in both orders."""
-        different = self.exchanges - self.count("equal replies")
+        """Share of the forks with two different replies of which the judge said the same in both orders.
+
+        Imported forks, judged in one order only, are left out.
+        """
+        different = self.exchanges - self.count("equal replies", "imported")
         return share(different - self.count("orders disagree"), different)
 
     @property

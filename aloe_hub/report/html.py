@@ -87,7 +87,7 @@ def _shown(run: RunReport, place: int) -> dict[str, Any]:
             {"place": names.index(paired.policy), "of": paired, "whisker": whisker}
             for paired, whisker in zip(run.comparisons, _whiskers(run.comparisons), strict=True)
         ],
-        "sources": [name for name in ("tailored", "policy", "plain") if run.trees and run.trees.count(name)],
+        "sources": [name for name in ("tailored", "policy", "plain", "imported") if run.trees and run.trees.count(name)],
         "talks": list(_talks(run)),
         "settings": {stage: dict(_flat(table)) for stage, table in run.settings.items()},
         "histograms": {name: histogram(stats, f"{name}{place}") for name, stats in texts.items() if stats},

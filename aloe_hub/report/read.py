@@ -191,8 +191,9 @@ def _trees(run: Path) -> tuple[TreeStats | None, Tree | None]:
         by_turn.extend(Counter() for _ in tree.exchanges[len(by_turn) :])
         for outcomes, exchange in zip(by_turn, tree.exchanges, strict=False):
             outcomes[outcome(exchange)] += 1
-            # Order "10" shows reply 1 first.
-            favoured.update(one.choice == int(one.order[0]) for one in exchange.verdicts if one.choice is not None)
+            if len(exchange.verdicts) > 1:  # a judge who was asked in one order only says nothing about positions
+                # Order "10" shows reply 1 first.
+                favoured.update(one.choice == int(one.order[0]) for one in exchange.verdicts if one.choice is not None)
     if first is None:
         return None, None
     failed = sum(1 for _ in _rows(run / "failed.jsonl", dict))
@@ -204,7 +205,7 @@ def _tree(row: Row) -> Tree:
     for exchange in tree.exchanges:
         _one_of("spoken", exchange.spoken, (0, 1))
         for reply in exchange.replies:
-            _one_of("source", reply.source, ("tailored", "plain", "policy"))
+            _one_of("source", reply.source, ("tailored", "plain", "policy", "imported"))
         for verdict in exchange.verdicts:
             _one_of("order", verdict.order, ("01", "10"))
             _one_of("choice", verdict.choice, (0, 1, None))

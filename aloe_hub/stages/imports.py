@@ -1,23 +1,36 @@
-"""`aloe import`: the files that the ALOE authors published → a pool. What is repaired or refused is said, with file and line.
+"""`aloe import`: the files of the ALOE authors → a pool, and trees. What is repaired or refused is said, with file and line.
 
 Their format is one JSON string a line; `profile.jsonl` holds two of them on line 6, which is read as two. Imported texts are
 never filtered: by all-MiniLM only 30 of the 331 profiles would pass the paper's own threshold.
+
+`conversations.jsonl` gives trees; where it lies alone, the personas in it are the pool.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
+from reprlib import repr as shortened
 
 from aloe_hub.errors import DataError
+from aloe_hub.jsonl import read_rows, write_rows
 from aloe_hub.run_folder import RunFolder
-from aloe_hub.stages.personas import Pairing, PoolCounts, count_pool, write_pool
-from aloe_hub.types import PoolText
+from aloe_hub.stages.import_trees import CONVERSATIONS, Notes, conversations, json_values, usable_text
+from aloe_hub.stages.personas import FILES, Pairing, PoolCounts, count_pool, write_pool
+from aloe_hub.types import Persona, PoolText, Row
 
 PROFILES, PERSONALITIES = "profile.jsonl", "personality.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedTrees:
+    """How many trees were read, and what had to be said about the file."""
+
+    trees: int
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +42,50 @@ class ReadTexts:
 
 
 def import_authors(folder: Path, run: RunFolder, pairing: Pairing) -> tuple[PoolCounts, list[str]]:
-    """Read the authors' folder into a run; returns what the pool holds and the notes.
+    """Read the personas of the authors' folder into a run; returns what the pool holds and the notes.
+
+    With `conversations.jsonl` alone there is nothing to pair or to hold out: each persona in it is one for training.
 
     Raises:
         DataError: a file is missing, or holds no text at all.
         SettingsDiffer: the run folder holds another pool.
     """
     paths = folder / PROFILES, folder / PERSONALITIES
+    if (folder / CONVERSATIONS).exists() and not any(path.exists() for path in paths):
+        return _import_personas(folder / CONVERSATIONS, run)
     profiles, personalities = (read_texts(path) for path in paths)
-    hashes = {f"{path.stem}_sha256": hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    hashes = {f"{path.stem}_sha256": _sha256_of(path) for path in paths}
     run.claim("personas", {"source": "imported", **hashes, **asdict(pairing)})
     if not run.file("personas.jsonl").exists():
         write_pool(run, profiles.texts, personalities.texts, pairing)
     return count_pool(run), [*profiles.notes, *personalities.notes]
+
+
+def import_conversations(path: Path, run: RunFolder) -> ImportedTrees:
+    """Read `path` into the `trees.jsonl` of a run that has its pool. The same file again changes nothing.
+
+    A conversation whose profile or personality is held out for the benchmark is left out: nothing may be in both splits.
+
+    Raises:
+        DataError: the file cannot be read, or no conversation in it can be used.
+        SettingsDiffer: the run folder holds other trees.
+    """
+    splits = dict(read_rows(run.file("personas.jsonl"), lambda row: (Persona.from_row(row), row["split"])))
+    held_out = {text for persona, split in splits.items() if split == "test" for text in (persona.profile, persona.personality)}
+    notes = Notes(path)
+    trees = conversations(path, notes, held_out)
+    first = next(trees)  # a file without anything to use claims nothing
+    run.claim("trees", {"source": "imported", "conversations_sha256": _sha256_of(path)})
+
+    def rows() -> Iterator[Row]:
+        for tree in chain([first], trees):
+            notes.counted["trees have a persona that is not in personas.jsonl"] += tree.persona not in splits
+            yield tree.to_row()
+
+    final = run.file("trees.jsonl")
+    count = sum(1 for _ in rows()) if final.exists() else write_rows(final, rows())
+    taken = f"{path}: does not say which reply of a fork was the tailored one; the source of both is `imported`"
+    return ImportedTrees(count, (*notes.lines(), taken))
 
 
 def read_texts(path: Path) -> ReadTexts:
@@ -49,38 +93,51 @@ def read_texts(path: Path) -> ReadTexts:
     try:
         content = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file; the folder needs {PROFILES} and {PERSONALITIES}") from None
+        raise DataError(f"{path}: no such file; the folder needs {PROFILES} and {PERSONALITIES}, or {CONVERSATIONS}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read ({error})") from None
     first_line: dict[str, int] = {}
     notes: list[str] = []
     for number, line in enumerate(content.split("\n"), 1):
-        values = list(_values(line))
+        values = list(json_values(line))
         if len(values) > 1 and all(isinstance(value, str) for value in values):
             notes.append(f"{path}, line {number}: repaired: {len(values)} JSON values on one line, read as {len(values)} texts")
         for value in values:
-            if isinstance(value, DataError):
-                notes.append(f"{path}, line {number}: refused: {value}")
-            elif not isinstance(value, str) or not value.strip():
-                notes.append(f"{path}, line {number}: refused: expected a text, found {json.dumps(value)[:60]}")
-            elif value.strip() in first_line:
-                notes.append(f"{path}, line {number}: refused: the same text as line {first_line[value.strip()]}")
-            else:
-                first_line[value.strip()] = number
+            try:
+                text = _only_text(value)
+                if text in first_line:
+                    raise DataError(f"the same text as line {first_line[text]}")
+                first_line[text] = number
+            except DataError as error:
+                notes.append(f"{path}, line {number}: refused: {error}")
     if not first_line:
         raise DataError(f"{path}: no text in it")
     return ReadTexts(tuple(PoolText(text, "imported") for text in first_line), tuple(notes))
 
 
-def _values(line: str) -> Iterator[object]:
-    """The JSON values of a line, one after another; a `DataError` where one cannot be read, and nothing after it."""
-    decoder = json.JSONDecoder()
-    rest = line.strip()
-    while rest:
-        try:
-            value, end = decoder.raw_decode(rest)
-        except ValueError as error:
-            yield DataError(f"not JSON ({error}): {rest[:60]!r}")
-            return
-        yield value
-        rest = rest[end:].strip()
+def _only_text(value: object) -> str:
+    if isinstance(value, DataError):
+        raise value
+    text = usable_text(value)
+    if not text:
+        raise DataError(f"expected a text, found {shortened(value)}")
+    return text
+
+
+def _import_personas(path: Path, run: RunFolder) -> tuple[PoolCounts, list[str]]:
+    """The personas of `conversations.jsonl`, each once, as the pool. What is wrong with a row is said where trees are read."""
+    personas = list(dict.fromkeys(tree.persona for tree in conversations(path, Notes(path))))
+    run.claim("personas", {"source": "imported", "conversations_sha256": _sha256_of(path)})
+    if not run.file("personas.jsonl").exists():
+        for kind, file in FILES.items():
+            texts = dict.fromkeys(getattr(persona, kind) for persona in personas)
+            write_rows(run.file(file), (PoolText(text, "imported").to_row() for text in texts))
+        write_rows(run.file("personas.jsonl"), (persona.to_row() | {"split": "train"} for persona in personas))
+    note = f"{path}: without {PROFILES} and {PERSONALITIES}, its {len(personas)} personas are the pool, all of them for training"
+    return count_pool(run), [note]
+
+
+def _sha256_of(path: Path) -> str:
+    """Of a file of any length."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

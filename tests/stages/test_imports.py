@@ -48,6 +48,17 @@ def test_a_missing_file_is_named(tmp_path):
         import_authors(tmp_path, RunFolder(tmp_path / "run"), Pairing())
 
 
+def test_odd_lines_are_refused_one_by_one(tmp_path):
+    path = tmp_path / "profile.jsonl"
+    path.write_text('"one"\n"half an emoji \\ud83d"\n' + "[" * 5000 + '\n"two""two"\n')
+    read = read_texts(path)
+    assert [text.text for text in read.texts] == ["one", "two"]
+    said = [note.removeprefix(f"{path}, line ") for note in read.notes]
+    assert said[0] == "2: refused: a text that is no Unicode"
+    assert said[1].startswith("3: refused: not JSON (maximum recursion depth exceeded")
+    assert said[2:] == ["4: repaired: 2 JSON values on one line, read as 2 texts", "4: refused: the same text as line 4"]
+
+
 def test_bytes_that_are_no_text_are_refused(tmp_path):
     path = tmp_path / "profile.jsonl"
     path.write_bytes(b"\xff\xfe\x00")
