@@ -29,6 +29,7 @@ bench: install
 	$(BIN)/python bench/scoring.py
 	$(BIN)/python bench/filter.py
 	$(BIN)/python bench/trees.py
+	$(BIN)/python bench/publish.py
 
 lint: install
 	$(BIN)/ruff check .
