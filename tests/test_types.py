@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,8 @@ SCORE = st.none() | st.floats(1, 5)
 INDEX = st.sampled_from([0, 1])
 PERSONAS = st.builds(Persona, TEXT, TEXT)
 REPLIES = st.builds(Reply, st.sampled_from(["tailored", "plain", "policy"]), TEXT)
-VERDICTS = st.tuples(st.builds(Verdict, st.just("01"), CHOICE, TEXT), st.builds(Verdict, st.just("10"), CHOICE, TEXT))
+FORWARD, BACKWARD = (st.builds(Verdict, st.just(order), CHOICE, TEXT) for order in ("01", "10"))
+VERDICTS = st.tuples(FORWARD, BACKWARD) | st.tuples(FORWARD)  # an imported fork was judged in one order
 EXCHANGES = st.builds(Exchange, TEXT, PERSONAS, st.tuples(REPLIES, REPLIES), VERDICTS, INDEX)
 TREES = st.builds(Tree, TEXT, PERSONAS, st.lists(EXCHANGES, max_size=4).map(tuple))
 TRANSCRIPTS = st.builds(Transcript, PERSONAS, TEXT, st.lists(st.builds(Turn, TEXT, TEXT, SCORE, TEXT), max_size=4).map(tuple))
@@ -100,6 +102,18 @@ def test_the_rows_of_a_persona_and_a_pool_text_begin_with_their_ids():
 def test_a_reply_is_preferred_only_where_both_orders_agree(choices, preferred):
     assert exchange(choices=choices).preferred == preferred
     assert exchange(choices=choices).to_row()["preferred"] == preferred
+
+
+@pytest.mark.parametrize("choice", [0, 1, None])
+def test_one_verdict_alone_decides(choice):
+    fork = replace(exchange(), verdicts=(Verdict("01", choice, ""),))
+    assert fork.preferred == choice
+    assert fork.to_row()["verdicts"] == [{"order": "01", "choice": choice, "text": ""}]
+
+
+def test_a_fork_that_nobody_judged_is_no_tie():
+    with pytest.raises(ValueError, match="without a verdict"):
+        Exchange.from_row(exchange().to_row() | {"verdicts": []})
 
 
 @pytest.mark.parametrize("choices", [(0, 0), (1, 1), (0, 1), (None, None)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,8 @@ def _say_how(run: Path, hub: Path) -> None:
         f"{at_hub} python -c 'from datasets import load_dataset; print(load_dataset(\"{ORG}/aloe-prefs\"))'",
     ]
     out.print(f"\nEverything lies in {run}. The same, step by step:", soft_wrap=True)
+    if shutil.which("aloe") is None:
+        lines.insert(0, f". {Path(sys.executable).parent / 'activate'}")
     for line in lines:
         out.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
     out.print(

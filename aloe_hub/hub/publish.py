@@ -251,7 +251,7 @@ def hub_errors(repo: str, endpoint: str) -> Iterator[None]:
             412: "others kept committing to it at the same time; run the same command again",
         }.get(status, f"the Hub refused ({said})")
         raise AloeError(f"{repo}: {advice}") from None
-    except (HTTPError, OSError) as error:
+    except (HTTPError, ConnectionError, TimeoutError) as error:
         raise AloeError(
             f"{endpoint}: cannot be reached ({_first_line(error)}); nothing half-way is there: run it again"
         ) from None

@@ -44,11 +44,12 @@ def publish_metric(repo: str, *, private: bool = False, tag: str | None = None) 
     Raises:
         AloeError: the Hub cannot be reached or refuses; nothing is there half-way.
     """
+    card = metric_card()
     upload = Upload(
         repo,
         "space",
         metric_files(),
-        lambda before: cards.merged(before, metric_card(), keep_licence=True),
+        lambda before: cards.merged(before, card, keep_licence=True),
         lambda path: False,
         "Publish the ALOE metric with aloe-hub",
         private,

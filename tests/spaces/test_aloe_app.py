@@ -1,0 +1,380 @@
+"""The page of the metric Space: what it reads, what it shows, and that it works in a browser from a checkout and alone."""
+
+import doctest
+import importlib
+import json
+import math
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aloe_hub.scoring import score
+
+pytest.importorskip("gradio")
+
+ROOT = Path(__file__).parents[2]
+SPACE = ROOT / "spaces" / "aloe"
+CHROMIUM = "/usr/bin/chromium"
+SCALE = (1.0, 5.0)
+# The package is installed beside the tests; None in sys.modules makes every import of it fail.
+ALONE = "import sys; sys.modules['aloe_hub'] = None; import runpy; runpy.run_path('app.py', run_name='__main__')"
+
+
+def load():
+    """The modules of the Space. Another Space may have an app.py too, so they do not stay in sys.modules."""
+    names = ("app", "reading", "showing")
+    sys.path.insert(0, str(SPACE))
+    try:
+        return [importlib.import_module(name) for name in names]
+    finally:
+        sys.path.remove(str(SPACE))
+        for name in names:
+            sys.modules.pop(name, None)
+
+
+app, reading, showing = load()
+
+
+def read(text):
+    return reading.read(text, SCALE)
+
+
+scores = st.one_of(st.none(), st.floats(*SCALE), st.integers(1, 5).map(float))
+
+
+@st.composite
+def matrices(draw):
+    turns = draw(st.integers(1, 6))
+    return draw(st.lists(st.lists(scores, min_size=turns, max_size=turns), min_size=1, max_size=6))
+
+
+@given(matrices(), st.sampled_from([None, 0, 2]), st.sampled_from(["\n", "\r\n"]))
+def test_json_and_what_python_prints_are_read_back(matrix, indent, newline):
+    rows = [[math.nan if cell is None else cell for cell in row] for row in matrix]
+    for text in (json.dumps(matrix, indent=indent), json.dumps(rows), repr(matrix), repr(rows)):
+        assert read(text.replace("\n", newline)) == reading.Scores(matrix, None)
+
+
+@given(matrices(), st.data())
+def test_json_lines_are_read_back_with_their_cluster_ids(matrix, data):
+    ids = data.draw(st.lists(st.text(min_size=1), min_size=len(matrix), max_size=len(matrix)))
+    rows = [{"conversation_id": "c", "profile_id": name, "scores": row} for name, row in zip(ids, matrix, strict=True)]
+    assert read("\n".join(json.dumps(row) for row in rows) + "\n") == reading.Scores(matrix, ids)
+    assert read(json.dumps(rows, indent=1)) == reading.Scores(matrix, ids)
+    assert read("\n".join(json.dumps(row) for row in matrix)) == reading.Scores(matrix, None)
+
+
+@given(
+    matrices(),
+    st.sampled_from(["\t", ";", ",", ", ", " ", "   "]),
+    st.sampled_from(["none", "None", "nan", "NULL", ""]),
+    st.booleans(),
+)
+def test_text_is_read_back_whatever_separates_the_scores(matrix, separator, missing, header):
+    if not separator.strip(" ") or len(matrix[0]) == 1:
+        missing = missing or "nan"  # nothing between two spaces is nothing
+    lines = [separator.join(missing if cell is None else repr(cell) for cell in row) for row in matrix]
+    if header:
+        lines.insert(0, separator.join(f"turn{turn}" for turn in range(len(matrix[0]))))
+    assert read("\n".join(lines)) == reading.Scores(matrix, None)
+
+
+@given(matrices(), st.data())
+def test_one_bad_value_is_named_with_its_conversation_line_and_turn(matrix, data):
+    row = data.draw(st.integers(0, len(matrix) - 1))
+    turn = data.draw(st.integers(0, len(matrix[0]) - 1))
+    bad = data.draw(st.sampled_from([0, 5.5, -3, True, "4", "4/5", "x", [3]]))
+    matrix[row][turn] = bad
+    shown = "True" if bad is True else re.escape(json.dumps(bad))
+    place = rf"^conversation {row + 1} \(line {row + 1}\), turn {turn + 1}: {shown} is (not a number|outside the scale 1 to 5)$"
+    for text in ("[" + ",\n".join(json.dumps(line) for line in matrix) + "]", "\n".join(json.dumps(line) for line in matrix)):
+        with pytest.raises(reading.Unreadable, match=place):
+            read(text)
+
+
+@given(st.one_of(st.text(), st.text(alphabet='[]{},;:\t\r\n "\\.-+0123456789eEnaNoulIfity', max_size=60)))
+def test_any_text_at_all_is_read_or_refused_in_one_short_line(text):
+    try:
+        found = read(text)
+    except reading.Unreadable as error:
+        message = str(error)
+        assert "\n" not in message
+        assert len(message) < 200
+    else:
+        assert len({len(row) for row in found.conversations}) == 1
+        assert all(cell is None or 1 <= cell <= 5 for row in found.conversations for cell in row)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "there are no scores yet"),
+        ("[]", "there are no scores yet"),
+        ("t1, t2", "conversation 1 (line 1), turn 1: 't1' is not a number"),
+        ("1 2\n\n3 4/5", "conversation 2 (line 3), turn 2: '4/5' is not a number"),
+        ("1 2\n3 9", "conversation 2 (line 2), turn 2: 9 is outside the scale 1 to 5"),
+        ("1 2 nan\n1 , 4", "conversation 1 (line 1), turn 1: '1 2 nan' is not a number"),
+        ("1,5;2,5\n3;4", "conversation 1 (line 1), turn 1: '1,5' is not a number"),
+        ("1 2\n3", "conversation 2 (line 2) has 1 score, conversation 1 has 2 scores"),
+        ("inf", "'inf' is not a number"),
+        ("1_0", "'1_0' is not a number"),
+        ("４", "'４' is not a number"),
+        ("1e999", "1e999 is outside the scale"),
+        ("[[1, 2],\n [3, 4/5]]", "line 2: this is not JSON: '[3, 4/5]]'"),
+        ("[[1, 2],\n [3, 4]", "line 2: the JSON ends too early, a bracket is not closed"),
+        ("[1, 2], [3, 4]", "line 1 holds more than one conversation"),
+        ("[1, 2]\n[3, x]", "line 2: this is not JSON"),
+        ("[[1, 2], 3]", "line 1: 3 is not a list of scores"),
+        ('{"score": [1]}', "line 1 has no 'scores'"),
+        ('{"scores": [1], "profile_id": "a"}\n{"scores": [2]}', "conversation 2 (line 2) has no profile_id, others have one"),
+        ('{"scores": [1], "profile_id": [2]}', "profile_id [2] is not a text"),
+        ("profile_id, t1\ncook, 1\n, 2", "conversation 2 (line 3) has no profile_id"),
+        ("profile_id, t1\ncook, 1, 2", "line 2 has 3 columns, the first line names 2"),
+        ("[" * 100_000, "line 1: brackets within brackets without end"),
+        ("[" * 900 + "]" * 900, "is not a number"),
+        ("[1" + "0" * 5000 + "]", "line 1: a number of thousands of digits"),
+        ("[1" + "0" * 400 + "]", "is outside the scale"),
+        ("1 " * 1_000_001, "2,000,002 characters are too many for this page"),
+    ],
+)
+def test_what_cannot_be_read_says_where_and_what(text, message):
+    with pytest.raises(reading.Unreadable) as caught:
+        read(text)
+    assert message in str(caught.value)
+
+
+def test_hostile_text_of_the_longest_length_is_refused_at_once():
+    for text in ('["' + '\\"' * 900_000, "[" + '"' * 1_900_000, "[" + "nan " * 400_000, "," * 1_900_000):
+        start = time.process_time()
+        with pytest.raises(ValueError, match=r"."):
+            app.evaluated(text, 1, 5, 0.95, 1000, 0)
+        assert time.process_time() - start < 10  # it takes a second; quadratic work would take hours
+
+
+def test_a_file_that_aloe_wrote_is_read_by_columns_and_by_lines():
+    lines = '{"conversation_id": "a", "persona_id": "b", "profile_id": "cook", "scores": [2, null, 3]}\n'
+    table = "conversation_id,persona_id,profile_id,t1,t2,t3\na,b,cook,2,,3\n"
+    assert read(lines) == read(table) == reading.Scores([[2, None, 3]], ["cook"])
+
+
+def test_the_page_shows_what_the_metric_returns():
+    text = app.SIX_CONVERSATIONS
+    found = read(text)
+    expected = score(found.conversations, cluster_ids=found.cluster_ids, confidence=0.9, n_resamples=300, seed=7)
+    shown, copy = app.evaluated(text, 1, 5, 0.9, 300, 7)
+    assert json.loads(copy) == json.loads(json.dumps(expected))
+    for name in ("avg", "ir", "n_ir", "r2"):
+        assert (
+            f"<td>{expected[name]:.3f}</td><td>{expected[name + '_ci'][0]:.3f} to {expected[name + '_ci'][1]:.3f}</td>" in shown
+        )
+    assert "6 conversations of 8 turns in 3 clusters; 2 of 48 scores missing." in shown
+    assert 'role="img" aria-label="Curve of AL(k) over 8 turns: 2.167 at turn 1, ' in shown
+
+
+def test_the_second_example_is_the_published_curve():
+    _, copy = app.evaluated(*app.EXAMPLES["curve of RLPA"], 0.95, 0, 0)
+    result = json.loads(copy)
+    assert [round(result["avg"], 2), round(result["n_ir"], 3), round(result["r2"], 3)] == [73.38, 0.09, 0.855]
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("4 4 4\n4 4 4", "The curve is constant: N-IR and R² are undefined."),
+        ("4\n3", "IR, N-IR and R² need two turns with a score"),
+        ("nan nan\nnan nan", "Every score is missing"),
+        ("1 2 3", "One cluster alone: the intervals have no width and say nothing."),
+        ("1 nan 3\n2 nan 4", "Curve of AL(k) over 3 turns: 1.500 at turn 1, – at turn 2"),
+        ("4 4 4\n1 2 3", "Resamples without a value, left out of the interval: N-IR "),
+    ],
+)
+def test_what_is_undefined_is_a_dash_on_the_page_and_null_in_the_json(text, note):
+    shown, copy = app.evaluated(text, 1, 5, 0.95, 400, 0)
+    assert note in shown
+    assert "nan" not in shown.lower()
+    assert "NaN" not in copy
+    if "undefined" in note:
+        assert "</th><td>–</td><td>–</td></tr>" in shown
+        assert '"n_ir": null' in copy
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ((None, 5, 0.95, 10, 0), "the lowest score is empty"),
+        ((5, 1, 0.95, 10, 0), "the lowest score 5 is not below the highest score 1"),
+        ((-1e308, 1e308, 0.95, 10, 0), "too wide"),
+        ((1, 5, 95, 10, 0), "the confidence 95 is not between 0 and 1"),
+        ((1, 5, 0.95, 10.5, 0), "the number of resamples 10.5 is not a whole number from 0 to 10,000"),
+        ((1, 5, 0.95, 10, -1), "the seed -1 is not a whole number"),
+        ((1, 5, 0.95, 10, math.nan), "the seed nan is not a whole number"),
+        ((1, 5, 0.95, math.inf, 0.5), "the number of resamples inf is not a whole number"),
+        ((1, 5, 0.95, 10, 1e9 + 0.5), "the seed 1e+09 is not a whole number"),
+        ((1, 5, 0.95, 10, 0), "conversation 1 (line 1), turn 2: &#x27;&lt;b&gt;&#x27; is not a number"),
+    ],
+)
+def test_bad_settings_are_one_line_and_hide_an_old_result(settings, message):
+    problem, result, copy = app.pressed("2 <b>", *settings)
+    assert message in problem
+    assert 'role="alert"' in problem
+    assert result == app.NOTHING_YET
+    assert copy["visible"] is False
+
+
+def test_what_would_take_the_page_minutes_is_refused():
+    with pytest.raises(reading.Unreadable, match="201 turns are too many"):
+        app.evaluated("3 " * 201, 1, 5, 0.95, 10, 0)
+    with pytest.raises(reading.Unreadable, match="with 10,000 conversations this page takes 5,000 resamples at most"):
+        app.evaluated("3 4\n" * 10_000, 1, 5, 0.95, 10_000, 0)
+
+
+def test_a_file_that_is_no_text_leaves_the_box_as_it_was(tmp_path):
+    sheet, long = tmp_path / "scores.csv", tmp_path / "long.csv"
+    sheet.write_bytes("1,2".encode("utf-16"))
+    long.write_text("3\n" * 1_000_001)
+    for path, message in ((sheet, "scores.csv is not a UTF-8 text file (byte 1)"), (long, "characters are too many")):
+        box, problem = app.filled(str(path))
+        assert "value" not in box
+        assert message in problem
+    sheet.write_bytes("1,2".encode("utf-8-sig"))
+    assert app.filled(str(sheet)) == ("1,2", "")
+
+
+def test_the_examples_in_the_docstrings_are_true():
+    for module in (reading, showing):
+        assert doctest.testmod(module).failed == 0
+        assert doctest.testmod(module).attempted
+
+
+@pytest.fixture(scope="module", params=["checkout", "alone"])
+def url(request, tmp_path_factory):
+    """The address of the app, started from the checkout, or as on the Hub: with scoring.py beside it and without aloe_hub."""
+    folder, command = SPACE, [sys.executable, "app.py"]
+    if request.param == "alone":
+        folder = tmp_path_factory.mktemp("space") / "aloe"
+        shutil.copytree(SPACE, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "aloe_hub" / "scoring.py", folder)
+        command = [sys.executable, "-c", ALONE]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    env = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "GRADIO_SERVER_PORT": str(port)}
+    env |= {"GRADIO_TEMP_DIR": str(tmp_path_factory.mktemp("gradio")), "PYTHONDONTWRITEBYTECODE": "1"}
+    env.pop("PYTHONPATH", None)
+    log = tmp_path_factory.mktemp("log") / "app.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(command, cwd=folder, env=env, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            address = f"http://127.0.0.1:{port}/"
+            for _ in range(600):
+                try:
+                    urllib.request.urlopen(address, timeout=5).close()
+                    break
+                except OSError:
+                    assert process.poll() is None, log.read_text()
+                    time.sleep(0.1)
+            else:
+                pytest.fail(f"the app did not answer within a minute: {log.read_text()}")
+            yield address
+        finally:
+            process.terminate()
+            process.wait()
+    assert "Traceback" not in log.read_text()
+
+
+def test_the_app_starts_and_serves_its_page(url):
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        assert "ALOE: alignment within a conversation" in answer.read().decode()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs the Python package playwright")
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"needs Debian's chromium at {CHROMIUM}")
+    switches = ["gpu", "background-networking", "component-update", "sync"]
+    arguments = ["--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in switches)]
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def tab(browser, url):
+    """The page in a browser as wide as a phone. It may ask nobody but the app."""
+    context = browser.new_context(viewport={"width": 390, "height": 800}, color_scheme="dark")
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    asked, broken = set(), []
+    page.on("request", lambda request: asked.add(request.url))
+    page.on("pageerror", lambda error: broken.append(str(error)))
+    page.goto(url, wait_until="domcontentloaded")
+    page.get_by_role("button", name="Compute the curve").wait_for()
+    yield page
+    assert [address for address in asked if not address.startswith((url, "data:", "blob:"))] == []
+    assert broken == []
+    context.close()
+
+
+def test_a_person_pastes_scores_and_sees_curve_numbers_and_errors(tab, tmp_path):
+    compute = tab.get_by_role("button", name="Compute the curve")
+    box = tab.get_by_label("Scores, one conversation a line")
+
+    compute.click()  # the example that is there
+    tab.get_by_role("img", name="Curve of AL(k) over 8 turns: 2.167 at turn 1").wait_for()
+    assert tab.get_by_role("row", name="AVG").inner_text().split()[-4:] == ["3.538", "3.250", "to", "3.812"]
+
+    box.fill("2 3 3 4\n2 3 nan 4/5")
+    compute.click()
+    tab.get_by_role("alert").get_by_text("conversation 2 (line 2), turn 4: '4/5' is not a number").wait_for()
+    assert not tab.locator("#result svg").count()
+
+    box.fill("2 3 3 4\n3 3 nan 5\n1 3 4 4")
+    compute.press("Enter")
+    tab.get_by_role("img", name="Curve of AL(k) over 4 turns: 2.000 at turn 1, 3.000 at turn 2").wait_for()
+    assert not tab.get_by_role("alert").count()
+    assert tab.get_by_role("row", name="IR change").inner_text().split()[-4] == "0.750"
+    assert tab.get_by_text("3 conversations of 4 turns; 1 of 12 scores missing.").is_visible()
+    tab.get_by_text('"missing": 1').wait_for()
+    tab.get_by_text("AL(k) turn by turn").click()
+    assert tab.locator(".turns tbody tr").count() == 4
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+    file = tmp_path / "tailored.jsonl"
+    file.write_text('{"profile_id": "cook", "scores": [1, 2]}\n{"profile_id": "nurse", "scores": [2, 4]}\n')
+    tab.locator("input[type=file]").set_input_files(file)
+    tab.wait_for_function("[...document.querySelectorAll('textarea')].some(box => box.value.includes('nurse'))")
+    compute.click()
+    tab.get_by_text("2 conversations of 2 turns in 2 clusters").wait_for()
+
+    tab.get_by_role("button", name="Example: curve of RLPA").click()
+    tab.wait_for_function("[...document.querySelectorAll('textarea')].some(box => box.value.includes('62.16'))")
+    assert tab.get_by_label("Highest score").input_value() == "100"
+    compute.click()
+    tab.get_by_role("row", name="N-IR").get_by_text("0.090").first.wait_for()
+
+
+def test_every_control_has_a_name_and_the_headings_are_in_order(tab):
+    tab.get_by_role("button", name="Compute the curve").click()
+    tab.locator("#result svg").wait_for()
+    for name in ("Scores, one conversation a line", "Lowest score", "Highest score", "Confidence", "Resamples", "Seed"):
+        assert tab.get_by_label(name, exact=False).first.is_visible()
+    nameless = "e => !(e.labels?.length || e.ariaLabel || e.title || e.textContent.trim())"
+    controls = tab.locator("input:visible, textarea:visible, button:visible, summary:visible, [role=textbox]:visible").all()
+    assert len(controls) >= 10
+    assert [control.evaluate("e => e.outerHTML") for control in controls if control.evaluate(nameless)] == []
+    levels = [int(heading.evaluate("e => e.tagName[1]")) for heading in tab.locator("h1, h2, h3, h4, h5, h6").all()]
+    assert levels == [1, 2, 2, 2, 2]
+    assert tab.evaluate("document.documentElement.lang") == "en"
