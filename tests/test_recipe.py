@@ -5,12 +5,13 @@ from dataclasses import dataclass, fields
 import pytest
 
 from aloe_hub.errors import UsageError
-from aloe_hub.recipe import STAGES, folder, read_recipe, settings
+from aloe_hub.recipe import STAGES, read_recipe, settings
+from aloe_hub.shipped import shipped
 from aloe_hub.stages.benchmark import BenchmarkSettings
 from aloe_hub.stages.personas import PoolSettings
 from aloe_hub.stages.trees import ROLES, TreeSettings
 
-NAMES = sorted(path.stem for path in folder().glob("*.toml"))
+NAMES = sorted(path.stem for path in shipped("recipes").glob("*.toml"))
 
 
 @dataclass(frozen=True)
