@@ -39,7 +39,7 @@ def built(tmp_path_factory) -> Path:
     run = {"capture_output": True, "text": True, "check": True}
     subprocess.run([sys.executable, "-c", backend.format("build_sdist"), str(folder)], cwd=source, **run)
     with tarfile.open(next(folder.glob("*.tar.gz"))) as sdist:
-        sdist.extractall(folder / "unpacked", filter="data")
+        sdist.extractall(folder / "unpacked")  # our own; Python before 3.11.4 knows no filter
     unpacked = next((folder / "unpacked").iterdir())
     subprocess.run([sys.executable, "-c", backend.format("build_wheel"), str(folder)], cwd=unpacked, **run)
     return folder
