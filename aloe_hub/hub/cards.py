@@ -7,6 +7,7 @@ and in the front matter the keys that the template has; everything else is the p
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +28,31 @@ if TYPE_CHECKING:
     from aloe_hub.hub.shards import Split
 
 BEGIN, END = "<!-- aloe-hub: this part is written anew by every publish -->", "<!-- aloe-hub: end -->"
-SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
+SIZES = (
+    (10**3, "n<1K"),
+    (10**4, "1K<n<10K"),
+    (10**5, "10K<n<100K"),
+    (10**6, "100K<n<1M"),
+    (10**7, "1M<n<10M"),
+    (10**8, "10M<n<100M"),
+    (10**9, "100M<n<1B"),
+)
+_OURS = re.compile(f"{re.escape(BEGIN)}(?:(?!{re.escape(BEGIN)}|{re.escape(END)}).)*{re.escape(END)}", re.DOTALL)
+# As the Hub reads it: blank lines may stand before.
+_FRONT = re.compile(r"\A\s*^---[ \t]*\n(?P<front>.*?)^---[ \t]*$\n?(?P<text>.*)\Z", re.DOTALL | re.MULTILINE)
 _ENVIRONMENT = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
 
 
-def dataset_card(run: RunFolder, kind: str, repo: str, configs: Sequence[Config], splits: Sequence[Split], licence: str) -> str:
+def dataset_card(
+    run: RunFolder,
+    kind: str,
+    repo: str,
+    configs: Sequence[Config],
+    splits: Sequence[Split],
+    licence: str,
+    *,
+    imported: bool = False,
+) -> str:
     """The card of `aloe-personas` or `aloe-prefs`, filled from the run. The same run gives the same card."""
     (report,) = read_runs([run.path]).runs
     template = _ENVIRONMENT.from_string((shipped("dataset_cards") / f"aloe-{kind}.md").read_text(encoding="utf-8"))
@@ -40,7 +61,9 @@ def dataset_card(run: RunFolder, kind: str, repo: str, configs: Sequence[Config]
         repo=repo,
         licence=licence,
         settings=_Settings(settings),
-        imported=settings.get("source") == "imported",
+        generator=_public(str(settings.get("model", "–"))),
+        imported=imported if kind == "personas" else settings.get("source") == "imported",
+        imported_pool=imported,
         scripted=is_scripted(report.model("personas", "model")) if kind == "personas" else report.is_test_bed("trees"),
         models=sorted((role, _public(model)) for role, model in dict(settings.get("models", {})).items()),
         counts=_persona_counts(report, splits) if kind == "personas" else _tree_counts(report, splits),
@@ -54,11 +77,11 @@ def dataset_card(run: RunFolder, kind: str, repo: str, configs: Sequence[Config]
         "configs": [_config(config, splits, default=config is configs[0]) for config in configs],
         "dataset_info": [_info(config, splits) for config in configs],
     }
-    return joined(front, f"{BEGIN}\n{body.strip()}\n{END}\n")
+    return new_card(front, body)
 
 
 def merged(before: str | None, card: str, *, keep_licence: bool) -> str:
-    """`card` put into the card that stands on the Hub (None: there is none).
+    """`card` put into the card that stands on the Hub (None: there is none). Merging the same card again changes nothing.
 
     Raises:
         DataError: the card on the Hub has front matter that is not YAML.
@@ -69,14 +92,23 @@ def merged(before: str | None, card: str, *, keep_licence: bool) -> str:
     ours, body = parts(card, "the new card")
     front = theirs | ours
     for key in ("tags", "language", "task_categories"):
-        front[key] = sorted({*_listed(theirs.get(key)), *_listed(ours.get(key))})
+        if key in front:
+            front[key] = sorted({*_listed(theirs.get(key)), *_listed(ours.get(key))})
+    for key in ("configs", "dataset_info"):
+        if key in front:
+            front[key] = [*ours.get(key, []), *_of_others(theirs.get(key), ours.get(key, []))]
     if keep_licence and "license" in theirs:
         front["license"] = theirs["license"]
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if begin and end:
-        return joined(front, f"{head}{body.strip()}{tail}")
-    return joined(front, f"{text.rstrip()}\n\n{body}" if text.strip() else body)
+    # A marker without its fellow is a person's text; only a whole pair, with no other marker inside, is ours.
+    found = _OURS.search(text)
+    if found:
+        return joined(front, text[: found.start()] + body.strip() + text[found.end() :])
+    return joined(front, f"{text.rstrip()}\n\n{body.strip()}\n" if text.strip() else body)
+
+
+def new_card(front: dict[str, Any], body: str) -> str:
+    """A card that is all ours, its text between the markers; tags sorted, as merging leaves them."""
+    return joined(front | {"tags": sorted(front["tags"])}, f"\n{BEGIN}\n{body.strip()}\n{END}\n")
 
 
 def parts(card: str, what: str) -> tuple[dict[str, Any], str]:
@@ -85,24 +117,25 @@ def parts(card: str, what: str) -> tuple[dict[str, Any], str]:
     Raises:
         DataError: the front matter is not YAML, or no mapping.
     """
-    lines = card.replace("\r\n", "\n").split("\n")
-    if lines[0].strip() != "---" or "---" not in (line.strip() for line in lines[1:]):
+    card = re.sub(r"\r+\n", "\n", card)
+    found = _FRONT.match(card)
+    if not found:
         return {}, card
-    end = next(number for number, line in enumerate(lines[1:], 1) if line.strip() == "---")
     try:
-        front = yaml.safe_load("\n".join(lines[1:end])) or {}
-    except yaml.YAMLError as error:
+        front = yaml.safe_load(found["front"]) or {}
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         where = getattr(error, "problem_mark", None)
-        line = f", line {where.line + 2}" if where else ""
+        first = found[0].count("\n", 0, found.start("front")) + 1
+        line = f", line {where.line + first}" if where else ""
         raise DataError(f"README.md of {what}{line}: front matter that is not YAML; mend it there and publish again") from None
     if not isinstance(front, dict):
         raise DataError(f"README.md of {what}: front matter that is no mapping; mend it there and publish again")
-    return front, "\n".join(lines[end + 1 :])
+    return front, found["text"]
 
 
 def joined(front: dict[str, Any], text: str) -> str:
     head = yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=1000)
-    return f"---\n{head}---\n{text if text.startswith(chr(10)) else chr(10) + text}"
+    return f"---\n{head}---\n{'' if text.startswith(chr(10)) else chr(10)}{text}"
 
 
 class _Settings(dict[str, Any]):
@@ -142,9 +175,19 @@ def _tree_counts(report: RunReport, splits: Sequence[Split]) -> dict[str, Any]:
     }
 
 
+def _of_others(theirs: object, ours: list[Any]) -> list[Any]:
+    """The configs of a card that a publish knows nothing of. None of them is the default: of two, `datasets` loads neither."""
+    known = {one.get("config_name") for one in ours} | {"default"}
+    found = [one for one in (theirs if isinstance(theirs, list) else [theirs]) if isinstance(one, dict)]
+    return [
+        {key: value for key, value in one.items() if key != "default"} for one in found if one.get("config_name") not in known
+    ]
+
+
 def _public(model: str) -> str:
-    """A model string without the address of the server that ran it."""
-    return model.rpartition("#")[2]
+    """A model string without the address, or a key in it, of the server that ran it."""
+    _, mark, name = model.rpartition("#")
+    return name if mark else "a model behind an endpoint" if "://" in name else name
 
 
 def _share(value: float) -> str:
@@ -189,7 +232,7 @@ def _type(kind: object) -> str:
 
 
 def _size(rows: int) -> str:
-    return next((name for limit, name in SIZES if rows < limit), "n>10M")
+    return next((name for limit, name in SIZES if rows < limit), "1B<n<10B")
 
 
 def _listed(value: object) -> list[str]:

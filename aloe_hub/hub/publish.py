@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -21,22 +22,23 @@ from typing import Literal
 from httpx2 import HTTPError
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import (
-    EntryNotFoundError,
     HfHubHTTPError,
     HFValidationError,
+    LocalEntryNotFoundError,
     LocalTokenNotFoundError,
+    RemoteEntryNotFoundError,
     RepositoryNotFoundError,
 )
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import logging
 
-from aloe_hub.errors import AloeError, UsageError
+from aloe_hub.errors import AloeError, DataError, UsageError
 from aloe_hub.hub import cards, schema
 from aloe_hub.hub.shards import Split, write_splits
-from aloe_hub.jsonl import read_rows
 from aloe_hub.run_folder import RunFolder
 
 Kind = Literal["personas", "prefs"]
+_TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 ATTEMPTS = 8  # publishes at the same time are few; each round lets at least one of them through
 
 
@@ -99,30 +101,24 @@ def publish_dataset(
 @contextmanager
 def prepared(run: RunFolder, kind: Kind, repo: str, licence: str | None) -> Iterator[Plan]:
     """The files and the card that a publish would send, for as long as the context lasts."""
-    if licence is None and _imported(run):
+    imported = schema.has_imported_texts(run)
+    if (licence is None and imported) or (licence is not None and not licence.strip()):
         raise UsageError(
-            f"--license: {run.path} holds imported texts; name the licence that you have for them "
-            "(the ALOE authors gave none), or `other`"
+            "--license: name the licence, or `other`; imported texts need one said, since the ALOE authors gave none"
         )
     configs = schema.personas(run) if kind == "personas" else schema.prefs(run)
     for left in run.path.glob("publish-*.partial"):  # by a publish that was killed
-        if not _alive(int(left.stem.rpartition("-")[2])):
+        process = left.stem.rpartition("-")[2]
+        if process.isdecimal() and not _alive(int(process)):
             shutil.rmtree(left, ignore_errors=True)
     folder = run.file(f"publish-{kind}-{os.getpid()}.partial")
     try:
         splits = tuple(split for config in configs for split in write_splits(config, folder))
         files: dict[str, Path | bytes] = {str(path.relative_to(folder)): path for split in splits for path in split.files}
-        yield Plan(splits, files, cards.dataset_card(run, kind, repo, configs, splits, licence or "apache-2.0"))
+        card = cards.dataset_card(run, kind, repo, configs, splits, licence or "apache-2.0", imported=imported)
+        yield Plan(splits, files, card)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _imported(run: RunFolder) -> bool:
-    """Whether texts of other people are in the run: its settings say so, or, in a merged run, its pool."""
-    if any(isinstance(table, dict) and table.get("source") == "imported" for table in run.settings().values()):
-        return True
-    pool = run.file("profiles.jsonl")
-    return pool.exists() and any(source == "imported" for source in read_rows(pool, lambda row: str(row["source"])))
 
 
 def _alive(process: int) -> bool:
@@ -137,6 +133,8 @@ def _alive(process: int) -> bool:
 
 def push(upload: Upload, tag: str | None) -> Published:
     """Make `upload` the content of its repo, in one commit, and tag it."""
+    if tag is not None and not (_TAG.fullmatch(tag) and ".." not in tag and not tag.endswith((".", ".lock"))):
+        raise UsageError(f"--tag {tag!r}: not a name that the Hub takes; letters, digits, '.', '_' and '-', such as v1")
     api = HfApi(library_name="aloe-hub")
     # "Nothing to commit" is no warning here: it is what a second publish is for.
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -177,9 +175,12 @@ def _commit(api: HfApi, upload: Upload) -> tuple[str, str]:
 def _card_on_the_hub(api: HfApi, upload: Upload, revision: str) -> str | None:
     try:
         path = api.hf_hub_download(upload.repo, "README.md", repo_type=upload.repo_type, revision=revision)
-    except EntryNotFoundError:
+    except RemoteEntryNotFoundError:
         return None
-    return Path(path).read_text(encoding="utf-8")
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"README.md of {upload.repo}: not UTF-8 ({error.reason}); mend it there and publish again") from None
 
 
 def _check_tag(api: HfApi, upload: Upload, tag: str) -> None:
@@ -251,10 +252,12 @@ def hub_errors(repo: str, endpoint: str) -> Iterator[None]:
             412: "others kept committing to it at the same time; run the same command again",
         }.get(status, f"the Hub refused ({said})")
         raise AloeError(f"{repo}: {advice}") from None
-    except (HTTPError, ConnectionError, TimeoutError) as error:
+    except (HTTPError, LocalEntryNotFoundError, ConnectionError, TimeoutError) as error:
         raise AloeError(
             f"{endpoint}: cannot be reached ({_first_line(error)}); nothing half-way is there: run it again"
         ) from None
+    except ValueError as error:  # what the Hub says of a card before it is committed
+        raise AloeError(f"{repo}: the Hub refuses the card ({' '.join(str(error).split())}); mend README.md there") from None
 
 
 def _first_line(error: BaseException) -> str:

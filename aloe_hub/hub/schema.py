@@ -48,11 +48,15 @@ def personas(run: RunFolder) -> list[Config]:
     present = set(read_rows(path, lambda row: str(row["split"])))
 
     def of_split(split: str) -> Callable[[], Iterator[Row]]:
-        return lambda: ({name: row[name] for name in PERSONA} for row in read_rows(path, dict) if row["split"] == split)
+        return lambda: ({name: row[name] for name in PERSONA} for row in read_rows(path, _sound) if row["split"] == split)
 
     def texts(name: str) -> Config:
         file = _finished(run, f"{name}.jsonl", "aloe personas")
-        return Config(name, POOL_TEXT, {"train": lambda: (text.to_row() for text in read_rows(file, PoolText.from_row))})
+        return Config(
+            name,
+            POOL_TEXT,
+            {"train": lambda: (text.to_row() for text in read_rows(file, lambda row: PoolText.from_row(_sound(row))))},
+        )
 
     splits: dict[str, Callable[[], Iterator[Row]]] = {split: of_split(split) for split in ("train", "test") if split in present}
     return [Config("personas", PERSONA, splits), texts("profiles"), texts("personalities")]
@@ -64,7 +68,7 @@ def prefs(run: RunFolder) -> list[Config]:
     split = str(run.settings().get("trees", {}).get("split", "train"))
 
     def derived(derive: Callable[[Tree], Iterator[Row]]) -> Mapping[str, Callable[[], Iterator[Row]]]:
-        return {split: lambda: (row for tree in read_rows(path, Tree.from_row) for row in derive(tree))}
+        return {split: lambda: (row for tree in read_rows(path, lambda row: Tree.from_row(_sound(row))) for row in derive(tree))}
 
     return [
         Config("pairs", PAIR, derived(rows.pairs)),
@@ -78,3 +82,31 @@ def _finished(run: RunFolder, name: str, command: str) -> Path:
     if not path.exists():
         raise DataError(f"{path}: no such file; the run is not finished: {command} --run {run.path}")
     return path
+
+
+NUMBERS = {"turn", "round", "nearest", "choice", "preferred", "spoken"}
+
+
+def _sound(row: Row) -> Row:
+    """The row, if every text in it is one: Parquet would say so later, without the line.
+
+    Raises:
+        ValueError: a number or nothing in the place of a text, or half of an emoji.
+    """
+    for name, value in row.items():
+        if isinstance(value, list):
+            for one in value:
+                _sound(one)
+        elif name not in NUMBERS:
+            if not isinstance(value, str):
+                raise ValueError(f"{name}: expected a text, found {value!r}")
+            value.encode()
+    return row
+
+
+def has_imported_texts(run: RunFolder) -> bool:
+    """Whether texts of other people are in the run: its settings say so, or, in a merged run, its pool."""
+    if any(isinstance(table, dict) and table.get("source") == "imported" for table in run.settings().values()):
+        return True
+    pool = run.file("profiles.jsonl")
+    return pool.exists() and any(source == "imported" for source in read_rows(pool, lambda row: str(row["source"])))

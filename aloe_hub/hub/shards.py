@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from datasets import Features
 
 from aloe_hub.hub.schema import Config
+from aloe_hub.jsonl import disk_errors
 from aloe_hub.types import Row
 
 ROWS_AT_A_TIME = 500  # a batch is one row group; the last turns of a long conversation make rows of many kB
@@ -42,6 +43,11 @@ def write_splits(config: Config, folder: Path, shard_bytes: int = SHARD_BYTES) -
 
 
 def _write(config: Config, split: str, rows: Iterator[Row], folder: Path, shard_bytes: int) -> Split:
+    with disk_errors(folder):
+        return _written(config, split, rows, folder, shard_bytes)
+
+
+def _written(config: Config, split: str, rows: Iterator[Row], folder: Path, shard_bytes: int) -> Split:
     folder.mkdir(parents=True, exist_ok=True)
     schema = config.features.arrow_schema
     count = num_bytes = 0
@@ -53,7 +59,8 @@ def _write(config: Config, split: str, rows: Iterator[Row], folder: Path, shard_
         written = 0
         with pq.ParquetWriter(parts[-1], schema, compression="zstd") as writer:
             while table is not None and (written == 0 or written + table.nbytes <= shard_bytes):
-                writer.write_table(table)
+                if table.num_rows:
+                    writer.write_table(table)
                 written += table.nbytes
                 count += table.num_rows
                 table = next(tables, None)

@@ -35,7 +35,7 @@ def metric_files() -> dict[str, bytes]:
 def metric_card() -> str:
     """The README of the Space; our part of it stands between the markers of cards.py."""
     front, body = cards.parts((shipped("spaces") / "aloe" / "README.md").read_text(encoding="utf-8"), "the Space's template")
-    return cards.joined(front, f"{cards.BEGIN}\n{body.strip()}\n{cards.END}\n")
+    return cards.new_card(front, body)
 
 
 def publish_metric(repo: str, *, private: bool = False, tag: str | None = None) -> Published:
