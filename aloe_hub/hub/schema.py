@@ -96,8 +96,13 @@ def _sound(row: Row) -> Row:
     for name, value in row.items():
         if isinstance(value, list):
             for one in value:
+                if not isinstance(one, dict):
+                    raise ValueError(f"{name}: expected an object, found {one!r}")
                 _sound(one)
-        elif name not in NUMBERS:
+        elif name in NUMBERS:
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+                raise ValueError(f"{name}: expected a number, found {value!r}")
+        else:
             if not isinstance(value, str):
                 raise ValueError(f"{name}: expected a text, found {value!r}")
             value.encode()

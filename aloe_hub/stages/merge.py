@@ -35,6 +35,8 @@ def merge(sources: Sequence[RunFolder], run: RunFolder) -> int:
     order = [tree_id_of(settings["seed"], persona) for persona in personas]
     run.claim("trees", settings)
     if run.path.resolve() != first.path.resolve():
+        if pool := first.settings().get("personas"):
+            run.claim("personas", pool)
         for name in ("profiles", "personalities", "rejected", "personas"):
             if first.file(f"{name}.jsonl").exists():
                 write_rows(run.file(f"{name}.jsonl"), read_rows(first.file(f"{name}.jsonl"), dict))

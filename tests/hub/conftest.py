@@ -1,0 +1,151 @@
+"""Runs to publish, a local Hub to publish to, and `aloe publish` and real clients in fresh processes with empty caches."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "local_hub"))  # hub_tools: users, requests, and a look at the Hub's files
+
+from hub_tools import OWNER, USERS, whole  # noqa: E402
+from published import CANARY, make_run  # noqa: E402
+
+from aloe_hub.local_hub import server  # noqa: E402
+from aloe_hub.local_hub.process import HubProcess, RunningHub, client_environment, running  # noqa: E402
+from aloe_hub.local_hub.users import User  # noqa: E402
+from aloe_hub.run_folder import RunFolder  # noqa: E402
+
+collect_ignore = ["clients"]  # scripts, no tests
+
+Done = subprocess.CompletedProcess[str]
+PUBLISH = [sys.executable, "-m", "aloe_hub.cli.app", "publish"]
+
+
+@pytest.fixture(scope="session")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
+    """One Hub for all tests, each of which uses repos of its own: a process, as `aloe hub` starts it."""
+    directory = tmp_path_factory.mktemp("hub")
+    users = USERS | {CANARY: User("canary", ("*",))}
+    rows = {token: {"name": user.name, "orgs": list(user.orgs), "role": user.role} for token, user in users.items()}
+    (directory / "users.json").write_text(json.dumps(rows))
+    with HubProcess(directory) as hub:
+        yield hub
+    whole(directory)
+
+
+@dataclass(frozen=True)
+class Near:
+    """A Hub in this process. Before it answers, `listeners` hear of a request as (method, address), and may refuse it."""
+
+    hub: RunningHub
+    listeners: list[Callable[[str, str], None]]
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return {"HF_ENDPOINT": self.hub.endpoint}
+
+
+@pytest.fixture
+def near(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Near]:
+    listeners, find = [], server.find
+
+    def heard(method: str, address: str):
+        for listener in listeners:
+            listener(method, address)
+        return find(method, address)
+
+    monkeypatch.setattr(server, "find", heard)
+    with running(tmp_path / "near", users=USERS) as hub:
+        yield Near(hub, listeners)
+    whole(tmp_path / "near")
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A finished run: a pool with a held-out split, trees of the scripted world, training rows. To be looked at only."""
+    return make_run(tmp_path_factory.mktemp("made") / "run")
+
+
+@pytest.fixture(scope="session")
+def other(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """Another run: other texts, shorter trees, nothing held out."""
+    return make_run(tmp_path_factory.mktemp("other") / "run", seed=1, turns=2, test_profiles=0)
+
+
+@pytest.fixture(scope="session")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A run over texts of other people."""
+    return make_run(tmp_path_factory.mktemp("imported") / "run", seed=2, turns=2, source="imported")
+
+
+@pytest.fixture(scope="session")
+def environment(hub: RunningHub, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, str]]:
+    """The variables of a client that has never been here: an empty HF_HOME each time, and the given token or none."""
+
+    def made(token: str | None = OWNER, **more: str) -> dict[str, str]:
+        variables = client_environment(hub, os.environ) | {"HF_HOME": str(tmp_path_factory.mktemp("home"))}
+        variables |= {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "CUDA_VISIBLE_DEVICES": "", "HF_TOKEN": token or ""} | more
+        return {name: value for name, value in variables.items() if value}
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def start(environment: Callable[..., dict[str, str]]) -> Callable[..., subprocess.Popen[str]]:
+    """`aloe publish …` in a process of its own, just begun."""
+
+    def begin(*arguments: object, **more: str | None) -> subprocess.Popen[str]:
+        command = [*PUBLISH, *map(str, arguments)]
+        return subprocess.Popen(
+            command, env=environment(**more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+
+    return begin
+
+
+@pytest.fixture(scope="session")
+def publish(environment: Callable[..., dict[str, str]]) -> Callable[..., Done]:
+    """`aloe publish …` in a process of its own, to its end."""
+
+    def call(*arguments: object, status: int = 0, limit: Callable[[], None] | None = None, **more: str | None) -> Done:
+        command = [*PUBLISH, *map(str, arguments)]
+        done = subprocess.run(command, env=environment(**more), capture_output=True, text=True, timeout=120, preexec_fn=limit)
+        assert done.returncode == status, f"{arguments}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    return call
+
+
+@pytest.fixture
+def refused(publish: Callable[..., Done]) -> Callable[..., str]:
+    """What `aloe publish …` says when it fails: one line, which blames no bug."""
+
+    def call(*arguments: object, status: int = 1, **more) -> str:
+        done = publish(*arguments, status=status, **more)
+        lines = done.stderr.splitlines()
+        assert (len(lines), done.stdout) == (1, ""), done.stderr
+        assert lines[0].startswith("aloe: error: ")
+        assert "bug in aloe-hub" not in lines[0], lines[0]
+        return lines[0]
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def client(environment: Callable[..., dict[str, str]], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Run a script of `clients/` in a process of its own; its assertions are the test's. Returns its output."""
+
+    def run(script: str, *arguments: object, **more: str | None) -> str:
+        command = [sys.executable, str(HERE / "clients" / script), *map(str, arguments)]
+        folder = tmp_path_factory.mktemp("cwd")
+        done = subprocess.run(command, env=environment(**more), cwd=folder, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, f"{script} {arguments}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    return run

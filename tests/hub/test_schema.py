@@ -1,0 +1,92 @@
+"""The configs of the two datasets: their columns, their splits, and rows that are the run's own."""
+
+import pytest
+from datasets import Features, List, Value
+from published import make_run
+
+from aloe_hub.errors import DataError
+from aloe_hub.hub import schema
+from aloe_hub.jsonl import read_rows
+from aloe_hub.run_folder import RunFolder
+from aloe_hub.stages.personas import FILES
+from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all
+
+TEXT = Value("string")
+MESSAGES = List({"role": TEXT, "content": TEXT})
+
+
+def rows_of(config: schema.Config, split: str) -> list[dict]:
+    return list(config.splits[split]())
+
+
+def test_the_configs_of_prefs_are_pairs_sft_and_trees_with_pairs_as_the_default(made):
+    pairs, sft, trees = schema.prefs(made)
+    assert [pairs.name, sft.name, trees.name] == ["pairs", "sft", "trees"]
+    fork = {"tree_id": TEXT, "persona_id": TEXT, "turn": Value("int32"), "prompt": MESSAGES}
+    assert pairs.features == Features(fork | {"chosen": MESSAGES, "rejected": MESSAGES})
+    assert sft.features == Features(fork | {"completion": MESSAGES})
+    turn = trees.features["turns"].feature
+    assert list(trees.features) == ["tree_id", "persona_id", "profile", "personality", "turns"]
+    assert list(turn) == ["user", "inferred_profile", "inferred_personality", "replies", "verdicts", "preferred", "spoken"]
+    assert turn["replies"] == List({"source": TEXT, "text": TEXT})
+    assert turn["verdicts"] == List({"order": TEXT, "choice": Value("int8"), "text": TEXT})
+
+
+@pytest.mark.parametrize("name", ["pairs", "sft", "trees"])
+def test_the_rows_of_prefs_are_those_of_the_run_in_their_order(made, name):
+    config = next(config for config in schema.prefs(made) if config.name == name)
+    own = list(read_rows(made.file(f"{name}.jsonl"), dict))
+    assert rows_of(config, "train") == own
+    assert rows_of(config, "train") == own  # made anew each time they are asked for
+    assert all(list(row) == list(config.features) for row in own)
+
+
+def test_the_rows_follow_from_the_trees_alone(made, tmp_path):
+    (tmp_path / "trees.jsonl").write_bytes(made.file("trees.jsonl").read_bytes())
+    pairs, sft, _ = schema.prefs(RunFolder(tmp_path))
+    assert rows_of(pairs, "train") == list(read_rows(made.file("pairs.jsonl"), dict))
+    assert rows_of(sft, "train") == list(read_rows(made.file("sft.jsonl"), dict))
+
+
+def test_trees_of_test_personas_are_the_split_test_and_there_is_no_other(made, tmp_path):
+    run = RunFolder(tmp_path)
+    run.file("personas.jsonl").write_bytes(made.file("personas.jsonl").read_bytes())
+    grow_all(run, TreeSettings(dict.fromkeys(ROLES, "scripted"), turns=1, split="test"))
+    assert [list(config.splits) for config in schema.prefs(run)] == [["test"]] * 3
+    assert len(rows_of(schema.prefs(run)[2], "test")) == 4
+
+
+def test_the_configs_of_personas_are_personas_and_the_two_pools(made):
+    personas, *pools = schema.personas(made)
+    assert personas.features == Features(
+        dict.fromkeys(("persona_id", "profile_id", "personality_id", "profile", "personality"), TEXT)
+    )
+    own = list(read_rows(made.file("personas.jsonl"), dict))
+    assert list(personas.splits) == ["train", "test"]
+    for split in personas.splits:
+        expected = [{name: row[name] for name in personas.features} for row in own if row["split"] == split]
+        assert rows_of(personas, split) == expected
+        assert expected
+    assert [pool.name for pool in pools] == ["profiles", "personalities"]
+    for pool, file in zip(pools, FILES.values(), strict=True):
+        assert rows_of(pool, "train") == list(read_rows(made.file(file), dict))
+        assert list(pool.features) == ["id", "text", "source", "round", "nearest"]
+
+
+def test_a_pool_without_held_out_personas_has_no_test_split(tmp_path):
+    run = make_run(tmp_path / "run", turns=1, test_profiles=0)
+    assert list(schema.personas(run)[0].splits) == ["train"]
+
+
+@pytest.mark.parametrize("missing", ["personas.jsonl", "profiles.jsonl", "personalities.jsonl"])
+def test_an_unfinished_pool_is_named_with_the_command_that_finishes_it(made, tmp_path, missing):
+    for name in {"personas.jsonl", "profiles.jsonl", "personalities.jsonl"} - {missing}:
+        (tmp_path / name).write_bytes(made.file(name).read_bytes())
+    with pytest.raises(DataError, match=rf"{missing}: no such file; .* aloe personas --run {tmp_path}$"):
+        schema.personas(RunFolder(tmp_path))
+
+
+def test_unfinished_trees_are_named_with_the_command_that_finishes_them(made, tmp_path):
+    (tmp_path / "trees.jsonl.partial").write_bytes(made.file("trees.jsonl").read_bytes())
+    with pytest.raises(DataError, match=rf"trees.jsonl: no such file; .* aloe trees --run {tmp_path}$"):
+        schema.prefs(RunFolder(tmp_path))
