@@ -52,7 +52,7 @@ def test_the_demo_makes_every_file_and_is_the_same_twice(tmp_path):
     everything = (
         done.stdout.encode()
         + done.stderr.encode()
-        + b"".join(path.read_bytes() for path in (tmp_path / "one/demo").rglob("*") if path.is_file())
+        + b"".join(path.read_bytes() for path in (tmp_path / "one").rglob("*") if path.is_file())
     )
     assert CANARY.encode() not in everything
 

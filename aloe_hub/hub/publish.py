@@ -238,7 +238,7 @@ def hub_errors(repo: str, endpoint: str) -> Iterator[None]:
     try:
         yield
     except HFValidationError as error:
-        raise UsageError(f"--repo {repo!r}: not a name that the Hub takes, such as org/aloe-prefs ({error})") from None
+        raise AloeError(f"--repo {repo!r}: not a name that the Hub takes, such as org/aloe-prefs ({error})") from None
     except LocalTokenNotFoundError:
         raise AloeError(f"{endpoint}: not logged in; {login}") from None
     except RepositoryNotFoundError:
