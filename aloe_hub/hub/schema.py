@@ -33,6 +33,10 @@ TURN = {
 TREE = Features({"tree_id": TEXT, "persona_id": TEXT, "profile": TEXT, "personality": TEXT, "turns": List(TURN)})
 
 
+# Columns that hold a number or nothing; every other one holds a text or a list of rows.
+NUMBERS = {"turn", "round", "nearest", "choice", "preferred", "spoken"}
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """One config: its features, and its rows by split. The rows are made anew each time they are asked for."""
@@ -84,14 +88,11 @@ def _finished(run: RunFolder, name: str, command: str) -> Path:
     return path
 
 
-NUMBERS = {"turn", "round", "nearest", "choice", "preferred", "spoken"}
-
-
 def _sound(row: Row) -> Row:
-    """The row, if every text in it is one: Parquet would say so later, without the line.
+    """The row, if every text in it is one and every number is one: Parquet would say so later, without the line.
 
     Raises:
-        ValueError: a number or nothing in the place of a text, or half of an emoji.
+        ValueError: something else in the place of a text, a number or a row, or half of an emoji.
     """
     for name, value in row.items():
         if isinstance(value, list):

@@ -18,7 +18,7 @@ from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all
 from aloe_hub.types import PoolText
 from aloe_hub.world.speaking import personality_text, profile_text
 
-CANARY = "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"
+CANARY = "hf_" + "canary" * 6  # in parts: a scanner for secrets is right to look for the whole
 
 
 def make_run(
