@@ -1,6 +1,7 @@
 """Fixtures that several tests share."""
 
 import json
+import os
 from pathlib import Path
 from random import Random
 
@@ -13,9 +14,11 @@ from aloe_hub.stages.imports import import_authors
 from aloe_hub.stages.personas import Pairing
 from aloe_hub.world.speaking import personality_text, profile_text
 
-# No test asserts a wall-clock time: a busy machine is slow, not wrong.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
+# No test asserts a wall-clock time: a busy machine is slow, not wrong. The same tests see the same examples, so that a red run
+# is a change and not a throw of dice; `make torture` searches on with new ones.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None, max_examples=300)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 AUTHORS = Path(__file__).resolve().parents[2] / "shared/data/aloe-original"
 
