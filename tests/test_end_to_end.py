@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -63,13 +64,22 @@ def test_the_demo_makes_every_file_and_is_the_same_twice(tmp_path):
     assert {name for name in reference.keys() | again.keys() if reference.get(name) != again.get(name)} == set()
 
 
-def killed_until_done(command: list[str], kills: int, random: Random, running: float) -> int:
-    """Run `command`, kill it -9 `kills` times at random moments, then let it finish; returns how many kills hit it alive."""
+def written(run: Path) -> int:
+    """Bytes in a run folder, while another process writes and renames there."""
+    total = 0
+    for path in run.rglob("*"):
+        with suppress(FileNotFoundError):
+            total += path.stat().st_size
+    return total
+
+
+def killed_until_done(command: list[str], run: Path, moments: list[float]) -> int:
+    """Run `command`, kill it -9 when `run` holds so many bytes, each time, then let it finish; returns how many kills hit it."""
     hits = 0
-    for _ in range(kills):
+    for moment in sorted(moments):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=OFFLINE)
-        # Each run goes on where the last one was killed: spread the moments so that all kills find it at work.
-        time.sleep(random.uniform(0, 2 * running / kills))
+        while process.poll() is None and written(run) < moment:
+            time.sleep(0.002)
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
             hits += 1
@@ -86,10 +96,11 @@ def assert_kills_change_nothing(tmp_path: Path, pool: Path, stage: list[str], ki
         folder.mkdir()
         for name in ("profiles", "personalities", "personas"):
             (folder / f"{name}.jsonl").write_bytes((pool / f"{name}.jsonl").read_bytes())
-    start = time.monotonic()
+    before = written(whole)
     aloe(*stage, "--run", whole)
-    running = time.monotonic() - start
-    hits = killed_until_done([*ALOE, *stage, "--run", str(broken)], kills, Random(seed), running)
+    random = Random(seed)
+    moments = [random.uniform(before, before + 0.9 * (written(whole) - before)) for _ in range(kills)]
+    hits = killed_until_done([*ALOE, *stage, "--run", str(broken)], broken, moments)
     assert files_of(broken) == files_of(whole)
     return hits
 
@@ -116,7 +127,7 @@ def test_shards_killed_and_merged_are_byte_identical(pool, tmp_path):
         shard.mkdir()
         (shard / "personas.jsonl").write_bytes((pool / "personas.jsonl").read_bytes())
         command = [*ALOE, "trees", "--turns", "60", "--run", str(shard), "--shard", f"{index}/4"]
-        killed_until_done(command, 1 if index == 2 else 0, Random(index), 1.0)
+        killed_until_done(command, shard, [(pool / "trees.jsonl").stat().st_size / 8] if index == 2 else [])
         shards.append(shard)
     aloe("merge", *shards, "--run", tmp_path / "merged")
     for name in ("trees.jsonl", "pairs.jsonl", "sft.jsonl"):
