@@ -39,15 +39,12 @@ class Split:
 
 def write_splits(config: Config, folder: Path, shard_bytes: int = SHARD_BYTES) -> list[Split]:
     """The splits of a config as `folder/CONFIG/SPLIT-00000-of-00002.parquet`; a split without rows has one empty shard."""
-    return [_write(config, split, rows(), folder / config.name, shard_bytes) for split, rows in config.splits.items()]
+    place = folder / config.name
+    with disk_errors(place):
+        return [_write(config, split, rows(), place, shard_bytes) for split, rows in config.splits.items()]
 
 
 def _write(config: Config, split: str, rows: Iterator[Row], folder: Path, shard_bytes: int) -> Split:
-    with disk_errors(folder):
-        return _written(config, split, rows, folder, shard_bytes)
-
-
-def _written(config: Config, split: str, rows: Iterator[Row], folder: Path, shard_bytes: int) -> Split:
     folder.mkdir(parents=True, exist_ok=True)
     schema = config.features.arrow_schema
     count = num_bytes = 0
