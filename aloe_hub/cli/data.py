@@ -115,6 +115,7 @@ def trees(
     turns: options.Turns = None,
     split: Annotated[str | None, typer.Option(help="Which personas: train or test.", show_default="train")] = None,
     limit: options.Limit = None,
+    temperature: options.Temperature = None,
     seed: options.Seed = None,
     shard: Annotated[str | None, typer.Option(help="Grow only part i of n, as 1/4; see aloe merge.")] = None,
     concurrency: options.Concurrency = 32,
@@ -133,7 +134,7 @@ def trees(
     by_role = dict(zip(ROLES, (user, inferrer, tailored, plain, judge), strict=True))
     models = {role: options.first(by_role[role], table.pop(role, None), default) for role in ROLES}
     policy = options.first(policy, table.pop("policy", None))
-    by_hand: dict[str, Any] = {"turns": turns, "split": split, "limit": limit, "seed": seed}
+    by_hand: dict[str, Any] = {"turns": turns, "split": split, "limit": limit, "temperature": temperature, "seed": seed}
     by_hand["models"] = models | ({"policy": policy} if policy is not None else {})
     chosen = settings(TreeSettings, table, by_hand)
     with bars() as bar:

@@ -19,6 +19,9 @@ Recipe = Annotated[str | None, typer.Option("--recipe", help="A recipe's name or
 Seed = Annotated[int | None, typer.Option("--seed", help="Same seed, same bytes.", show_default="0")]
 Limit = Annotated[int | None, typer.Option("--limit", help="Only the first N personas.", show_default="all")]
 Model = Annotated[str | None, typer.Option("--model", help="A model string, such as scripted.", show_default="scripted")]
+Temperature = Annotated[
+    float | None, typer.Option("--temperature", help="Of the policy's replies; 0 takes the likeliest token.", show_default="0.7")
+]
 Turns = Annotated[int | None, typer.Option("--turns", help="Turns of each conversation.", show_default="10")]
 Concurrency = Annotated[int, typer.Option("--concurrency", help="Conversations in flight at once.")]
 Pairings = Annotated[int | None, typer.Option("--pairings", help="Personalities paired with each profile.", show_default="10")]

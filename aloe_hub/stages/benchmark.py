@@ -26,7 +26,7 @@ from aloe_hub.world import WORLD_VERSION
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkSettings:
-    """What decides the scores, beside the policy."""
+    """What decides the scores, beside the policy. `temperature` is the policy's; None: as in `roles.SAMPLING`."""
 
     user: str = "scripted"
     judge: str = "scripted"
@@ -34,10 +34,11 @@ class BenchmarkSettings:
     seed: int = 0
     split: str = "test"
     limit: int | None = None
+    temperature: float | None = None
     world: int = WORLD_VERSION
 
     def __post_init__(self) -> None:
-        checks.conversations(self.turns, self.seed, self.limit)
+        checks.conversations(self.turns, self.seed, self.limit, self.temperature)
 
 
 async def converse(
@@ -57,7 +58,8 @@ async def converse(
             for turn in range(settings.turns):
                 call = Call(conversation, turn)
                 message = await roles.user_message(user, persona, spoken, call)
-                reply = await roles.policy_reply(policy, (*spoken, Message("user", message)), call)
+                asked = (*spoken, Message("user", message))
+                reply = await roles.policy_reply(policy, asked, call, temperature=settings.temperature)
                 scored.append(judges.create_task(_scored(judge, persona, spoken, message, reply, call)))
                 spoken = (*spoken, Message("user", message), Message("assistant", reply))
     except BaseExceptionGroup as errors:

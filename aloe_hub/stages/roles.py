@@ -8,7 +8,7 @@ every order of work.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from aloe_hub import parsing, prompts
@@ -62,7 +62,13 @@ class Cast:
 
 
 async def ask(
-    chat: Chat, role: Role, messages: Sequence[Message], call: Call, read: Callable[[str], T], order: str = ""
+    chat: Chat,
+    role: Role,
+    messages: Sequence[Message],
+    call: Call,
+    read: Callable[[str], T],
+    order: str = "",
+    temperature: float | None = None,
 ) -> tuple[T, str]:
     """The value that `read` finds in the answer, and the answer.
 
@@ -70,9 +76,10 @@ async def ask(
         ParseError: the last of `ATTEMPTS` answers could not be read either.
         ChatError: the call failed for good.
     """
+    sampling = SAMPLING[role] if temperature is None else replace(SAMPLING[role], temperature=temperature)
     failed: ParseError | None = None
     for attempt in range(ATTEMPTS):
-        request = ChatRequest(tuple(messages), SAMPLING[role], call.seed(role, order, attempt), role)
+        request = ChatRequest(tuple(messages), sampling, call.seed(role, order, attempt), role)
         reply = await chat.complete(request)
         try:
             return read(reply.text), reply.text
@@ -122,9 +129,11 @@ async def plain_reply(chat: Chat, spoken: Sequence[Message], message: str, call:
     return (await ask(chat, "plain", prompt, call, parsing.message))[0]
 
 
-async def policy_reply(chat: Chat, messages: Sequence[Message], call: Call, sample: str = "") -> str:
+async def policy_reply(
+    chat: Chat, messages: Sequence[Message], call: Call, sample: str = "", temperature: float | None = None
+) -> str:
     """A reply of a policy: it sees the bare chat messages, never a role prompt."""
-    return (await ask(chat, "policy", messages, call, parsing.message, sample))[0]
+    return (await ask(chat, "policy", messages, call, parsing.message, sample, temperature))[0]
 
 
 async def verdict(

@@ -30,17 +30,21 @@ ROLES = ("user", "inferrer", "tailored", "plain", "judge")
 
 @dataclass(frozen=True, slots=True)
 class TreeSettings:
-    """What decides a tree's bytes: `models` maps each role (and perhaps `policy`) to a model string."""
+    """What decides a tree's bytes: `models` maps each role (and perhaps `policy`) to a model string.
+
+    `temperature` is the policy's; None: as in `roles.SAMPLING`.
+    """
 
     models: dict[str, str]
     turns: int = 10
     seed: int = 0
     split: str = "train"
     limit: int | None = None
+    temperature: float | None = None
     world: int = WORLD_VERSION
 
     def __post_init__(self) -> None:
-        checks.conversations(self.turns, self.seed, self.limit)
+        checks.conversations(self.turns, self.seed, self.limit, self.temperature)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +84,8 @@ class _Opened:
     spoken: Index
 
 
-async def grow(persona: Persona, cast: Cast, *, tree_id: str, turns: int) -> Tree:
-    """Grow one tree. A turn that fails raises and leaves no trace: trees are values.
+async def grow(persona: Persona, cast: Cast, *, tree_id: str, turns: int, temperature: float | None = None) -> Tree:
+    """Grow one tree; `temperature` is the policy's. A turn that fails raises and leaves no trace: trees are values.
 
     Raises:
         ParseError, ChatError: the first thing that went wrong.
@@ -92,7 +96,7 @@ async def grow(persona: Persona, cast: Cast, *, tree_id: str, turns: int) -> Tre
         async with asyncio.TaskGroup() as judges:
             for turn in range(turns):
                 call = Call(tree_id, turn)
-                opened = await _open_turn(persona, spoken, cast, call)
+                opened = await _open_turn(persona, spoken, cast, call, temperature)
                 # The next turn follows the coin, not the verdict, so it need not wait for the judge.
                 judged.append(judges.create_task(_judge(persona, spoken, opened, cast, call)))
                 reply = opened.replies[opened.spoken].text
@@ -102,12 +106,14 @@ async def grow(persona: Persona, cast: Cast, *, tree_id: str, turns: int) -> Tre
     return Tree(tree_id, persona, tuple(task.result() for task in judged))
 
 
-async def _open_turn(persona: Persona, spoken: tuple[Message, ...], cast: Cast, call: Call) -> _Opened:
+async def _open_turn(persona: Persona, spoken: tuple[Message, ...], cast: Cast, call: Call, temperature: float | None) -> _Opened:
     user = await roles.user_message(cast.user, persona, spoken, call)
     messages = (*spoken, Message("user", user))
     inferred, replies = Persona("", ""), (Reply("policy", ""), Reply("policy", ""))
     if cast.policy is not None:
-        first, second = await asyncio.gather(*(roles.policy_reply(cast.policy, messages, call, sample) for sample in ("0", "1")))
+        first, second = await asyncio.gather(
+            *(roles.policy_reply(cast.policy, messages, call, sample, temperature) for sample in ("0", "1"))
+        )
         replies = Reply("policy", first), Reply("policy", second)
     else:
         inferred = await roles.inferred(cast.inferrer, messages, call)
@@ -185,7 +191,7 @@ def grow_all(
         async def work(item: tuple[str, Persona]) -> None:
             tree_id, persona = item
             try:
-                tree = await grow(persona, cast, tree_id=tree_id, turns=settings.turns)
+                tree = await grow(persona, cast, tree_id=tree_id, turns=settings.turns, temperature=settings.temperature)
             except (ParseError, ChatError) as error:
                 failed.append({"tree_id": tree_id, "persona_id": persona.persona_id, "reason": str(error)})
             else:
