@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aloe_hub.cli import options
 from aloe_hub.cli.options import bars, err, out
+from aloe_hub.errors import UsageError
+
+if TYPE_CHECKING:
+    from aloe_hub.run_folder import RunFolder
 
 
 def register(app: typer.Typer) -> None:
@@ -26,14 +30,24 @@ def evaluate(
     turns: options.Turns = None,
     split: Annotated[str | None, typer.Option(help="Which personas: test or train.", show_default="test")] = None,
     limit: options.Limit = None,
+    temperature: options.Temperature = None,
     seed: options.Seed = None,
     concurrency: options.Concurrency = 32,
+    push_results: Annotated[
+        str | None, typer.Option("--push-results", help="Push the scores to this model's repo, which one --policy must be.")
+    ] = None,
+    personas_repo: Annotated[
+        str | None,
+        typer.Option("--personas-repo", help="Where the personas are published.", show_default="aloe-personas of the same owner"),
+    ] = None,
 ) -> None:
     """Run the ALOE benchmark: each policy talks with the held-out personas, a judge scores every reply."""
     from aloe_hub.recipe import settings
     from aloe_hub.run_folder import RunFolder
     from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 
+    if personas_repo and not push_results:
+        raise UsageError("--personas-repo: says of which dataset the pushed scores are; give --push-results org/adapter too")
     table = options.recipe_table(recipe, "evaluate")
     default = options.first(model, table.pop("model", None), "scripted")
     policies = options.first(policy, table.pop("policies", None), [])
@@ -44,6 +58,7 @@ def evaluate(
         "turns": turns,
         "split": split,
         "limit": limit,
+        "temperature": temperature,
         "seed": seed,
     }
     chosen = settings(BenchmarkSettings, table, by_hand)
@@ -54,6 +69,17 @@ def evaluate(
         err.print("run the same command again to try them again")
         raise typer.Exit(1)
     out.print(f"{len(policies)} policies scored in {run}; see: aloe report {run}")
+    if push_results:
+        _push(RunFolder(run), push_results, policies, personas_repo)
+
+
+def _push(run: RunFolder, repo: str, policies: list[str], personas_repo: str | None) -> None:
+    from aloe_hub.hub.results import push_results
+
+    with err.status(f"pushing the scores to {repo}"):
+        pushed = push_results(run, repo, policies, personas_repo)
+    done = f"scores pushed as commit {pushed.commit[:8]}" if pushed.new else "nothing new: these scores are there already"
+    out.print(f"{pushed.url}: {done}", highlight=False, markup=False, soft_wrap=True)
 
 
 def report(

@@ -1,9 +1,9 @@
-"""The command publish: a run, or the metric, to the Hub that HF_ENDPOINT names."""
+"""The command publish: a run, the metric or a model, to the Hub that HF_ENDPOINT names."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,8 +11,11 @@ from aloe_hub.cli import options
 from aloe_hub.cli.options import out
 from aloe_hub.errors import AloeError, UsageError
 
+if TYPE_CHECKING:
+    from aloe_hub.hub.models import Options
+    from aloe_hub.hub.push import Published, Upload
+
 What = Literal["personas", "prefs", "metric", "demo", "adapter", "pocket"]
-LATER = ("demo", "adapter", "pocket")
 
 
 def register(app: typer.Typer) -> None:
@@ -22,18 +25,34 @@ def register(app: typer.Typer) -> None:
 def publish(
     what: Annotated[What, typer.Argument(help="What to publish.", show_default=False)],
     repo: Annotated[str | None, typer.Option("--repo", help="Where to, as org/name.", show_default=False)] = None,
-    run: Annotated[Path | None, typer.Option("--run", help="The run folder of personas or prefs.", show_default=False)] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", help="The run of personas or prefs; adapter: of its benchmark.", show_default=False),
+    ] = None,
+    adapter: Annotated[
+        Path | None, typer.Option("--adapter", help="adapter: the folder that aloe train wrote.", show_default=False)
+    ] = None,
+    base_repo: Annotated[
+        str | None,
+        typer.Option("--base-repo", help="adapter: where its base is published, if it was trained on a folder or on pocket."),
+    ] = None,
+    merge: Annotated[bool, typer.Option("--merge", help="adapter: publish the base with the adapter merged into it.")] = False,
     private: Annotated[bool, typer.Option("--private", help="Make the repo private, if it is new.")] = False,
     license: Annotated[  # noqa: A002 - the option's name
-        str | None, typer.Option("--license", help="The licence; needed for imported texts.", show_default="apache-2.0")
+        str | None,
+        typer.Option("--license", help="The licence; needed for imported texts.", show_default="apache-2.0; adapter: its base's"),
     ] = None,
     tag: Annotated[str | None, typer.Option("--tag", help="The tag of the commit.", show_default="named by the content")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and send nothing.")] = False,
     install: Annotated[bool, typer.Option("--install", help="metric: put it into evaluate's module cache instead.")] = False,
 ) -> None:
     """Publish to the Hub: data and card in one commit, tagged. Doing it again makes no new commit."""
-    if what in LATER:
-        raise AloeError(f"publish {what}: this version of aloe-hub cannot yet; it publishes personas, prefs and metric")
+    if what == "demo":
+        raise AloeError(
+            "publish demo: this version of aloe-hub cannot yet; it publishes personas, prefs, metric, adapter and pocket"
+        )
+    if what != "adapter" and (adapter or base_repo or merge):
+        raise UsageError(f"--adapter, --base-repo and --merge are for an adapter, not for {what}")
     if install:
         if what != "metric":
             raise UsageError(f"--install: only the metric can be installed, not {what}")
@@ -45,6 +64,13 @@ def publish(
         raise UsageError(f"--repo: say where to, such as org/aloe-{what}")
     if what == "metric":
         _publish_metric(repo, private, tag, dry_run)
+    elif what == "adapter":
+        if adapter is None:
+            raise UsageError("--adapter: say which, such as --adapter runs/mine/adapters/dpo")
+        how: Options = {"base_repo": base_repo, "run": run, "merge": merge, "private": private, "licence": license}
+        _publish_adapter(adapter, repo, how, tag, dry_run)
+    elif what == "pocket":
+        _publish_pocket(repo, private, tag, dry_run)
     else:
         _publish_dataset(what, repo, run, private, license, tag, dry_run)
 
@@ -57,7 +83,31 @@ def _publish_metric(repo: str, private: bool, tag: str | None, dry_run: bool) ->
         return
     with options.err.status(f"publishing to {repo}"):
         published = publish_metric(repo, private=private, tag=tag)
-    _print_published(published.url, published.commit, published.tag, published.new, f'evaluate.load("{repo}")')
+    _print_published(published, f'evaluate.load("{repo}")')
+
+
+def _publish_adapter(folder: Path, repo: str, how: Options, tag: str | None, dry_run: bool) -> None:
+    from aloe_hub.hub.models import prepared_adapter, publish_adapter
+
+    if dry_run:
+        with prepared_adapter(folder, repo, ask_hub=False, **how) as upload:
+            _print_upload(upload)
+        return
+    with options.err.status(f"publishing to {repo}"):
+        published = publish_adapter(folder, repo, tag=tag, **how)
+    _print_published(published, f'pipeline("text-generation", model="{repo}")')
+
+
+def _publish_pocket(repo: str, private: bool, tag: str | None, dry_run: bool) -> None:
+    from aloe_hub.hub.models import pocket_upload, publish_pocket
+
+    if dry_run:
+        _print_upload(pocket_upload(repo))
+        return
+    with options.err.status(f"publishing to {repo}"):
+        published = publish_pocket(repo, private=private, tag=tag)
+    adapter = f"aloe publish adapter --adapter runs/mine/adapters/dpo --base-repo {repo} --repo org/adapter"
+    _print_published(published, f'pipeline("text-generation", model="{repo}")', adapter)
 
 
 def _publish_dataset(
@@ -77,7 +127,7 @@ def _publish_dataset(
     with options.err.status(f"publishing to {repo}"):
         published = publish_dataset(RunFolder(run), kind, repo, private=private, licence=licence, tag=tag)
     lines = f'load_dataset("{repo}")', f'load_dataset("{repo}", revision="{published.tag}")'
-    _print_published(published.url, published.commit, published.tag, published.new, *lines)
+    _print_published(published, *lines)
 
 
 def _print_plan(sizes: dict[str, int], card: str) -> None:
@@ -86,8 +136,16 @@ def _print_plan(sizes: dict[str, int], card: str) -> None:
     out.print(f"\nREADME.md\n\n{card}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _print_published(url: str, commit: str, tag: str, new: bool, *lines: str) -> None:
-    done = f"published as commit {commit[:8]}" if new else f"nothing new: commit {commit[:8]} already holds it"
-    out.print(f"{url}: {done}, tag {tag}", highlight=False, markup=False, soft_wrap=True)
+def _print_upload(upload: Upload) -> None:
+    sizes = {
+        name: content.stat().st_size if isinstance(content, Path) else len(content) for name, content in upload.files.items()
+    }
+    _print_plan(sizes, upload.card(None) if upload.card else "")
+
+
+def _print_published(published: Published, *lines: str) -> None:
+    commit = published.commit[:8]
+    done = f"published as commit {commit}" if published.new else f"nothing new: commit {commit} already holds it"
+    out.print(f"{published.url}: {done}, tag {published.tag}", highlight=False, markup=False, soft_wrap=True)
     for line in lines:
         out.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)

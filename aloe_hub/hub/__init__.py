@@ -1,10 +1,12 @@
-"""A run folder → the Hub: datasets with their cards, and the metric Space.
+"""A run folder → the Hub: datasets with their cards, the metric Space, and trained models with theirs.
 
-    schema.py   what the configs of the two datasets are made of
-    shards.py   rows → Parquet files, with flat memory
-    cards.py    a run → its dataset card; a card that stands on the Hub is merged, never overwritten
-    publish.py  files and card → one commit with a tag, whatever else happens meanwhile
-    spaces.py   the metric Space, and the metric in evaluate's own module cache
+    push.py           files and card → one commit with a tag, whatever else happens meanwhile
+    cards.py          a template, filled; a card that stands on the Hub is merged, never overwritten
+    publish.py        a run → a dataset: schema.py (its configs), shards.py (rows → Parquet), dataset_cards.py
+    models.py         what was trained → a model's repo: trained.py (the folder), base.py (what it was trained on), merging.py,
+                      benchmarked.py (its scores in a run), model_cards.py
+    results.py        the scores → the model's `.eval_results/aloe.yaml`
+    spaces.py         the metric Space, and the metric in evaluate's own module cache
 
 All of it speaks to whatever `HF_ENDPOINT` names: the real Hub, or `aloe hub` on this machine.
 """

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aloe_hub.errors import AloeError
 from aloe_hub.hub import cards
-from aloe_hub.hub.publish import Published, Upload, push
+from aloe_hub.hub.push import Published, Upload, push
 from aloe_hub.jsonl import atomic_file
 from aloe_hub.shipped import shipped
 

@@ -42,14 +42,12 @@ def _tuples(table: dict[str, Any]) -> dict[str, tuple[str, ...]]:
 
 
 _TOML = tomllib.loads((files(__package__) / "lexicon.toml").read_text(encoding="utf-8"))
-_NAMES = _tuples(_TOML["names"])
+NAMES = _tuples(_TOML["names"])
 # Open kinds: numbers, and names of which there are more than a model could learn.
 _OPEN = {
     "age": tuple(str(age) for age in range(17, 90)),
-    "pet": tuple(first + last for first in _NAMES["first"] for last in _NAMES["last"]),
-    "city": tuple(
-        first + last + town for first in _NAMES["first"][::2] for last in _NAMES["last"][::5] for town in _NAMES["town"]
-    ),
+    "pet": tuple(first + last for first in NAMES["first"] for last in NAMES["last"]),
+    "city": tuple(first + last + town for first in NAMES["first"][::2] for last in NAMES["last"][::5] for town in NAMES["town"]),
 }
 
 KINDS: dict[str, Kind] = {

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "local_hub"))  # hub_tools: users, requests, and a look at the Hub's files
@@ -94,6 +95,17 @@ def environment(hub: RunningHub, tmp_path_factory: pytest.TempPathFactory) -> Ca
         return {name: value for name, value in variables.items() if value}
 
     return made
+
+
+@pytest.fixture
+def at_hub(hub: RunningHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunningHub:
+    """This process as a client of the Hub, with an empty cache: what HF_ENDPOINT and its like do where they are set in time."""
+    monkeypatch.setenv("HF_TOKEN", OWNER)
+    values = {"ENDPOINT": hub.endpoint, "HF_HUB_CACHE": str(tmp_path / "cache"), "HF_HUB_DISABLE_XET": True}
+    values["HUGGINGFACE_CO_URL_TEMPLATE"] = hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+    for name, value in values.items():
+        monkeypatch.setattr(constants, name, value)
+    return hub
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,7 @@ class Repo:
 
     hub: RunningHub
     id: str
-    kind: Literal["datasets", "spaces"] = "datasets"
+    kind: Literal["datasets", "spaces", "models"] = "datasets"
 
     @property
     def exists(self) -> bool:
@@ -67,7 +67,8 @@ class Repo:
         return {row["path"]: row["oid"] for row in rows if row["type"] == "file" and row["path"] != ".gitattributes"}
 
     def read(self, path: str, revision: str = "main") -> bytes:
-        answer = ask(self.hub, "GET", f"/{self.kind}/{self.id}/resolve/{revision}/{path}")
+        kind = "" if self.kind == "models" else f"/{self.kind}"
+        answer = ask(self.hub, "GET", f"{kind}/{self.id}/resolve/{revision}/{path}")
         assert answer.status == 200, answer.body
         return answer.body
 

@@ -18,7 +18,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aloe_hub.errors import DataError, UsageError
-from aloe_hub.hub import cards, schema
+from aloe_hub.hub import cards, dataset_cards, schema
 from aloe_hub.hub.cards import BEGIN, END, merged, parts
 from aloe_hub.hub.publish import Plan, prepared
 from aloe_hub.jsonl import read_rows
@@ -116,7 +116,7 @@ def test_the_size_category_is_one_of_the_hubs(made, rows, size):
     plan = plan_of(made, "prefs")
     splits = [replace(split, files=(), rows=min(rows, split.rows)) for split in plan.splits]
     splits[0] = replace(splits[0], rows=rows)
-    found = front(cards.dataset_card(made, "prefs", "org/repo", schema.prefs(made), splits, "mit"))["size_categories"]
+    found = front(dataset_cards.dataset_card(made, "prefs", "org/repo", schema.prefs(made), splits, "mit"))["size_categories"]
     assert found == [size]
     assert size in SIZES
 

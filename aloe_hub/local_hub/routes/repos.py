@@ -80,11 +80,12 @@ def may_write(request: Request) -> Response:
 
 
 def listing(request: Request) -> Response:
-    """The repos that the caller may see, by name. `filter` is repeated and matches tags, all of them."""
+    """The repos that the caller may see, by name. `filter` is repeated and matches tags, all of them; so does `pipeline_tag`."""
     limit = request.text("limit", "1000")
     if not limit.isdecimal():
         raise bad_request(f"not a limit: {shown(limit)}")
-    wanted, author, search = set(request.query.get("filter", [])), request.text("author"), request.text("search").lower()
+    wanted = {*request.query.get("filter", []), *request.query.get("pipeline_tag", [])}
+    author, search = request.text("author"), request.text("search").lower()
     rows: list[dict[str, Any]] = []
     for name in request.hub.store.names(cast(Kind, request.args["kind"])):
         if len(rows) >= int(limit[:9]):
@@ -137,15 +138,31 @@ def _described(name: RepoName, folder: RepoFolder, state: RepoState, commit: Com
         "siblings": siblings,
     }
     if name.kind == "models":
-        library = card.get("library_name")
-        row |= {"modelId": name.id, "library_name": library, "pipeline_tag": card.get("pipeline_tag")}
-        row["tags"] = tags + ([library] if isinstance(library, str) else [])
+        row |= {"modelId": name.id, "library_name": card.get("library_name"), "pipeline_tag": card.get("pipeline_tag")}
+        row["tags"] = [*tags, *_derived_tags(card)]
         row |= {"model-index": card["model-index"]} if card.get("model-index") else {}
         row |= {"evalResults": results} if (results := _eval_results(folder, commit)) else {}
     elif name.kind == "spaces":
         hardware = {"current": "cpu-basic", "requested": "cpu-basic"}
         row |= {"sdk": card.get("sdk") or state.sdk, "runtime": {"stage": "RUNNING", "hardware": hardware}}
     return row
+
+
+def _derived_tags(card: dict[str, Any]) -> list[str]:
+    """Tags that the Hub makes of the rest of a model's card: this is how the adapters of a base are found."""
+
+    def texts(key: str) -> list[str]:
+        value = card.get(key)
+        return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
+
+    relations = ["", *(f"{relation}:" for relation in texts("base_model_relation"))]
+    return [
+        *texts("library_name"),
+        *texts("pipeline_tag"),
+        *(f"license:{licence}" for licence in texts("license")),
+        *(f"dataset:{dataset}" for dataset in texts("datasets")),
+        *(f"base_model:{relation}{base}" for base in texts("base_model") for relation in relations),
+    ]
 
 
 def _card(folder: RepoFolder, commit: Commit) -> dict[str, Any]:

@@ -1,0 +1,300 @@
+"""Where weights are loaded: a model, its tokenizer and an adapter, each from a folder or from the Hub.
+
+Everybody who needs weights (chat, training, publishing) comes through here, so that the same rules hold everywhere: safetensors
+only, never code from a repo, and whatever goes wrong is one line that names the model and what to do. torch and transformers
+are imported when something is loaded, not before.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from logging import getLogger
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from aloe_hub.errors import AloeError, DataError, UsageError
+from aloe_hub.shipped import shipped
+
+if TYPE_CHECKING:
+    import torch
+    from peft import PeftModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+_log = getLogger(__name__)
+POCKET = "pocket"
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+_ON_THE_HUB = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?", re.ASCII)
+_LOG_IN = "log in with `hf auth login` or set HF_TOKEN"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a model or an adapter lies: a folder, `org/model` on the Hub, or `pocket`, the model that ships with aloe-hub.
+
+    >>> Source.parse("org/model@v1")
+    Source(name='org/model', revision='v1')
+    >>> str(Source.parse("org/model@v1"))
+    'org/model@v1'
+    """
+
+    name: str
+    revision: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """A path that exists is taken whole, even with @ in it. `pocket` is always the shipped model; a folder is `./pocket`.
+
+        Raises:
+            UsageError: neither a folder that exists nor a name that the Hub could know.
+        """
+        if text == POCKET or (text and Path(text).expanduser().exists()):
+            return cls(text)
+        found = _ON_THE_HUB.fullmatch(text)
+        if found is None or text.startswith((".", "-")):
+            raise UsageError(f"model {text!r}: no such folder, and no name on the Hub, such as org/model or org/model@revision")
+        return cls(found["name"], found["revision"])
+
+    def __str__(self) -> str:
+        return self.name if self.revision is None else f"{self.name}@{self.revision}"
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder on this machine; None for a repo on the Hub."""
+        if self.name == POCKET:
+            return shipped(POCKET)
+        path = Path(self.name).expanduser()
+        return path if self.revision is None and path.exists() else None
+
+
+def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
+    """The tokenizer, with the chat template that conversations are written by.
+
+    Raises:
+        DataError: it is not there, cannot be read, or has no chat template.
+        AloeError: the Hub cannot be reached or refuses.
+    """
+    from transformers import AutoTokenizer
+
+    place, commit = _place(source, "tokenizer_config.json", "a tokenizer")
+    with _loading(source, "the tokenizer"):
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(place, revision=commit, trust_remote_code=False)
+    if not tokenizer.chat_template:
+        raise DataError(f"{source}: has no chat template; take the chat (instruct) version of the model, or add one to it")
+    return tokenizer
+
+
+def load_model(
+    source: Source, *, dtype: str = "auto", device: str | None = None, attention: str | None = None
+) -> PreTrainedModel:
+    """A causal language model, in evaluation mode.
+
+    dtype: a name in `DTYPES`; "auto" is bfloat16 on a GPU that computes in it, else float32.
+    device: as torch names it; None is the GPU if there is one, else Apple's, else the CPU.
+    attention: an `attn_implementation` of transformers; None is its own choice.
+
+    Raises:
+        DataError: it is not there, is no causal language model, or its weights are incomplete or only pickled.
+        AloeError: the Hub cannot be reached or refuses.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    if dtype not in DTYPES:
+        raise UsageError(f"dtype {dtype!r}: must be one of {', '.join(DTYPES)}")
+    device = device or _best_device()
+    place, commit = _place(source, "config.json", "a model")
+    with _loading(source, "the model"):
+        read: Any = AutoModelForCausalLM.from_pretrained(
+            place,
+            revision=commit,
+            dtype=_best_dtype(device) if dtype == "auto" else getattr(torch, dtype),
+            attn_implementation=attention,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+        model, loaded = read
+        # transformers fills what is missing with random numbers, and only warns.
+        if lost := sorted(loaded["missing_keys"]):
+            raise DataError(f"{source}: {len(lost)} of its weights are missing, such as {lost[0]}; save the whole model again")
+        moved: PreTrainedModel = model.to(device).eval()
+    return moved
+
+
+def load_adapter(model: PreTrainedModel, source: Source, *, trainable: bool = False) -> PeftModel:
+    """`model` with the adapter on it. The model is changed in place, as PEFT does.
+
+    Raises:
+        DataError: no adapter of PEFT, no safetensors, or one that was made for a base of another shape.
+        AloeError: the Hub cannot be reached or refuses.
+    """
+    from peft import PeftModel
+
+    config, weights = file_of(source, "adapter_config.json"), file_of(source, "adapter_model.safetensors")
+    if config is None:
+        raise DataError(f"{source}: no adapter_config.json in it, so not an adapter; give a folder or repo that PEFT has saved")
+    if weights is None:
+        raise DataError(f"{source}: no adapter_model.safetensors in it, and pickled weights are never loaded; save it with PEFT")
+    made_for = _base_of(source, config)
+    with warnings.catch_warnings(), _loading(source, "the adapter"):
+        warnings.simplefilter("ignore")  # of missing weights: they are an error, below
+        try:
+            # By its folder: both files are there now, and nothing else is asked for.
+            adapted = PeftModel.from_pretrained(model, str(config.parent), is_trainable=trainable, torch_device=str(model.device))
+        except (ValueError, RuntimeError) as error:
+            if not any(said in str(error) for said in ("not found in the base model", "size mismatch")):
+                raise
+            raise _misfit(source, made_for, model, _shortened(error)) from None
+    if difference := _difference(adapted, weights):
+        raise _misfit(source, made_for, model, difference)
+    if made_for != model.name_or_path:  # a folder may have been moved: no error, since it fits
+        _log.warning("%s: an adapter for %s, now on %s", source, made_for, model.name_or_path)
+    return adapted
+
+
+def file_of(source: Source, file: str) -> Path | None:
+    """A file of the folder or, through the cache, of the repo on the Hub; None if it is not in there.
+
+    Raises:
+        DataError, AloeError: there is no such repo or revision, or the Hub cannot be reached or refuses.
+    """
+    if source.folder is not None:
+        path = source.folder / file
+        return path if path.is_file() else None
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import RemoteEntryNotFoundError
+
+    with _hub_errors(source):
+        try:
+            return Path(hf_hub_download(source.name, file, revision=source.revision, library_name="aloe-hub"))
+        except RemoteEntryNotFoundError:
+            return None
+
+
+def _place(source: Source, file: str, what: str) -> tuple[str, str | None]:
+    """What `from_pretrained` is given: a folder; or a repo and its commit, so that all its files are of one commit."""
+    known = file_of(source, file)
+    if known is not None:
+        # The Hub's cache keeps the files of a commit in a folder named by it.
+        return (str(known.parent), None) if source.folder else (source.name, known.parent.name)
+    if source.name == POCKET:
+        raise AloeError("pocket: this installation has no pocket model; install a released aloe-hub, or name another model")
+    if file_of(source, "adapter_config.json") is not None:
+        raise DataError(f"{source}: is an adapter, not {what}; name its base first, as in local:BASE+{source}")
+    raise DataError(f"{source}: no {file} in it, so not {what} of transformers; check the name")
+
+
+@contextmanager
+def _hub_errors(source: Source) -> Iterator[None]:
+    """What the Hub answers, as one line that says what to do. Never the request, which carries the token."""
+    from httpx2 import HTTPError
+    from huggingface_hub import constants
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    hub = constants.ENDPOINT
+    try:
+        yield
+    except HFValidationError:
+        raise UsageError(f"model {str(source)!r}: not a name that the Hub takes, such as org/model") from None
+    except GatedRepoError:
+        raise AloeError(f"{source}: is gated; accept its terms at {hub}/{source.name}, and {_LOG_IN}") from None
+    except RepositoryNotFoundError:
+        raise DataError(f"{source}: no such folder, and {hub} knows no such model, or not for you; {_LOG_IN}") from None
+    except RevisionNotFoundError:
+        raise DataError(f"{source}: {source.name} has no revision {source.revision}; see {hub}/{source.name}") from None
+    except (HTTPError, LocalEntryNotFoundError, ConnectionError, TimeoutError) as error:
+        # When nothing is in the cache either, the Hub's refusal is the cause of that.
+        refusal = error if isinstance(error, HfHubHTTPError) else error.__cause__
+        if isinstance(refusal, HfHubHTTPError):
+            said = " ".join((refusal.server_message or "").split()) or f"status {refusal.response.status_code}"
+            raise AloeError(f"{source}: {hub} refuses ({said}); try again later, or {_LOG_IN}") from None
+        raise AloeError(f"{source}: not in the cache, and {hub} cannot be reached; go online, or give a folder") from None
+    except OSError as error:
+        raise AloeError(f"{source}: cannot be stored in {constants.HF_HUB_CACHE} ({_shortened(error)})") from None
+
+
+@contextmanager
+def _loading(source: Source, what: str) -> Iterator[None]:
+    """What transformers and PEFT raise, as one line; and none of their progress bars, which would cut into ours."""
+    from safetensors import SafetensorError
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError, SafetensorError) as error:
+        if isinstance(error, OSError) and "safetensors" in str(error):
+            reason = "it has no safetensors, and pickled weights are never loaded; convert them, or take another model"
+        else:
+            reason = f"{what} cannot be loaded ({_shortened(error)}); check the files, or name another"
+        raise DataError(f"{source}: {reason}") from error
+    finally:
+        if shown:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _base_of(source: Source, config: Path) -> str:
+    """The base that an adapter says it was made for."""
+    from peft import PeftType
+
+    try:
+        read: Any = json.loads(config.read_bytes())
+        PeftType(read["peft_type"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError(f"{source}: its adapter_config.json is not one of PEFT ({_shortened(error)}); save it again") from None
+    return str(read.get("base_model_name_or_path"))
+
+
+def _misfit(source: Source, made_for: str, model: PreTrainedModel, why: str) -> DataError:
+    here = model.name_or_path
+    return DataError(
+        f"{source}: an adapter for {made_for}, which does not fit {here} ({why}); give the base that it was made for"
+    )
+
+
+def _difference(adapted: PeftModel, weights: Path) -> str | None:
+    """A weight that the adapter's file has and the model does not take, or the other way round: PEFT passes over both."""
+    from peft import get_peft_model_state_dict
+    from safetensors import safe_open
+
+    with safe_open(weights, framework="pt") as file:
+        there = set(file.keys())
+    taken = set(get_peft_model_state_dict(adapted, save_embedding_layers=False))
+    own = {f"base_model.model.{name}" for name, _ in adapted.get_base_model().named_parameters()}  # trained along, whole
+    odd = sorted(there - taken - own) + sorted(taken - there)
+    return f"{len(odd)} weights differ, such as {odd[0]}" if odd else None
+
+
+def _best_device() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _best_dtype(device: str) -> torch.dtype:
+    import torch
+
+    # Half precision is slow on most CPUs, and float32 is what replies are repeatable in.
+    return torch.bfloat16 if device.startswith("cuda") and torch.cuda.is_bf16_supported() else torch.float32
+
+
+def _shortened(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+_found = file_of  # until aloe_hub/training/base.py says file_of

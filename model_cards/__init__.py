@@ -1,0 +1,1 @@
+"""Model card templates; in a checkout they lie in model_cards/."""
