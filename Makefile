@@ -31,6 +31,8 @@ bench: install
 	$(BIN)/python bench/filter.py
 	$(BIN)/python bench/trees.py
 	$(BIN)/python bench/publish.py
+	$(BIN)/python bench/local.py
+	$(BIN)/python bench/training.py
 
 lint: install
 	$(BIN)/ruff check .

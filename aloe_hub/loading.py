@@ -80,7 +80,7 @@ def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
     """
     from transformers import AutoTokenizer
 
-    place, commit = _place(source, "tokenizer_config.json", "a tokenizer")
+    place, commit = _place(source, "tokenizer_config.json")
     with _loading(source, "the tokenizer"):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(place, revision=commit, trust_remote_code=False)
     if not tokenizer.chat_template:
@@ -107,7 +107,7 @@ def load_model(
     if dtype not in DTYPES:
         raise UsageError(f"dtype {dtype!r}: must be one of {', '.join(DTYPES)}")
     device = device or _best_device()
-    place, commit = _place(source, "config.json", "a model")
+    place, commit = _place(source, "config.json")
     with _loading(source, "the model"):
         read: Any = AutoModelForCausalLM.from_pretrained(
             place,
@@ -176,7 +176,7 @@ def file_of(source: Source, file: str) -> Path | None:
             return None
 
 
-def _place(source: Source, file: str, what: str) -> tuple[str, str | None]:
+def _place(source: Source, file: str) -> tuple[str, str | None]:
     """What `from_pretrained` is given: a folder; or a repo and its commit, so that all its files are of one commit."""
     known = file_of(source, file)
     if known is not None:
@@ -185,8 +185,8 @@ def _place(source: Source, file: str, what: str) -> tuple[str, str | None]:
     if source.name == POCKET:
         raise AloeError("pocket: this installation has no pocket model; install a released aloe-hub, or name another model")
     if file_of(source, "adapter_config.json") is not None:
-        raise DataError(f"{source}: is an adapter, not {what}; name its base first, as in local:BASE+{source}")
-    raise DataError(f"{source}: no {file} in it, so not {what} of transformers; check the name")
+        raise DataError(f"{source}: is an adapter, not a model; name its base first, as in BASE+{source}")
+    raise DataError(f"{source}: no {file} in it, so no model of transformers; check the name")
 
 
 @contextmanager
@@ -295,6 +295,3 @@ def _best_dtype(device: str) -> torch.dtype:
 
 def _shortened(error: BaseException) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
-
-
-_found = file_of  # until aloe_hub/training/base.py says file_of

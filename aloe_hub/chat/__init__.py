@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from aloe_hub.chat.base import Chat
-from aloe_hub.errors import UsageError
+from aloe_hub.errors import AloeError, UsageError
 
-LATER = ("local", "hub", "http", "https")
+LATER = ("hub", "http", "https")
 
 
 def open_chat(model: str) -> Chat:
@@ -13,6 +13,7 @@ def open_chat(model: str) -> Chat:
 
     Raises:
         UsageError: an unknown scheme or policy, with the known ones.
+        AloeError: a `local:` model that cannot be loaded.
 
     >>> open_chat("scripted:plain")
     Scripted(policy='plain')
@@ -24,6 +25,14 @@ def open_chat(model: str) -> Chat:
         from aloe_hub.chat.scripted import Scripted
 
         return Scripted(rest if colon else None)
+    if scheme == "local" and colon:
+        try:
+            from aloe_hub.chat.local import open_local
+        except ImportError as error:
+            raise AloeError(f"model {model!r}: {error}; run: pip install 'aloe-hub[local]'") from error
+        return open_local(rest)
     if scheme in LATER and colon:
         raise UsageError(f"model {model!r}: this version of aloe-hub speaks only to `scripted`; {scheme}: comes with a later one")
-    raise UsageError(f"model {model!r}: unknown scheme {scheme!r}; known: scripted, scripted:POLICY")
+    raise UsageError(
+        f"model {model!r}: unknown scheme {scheme!r}; known: scripted, scripted:POLICY, local:MODEL, local:MODEL+ADAPTER"
+    )

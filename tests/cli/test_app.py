@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ALOE = [sys.executable, "-m", "aloe_hub.cli.app"]
-COMMANDS = ("personas", "import", "trees", "merge", "evaluate", "report", "publish", "hub", "demo")
+COMMANDS = ("personas", "import", "trees", "merge", "train", "evaluate", "report", "publish", "hub", "demo")
 
 
 def one_line(errors: str) -> str:
@@ -60,7 +60,8 @@ def test_the_version_is_printed(aloe):
         (["trees", "--run", "{run}", "--model", "gpt4:turbo"], 2, "unknown scheme 'gpt4'"),
         (["trees", "--run", "{run}", "--model", ""], 2, "unknown scheme ''"),
         (["trees", "--run", "{run}", "--model", "scripted:oracle"], 2, "no such policy"),
-        (["trees", "--run", "{run}", "--model", "local:org/model"], 2, "comes with a later one"),
+        (["trees", "--run", "{run}", "--model", "hub:org/model"], 2, "comes with a later one"),
+        (["trees", "--run", "{run}", "--model", "local:{tmp}/nothing"], 2, "no such folder, and no name on the Hub"),
         (["trees", "--run", "{run}", "--shard", "3/2"], 2, "--shard '3/2'"),
         (["trees", "--run", "{run}", "--split", "dev"], 1, "no persona in split 'dev'"),
         (["trees", "--run", "{run}", "--recipe", "nope"], 2, "no such recipe; known: demo, paper"),

@@ -1,0 +1,200 @@
+"""A model in this process: `local:org/model[@rev][+org/adapter[@rev]]`, folders and `pocket` too.
+
+Requests that wait together are generated as one batch, in a thread, so that the event loop goes on meanwhile. The replies of a
+batch are given together, when the last has ended: conversations that go on side by side stay in step, and their next requests are
+one batch again, the same one in every run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from logging import getLogger
+from typing import Any
+from weakref import WeakValueDictionary
+
+import torch
+from jinja2 import TemplateError
+from peft import LoraConfig
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from aloe_hub.chat.base import ChatReply, ChatRequest
+from aloe_hub.chat.decoding import Asked, generate
+from aloe_hub.chat.reading import REMEMBERED, Memory
+from aloe_hub.errors import ChatError, DataError, UsageError
+from aloe_hub.loading import Source, load_adapter, load_model, load_tokenizer
+
+MOST_ROWS = 128  # in a batch; more gain little on a CPU and need more memory
+QUIET = 16  # turns of the event loop without a new request, after which all that can come at once has come
+# What PyTorch says when memory is out; it has a class of its own only for some devices.
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+
+_log = getLogger(__name__)
+_open: WeakValueDictionary[str, Local] = WeakValueDictionary()
+
+
+def open_local(name: str) -> Local:
+    """`Local.load`, but roles that name the same model share it, as long as one of them lives."""
+    found = _open.get(name)
+    if found is None:
+        found = _open[name] = Local.load(name)
+    return found
+
+
+def parse(name: str) -> tuple[Source, Source | None]:
+    """(base, adapter) of BASE or BASE+ADAPTER. A path that exists may have + in it.
+
+    Raises:
+        UsageError: the part that is neither a path nor a name on the Hub.
+
+    >>> parse("org/model@v1+org/adapter")
+    (Source(name='org/model', revision='v1'), Source(name='org/adapter', revision=None))
+    """
+    pluses = [place for place, letter in enumerate(name) if letter == "+"]
+    for base, adapter in ((name, None), *((name[:plus], name[plus + 1 :]) for plus in pluses)):
+        try:
+            return Source.parse(base), None if adapter is None else Source.parse(adapter)
+        except UsageError as error:
+            wrong = error
+    raise wrong
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    request: ChatRequest
+    prompt: list[int]
+    reply: asyncio.Future[ChatReply]
+
+
+class Local:
+    """A `Chat` over a model and its tokenizer. One event loop uses it at a time; one after another may."""
+
+    def __init__(
+        self, name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, remembered: int | None = None
+    ) -> None:
+        self._name = f"local:{name}"
+        self._model = model
+        self._tokenizer = tokenizer
+        self._ends = _ends(model, tokenizer)
+        self._longest: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        if remembered is None:  # a GPU reads a prompt quickly, and its memory is better spent on larger batches
+            remembered = REMEMBERED if model.device.type == "cpu" else 0
+        self._memory = Memory(remembered) if Memory.suits(model) else None
+        self._most_rows = MOST_ROWS
+        self._waiting: list[_Waiting] = []
+        self._worker: asyncio.Task[None] | None = None
+
+    @classmethod
+    def load(cls, name: str, remembered: int | None = None) -> Local:
+        """What `local:NAME` names. Of earlier turns `remembered` bytes are kept, by default what suits the device.
+
+        Raises:
+            UsageError, DataError, AloeError: it cannot be meant, is not there, or cannot be loaded.
+        """
+        base, adapter = parse(name)
+        tokenizer, model = load_tokenizer(base), load_model(base)
+        if model._is_stateful:
+            raise DataError(
+                f"local:{name}: its state would be spoilt by the padding of a batch; take a model that is all attention"
+            )
+        if adapter is not None:
+            adapted = load_adapter(model, adapter)
+            config = adapted.active_peft_config
+            if config.is_prompt_learning:
+                raise DataError(f"local:{name}: the adapter is made of prompts; only adapters of weights, such as LoRA, are read")
+            # Merged it costs nothing; but half precision would round the sum, and the replies would not be the trained ones.
+            merge = isinstance(config, LoraConfig) and model.dtype == torch.float32
+            model = adapted.merge_and_unload() if merge else adapted.get_base_model()  # type: ignore[assignment]
+        return cls(name, model, tokenizer, remembered)
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(request, self._prompt(request), loop.create_future())
+        if self._worker is None or self._worker.done() or self._worker.get_loop() is not loop:
+            self._waiting = []  # whoever waited in a loop that has ended waits no more
+            self._worker = loop.create_task(self._work())
+        self._waiting.append(waiting)
+        return await waiting.reply
+
+    def _prompt(self, request: ChatRequest) -> list[int]:
+        messages = [{"role": message.role, "content": message.content} for message in request.messages]
+        try:
+            prompt: Any = self._tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
+        except (TemplateError, TypeError, ValueError) as error:
+            roles = ", ".join(message.role for message in request.messages)
+            raise ChatError(f"{self._name}: its chat template refuses messages of {roles} ({error})") from None
+        if self._longest is not None and len(prompt) >= self._longest:
+            raise ChatError(
+                f"{self._name}: a prompt of {len(prompt)} tokens, and the model reads {self._longest} with its reply; "
+                "take fewer turns, or a model that reads more"
+            )
+        return list(prompt)
+
+    async def _work(self) -> None:
+        """Answer until nobody waits."""
+        while batch := await self._gathered():
+            stop = threading.Event()
+            try:
+                replies = await asyncio.to_thread(self._answers, batch, stop)
+            except asyncio.CancelledError:
+                stop.set()  # the thread ends with its next token
+                for waiting in batch:
+                    waiting.reply.cancel()
+                raise
+            except Exception as error:
+                replies = [error] * len(batch)
+            for waiting, reply in zip(batch, replies, strict=True):
+                if waiting.reply.done():  # nobody waits for it any more
+                    continue
+                if isinstance(reply, ChatReply):
+                    waiting.reply.set_result(reply)
+                else:
+                    waiting.reply.set_exception(reply)
+
+    async def _gathered(self) -> list[_Waiting]:
+        """The next batch: whoever waits, once nobody else who is ready to join is left."""
+        quiet = 0
+        while quiet < QUIET and len(self._waiting) < self._most_rows:
+            before = len(self._waiting)
+            await asyncio.sleep(0)
+            quiet = quiet + 1 if len(self._waiting) == before else 0
+        waiting = [one for one in self._waiting if not one.reply.done()]
+        self._waiting = waiting[self._most_rows :]
+        return waiting[: self._most_rows]
+
+    def _answers(self, batch: Sequence[_Waiting], stop: threading.Event) -> list[ChatReply | Exception]:
+        """The replies, in a thread. When memory is out, of one half of the batch after the other."""
+        _log.debug("%s: a batch of %d", self._name, len(batch))
+        asked = [self._asked(waiting, stop) for waiting in batch]
+        try:
+            said = generate(self._model, asked, self._ends, self._memory)
+        except (RuntimeError, MemoryError) as error:
+            if not isinstance(error, MemoryError) and not any(text in str(error) for text in _OUT_OF_MEMORY):
+                raise
+        else:
+            return [ChatReply(str(self._tokenizer.decode(tokens, skip_special_tokens=True))) for tokens in said]
+        # Here, and not in the handler, whose error would keep the tensors of the failed batch alive.
+        if self._memory is not None:
+            self._memory.forget()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        if len(batch) == 1:
+            length = len(batch[0].prompt)
+            return [ChatError(f"{self._name}: out of memory at a prompt of {length} tokens; take fewer turns or a smaller model")]
+        half = self._most_rows = (len(batch) + 1) // 2
+        return [*self._answers(batch[:half], stop), *self._answers(batch[half:], stop)]
+
+    def _asked(self, waiting: _Waiting, stop: threading.Event) -> Asked:
+        most = waiting.request.sampling.max_tokens
+        if self._longest is not None:
+            most = min(most, self._longest - len(waiting.prompt))
+        given_up = lambda: stop.is_set() or waiting.reply.cancelled()  # noqa: E731
+        return Asked(waiting.prompt, waiting.request.sampling, most, waiting.request.seed, given_up)
+
+
+def _ends(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """The tokens that end a reply: there may be several, and the tokenizer may know one more than the model."""
+    found = model.generation_config.eos_token_id if model.generation_config else None
+    return frozenset([*(found if isinstance(found, list) else [found]), tokenizer.eos_token_id]) - {None}
