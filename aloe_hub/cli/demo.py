@@ -1,4 +1,4 @@
-"""`aloe demo`: the whole loop in one folder, by the same commands that a user would type."""
+"""`aloe demo`: the whole loop in one folder and on one Hub, both on this machine, by the same commands that a user would type."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,9 @@ from aloe_hub.errors import AloeError
 
 RECIPE = "demo"
 ORG = "demo"
+BASE = f"{ORG}/aloe-pocket"
+ADAPTERS = {method: f"{BASE}-{method}" for method in ("sft", "dpo")}
+POLICIES = [f"local:{BASE}", *(f"local:{BASE}+{adapter}" for adapter in ADAPTERS.values())]
 QUIET = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1", "PYTHONUNBUFFERED": "1"}
 
 
@@ -28,57 +32,96 @@ def demo(
     run: Annotated[Path, typer.Option("--run", help="The run folder; the local Hub is kept in RUN-hub beside it.")] = Path(
         "runs/demo"
     ),
+    recipe: Annotated[str, typer.Option("--recipe", help="Another recipe than the demo's: a name or a TOML file.")] = RECIPE,
     seed: options.Seed = None,
 ) -> None:
-    """All of it, offline, on this machine: personas, trees, training rows, benchmark, report, and a Hub to publish to."""
+    """All of it, offline, on this machine: personas, trees, a Hub to publish to, SFT, DPO, adapters, benchmark, report."""
+    hub = run.with_name(f"{run.name}-hub")
     out.rule("personas: a pool grown from seeds, filtered by meaning")
-    data.personas(run, recipe=RECIPE, seed=seed)
+    data.personas(run, recipe=recipe, seed=seed)
     out.rule("trees: conversations with a fork in every turn; training rows")
-    data.trees(run, recipe=RECIPE, seed=seed)
-    out.rule("evaluate: five scripted policies talk with the held-out personas")
-    benchmark.evaluate(run, recipe=RECIPE, seed=seed)
+    data.trees(run, recipe=recipe, seed=seed)
+    seeded = [] if seed is None else ["--seed", str(seed)]
+    at_run, by_recipe = ["--run", str(run)], ["--recipe", recipe, *seeded]
+    with _Hub(hub) as aloe:
+        out.rule("publish to a Hub on this machine: personas, preference data, metric, base model")
+        aloe("publish", "personas", *at_run, "--repo", f"{ORG}/aloe-personas")
+        aloe("publish", "prefs", *at_run, "--repo", f"{ORG}/aloe-prefs")
+        aloe("publish", "metric", "--repo", f"{ORG}/aloe")
+        aloe("publish", "pocket", "--repo", BASE)
+        out.rule("train on the data that the Hub holds: SFT, then DPO from there; push both adapters")
+        train = ("--base", BASE, "--data", f"{ORG}/aloe-prefs", *at_run, *by_recipe, "--resume")
+        aloe("train", "sft", *train, "--push", ADAPTERS["sft"])
+        aloe("train", "dpo", *train, "--adapter", str(run / "adapters" / "sft"), "--push", ADAPTERS["dpo"])
+        out.rule("evaluate: base, SFT, DPO and five scripted policies talk with the held-out personas")
+        benchmark.evaluate(run, recipe=recipe, seed=seed)
+        policies = [option for policy in POLICIES for option in ("--policy", policy)]
+        aloe("evaluate", *at_run, *by_recipe, *policies, "--concurrency", "100", "--push-results", ADAPTERS["dpo"])
+        out.rule("the curves into the cards; load everything back")
+        for method, repo in ADAPTERS.items():
+            aloe("publish", "adapter", "--adapter", str(run / "adapters" / method), *at_run, "--repo", repo)
+        aloe.python("-m", "aloe_hub.hub.read_back", str(run), ORG)
     out.rule("report")
     benchmark.report([run])
-    out.rule("publish to a Hub on this machine, and load it back")
-    hub = run.with_name(f"{run.name}-hub")
-    _publish_and_read_back(run, hub)
-    _say_how(run, hub)
+    _say_how(run, hub, recipe)
 
 
-def _publish_and_read_back(run: Path, directory: Path) -> None:
-    """In processes of their own: a Hub is chosen by environment variables, before its clients are imported."""
-    from aloe_hub.local_hub.process import client_environment, running
+class _Hub:
+    """A local Hub, and commands that talk to it: in processes of their own, since clients choose their Hub when imported."""
 
-    aloe = [sys.executable, "-m", "aloe_hub.cli.app", "publish"]
-    with running(directory) as hub:
-        environment = client_environment(hub, os.environ) | QUIET
-        for command in (
-            [*aloe, "personas", "--run", str(run), "--repo", f"{ORG}/aloe-personas"],
-            [*aloe, "prefs", "--run", str(run), "--repo", f"{ORG}/aloe-prefs"],
-            [*aloe, "metric", "--repo", f"{ORG}/aloe"],
-            [sys.executable, "-m", "aloe_hub.hub.read_back", str(run), ORG],
-        ):
-            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise AloeError(f"{' '.join(command[3:])}: {done.stderr.strip().splitlines()[-1:] or done.returncode}")
-            out.print(done.stdout.rstrip(), markup=False, highlight=False, soft_wrap=True)
+    def __init__(self, directory: Path) -> None:
+        from aloe_hub.local_hub.process import running
+
+        self._running = running(directory)
+        self._environment: Mapping[str, str] = {}
+
+    def __enter__(self) -> _Hub:
+        from aloe_hub.local_hub.process import client_environment
+
+        self._environment = client_environment(self._running.__enter__(), os.environ) | QUIET
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._running.__exit__(None, None, None)
+
+    def __call__(self, *command: str) -> None:
+        """Run `aloe COMMAND`.
+
+        Raises:
+            AloeError: it failed, and has said why.
+        """
+        self.python("-m", "aloe_hub.cli.app", *command)
+
+    def python(self, *arguments: str) -> None:
+        sys.stdout.flush()
+        done = subprocess.run([sys.executable, *arguments], env=self._environment, check=False)
+        if done.returncode == 130:
+            raise KeyboardInterrupt
+        if done.returncode:
+            raise AloeError(f"the step {' '.join(arguments[2:])} failed; run the demo again to go on from there")
 
 
-def _say_how(run: Path, hub: Path) -> None:
-    lines = [f"aloe {command} --run {run} --recipe {RECIPE}" for command in ("personas", "trees", "evaluate")]
-    lines.append(f"aloe report {run}")
+def _say_how(run: Path, hub: Path, recipe: str) -> None:
     at_hub = f"aloe hub exec --dir {hub} --"
-    lines += [
-        f"{at_hub} aloe publish personas --run {run} --repo {ORG}/aloe-personas",
-        f"{at_hub} aloe publish prefs --run {run} --repo {ORG}/aloe-prefs",
-        f"{at_hub} aloe publish metric --repo {ORG}/aloe",
+    own, by_recipe = f"{run}-own", f"--recipe {recipe}"
+    lines = [
+        f"{at_hub} aloe evaluate --run {run} {by_recipe} --policy {POLICIES[-1]}",
+        f"{at_hub} aloe train sft --base {BASE} --data {ORG}/aloe-prefs --run {run} --name mine --lr 1e-3",
         f"{at_hub} python -c 'from datasets import load_dataset; print(load_dataset(\"{ORG}/aloe-prefs\"))'",
+        f"{at_hub} python -c 'from peft import AutoPeftModelForCausalLM as M; print(M.from_pretrained(\"{ADAPTERS['dpo']}\"))'",
+        # On-policy: both replies of a fork from the SFT model itself, judged; DPO on those.
+        f"mkdir {own} && cp {run}/personas.jsonl {own}/",
+        f"aloe trees --run {own} {by_recipe} --policy local:pocket+{run}/adapters/sft --temperature 1 --concurrency 100",
+        f"aloe train dpo --base pocket --run {own} {by_recipe} --adapter {run}/adapters/sft",
+        f"aloe evaluate --run {run} {by_recipe} --policy local:pocket+{own}/adapters/dpo --concurrency 100",
+        f"aloe report {run}",
     ]
-    out.print(f"\nEverything lies in {run}. The same, step by step:", soft_wrap=True)
+    out.print(f"\nEverything lies in {run}, and on the Hub in {hub}. Some lines to try next:", soft_wrap=True)
     if shutil.which("aloe") is None:
         lines.insert(0, f". {Path(sys.executable).parent / 'activate'}")
     for line in lines:
         out.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
     out.print(
-        "Logged in with `hf auth login`, the same publish commands without `aloe hub exec …` go to the real Hub.", soft_wrap=True
+        "Logged in with `hf auth login`, the same publish and train commands without `aloe hub exec …` go to the real Hub.",
+        soft_wrap=True,
     )

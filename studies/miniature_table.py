@@ -1,0 +1,164 @@
+"""The scores of the miniature as tables. A cell of the study is one trained model; a row pools the cells of one method.
+
+Intervals are bootstrapped over the profiles of the held-out personas, with all seeds of a method in each resample; how much the
+trained models differ stands beside them, as the lowest and the highest AVG.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aloe_hub.run_folder import policy_file
+from aloe_hub.scoring import compare, score
+
+METHODS = {
+    "scripted tailored (oracle)": ["scripted:tailored"],
+    "scripted plain": ["scripted:plain"],
+    "base": "base",
+    "SFT": "sft",
+    "DPO off-policy": "dpo",
+    "SFT + DPO off-policy": "sft-dpo",
+    "SFT + DPO on-policy": "sft-onpolicy",
+    "scripted constant": ["scripted:constant"],
+    "scripted parrot": ["scripted:parrot"],
+    "scripted dump": ["scripted:dump"],
+}
+FAULTS = {"contradictions": re.compile(r"(\d+) contradiction"), "unrevealed facts": re.compile(r"(\d+) unrevealed")}
+MOST_FAULTS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """The conversations of all trained models of one method, model after model, personas in the same order in each."""
+
+    name: str
+    scores: list[list[float | None]]
+    profiles: list[str]
+    texts: list[list[str]]  # the judge's, by conversation and turn
+    by_model: list[float]  # AVG of each model
+
+    def faults(self, pattern: re.Pattern[str]) -> list[list[float]]:
+        """How many faults of a kind the judge counted in each reply."""
+        return [[float(found[1]) if (found := pattern.search(text)) else 0.0 for text in turns] for turns in self.texts]
+
+
+def written(run: Path, out: Path, bases: int, seeds: int) -> str:
+    """Both tables, in Markdown: the study with bases that knew requests, and the ablation."""
+    asked = [str(base) for base in range(bases)]
+    parts = [
+        _table(run, f"{bases} pre-training seeds x {seeds} training seeds", _policies(out, asked, seeds)),
+        _table(run, "Ablation: a base that never saw a personal or style request", _policies(out, ["unasked"], 1)),
+    ]
+    return "\n".join(parts)
+
+
+def _policies(out: Path, bases: Sequence[str], seeds: int) -> Callable[[str], list[str]]:
+    """The model strings of the trained models of a method."""
+
+    def of(method: str) -> list[str]:
+        models = []
+        for base in bases:
+            folder = out / "bases" / base
+            if method == "base":
+                models.append(f"local:{folder}")
+                continue
+            for seed in range(seeds):
+                run = out / "on-policy" / f"{base}-{seed}" if method == "sft-onpolicy" else out / "dev"
+                models.append(f"local:{folder}+{run / 'adapters' / f'{method}-{base}-{seed}'}")
+        return models
+
+    return of
+
+
+def _table(run: Path, title: str, policies: Callable[[str], list[str]]) -> str:
+    methods = {name: _read(run, name, which if isinstance(which, list) else policies(which)) for name, which in METHODS.items()}
+    oracle = methods["scripted tailored (oracle)"]
+    lines = [
+        f"## {title}: {run.name} personas",
+        "",
+        "| policy | models | AL(1) | AL(10) | AVG [95%] | AVG by model | of the oracle | IR [95%] | N-IR | R² "
+        "| contradictions a reply | unrevealed facts a reply |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        *(_row(method, oracle) for method in methods.values()),
+        "",
+        "| difference | AVG [95%] | contradictions a reply [95%] |",
+        "|---|---|---|",
+    ]
+    for name, baseline in (
+        ("SFT", "base"),
+        ("SFT + DPO off-policy", "SFT"),
+        ("SFT + DPO on-policy", "SFT"),
+        ("DPO off-policy", "SFT"),
+    ):
+        a, b = methods[name], methods[baseline]
+        if len(a.scores) != len(b.scores):  # a base has one model for all of its training seeds
+            b = _repeated(b, len(a.scores) // len(b.scores))
+        gain = compare(a.scores, b.scores, cluster_ids=a.profiles)
+        wrong = [one.faults(FAULTS["contradictions"]) for one in (a, b)]
+        fewer = compare(*wrong, cluster_ids=a.profiles, scale=(0, MOST_FAULTS))
+        lines.append(f"| {name} − {baseline} | {_difference(gain)} | {_difference(fewer)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _read(run: Path, name: str, policies: Sequence[str]) -> Method:
+    found = Method(name, [], [], [], [])
+    for policy in policies:
+        rows = [json.loads(line) for line in (run / "scores" / policy_file(policy)).read_text(encoding="utf-8").splitlines()]
+        spoken = (run / "transcripts" / policy_file(policy)).read_text(encoding="utf-8").splitlines()
+        found.scores.extend(row["scores"] for row in rows)
+        found.profiles.extend(row["profile_id"] for row in rows)
+        found.texts.extend([turn["judgement"] for turn in json.loads(line)["turns"]] for line in spoken)
+        found.by_model.append(score([row["scores"] for row in rows], n_resamples=0)["avg"])
+    return found
+
+
+def _repeated(method: Method, times: int) -> Method:
+    """Each model of `method`, as often as there are training seeds."""
+    size = len(method.scores) // len(method.by_model)
+    order = [model * size + row for model in range(len(method.by_model)) for _ in range(times) for row in range(size)]
+    return Method(
+        method.name, *([column[at] for at in order] for column in (method.scores, method.profiles, method.texts)), method.by_model
+    )
+
+
+def _row(method: Method, oracle: Method) -> str:
+    scored = score(method.scores, cluster_ids=method.profiles)
+    share = scored["avg"] / score(oracle.scores, n_resamples=0)["avg"]
+    low, high = min(method.by_model), max(method.by_model)
+    rates = (_mean(method.faults(pattern)) for pattern in FAULTS.values())
+    cells = [
+        method.name,
+        str(len(method.by_model)),
+        f"{scored['al'][0]:.2f}",
+        f"{scored['al'][-1]:.2f}",
+        f"{scored['avg']:.2f} {_interval(scored['avg_ci'], 2)}",
+        f"{low:.2f} to {high:.2f}" if len(method.by_model) > 1 else "–",
+        f"{share:.0%}",
+        f"{scored['ir']:+.3f} {_interval(scored['ir_ci'], 3, '+')}",
+        _number(scored["n_ir"]),
+        _number(scored["r2"], 2),
+        *(f"{rate:.3f}" for rate in rates),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _mean(rows: list[list[float]]) -> float:
+    return sum(map(sum, rows)) / sum(map(len, rows))
+
+
+def _difference(found: dict[str, Any]) -> str:
+    return f"{found['difference']:+.3f} {_interval(found['difference_ci'], 3, '+')}"
+
+
+def _interval(ends: tuple[float, float], digits: int, sign: str = "") -> str:
+    return f"[{ends[0]:{sign}.{digits}f}, {ends[1]:{sign}.{digits}f}]"
+
+
+def _number(value: float, digits: int = 3) -> str:
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"

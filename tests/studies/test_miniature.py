@@ -1,0 +1,63 @@
+"""The plan of the miniature, and the figures that it makes of scores."""
+
+import json
+
+import miniature
+import miniature_table
+import pytest
+
+
+@pytest.fixture
+def planned(tmp_path):
+    return list(miniature.study(tmp_path, bases=2, seeds=2, tokens=1000, split="test"))
+
+
+def test_every_cell_has_a_name_of_its_own_and_needs_cells_that_there_are(planned):
+    names = [cell.name for cell in planned]
+    assert len(set(names)) == len(names)
+    assert {need for cell in planned for need in cell.needs} <= set(names)
+
+
+def test_every_trained_model_is_benchmarked_on_the_chosen_personas(planned, tmp_path):
+    trained = {cell.name for cell in planned if "train" in cell.command}
+    assert len(trained) == 4 * (2 * 2 + 1)  # four methods; two seeds of two bases, one of the ablation
+    for name in trained:
+        (benchmark,) = (cell for cell in planned if cell.name == f"test-{name}")
+        assert str(tmp_path / "test") in benchmark.command
+
+
+def test_the_on_policy_pairs_are_sampled_from_the_sft_model_of_the_same_seeds(planned, tmp_path):
+    (cell,) = (cell for cell in planned if cell.name == "pairs-1-0")
+    assert cell.command[cell.command.index("--policy") + 1] == f"local:{tmp_path}/bases/1+{tmp_path}/dev/adapters/sft-1-0"
+    (dpo,) = (cell for cell in planned if cell.name == "sft-onpolicy-1-0")
+    assert dpo.command[dpo.command.index("--run") + 1] == str(tmp_path / "on-policy" / "1-0")
+    assert dpo.command[dpo.command.index("--adapter") + 1] == f"{tmp_path}/dev/adapters/sft-1-0"
+
+
+def put_scores(run, policy, scores, fault=""):
+    name = miniature_table.policy_file(policy)
+    for kind in ("scores", "transcripts"):
+        (run / kind).mkdir(parents=True, exist_ok=True)
+    rows = [{"profile_id": f"p{i % 4}", "scores": [scores] * 3} for i in range(8)]
+    turns = [{"turns": [{"judgement": f"Faults: {fault}."}] * 3} for _ in rows]
+    (run / "scores" / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (run / "transcripts" / name).write_text("".join(json.dumps(row) + "\n" for row in turns))
+
+
+def test_the_table_pools_the_models_of_a_method_and_compares_them(tmp_path):
+    run = tmp_path / "test"
+    for which in miniature_table.METHODS.values():
+        if isinstance(which, list):
+            put_scores(run, which[0], 4.0 if which[0] == "scripted:tailored" else 2.0)
+    for base in ("0", "unasked"):
+        put_scores(run, f"local:{tmp_path}/bases/{base}", 2.0)
+        for seed in range(2):
+            for method, value in (("sft", 3.0 + 0.4 * seed), ("dpo", 2.5), ("sft-dpo", 3.0), ("sft-onpolicy", 3.5)):
+                at = tmp_path / ("on-policy/" + f"{base}-{seed}" if method == "sft-onpolicy" else "dev")
+                fault = "2 contradiction(s)" if method == "sft" else "none"
+                put_scores(run, f"local:{tmp_path}/bases/{base}+{at}/adapters/{method}-{base}-{seed}", value, fault)
+    table = miniature_table.written(run, tmp_path, 1, 2)
+    assert "| SFT | 2 | 3.20 | 3.20 | 3.20 [3.20, 3.20] | 3.00 to 3.40 | 80% |" in table
+    assert "| SFT + DPO on-policy − SFT | +0.300 [+0.300, +0.300] | -2.000 [-2.000, -2.000] |" in table
+    assert "| base | 1 |" in table
+    assert "Ablation" in table
