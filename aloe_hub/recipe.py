@@ -13,11 +13,11 @@ from aloe_hub.errors import UsageError
 from aloe_hub.shipped import shipped
 
 T = TypeVar("T")
-STAGES = ("personas", "trees", "evaluate")
+STAGES = ("personas", "trees", "train", "evaluate")
 
 
 def read_recipe(name: str) -> dict[str, dict[str, Any]]:
-    """The tables of a recipe, by stage.
+    """The tables of a recipe, by stage. `[train]` may hold tables of its own, `[train.sft]` and `[train.dpo]`.
 
     Raises:
         UsageError: no such recipe, bad TOML, or a table that no stage reads.

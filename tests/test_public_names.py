@@ -16,6 +16,12 @@ PYTHON = {
     "aloe_hub.rows": ["pairs", "sft"],
     "aloe_hub.scoring": ["score", "curve", "compare"],
     "aloe_hub.parsing": ["message", "score", "verdict", "inferred", "numbered"],
+    "aloe_hub.loading": ["Source", "load_tokenizer", "load_model", "load_adapter"],
+    "aloe_hub.training": ["TreeDPOTrainer", "TreeSFTTrainer"],
+    "aloe_hub.training.train": ["train", "Trained"],
+    "aloe_hub.training.settings": ["TrainSettings"],
+    "aloe_hub.hub.models": ["publish_adapter", "publish_pocket"],
+    "aloe_hub.hub.results": ["push_results"],
     "aloe_hub.chat": ["open_chat"],
     "aloe_hub.chat.base": ["Chat", "ChatRequest", "ChatReply", "Sampling"],
     "aloe_hub.report": ["read_runs", "print_report", "to_json", "write_html"],
@@ -25,13 +31,15 @@ OPTIONS = {
     "personas": "run recipe model profiles personalities embedder profile-threshold personality-threshold pairings "
     "test-profiles test-personalities seed",
     "import": "run pairings test-profiles test-personalities seed",
-    "trees": "run recipe model user inferrer tailored plain judge policy turns split limit seed shard concurrency "
+    "trees": "run recipe model user inferrer tailored plain judge policy turns split limit temperature seed shard concurrency "
     "accept-failures retry-failed",
     "merge": "run",
-    "evaluate": "run policy recipe model user judge turns split limit seed concurrency",
+    "evaluate": "run policy recipe model user judge turns split limit temperature seed concurrency push-results personas-repo",
+    "train": "method base data run adapter name recipe push base-repo private resume report-to tree full allow-truncation seed limit "
+    "lr epochs batch-size beta max-length lora-r lora-alpha lora-targets lora-dropout set",
     "report": "json html",
-    "publish": "what repo run private license tag dry-run install",
-    "demo": "run seed",
+    "publish": "what repo run adapter base-repo merge private license tag dry-run install",
+    "demo": "run recipe seed",
 }
 
 
@@ -63,8 +71,8 @@ def test_every_command_is_listed():
 def test_the_options_of_a_command_are_the_listed_ones(aloe, command):
     functions = {info.name or info.callback.__name__: info.callback for info in app.registered_commands}
     declared = inspect.signature(functions[command]).parameters
-    found = {name.replace("_", "-") for name in declared} - {"folder", "sources", "runs"}
+    found = {name.strip("_").replace("_", "-") for name in declared} - {"folder", "sources", "runs"}
     assert found == set(OPTIONS[command].split())
     _, output, _ = aloe(command, "--help")
-    for option in set(OPTIONS[command].split()) - {"what"}:
+    for option in set(OPTIONS[command].split()) - {"what", "method"}:
         assert f"--{option}"[:20] in output

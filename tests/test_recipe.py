@@ -42,8 +42,8 @@ def test_the_demo_and_the_paper_recipe_come_with_the_package():
 def test_every_recipe_loads_into_the_settings_of_its_stages(name):
     tables = read_recipe(name)
     assert set(tables) <= set(STAGES)
-    settings(PoolSettings, tables["personas"], {})
-    trees, evaluate = dict(tables["trees"]), dict(tables["evaluate"])
+    settings(PoolSettings, tables.get("personas", {}), {})
+    trees, evaluate = dict(tables.get("trees", {})), dict(tables.get("evaluate", {}))
     # Model strings are the command's: it turns them into one for each role.
     model = trees.pop("model", "scripted")
     models = {role: trees.pop(role, model) for role in ROLES}
@@ -54,8 +54,8 @@ def test_every_recipe_loads_into_the_settings_of_its_stages(name):
     settings(BenchmarkSettings, evaluate, {"user": model, "judge": model})
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_recipe_names_its_embedder_and_both_thresholds(name):
+@pytest.mark.parametrize("name", [name for name in NAMES if "personas" in read_recipe(name)])
+def test_every_recipe_for_a_pool_names_its_embedder_and_both_thresholds(name):
     # A threshold means something only together with them.
     assert {"embedder", "profile_threshold", "personality_threshold", "seed"} <= read_recipe(name)["personas"].keys()
 
@@ -66,6 +66,11 @@ def test_the_paper_recipe_has_the_paper_s_numbers():
     assert (pool.pairings, pool.test_profiles * pool.test_personalities) == (10, 100)
     assert (pool.profile_threshold, pool.personality_threshold) == (0.6, 0.6)
     assert {read_recipe("paper")[stage]["turns"] for stage in ("trees", "evaluate")} == {10}
+
+
+def test_the_table_of_a_training_may_hold_one_for_each_method(recipe):
+    tables = read_recipe(recipe("[train]\nseed = 1\n[train.sft]\nlr = 1e-4\n[train.dpo]\nbeta = 0.1\n"))
+    assert tables == {"train": {"seed": 1, "sft": {"lr": 1e-4}, "dpo": {"beta": 0.1}}}
 
 
 def test_a_recipe_is_found_by_its_path(recipe):
@@ -109,7 +114,7 @@ def test_a_folder_is_no_recipe(tmp_path):
 
 @pytest.mark.parametrize("content", ["[tree]\nturns = 3", "turns = 3", "trees = 3", "[[trees]]\nturns = 3"])
 def test_a_table_that_no_stage_reads_is_named_with_the_known_ones(recipe, content):
-    with pytest.raises(UsageError, match=r"unknown table \[(tree|turns|trees)\]; known: personas, trees, evaluate"):
+    with pytest.raises(UsageError, match=r"unknown table \[(tree|turns|trees)\]; known: personas, trees, train, evaluate"):
         read_recipe(recipe(content))
 
 

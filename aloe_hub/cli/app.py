@@ -11,7 +11,7 @@ import sys
 import typer
 
 from aloe_hub import __version__
-from aloe_hub.cli import benchmark, data, demo, hub, publish
+from aloe_hub.cli import benchmark, data, demo, hub, publish, train
 from aloe_hub.errors import AloeError
 
 INTERRUPTED = 130
@@ -26,6 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 data.register(app)
+train.register(app)
 benchmark.register(app)
 publish.register(app)
 hub.register(app)

@@ -1,0 +1,175 @@
+"""The command train: an adapter from a preference dataset, by SFT or DPO."""
+
+from __future__ import annotations
+
+import os
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from aloe_hub.cli import options
+from aloe_hub.cli.options import bars, err, out
+from aloe_hub.errors import AloeError, UsageError
+
+if TYPE_CHECKING:
+    from aloe_hub.training.settings import TrainSettings
+    from aloe_hub.training.train import Trained
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: aloe train dpo --base pocket --run runs/mine --adapter runs/mine/adapters/sft")(train)
+
+
+def train(
+    method: Annotated[Literal["sft", "dpo"], typer.Argument(help="What to train by.", show_default=False)],
+    base: Annotated[
+        str | None, typer.Option("--base", help="The model: org/model, org/model@rev, a folder, or pocket.", show_default=False)
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", help="A dataset, such as org/aloe-prefs or org/aloe-prefs@v1.", show_default="the rows of --run"),
+    ] = None,
+    run: Annotated[Path | None, typer.Option("--run", help="The run folder.", show_default="runs/NAME of --data")] = None,
+    adapter: Annotated[
+        str | None, typer.Option("--adapter", help="Go on from this one; in DPO also the reference.", show_default="a new one")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="It goes to RUN/adapters/NAME.", show_default="the method")] = None,
+    recipe: options.Recipe = None,
+    push: Annotated[str | None, typer.Option("--push", help="Publish it afterwards, as org/name.", show_default=False)] = None,
+    base_repo: Annotated[
+        str | None, typer.Option("--base-repo", help="--push: where a base that is a folder, or pocket, is published.")
+    ] = None,
+    private: Annotated[bool, typer.Option("--private", help="--push: make the repo private, if it is new.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped training was.")] = False,
+    report_to: Annotated[
+        str | None, typer.Option("--report-to", help="Where the logs go, such as trackio.", show_default="none")
+    ] = None,
+    tree: Annotated[
+        bool | None, typer.Option("--tree/--no-tree", help="One pass for all rows of a tree.", show_default="tree")
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Train all weights instead of an adapter.")] = False,
+    allow_truncation: Annotated[bool, typer.Option("--allow-truncation", help="Cut rows that are too long.")] = False,
+    seed: options.Seed = None,
+    limit: Annotated[int | None, typer.Option("--limit", help="Only the first N trees.", show_default="all")] = None,
+    lr: Annotated[float | None, typer.Option("--lr", help="Learning rate.", show_default="1e-4 sft, 1e-5 dpo")] = None,
+    epochs: Annotated[float | None, typer.Option("--epochs", help="Passes over the rows.", show_default="1")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", help="Rows a device takes at once.", show_default="10")
+    ] = None,
+    beta: Annotated[
+        float | None, typer.Option("--beta", help="dpo: how near to stay to the reference.", show_default="0.1")
+    ] = None,
+    max_length: Annotated[
+        int | None, typer.Option("--max-length", help="Tokens of a row.", show_default="the longest row")
+    ] = None,
+    lora_r: Annotated[int | None, typer.Option("--lora-r", help="Rank of the adapter.", show_default="16")] = None,
+    lora_alpha: Annotated[int | None, typer.Option("--lora-alpha", help="Scale of the adapter.", show_default="32")] = None,
+    lora_targets: Annotated[
+        str | None, typer.Option("--lora-targets", help="Modules, such as q_proj,v_proj.", show_default="all-linear")
+    ] = None,
+    lora_dropout: Annotated[
+        float | None, typer.Option("--lora-dropout", help="Dropout of the adapter.", show_default="0")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value: any option of TRL, transformers or LoRA; may be repeated.")
+    ] = None,
+) -> None:
+    """Train an adapter on preference trees: SFT on the preferred replies, then DPO on the pairs."""
+    first = os.environ.get("RANK", "0") == "0"
+    try:
+        by_hand: dict[str, Any] = {
+            "base": base, "adapter": adapter, "data": data, "full": full or None, "tree": tree, "seed": seed, "limit": limit,
+            "allow_truncation": allow_truncation or None, "report_to": report_to, "lr": lr, "epochs": epochs,
+            "batch_size": batch_size, "beta": beta, "max_length": max_length, "lora_r": lora_r, "lora_alpha": lora_alpha,
+            "lora_targets": lora_targets, "lora_dropout": lora_dropout,
+        }  # fmt: skip
+        settings = _settings(method, recipe, by_hand, set_ or [], shown=first)
+        _check_push(settings, push, base_repo)
+        folder = _train(settings, run, name, resume, shown=first)
+    except AloeError as error:
+        if first:
+            raise
+        raise typer.Exit(error.exit_status) from None  # every process fails alike, and one of them says so
+    except KeyboardInterrupt:
+        if first:
+            err.print("stopped; the same command with --resume goes on from the last checkpoint")
+        raise
+    if push is not None and first:
+        _publish(folder, push, base_repo, private)
+
+
+def _settings(
+    method: Literal["sft", "dpo"], recipe: str | None, by_hand: dict[str, Any], more: list[str], *, shown: bool
+) -> TrainSettings:
+    with err.status("loading PyTorch") if shown else nullcontext():
+        from aloe_hub.training.settings import parsed_option, train_settings
+
+    for key, value in map(parsed_option, more):
+        if by_hand.get(key) is not None:
+            raise UsageError(f"--set {key}: is given by an option of its own too")
+        by_hand[key] = value
+    return train_settings(method, options.recipe_table(recipe, "train"), by_hand)
+
+
+def _train(settings: TrainSettings, run: Path | None, name: str | None, resume: bool, *, shown: bool) -> Path:
+    """Train, and say what came of it; the folder of the adapter."""
+    from aloe_hub.run_folder import RunFolder
+    from aloe_hub.training.train import train as train_adapter
+
+    if run is None:
+        if settings.data is None:
+            raise UsageError("--run or --data: say which rows, such as --run runs/mine or --data org/aloe-prefs")
+        run = Path("runs") / settings.data.partition("@")[0].rpartition("/")[2]
+    with bars() if shown else nullcontext() as bar:
+        trained = train_adapter(
+            RunFolder(run), settings, name=name, resume=resume, on_progress=bar or (lambda what, done, total: None)
+        )
+    if shown:
+        _print_trained(trained, settings.base)
+    return trained.folder
+
+
+def _print_trained(trained: Trained, base: str) -> None:
+    report = trained.report["report"]
+    done = "trained" if trained.new else "was trained already"
+    out.print(f"{trained.folder}: {done}, {report['steps']} steps, {report['seconds']:.0f} s", soft_wrap=True, highlight=False)
+    shown = {"loss": "loss", "eval_loss": "on trees set aside", "eval_rewards/accuracies": "reward accuracy"}
+    figures = [f"{label} {report['final'][key]:.4g}" for key, label in shown.items() if report["final"].get(key) is not None]
+    if report["ranking_accuracy"]:
+        ranking = report["ranking_accuracy"]
+        figures.append(f"ranking accuracy {ranking['policy']:.3g} (reference {ranking['reference']:.3g})")
+    if report["tokens"] and report["tokens"]["processed"]:
+        figures.append(f"{report['tokens']['exploded'] / report['tokens']['processed']:.1f} times fewer tokens than row by row")
+    out.print("  " + ", ".join(figures), soft_wrap=True, highlight=False)
+    policy = f"local:{trained.folder}" if trained.report["settings"]["full"] else f"local:{base}+{trained.folder}"
+    out.print(f"  try it: aloe evaluate --run {trained.folder.parent.parent} --policy {policy}", soft_wrap=True, highlight=False)
+
+
+def _check_push(settings: TrainSettings, push: str | None, base_repo: str | None) -> None:
+    """What no Hub would take is refused now, and not after hours of training."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils._validators import validate_repo_id
+
+    if base_repo is not None and push is None:
+        raise UsageError("--base-repo: is for --push")
+    for option, repo in (("--push", push), ("--base-repo", base_repo)):
+        try:
+            validate_repo_id(repo or "org/name")
+        except HFValidationError as error:
+            raise UsageError(f"{option} {repo!r}: not a name that the Hub takes, such as org/name ({error})") from None
+    if push is not None and base_repo is None and not settings.full and settings.base_is_local:
+        raise UsageError(
+            f"--base-repo: the base {settings.base} lies only on this machine; publish it, and say where, or leave out --push"
+        )
+
+
+def _publish(folder: Path, repo: str, base_repo: str | None, private: bool) -> None:
+    from aloe_hub.hub.models import publish_adapter
+
+    with err.status(f"publishing to {repo}"):
+        published = publish_adapter(folder, repo, base_repo=base_repo, private=private)
+    out.print(
+        f"{published.url}: published as commit {published.commit[:8]}, tag {published.tag}", soft_wrap=True, highlight=False
+    )

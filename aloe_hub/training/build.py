@@ -1,0 +1,106 @@
+"""TRL's trainer for one training: the model on its device, its adapter, the options, and the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import LoraConfig
+from transformers import PrinterCallback, TrainerCallback
+
+from aloe_hub.errors import UsageError
+from aloe_hub.loading import load_adapter, load_model
+from aloe_hub.training.base import Adapter, Base
+from aloe_hub.training.settings import CONFIGS, TrainSettings
+from aloe_hub.training.trainers import TreeDPOTrainer, TreeSFTTrainer
+from aloe_hub.types import Row
+
+Trainer = TreeSFTTrainer | TreeDPOTrainer
+
+
+def build_trainer(
+    settings: TrainSettings,
+    base: Base,
+    adapter: Adapter | None,
+    rows: tuple[Sequence[Row], Sequence[Row]],
+    *,
+    max_length: int,
+    output: Path,
+    callbacks: Sequence[TrainerCallback],
+) -> Trainer:
+    """The trainer, ready to train on the first of `rows` and to measure on the second.
+
+    In DPO with an adapter, TRL copies it as the reference; with a new one the base itself is; with all weights a second copy is.
+
+    Raises:
+        UsageError: TRL, transformers or PEFT refuse an option, or a combination of them.
+    """
+    device = "cpu" if on_cpu(settings) else None
+    # Under bfloat16 a small step on a bfloat16 weight is rounded away: weights that are trained are kept in float32.
+    dtype = "float32" if settings.full else "auto"
+    try:
+        config = CONFIGS[settings.method](**_options(settings, max_length, output, evaluates=bool(rows[1])))
+    except (ValueError, TypeError, ImportError) as error:
+        raise refused(error) from None
+    model: Any = load_model(base.source, dtype=dtype, device=device)
+    others: dict[str, Any] = {}
+    if adapter is not None:
+        model = load_adapter(model, adapter.source, trainable=True)
+    elif not settings.full:
+        try:
+            others["peft_config"] = LoraConfig(**settings.lora, task_type="CAUSAL_LM", revision=base.source.revision)
+        except (ValueError, TypeError, ImportError) as error:
+            raise refused(error) from None
+    elif settings.method == "dpo" and not settings.options.get("precompute_ref_log_probs"):
+        others["ref_model"] = load_model(base.source, dtype=dtype, device=device)
+    kind = TreeSFTTrainer if settings.method == "sft" else TreeDPOTrainer
+    try:
+        trainer: Trainer = kind(
+            model=model,
+            args=config,
+            train_dataset=Dataset.from_list(list(rows[0])),
+            eval_dataset=Dataset.from_list(list(rows[1])) if rows[1] else None,
+            processing_class=base.tokenizer,
+            callbacks=list(callbacks),
+            tree=settings.tree,
+            **others,
+        )
+    except (ValueError, NotImplementedError, ImportError) as error:
+        raise refused(error) from None
+    except RuntimeError as error:  # a place for logs, in --report-to, whose package is not there
+        if "to be installed" not in str(error):
+            raise
+        raise refused(error) from None
+    trainer.remove_callback(PrinterCallback)  # prints every log to standard output
+    return trainer
+
+
+def on_cpu(settings: TrainSettings) -> bool:
+    return bool(settings.options.get("use_cpu")) or not torch.accelerator.is_available()
+
+
+def _options(settings: TrainSettings, max_length: int, output: Path, *, evaluates: bool) -> dict[str, Any]:
+    """What was set, and what depends on the machine and on the data."""
+    cpu = on_cpu(settings)
+    options: dict[str, Any] = {
+        "use_cpu": cpu,
+        "bf16": not cpu and torch.cuda.is_available() and torch.cuda.is_bf16_supported() and not settings.options.get("fp16"),
+        # It saves memory, which a GPU is short of, and costs time, which a CPU is short of.
+        "gradient_checkpointing": not cpu,
+        "dataloader_pin_memory": not cpu,
+        "ddp_find_unused_parameters": False,  # every weight that is trained is used, but in a mixture of experts
+        "per_device_eval_batch_size": settings.options["per_device_train_batch_size"],
+    }
+    options |= settings.options
+    options |= {"output_dir": str(output), "seed": settings.seed, "max_length": max_length, "disable_tqdm": True}
+    if not evaluates and options.get("eval_strategy", "no") != "no":
+        raise UsageError("eval_strategy: no tree is set aside to measure on; give more trees, or a larger eval_share")
+    return options
+
+
+def refused(error: BaseException) -> UsageError:
+    """What TRL, transformers or PEFT say of options, as one line."""
+    return UsageError(f"these options cannot be: {' '.join(str(error).split())[:300]}")

@@ -1,0 +1,264 @@
+"""Where training rows come from, and what is asked of them before any weight is loaded.
+
+TRL cuts what is longer than `max_length` and drops rows whose prompt alone fills it, both in silence: of a conversation of ten
+turns those are the last and the most telling. So every row is tokenised here first, as TRL will do it, with the tokenizer's own
+chat template, and a row that would be cut, or that the model would never learn to end, stops the run by its name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aloe_hub.errors import AloeError, DataError, UsageError
+from aloe_hub.jsonl import read_rows
+from aloe_hub.run_folder import RunFolder
+from aloe_hub.training.settings import Method
+from aloe_hub.types import Row
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+CONFIG: dict[Method, str] = {"sft": "sft", "dpo": "pairs"}
+COMPLETIONS: dict[Method, tuple[str, ...]] = {"sft": ("completion",), "dpo": ("chosen", "rejected")}
+ROLES = ("system", "user", "assistant")
+MANY = 20  # trees; of fewer, none is set aside unless its share asks for one
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where rows came from, exactly: a commit of a dataset, or the content of a file."""
+
+    dataset: str | None = None
+    revision: str | None = None
+    run: str | None = None
+    sha256: str | None = None
+
+    def to_row(self) -> Row:
+        return {"dataset": self.dataset, "revision": self.revision} if self.dataset else {"run": self.run, "sha256": self.sha256}
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the tokenizer makes of the rows. `broken`: rows whose prompt is not how their whole begins."""
+
+    longest: int
+    tokens: int
+    cut: int = 0
+    dropped: int = 0
+    broken: int = 0
+
+
+def load_rows(run: RunFolder, data: str | None, method: Method, limit: int | None = None) -> tuple[list[Row], Origin]:
+    """The rows of `data` on the Hub, else of the run folder, of the first `limit` trees.
+
+    Raises:
+        DataError: no such file or dataset, no rows, columns that are missing, or a row that teaches nothing.
+        AloeError: the Hub cannot be reached or refuses.
+    """
+    if data is not None:
+        found, origin = _from_hub(data, method)
+        rows = [_row(row, method, f"{data}, row {number}") for number, row in enumerate(found)]
+    else:
+        path = run.file(f"{CONFIG[method]}.jsonl")
+        if not path.exists():
+            raise DataError(f"{path}: no such file; grow the trees first: aloe trees --run {run.path}; or give --data org/name")
+        rows = list(read_rows(path, lambda row: _checked(row, method)))
+        with path.open("rb") as file:
+            origin = Origin(run=run.path.name, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+    if not rows:
+        raise DataError(f"{data}: no rows to train on")
+    if limit is not None:
+        first = set(list(dict.fromkeys(map(tree_of, rows)))[:limit])
+        rows = [row for row in rows if tree_of(row) in first]
+    return rows, origin
+
+
+def tree_of(row: Row) -> str:
+    """Which conversation a row belongs to: its `tree_id`; in datasets of others, what it begins with."""
+    return str(row.get("tree_id") or hashlib.sha256(repr(row["prompt"][0]).encode()).hexdigest()[:16])
+
+
+def split(rows: Sequence[Row], share: float) -> tuple[list[Row], list[Row]]:
+    """(rows to train on, rows to measure on): whole trees, the same ones whatever the seed.
+
+    A share of the trees, rounded; of more than twenty at least one, unless the share is 0.
+    """
+    trees = sorted(set(map(tree_of, rows)), key=lambda tree: hashlib.sha256(tree.encode()).hexdigest())
+    count = round(share * len(trees))
+    if share and len(trees) > MANY:
+        count = max(count, 1)
+    aside = set(trees[: min(count, len(trees) - 1)])
+    return [row for row in rows if tree_of(row) not in aside], [row for row in rows if tree_of(row) in aside]
+
+
+def measure(
+    rows: Sequence[Row],
+    method: Method,
+    tokenizer: PreTrainedTokenizerBase,
+    stops: Iterable[int],
+    *,
+    base: str,
+    max_length: int | None,
+    positions: int | None,
+    allow_truncation: bool = False,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Measured:
+    """Tokenise every row as TRL will.
+
+    stops: the tokens that generation ends on. positions: how many the model takes, if it says so.
+
+    Raises:
+        DataError: a row that would be cut or dropped (unless allowed), that the template refuses, or that ends without an
+            end-of-turn token.
+    """
+    if max_length is not None and positions is not None and max_length > positions:
+        raise UsageError(f"--max-length {max_length}: {base} takes {positions} tokens")
+    most = max_length if max_length is not None else positions
+    ends = frozenset(stops)
+    longest = tokens = cut = dropped = broken = 0
+    first_cut: tuple[str, int] | None = None
+    for number, row in enumerate(rows):
+        on_progress(number, len(rows))
+        prompt, *wholes = _tokenised(row, method, tokenizer, base)
+        begins = [_common_prefix(prompt, whole) for whole in wholes]
+        broken += sum(begin < len(prompt) for begin in begins)
+        for whole in wholes:
+            if _last(whole, tokenizer) not in ends:
+                raise DataError(
+                    f"{_name(row)}: {base} would never learn to stop: its chat template ends a reply with "
+                    f"{tokenizer.decode(whole[-3:])!r}, which is none of the tokens that generation stops on "
+                    f"({', '.join(repr(tokenizer.decode([end])) for end in sorted(ends)) or 'it names none'}); mend the template"
+                )
+        length = max(map(len, wholes))
+        longest, tokens = max(longest, length), tokens + sum(map(len, wholes))
+        if most is not None and length > most:
+            first_cut = first_cut or (_name(row), length)
+            cut += 1
+            dropped += min(begins) >= most
+    on_progress(len(rows), len(rows))
+    if first_cut is not None and not allow_truncation:
+        name, length = first_cut
+        limit = f"--max-length {max_length}" if max_length is not None else f"the {positions} tokens that {base} takes"
+        raise DataError(
+            f"{name}: has {length} tokens, more than {limit}, as have {cut - 1} other rows; TRL would cut the end of the reply; "
+            "give more, another base, or --allow-truncation"
+        )
+    if dropped == len(rows):
+        raise DataError(f"--max-length {most}: every prompt alone fills it, so no row is left to train on; give more")
+    return Measured(longest if most is None else min(longest, most), tokens, cut, dropped, broken)
+
+
+def _tokenised(row: Row, method: Method, tokenizer: PreTrainedTokenizerBase, base: str) -> Iterator[list[int]]:
+    """The prompt alone, then with each of its completions."""
+    from jinja2 import TemplateError
+
+    try:
+        yield _ids(tokenizer, row["prompt"], add_generation_prompt=True)
+        for column in COMPLETIONS[method]:
+            yield _ids(tokenizer, row["prompt"] + row[column])
+    except TemplateError as error:
+        raise DataError(f"{_name(row)}: the chat template of {base} refuses this conversation ({error})") from None
+
+
+def _ids(tokenizer: PreTrainedTokenizerBase, messages: list[Row], *, add_generation_prompt: bool = False) -> list[int]:
+    encoded: Any = tokenizer.apply_chat_template(
+        messages, tokenize=True, return_dict=True, add_generation_prompt=add_generation_prompt
+    )
+    return list(encoded["input_ids"])
+
+
+def _common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
+    return next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _last(whole: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> int:
+    """The last token, but for the line break that many templates put after the end of a turn."""
+    return next((token for token in reversed(whole) if str(tokenizer.decode([token])).strip()), whole[-1])
+
+
+def _name(row: Row) -> str:
+    return f"tree {tree_of(row)}, turn {row['turn']}" if "turn" in row else f"tree {tree_of(row)}"
+
+
+def _row(row: Row, method: Method, where: str) -> Row:
+    try:
+        return _checked(row, method)
+    except KeyError as error:
+        raise DataError(f"{where}: the row has no {error.args[0]!r}; it needs prompt, {', '.join(COMPLETIONS[method])}") from None
+    except ValueError as error:
+        raise DataError(f"{where}: {error}") from None
+
+
+def _checked(row: Row, method: Method) -> Row:
+    """The row with the columns that training reads.
+
+    Raises:
+        KeyError: a column is missing.
+        ValueError: no messages, a role that is none or in the wrong place, or a reply without text.
+    """
+    prompt = _messages(row["prompt"], "prompt")
+    if prompt[-1]["role"] != "user":
+        raise ValueError(f"prompt: ends with the role {prompt[-1]['role']!r}, expected 'user'")
+    found: Row = {name: row[name] for name in ("tree_id", "persona_id", "turn") if row.get(name) is not None}
+    found["prompt"] = prompt
+    for column in COMPLETIONS[method]:
+        messages = _messages(row[column], column)
+        if [message["role"] for message in messages] != ["assistant"]:
+            raise ValueError(f"{column}: expected one message of the role 'assistant', found {messages!r}")
+        found[column] = messages
+    return found
+
+
+def _messages(value: object, column: str) -> list[Row]:
+    if not isinstance(value, list) or not value:
+        raise ValueError(f"{column}: expected messages, found {value!r}")
+    for message in value:
+        if not isinstance(message, dict) or message.get("role") not in ROLES:
+            raise ValueError(f"{column}: expected a message of the role {', '.join(ROLES)}, found {message!r}")
+        if not isinstance(message.get("content"), str) or not message["content"].strip():
+            raise ValueError(f"{column}: a message of the {message['role']} without text: {message.get('content')!r}")
+    return [{"role": message["role"], "content": message["content"]} for message in value]
+
+
+def _from_hub(data: str, method: Method) -> tuple[Iterable[Row], Origin]:
+    """The rows of a dataset at one commit, which is found first: what `main` is today, it may not be tomorrow."""
+    from datasets import load_dataset
+    from datasets.exceptions import DatasetNotFoundError
+    from httpx2 import HTTPError
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    repo, _, asked = data.partition("@")
+    config, login = CONFIG[method], "log in with `hf auth login` or set HF_TOKEN"
+    try:
+        revision = str(HfApi(library_name="aloe-hub").dataset_info(repo, revision=asked or None).sha)
+        rows: Any = load_dataset(repo, config, revision=revision, split="train")
+    except HFValidationError:
+        raise UsageError(f"--data {data!r}: not a name that the Hub takes, such as org/aloe-prefs") from None
+    except RevisionNotFoundError:
+        raise DataError(f"--data {data}: {repo} has no revision {asked!r}") from None
+    except (RepositoryNotFoundError, DatasetNotFoundError):
+        raise DataError(f"--data {data}: {constants.ENDPOINT} knows no such dataset, or not for you; {login}") from None
+    except ValueError as error:  # what `datasets` says of a config or a split that is not there
+        said = " ".join(str(error).split())[:200]
+        raise DataError(f"--data {data}: no config {config!r} with a split 'train' in it ({said})") from None
+    except HfHubHTTPError as error:
+        said = " ".join((error.server_message or "").split()) or f"status {error.response.status_code}"
+        raise AloeError(f"--data {data}: {constants.ENDPOINT} refuses ({said}); {login}") from None
+    except (HTTPError, OfflineModeIsEnabled, ConnectionError, TimeoutError):
+        raise AloeError(f"--data {data}: {constants.ENDPOINT} cannot be reached; go online, or train from --run DIR") from None
+    missing = [name for name in ("prompt", *COMPLETIONS[method]) if name not in rows.column_names]
+    if missing:
+        raise DataError(
+            f"--data {data}: config {config!r} has no column {', '.join(missing)}; it has {', '.join(rows.column_names)}"
+        )
+    return rows, Origin(dataset=repo, revision=revision)

@@ -1,0 +1,211 @@
+"""`aloe train`: SFT or DPO on a run's rows or a dataset's, into RUN/adapters/NAME.
+
+TRL trains. Here it is decided what it is given, and seen to it that a stopped training goes on as if it had never stopped: the
+same rows in the same order, the same random numbers, the same losses and, in float32 on a CPU, the same bytes. What can be
+refused is refused before weights are loaded. `training.json` in the folder says what the adapter was made with and what came
+of it.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from safetensors import SafetensorError
+from transformers import TrainerState
+
+from aloe_hub.errors import AloeError
+from aloe_hub.run_folder import RunFolder
+from aloe_hub.training.base import find_adapter, find_base
+from aloe_hub.training.build import Trainer, build_trainer, on_cpu, refused
+from aloe_hub.training.callbacks import LogWithSaves, MarkCheckpoints, ShowProgress, StopOnNaN
+from aloe_hub.training.data import Measured, load_rows, measure, split, tree_of
+from aloe_hub.training.folder import REPORT, AdapterFolder, kept_in, read_json, write_json
+from aloe_hub.training.quiet import quiet
+from aloe_hub.training.ranking import ranking_accuracy
+from aloe_hub.training.report import Meter, device_name, report, versions
+from aloe_hub.training.settings import TrainSettings
+from aloe_hub.training.trainers import TreeDPOTrainer
+
+log = logging.getLogger("aloe_hub")
+
+Show = Callable[[str, int, int], None]
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
+_OURS = ("full", "tree", "allow_truncation", "eval_share", "limit", "seed")
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A finished adapter, its `training.json`, and whether this call made it."""
+
+    folder: Path
+    report: Mapping[str, Any]
+    new: bool
+
+
+def train(
+    run: RunFolder,
+    settings: TrainSettings,
+    *,
+    name: str | None = None,
+    resume: bool = False,
+    on_progress: Show = lambda what, done, total: None,
+) -> Trained:
+    """Train an adapter, or with `settings.full` all weights, into RUN/adapters/NAME (by default the method's name).
+
+    Under `accelerate launch` every process calls this, and the first one writes.
+
+    Raises:
+        UsageError: options that TRL, transformers or PEFT refuse.
+        DataError: a base, an adapter or rows that cannot be trained on.
+        SettingsDiffer: an adapter of that name, finished or not, was made with other settings.
+        AloeError: a stopped training without `resume`; a loss that is no number any more; memory that does not suffice.
+    """
+    processes = PartialState(cpu=on_cpu(settings))  # also puts every process on a GPU of its own
+    writes = processes.is_main_process
+    folder = AdapterFolder.of(run.path, settings.method if name is None else name)
+    with quiet():
+        base = find_base(settings.base)
+        adapter = find_adapter(settings.adapter) if settings.adapter is not None else None
+        rows, origin = load_rows(run, settings.data, settings.method, settings.limit)
+        parts = split(rows, settings.eval_share)
+        counts = {"rows": len(rows), "trees": len(set(map(tree_of, rows))), "eval_rows": len(parts[1])}
+        made_with: dict[str, Any] = {
+            "method": settings.method,
+            "base": base.to_row(),
+            "adapter": adapter.to_row() if adapter else None,
+            "data": origin.to_row() | counts,
+            "settings": {name: getattr(settings, name) for name in _OURS} | {"processes": processes.num_processes},
+            "options": dict(settings.options),
+            "lora": dict(adapter.lora) if adapter else dict(settings.lora) or None,
+        }
+        finished = folder.check(made_with, resume=resume)
+        processes.wait_for_everyone()  # nobody writes before everybody has looked
+        if finished:
+            folder.sweep()
+            return Trained(folder.final, read_json(folder.final / REPORT), new=False)
+        measured = measure(
+            rows,
+            settings.method,
+            base.tokenizer,
+            base.stops,
+            base=str(base.source),
+            max_length=settings.options.get("max_length"),
+            positions=base.positions,
+            allow_truncation=settings.allow_truncation,
+            on_progress=partial(on_progress, "rows"),
+        )
+        if writes:
+            _tell(measured, len(rows))
+        with folder.claimed(made_with) if writes else nullcontext(), _machine_errors(folder.partial):
+            processes.wait_for_everyone()
+            checkpoint = folder.last_checkpoint()
+            meter = Meter(processes.device, kept_in(checkpoint) if checkpoint else {})
+            trainer = build_trainer(
+                settings,
+                base,
+                adapter,
+                parts,
+                max_length=measured.longest,
+                output=folder.partial,
+                callbacks=[
+                    ShowProgress(partial(on_progress, settings.method)),
+                    LogWithSaves(),
+                    StopOnNaN(folder.last_checkpoint),
+                    MarkCheckpoints(processes.wait_for_everyone, meter.read),
+                ],
+            )
+            outcome = _train(trainer, checkpoint, meter) | {"max_length": measured.longest}
+            made = folder.partial / "adapter"
+            trainer.save_model(str(made))
+            processes.wait_for_everyone()
+            if writes:
+                _tidy(made)
+                device = device_name(trainer.args.device, processes.num_processes)
+                folder.finish(made, made_with | {"versions": versions(), "device": device, "report": outcome})
+            processes.wait_for_everyone()
+    return Trained(folder.final, read_json(folder.final / REPORT), new=True)
+
+
+def _train(trainer: Trainer, checkpoint: Path | None, meter: Meter) -> dict[str, Any]:
+    """Train to the end, measure, and report."""
+    if checkpoint is not None:
+        _take_up_counts(trainer, checkpoint)
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except (ValueError, NotImplementedError) as error:
+        if trainer.state.global_step:
+            raise
+        raise refused(error) from error  # TRL looks at the name of a loss, for one, when it first computes it
+    history, steps = list(trainer.state.log_history), trainer.state.global_step
+    evaluated = trainer.evaluate() if trainer.eval_dataset is not None else {}
+    ranking = ranking_accuracy(trainer) if isinstance(trainer, TreeDPOTrainer) else None
+    return report(history, evaluated, ranking, meter.read(), steps)
+
+
+def _take_up_counts(trainer: Trainer, checkpoint: Path) -> None:
+    """TRL and our trainers begin to count tokens at 0 again when they resume; the last log before the checkpoint knows them."""
+    history = TrainerState.load_from_json(str(checkpoint / "trainer_state.json")).log_history
+    last = next(entry for entry in reversed(history) if "loss" in entry)
+    trainer._total_train_tokens = last["num_tokens"]
+    if "tree/tokens" in last:
+        trainer._tokens = torch.tensor([int(last["tree/tokens"]), int(last["tree/tokens_exploded"])])
+
+
+def _tell(measured: Measured, rows: int) -> None:
+    if measured.cut:
+        log.warning(
+            "%d of %d rows are cut at %d tokens, %d of them before their reply begins: those are dropped",
+            measured.cut,
+            rows,
+            measured.longest,
+            measured.dropped,
+        )
+    if measured.broken:
+        log.warning(
+            "the chat template writes a prompt in another way when a reply follows, in %d replies: the model is trained on "
+            "what stands before the reply, and will see something else when it is asked for one",
+            measured.broken,
+        )
+
+
+def _tidy(made: Path) -> None:
+    """Leave what a loader reads, the same bytes each time: no card but ours, no copy of the reference, no pickle of options."""
+    shutil.rmtree(made / "ref", ignore_errors=True)
+    for name in ("README.md", "training_args.bin"):
+        (made / name).unlink(missing_ok=True)
+    config = made / "adapter_config.json"
+    if config.exists():
+        # PEFT writes sets, in the order of the day.
+        table = read_json(config)
+        write_json(config, {key: sorted(value) if _is_set(key, value) else value for key, value in table.items()})
+
+
+def _is_set(key: str, value: object) -> bool:
+    return key in ("target_modules", "exclude_modules", "modules_to_save") and isinstance(value, list)
+
+
+@contextmanager
+def _machine_errors(folder: Path) -> Iterator[None]:
+    """Memory or disk that does not suffice, as one line that says what to do. The libraries know many names for either."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError, OSError, SafetensorError) as error:
+        said = " ".join(str(error).split())
+        if isinstance(error, torch.OutOfMemoryError | MemoryError) or "allocate memory" in said:
+            raise AloeError(
+                "out of memory: lower --batch-size (and raise --set gradient_accumulation_steps), --max-length or --lora-r, or "
+                f"give --set gradient_checkpointing=true; with another --name ({said.partition('.')[0][:120]})"
+            ) from error
+        if getattr(error, "errno", None) in _DISK or "os error" in said or "PytorchStreamWriter" in said:
+            raise AloeError(f"{folder}: cannot be written ({said[:120]}); make room, then go on with --resume") from error
+        raise

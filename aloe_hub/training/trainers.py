@@ -1,0 +1,244 @@
+"""TRL's DPO and SFT trainers, made to process each distinct token of a tree once.
+
+They take the arguments and the data of `trl.DPOTrainer` and `trl.SFTTrainer` and compute the same losses, gradients and metrics
+(tests/training/test_trainers.py): TRL's own code does everything but the pass through the model. Private names of TRL 1.16 are
+used (tests/training/test_tree_names.py fails when one changes).
+
+Where one pass could not be exact, they say so once and train as TRL does. What cannot be seen from outside is checked on the
+first batch: a row of it (in DPO, a pair) must have the same log-probabilities as in a pass of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, cast
+
+import torch
+from datasets import Dataset
+from peft import PeftModel
+from torch import nn
+from torch.utils.data import Sampler
+from transformers import PreTrainedModel, Trainer
+from trl.trainer.dpo_trainer import DPOTrainer
+from trl.trainer.sft_trainer import SFTTrainer
+
+from aloe_hub.training.tree_batch import IGNORED, TreeBatch, TreeCollator
+from aloe_hub.training.tree_exact import adapter_obstacle, dropouts, model_obstacle
+from aloe_hub.training.tree_forward import add_tree_forward
+from aloe_hub.training.tree_sampler import TellEpoch, TreeSampler, trees_of
+
+log = logging.getLogger("aloe_hub")
+
+# How far apart a token's log-probabilities may lie, on average over the checked rows: rounding, and no more.
+_TOLERANCE, _TOLERANCES = 1e-4, {torch.float16: 2e-2, torch.bfloat16: 1e-1}
+
+
+class _OnePass(Trainer):
+    """What the two trainers share; it stands before TRL's trainer in the order of bases.
+
+    With `tree=False` everything is left to TRL. In the logs, `tree/tokens` and `tree/tokens_exploded` count the tokens that were
+    processed and those of the rows (TRL's `num_tokens`), over the training and over all processes.
+    """
+
+    # Set by TRL's trainers. `Any` where their types and Trainer's do not agree with one another.
+    args: Any
+    model: Any
+    _metrics: Any
+    _is_vision_dataset: bool
+    aux_loss_enabled: bool
+
+    def __init__(self, *args: Any, tree: bool = True, **kwargs: Any) -> None:  # noqa: ANN401 - TRL's own
+        self._packs = tree
+        self._counts = self._warned = False
+        self._trusted: list[nn.Module] = []
+        self._tokens = torch.zeros(2, dtype=torch.long)
+        super().__init__(*args, **kwargs)
+        self._get_ready()
+
+    def _get_ready(self) -> None:
+        """Once TRL has set up the model: look for what stands in the way, then take over the collator and the forward."""
+        if not self._packs or self._counts:
+            return
+        if (reason := self._obstacle()) is not None:
+            self._go_plain(reason)
+            return
+        self._counts = True
+        self.data_collator = TreeCollator(self.data_collator)
+        add_tree_forward(self._causal_lm())
+
+    def _go_plain(self, reason: str) -> None:
+        self._packs = False
+        self._say(f"trains as plain TRL: {reason}")
+
+    def _say(self, what: str) -> None:
+        if self.accelerator.is_main_process:
+            log.warning("%s %s", type(self).__name__, what)
+
+    def _causal_lm(self) -> PreTrainedModel:
+        found = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
+        return cast(PreTrainedModel, found)
+
+    def _obstacle(self) -> str | None:
+        parallel = self.accelerator.parallelism_config
+        if self._is_vision_dataset:
+            return "the data has images"
+        if self.aux_loss_enabled:
+            return "the router's auxiliary loss counts a token as often as it comes in the rows"
+        if self.args.neftune_noise_alpha:
+            return "neftune_noise_alpha adds noise to each row"
+        if self.args.torch_compile:
+            return "torch_compile would compile anew for every tree"
+        if parallel is not None and (parallel.cp_enabled or parallel.sp_enabled):
+            return "context or sequence parallelism cuts rows into parts"
+        if isinstance(self.model, PeftModel) and (reason := adapter_obstacle(self.model)) is not None:
+            return reason
+        return model_obstacle(self._causal_lm())
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int] | None:
+        if not self._packs or self.args.train_sampling_strategy != "random" or not isinstance(self.train_dataset, Dataset):
+            return super()._get_train_sampler(train_dataset)
+        # Not `train_dataset`, which has lost the columns that the model does not take, `tree_id` among them.
+        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        sampler = TreeSampler(trees_of(self.train_dataset, self._train_batch_size), seed)
+        self.remove_callback(TellEpoch)
+        self.add_callback(TellEpoch(sampler))
+        return sampler
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:  # noqa: ANN401 - the loss, or it and the outputs
+        self._check(self.model, inputs)
+        tree = inputs.get("tree")
+        result = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        if self._counts and self.model.training:
+            exploded = int(inputs["attention_mask"].sum())
+            tokens = torch.tensor([exploded if tree is None else len(tree), exploded], device=self.accelerator.device)
+            # Every process takes part in this, whatever its own batch was.
+            self._tokens += self.accelerator.gather(tokens).view(-1, 2).sum(dim=0).cpu()
+            for name, count in zip(("tree/tokens", "tree/tokens_exploded"), self._tokens.tolist(), strict=True):
+                self._metrics["train"][name] = [count]
+        return result
+
+    def _check(self, model: nn.Module, inputs: dict[str, Any]) -> None:
+        """Before a model's first packed pass: is it what a plain pass is? If not, train as TRL, beginning with these `inputs`."""
+        if self._packs and "tree" in inputs and not any(model is trusted for trusted in self._trusted):
+            self._trusted.append(model)
+            apart, tolerance = self._apart(model, inputs)
+            if not apart <= tolerance:
+                self._go_plain(
+                    f"in the first batch, one pass and a plain pass differ by {apart:.2g} in a token's log-probability "
+                    f"(rounding explains {tolerance:.0g})"
+                )
+        if not self._packs:
+            inputs.pop("tree", None)
+        elif "tree" not in inputs and not self._warned:
+            self._warned = True
+            self._say("processes a batch row by row: it has no label, is not padded on the right, or has columns of its own")
+
+    @torch.no_grad()
+    def _apart(self, model: nn.Module, inputs: dict[str, Any]) -> tuple[float, float]:
+        """The mean difference of a token's log-probability over the rows that are checked, and how much of it may be rounding."""
+        ids, mask = inputs["input_ids"], inputs["attention_mask"]
+        labels = inputs["labels"] if "labels" in inputs else ids.masked_fill(inputs["completion_mask"] == 0, IGNORED)
+        rows = self._rows_to_check(_longest_beside_the_trunk(inputs["tree"], mask), len(ids))
+        was_training = model.training
+        model.eval()  # no dropout, and no random number drawn
+        try:
+            with self.accelerator.autocast():
+                options = {"use_cache": False, "fused_lm_head": True}
+                plain = model(input_ids=ids[rows], attention_mask=mask[rows], labels=labels[rows], **options)
+                packed = model(input_ids=ids, attention_mask=mask, labels=labels, tree=inputs["tree"], **options)
+                kind = ids.device.type
+                computed_in = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else self._causal_lm().dtype
+        finally:
+            model.train(was_training)
+        apart = (plain.log_probs - packed.log_probs[rows])[labels[rows, 1:] != IGNORED].abs().mean().item()
+        # A GPU may multiply float32 as TF32, whose digits are float16's.
+        return apart, _TOLERANCES.get(
+            torch.float16 if (kind, computed_in) == ("cuda", torch.float32) else computed_in, _TOLERANCE
+        )
+
+    def _rows_to_check(self, row: int, count: int) -> list[int]:
+        return [row]
+
+
+def _longest_beside_the_trunk(tree: TreeBatch, mask: torch.Tensor) -> int:
+    """The row to check. The trie's first row would tell nothing: it lies there as it does in a pass of its own."""
+    n, places = len(tree.predictors), torch.arange(tree.gather.shape[1], device=mask.device)
+    slots = tree.predictors[tree.gather.clamp(max=n - 1)]
+    moved = ((slots != places) & (tree.gather < n)).any(dim=1)
+    return int((mask.sum(dim=1) + moved * mask.shape[1]).argmax())
+
+
+class TreeDPOTrainer(_OnePass, DPOTrainer):
+    """`trl.DPOTrainer` with one pass over each tree of preference pairs, for the policy and for the reference.
+
+    Dropout (which DPO turns off unless told otherwise: `disable_dropout`) is an obstacle: chosen and rejected would share it on
+    their prompt, and the loss is of their difference.
+    """
+
+    def _get_ready(self) -> None:
+        first = not self._counts
+        super()._get_ready()
+        if self._packs and first and self.ref_model is not None:
+            reference = self.accelerator.unwrap_model(self.ref_model)
+            reason = model_obstacle(reference)
+            add_tree_forward(reference, packs=reason is None)
+            if reason is not None:
+                self._say(f"runs the reference model row by row: {reason}")
+
+    def _obstacle(self) -> str | None:
+        if (reason := super()._obstacle()) is None and (on := dropouts(self.model)):
+            return f"dropout is on ({on[0]}), and a pair would share it"
+        return reason
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:  # noqa: ANN401 - the loss, or it and the outputs
+        if self.ref_model is not None:
+            self._check(self.ref_model, inputs)
+        return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+
+    def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
+        self._get_ready()  # TRL calls this while it is being set up
+        return super()._precompute_ref_logps(dataset, name, batch_size)
+
+    def compute_ref_log_probs(self, model: nn.Module, inputs: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
+        self._check(model, inputs)
+        return super().compute_ref_log_probs(model, inputs)  # type: ignore[no-any-return, no-untyped-call]
+
+    def _rows_to_check(self, row: int, count: int) -> list[int]:
+        pair = row % (count // 2)  # the first half of the batch is chosen, the second rejected
+        return [pair, pair + count // 2]
+
+
+class TreeSFTTrainer(_OnePass, SFTTrainer):
+    """`trl.SFTTrainer` with one pass over each tree of completions.
+
+    LoRA's dropout is allowed. With it the loss is not the same number, since a token that several rows share is dropped out once
+    for all of them; but the loss is a sum over rows, and each row still sees a dropout of the right kind: the same expectation.
+    """
+
+    def _get_ready(self) -> None:
+        super()._get_ready()
+        if self._packs and dropouts(self.model):
+            self._say("drops tokens that rows share out once, not once a row (LoRA's dropout): the same loss in expectation only")
+
+    def _obstacle(self) -> str | None:
+        if (reason := super()._obstacle()) is not None:
+            return reason
+        if self.args.packing or self.padding_free:
+            return "packing and padding_free lay rows out in another way"
+        if self.compute_loss_func is not None or (self.label_smoother is not None and self.args.loss_type == "nll"):
+            return "compute_loss_func and label_smoothing_factor read the logits of every position"
+        if others := [name for name in dropouts(self.model) if ".lora_dropout." not in name]:
+            return f"dropout is on ({others[0]})"
+        return None

@@ -1,0 +1,136 @@
+"""Attention over a token trie: each token sees its ancestors and itself, nothing else.
+
+On a CPU it is computed path by path: a path's queries against the keys above it and its own. That is exact, never makes the
+N x N mask, and costs what the tokens need: a tree of a conversation is one plain causal call over the trunk and a small call
+for each leaf. It stands in for transformers' `sdpa` under the name `aloe_tree` (transformers' AttentionInterface); a pass
+without a tree is `sdpa` itself. On a GPU the same name runs FlexAttention over a block mask, one kernel instead of many; that
+has been tested on a CPU only, uncompiled and forwards.
+
+`eager` and `flex_attention` models keep their own attention and are given a mask: additive for eager, which would misread a
+boolean one without a word, a BlockMask for flex.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch.nn.attention.flex_attention import BlockMask, create_block_mask
+from transformers import AttentionInterface, PreTrainedConfig, PreTrainedModel
+from transformers.integrations.flex_attention import flex_attention_forward
+from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
+from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
+from aloe_hub.training.tree_batch import Path, TreeBatch
+
+BY_PATHS = "aloe_tree"
+
+Mask = torch.Tensor | BlockMask
+
+
+def tree_attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: Mask | None,
+    scaling: float | None = None,
+    sliding_window: int | None = None,
+    aloe_tree: TreeBatch | None = None,
+    **others: Any,  # noqa: ANN401 - what a model hands on
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """What a model calls in each layer; shapes (1, heads, N, width) in, (1, N, heads, width) out, as transformers wants."""
+    if isinstance(attention_mask, BlockMask):
+        return flex_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **others)
+    if aloe_tree is None:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **others)
+    groups = query.shape[1] // key.shape[1]
+    return _by_paths(query, repeat_kv(key, groups), repeat_kv(value, groups), aloe_tree.paths, scaling, sliding_window), None
+
+
+AttentionInterface.register(BY_PATHS, tree_attention)
+AttentionMaskInterface.register(BY_PATHS, sdpa_mask)
+
+
+def _by_paths(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    paths: tuple[Path, ...],
+    scaling: float | None,
+    window: int | None,
+) -> torch.Tensor:
+    # Cut once into the pieces that paths are made of: the gradient of one split is one concatenation, where a slice for each
+    # path would fill as many tensors of the whole length with zeros.
+    cuts = sorted({edge for path in paths for edge in (path.end, *(part.stop for part in path.above))})
+    piece = {start: number for number, start in enumerate([0, *cuts])}
+    sizes = [end - start for start, end in zip([0, *cuts], cuts, strict=False)]
+    keys, values = torch.split(key, sizes, dim=2), torch.split(value, sizes, dim=2)
+    seen = []
+    for path, queries in zip(paths, torch.split(query, [path.end - path.start for path in paths], dim=2), strict=True):
+        pieces = [n for part in (*path.above, slice(path.start, path.end)) for n in range(piece[part.start], piece[part.stop])]
+        part = F.scaled_dot_product_attention(
+            queries,
+            torch.cat([keys[n] for n in pieces], dim=2),
+            torch.cat([values[n] for n in pieces], dim=2),
+            scale=scaling,
+            **_seen_by(path, window, query.device),
+        )
+        seen.append(part.transpose(1, 2))
+    return torch.cat(seen, dim=1)
+
+
+def _seen_by(path: Path, window: int | None, device: torch.device) -> dict[str, Any]:
+    """Which of the tokens above and its own a path's tokens may see: causal, and no further back than the window."""
+    length, depth = path.end - path.start, path.depth
+    reaches = window is None or depth + length <= window
+    if depth == 0 and reaches:
+        return {"is_causal": True}
+    mask = torch.ones(length, depth + length, dtype=torch.bool, device=device).tril(depth)
+    return {"attn_mask": mask if reaches or window is None else mask.triu(depth - window + 1)}
+
+
+def tree_mask(model: PreTrainedModel, tree: TreeBatch) -> Mask | dict[str, Mask]:
+    """What the packed pass gives as `attention_mask`: one mask, or one for each type of layer where a model mixes them."""
+    windows = layer_windows(model.config)
+    masks = {kind: _mask(model, tree, window) for kind, window in windows.items()}
+    return masks if len(masks) > 1 else next(iter(masks.values()))
+
+
+def layer_windows(config: PreTrainedConfig) -> dict[str, int | None]:
+    """The sliding window of each type of layer, None for full attention. Mistral names no types: its layers are all alike."""
+    window = getattr(config, "sliding_window", None)
+    kinds = getattr(config, "layer_types", None)
+    if not kinds:
+        return {"full_attention" if window is None else "sliding_attention": window}
+    return {kind: window if kind == "sliding_attention" else None for kind in sorted(set(kinds))}
+
+
+def _mask(model: PreTrainedModel, tree: TreeBatch, window: int | None) -> Mask:
+    implementation, device = model.config._attn_implementation, tree.tokens.device
+    if implementation == "flex_attention" or (implementation == BY_PATHS and device.type == "cuda"):
+        return _block_mask(tree, window)
+    if implementation == BY_PATHS:
+        # The paths say who sees whom. A tensor of four dimensions is how a model is told to make no mask of its own.
+        return torch.ones((1, 1, 1, 1), dtype=torch.bool, device=device)
+    allowed = dense_mask(tree, window)
+    return torch.zeros(allowed.shape, dtype=model.dtype, device=device).masked_fill_(~allowed, torch.finfo(model.dtype).min)
+
+
+def dense_mask(tree: TreeBatch, window: int | None = None) -> torch.Tensor:
+    """(1, 1, N, N), true where the token of the row may see the token of the column."""
+    slots = torch.arange(len(tree), device=tree.tokens.device)
+    allowed = (slots[None, :] <= slots[:, None]) & (slots[:, None] < tree.ends[None, :])
+    if window is not None:
+        allowed &= tree.depths.T - tree.depths < window
+    return allowed[None, None]
+
+
+def _block_mask(tree: TreeBatch, window: int | None) -> BlockMask:
+    ends, depths, reach = tree.ends, tree.depths[0], len(tree) + 1 if window is None else window
+
+    def sees(batch: torch.Tensor, head: torch.Tensor, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
+        return (key <= query) & (query < ends[key]) & (depths[query] - depths[key] < reach)
+
+    return create_block_mask(sees, None, None, len(tree), len(tree), device=str(ends.device))

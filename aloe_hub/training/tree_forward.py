@@ -1,0 +1,76 @@
+"""One packed pass of a model over the trie of a batch, scattered back into the layout that TRL's trainers expect.
+
+TRL's trainers call `model(input_ids=…, labels=…, fused_lm_head=True)` on padded rows and get a log-probability, an entropy and
+so on for every position of every row. `add_tree_forward` answers that call, when a `TreeBatch` comes with it, from one pass
+over the trie; everything that TRL does with the answer stays TRL's.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutputWithPast
+from trl.trainer.utils import FusedCausalLMOutput
+
+from aloe_hub.training.tree_attention import BY_PATHS, tree_mask
+from aloe_hub.training.tree_batch import TreeBatch
+
+
+def add_tree_forward(model: PreTrainedModel, packs: bool = True) -> None:
+    """Let a causal LM that carries TRL's fused LM head take `tree=`; with `packs=False` it takes it and ignores it."""
+    plain = model.forward
+    if packs and model.config._attn_implementation == "sdpa":
+        model.set_attn_implementation(BY_PATHS)
+
+    @functools.wraps(type(model).forward)  # the signature that `generate` checks its arguments against
+    def forward(
+        self: PreTrainedModel,
+        *args: Any,  # noqa: ANN401 - what a model is called with
+        tree: TreeBatch | None = None,
+        fused_lm_head: bool = False,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        if tree is None or not (packs and fused_lm_head):
+            return plain(*args, fused_lm_head=fused_lm_head, **kwargs)
+        kwargs |= {"input_ids": tree.tokens, "position_ids": tree.depths, "attention_mask": tree_mask(self, tree)}
+        kwargs |= {"labels": None, "shift_labels": tree.labels, "aloe_tree": tree}
+        with _only_at(self.base_model, tree.predictors):
+            packed = plain(*args, fused_lm_head=True, **kwargs)
+        return _scattered(packed, tree)
+
+    model.forward = types.MethodType(forward, model)
+
+
+@contextmanager
+def _only_at(backbone: torch.nn.Module, slots: torch.Tensor) -> Iterator[None]:
+    """Let the backbone return the hidden states of these slots alone: the LM head is applied where something is predicted.
+
+    A slot that predicts two different tokens comes twice, so every position has one label, as TRL's fused head wants.
+    """
+
+    def select(module: torch.nn.Module, inputs: object, outputs: BaseModelOutputWithPast) -> BaseModelOutputWithPast:
+        outputs.last_hidden_state = outputs["last_hidden_state"].index_select(1, slots)
+        return outputs
+
+    hook = backbone.register_forward_hook(select)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def _scattered(packed: FusedCausalLMOutput, tree: TreeBatch) -> FusedCausalLMOutput:
+    def scattered(name: str) -> torch.Tensor | None:
+        field = getattr(packed, name)
+        return None if field is None else torch.cat([field[0], field.new_zeros(1)])[tree.gather]
+
+    return FusedCausalLMOutput(
+        **{name: scattered(name) for name in ("log_probs", "entropy", "log_sum_sq_probs", "mean_logits", "is_top1")},
+        label_mask=tree.gather < len(tree.predictors),
+    )

@@ -1,0 +1,135 @@
+"""`aloe train`: what is given by hand and by recipe, exit statuses, one line for a person, and several processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+TRAINING = Path(__file__).resolve().parents[1] / "training"
+sys.path.insert(0, str(TRAINING))  # small: a tiny model, and rows to train on
+
+from small import a_base, a_grown_run, rows_to_train_on  # noqa: E402, F401 - fixtures
+
+WEIGHTS = "adapter_model.safetensors"
+QUICK = ["--limit", "6", "--batch-size", "2", "--lr", "0.01"]
+
+
+def one_line(errors):
+    """The last thing said to the user: one line, no traceback."""
+    assert "Traceback" not in errors
+    lines = [line for line in errors.splitlines() if line.startswith("aloe: ")]
+    assert len(lines) == 1, errors
+    return lines[0]
+
+
+def report_of(run, name):
+    return json.loads((run.path / "adapters" / name / "training.json").read_text())
+
+
+def test_sft_and_then_dpo_say_where_the_adapter_is_and_what_to_try(aloe, rows, base):
+    status, output, errors = aloe("train", "sft", "--base", base, "--run", rows.path, *QUICK, "--set", "eval_share=0.2")
+    assert status == 0, errors
+    lines = output.splitlines()
+    assert lines[0].startswith(f"{rows.path}/adapters/sft: trained, 5 steps")
+    assert "on trees set aside" in lines[1]
+    sft = rows.path / "adapters/sft"
+    assert lines[2] == f"  try it: aloe evaluate --run {rows.path} --policy local:{base}+{sft}"
+    status, output, errors = aloe(
+        "train", "dpo", "--base", base, "--run", rows.path, "--adapter", sft, "--name", "mine", "--beta", 0.3, *QUICK,
+        "--lora-r", "4",
+    )  # fmt: skip
+    assert status == 2
+    assert "--adapter and r = 4" in one_line(errors)
+    status, output, errors = aloe(
+        "train", "dpo", "--base", base, "--run", rows.path, "--adapter", sft, "--name", "mine", "--beta", 0.3, *QUICK,
+        "--set", "eval_share=0.2", "--set", "loss_type=ipo", "--no-tree",
+    )  # fmt: skip
+    assert status == 0, errors
+    assert "ranking accuracy" in output
+    made = report_of(rows, "mine")
+    assert (made["options"]["beta"], made["options"]["loss_type"], made["settings"]["tree"]) == (0.3, ["ipo"], False)
+
+
+def test_a_recipe_names_base_and_options_and_what_is_given_by_hand_wins(aloe, rows, base, tmp_path):
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(
+        f'[train]\nbase = "{base}"\nlimit = 6\nbatch_size = 2\nmax_steps = 1\nlora_r = 4\n'
+        "[train.sft]\nlr = 0.5\n[train.dpo]\nbeta = 0.7\n"
+    )
+    assert aloe("train", "sft", "--recipe", recipe, "--run", rows.path, "--lr", 0.25)[0] == 0
+    made = report_of(rows, "sft")
+    assert (made["options"]["learning_rate"], made["options"]["max_steps"], made["lora"]["r"]) == (0.25, 1, 4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["sft", "--run", "{run}"], 2, "--base: name the model to train"),
+        (["sft", "--base", "{base}"], 2, "--run or --data: say which rows"),
+        (["sft", "--base", "{tmp}/nothing", "--run", "{run}"], 2, "no such folder, and no name on the Hub"),
+        (["sft", "--base", "{base}", "--run", "{tmp}/nothing"], 1, "sft.jsonl: no such file; grow the trees first"),
+        (["sft", "--base", "{base}", "--run", "{run}", "--set", "lrr=1"], 2, "unknown setting 'lrr'"),
+        (["sft", "--base", "{base}", "--run", "{run}", "--set", "beta=1"], 2, "beta is a setting of dpo alone"),
+        (["sft", "--base", "{base}", "--run", "{run}", "--beta", "1"], 2, "beta is a setting of dpo alone"),
+        (["sft", "--base", "{base}", "--run", "{run}", "--lr", "1", "--set", "lr=2"], 2, "--set lr: is given by an option"),
+        (["sft", "--base", "{base}", "--run", "{run}", "--set", "beta"], 2, "expected key=value"),
+        (["sft", "--base", "{base}", "--run", "{run}", "--push", "not a name"], 2, "--push 'not a name': not a name"),
+        (["sft", "--base", "{base}", "--run", "{run}", "--base-repo", "org/b"], 2, "--base-repo: is for --push"),
+        (["sft", "--base", "{base}", "--run", "{run}", "--push", "org/a"], 2, "--base-repo: the base {base} lies only on this"),
+        (["sft", "--base", "{base}", "--run", "{run}", "--max-length", "50"], 1, "more than --max-length 50"),
+        (["sft", "--base", "{base}", "--run", "{run}", "--name", "a/b"], 2, "--name 'a/b'"),
+        (["sft", "--base", "{base}", "--run", "{run}", "--recipe", "nope"], 2, "no such recipe"),
+        (["dpo", "--base", "{base}", "--run", "{run}", "--adapter", "{tmp}"], 1, "--adapter {tmp}: no adapter_config.json"),
+        (["dpo", "--base", "{base}", "--run", "{run}", "--limit", "0"], 2, "--limit 0: must be at least 1"),
+    ],
+    ids=lambda value: " ".join(value[-2:]) if isinstance(value, list) else None,
+)
+def test_bad_input_is_one_line_and_a_status(aloe, rows, base, tmp_path, arguments, status, message):
+    places = {"run": rows.path, "base": base, "tmp": tmp_path}
+    found, _, errors = aloe("train", *(argument.format(**places) for argument in arguments))
+    assert message.format(**places) in one_line(errors)
+    assert found == status
+    assert not (rows.path / "adapters").exists()
+
+
+@pytest.mark.parametrize("arguments", [["rlhf"], [], ["sft", "--lr", "fast"]])
+def test_wrong_usage_is_status_2(aloe, arguments):
+    assert aloe("train", *arguments)[0] == 2
+
+
+def test_ctrl_c_stops_with_130_and_resume_goes_on(rows, base):
+    command = [sys.executable, "-m", "aloe_hub.cli.app", "train", "sft", "--base", str(base), "--run", str(rows.path)]
+    command += [*QUICK, "--set", "max_steps=40", "--set", "save_steps=2"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    partial = rows.path / "adapters/sft.partial"
+    while process.poll() is None and not list(partial.glob("checkpoint-*/whole.json")):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert process.returncode == 130, errors
+    assert "the same command with --resume goes on from the last checkpoint" in errors
+    assert "Traceback" not in errors
+    done = subprocess.run([*command, "--resume"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "trained, 40 steps" in done.stdout
+
+
+def test_two_processes_give_the_parameters_of_one_with_the_same_global_batch(aloe, rows, base):
+    given = ["--base", str(base), "--run", str(rows.path), "--limit", "6", "--lr", "0.01", "--set", "eval_share=0"]
+    assert aloe("train", "dpo", *given, "--name", "one", "--batch-size", 10, "--epochs", 2)[0] == 0
+    assert report_of(rows, "one")["data"]["rows"] == 10  # so that the last batch of each process is full
+    launch = [str(Path(sys.executable).with_name("torchrun")), "--nproc_per_node", "2", "-m", "--", "aloe_hub.cli.app"]
+    command = [*launch, "train", "dpo", *given, "--name", "two", "--batch-size", "5", "--epochs", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("adapters/two: trained") == 1
+    assert report_of(rows, "two")["settings"]["processes"] == 2
+    one, two = (load_file(rows.path / "adapters" / name / WEIGHTS) for name in ("one", "two"))
+    for name, weights in one.items():
+        assert (weights - two[name]).abs().max() < 1e-5

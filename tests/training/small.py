@@ -1,0 +1,83 @@
+"""What trainings in tests start from: a tiny chat model in a folder, and a run folder with rows of the scripted world."""
+
+import json
+import shutil
+from pathlib import Path
+from random import Random
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from aloe_hub.cli.app import main
+from aloe_hub.run_folder import RunFolder
+from aloe_hub.stages.imports import import_authors
+from aloe_hub.stages.personas import Pairing
+from aloe_hub.training.settings import TrainSettings, train_settings
+from aloe_hub.world.speaking import personality_text, profile_text
+
+TEMPLATE = (
+    "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+def make_model(folder: Path, *, template: str | None = TEMPLATE, positions: int = 8192, eos: str = "<|end|>") -> Path:
+    """A Llama of two layers that anything of transformers can load; the same bytes every time."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    raw = Tokenizer(models.BPE({letter: place for place, letter in enumerate(letters)}, []))
+    raw.pre_tokenizer, raw.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=raw, eos_token=eos, pad_token="<|pad|>")
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|user|>", "<|assistant|>", "<|system|>", "<|end|>"]})
+    tokenizer.chat_template = template
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=positions,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=None,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(name="base", scope="session")
+def a_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp("models") / "base")
+
+
+@pytest.fixture(name="grown", scope="session")
+def a_grown_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with 20 trees of two turns of the scripted world. To be looked at only: `rows` is for training in."""
+    folder = RunFolder(tmp_path_factory.mktemp("grown") / "run")
+    random = Random(7)
+    texts = folder.path.with_name("texts")
+    texts.mkdir()
+    for name, text, number in (("profile", profile_text, 12), ("personality", personality_text, 8)):
+        (texts / f"{name}.jsonl").write_text("".join(json.dumps(text(random)) + "\n" for _ in range(number)))
+    import_authors(texts, folder, Pairing(pairings=2, test_profiles=2, test_personalities=2))
+    assert main(["trees", "--run", str(folder.path), "--turns", "2"]) == 0
+    return folder.path
+
+
+@pytest.fixture(name="rows")
+def rows_to_train_on(grown: Path, tmp_path: Path) -> RunFolder:
+    """A run folder of the test's own, with the rows of `grown`."""
+    run = RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    for name in ("pairs.jsonl", "sft.jsonl"):
+        shutil.copy(grown / name, run.file(name))
+    return run
+
+
+def settings(method: str, base: Path, **by_hand: object) -> TrainSettings:
+    """Few steps on few trees, each of them large enough to be seen in the weights."""
+    quick = {"base": str(base), "limit": 6, "batch_size": 2, "lr": 1e-2, "eval_share": 0.2}
+    return train_settings(method, {}, quick | by_hand)

@@ -1,0 +1,158 @@
+"""Training rows: where they come from, which are set aside, and what the tokenizer makes of them."""
+
+import json
+
+import pytest
+import tiny_trees as tiny
+from small import a_grown_run, rows_to_train_on  # noqa: F401 - fixtures
+from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
+
+from aloe_hub.errors import DataError, UsageError
+from aloe_hub.run_folder import RunFolder
+from aloe_hub.training.data import load_rows, measure, split, tree_of
+
+USER, ASSISTANT = {"role": "user", "content": "w1 w2"}, {"role": "assistant", "content": "w3"}
+PAIR = {"tree_id": "t", "turn": 0, "prompt": [USER], "chosen": [ASSISTANT], "rejected": [ASSISTANT]}
+
+
+def measured(rows, tokenizer, method="dpo", **options):
+    given = {"stops": [tokenizer.eos_token_id], "base": "base", "max_length": None, "positions": None} | options
+    return measure(rows, method, tokenizer, **given)
+
+
+def test_rows_of_a_run_are_read_whole_and_named_by_their_content(rows):
+    found, source = load_rows(rows, None, "dpo")
+    assert len(found) == len(rows.file("pairs.jsonl").read_text().splitlines()) > 20
+    assert source.to_row().keys() == {"run", "sha256"}
+    before = source.sha256
+    rows.file("pairs.jsonl").write_text(rows.file("pairs.jsonl").read_text().replace("a", "e", 1))
+    assert load_rows(rows, None, "dpo")[1].sha256 != before
+
+
+def test_a_limit_takes_whole_trees(rows):
+    every, few = load_rows(rows, None, "sft")[0], load_rows(rows, None, "sft", 3)[0]
+    assert len(set(map(tree_of, few))) == 3
+    assert few == [row for row in every if tree_of(row) in set(map(tree_of, few))]
+
+
+def test_a_run_without_rows_says_how_to_make_them(tmp_path):
+    with pytest.raises(DataError, match=r"sft.jsonl: no such file; grow the trees first: aloe trees --run"):
+        load_rows(RunFolder(tmp_path), None, "sft")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"chosen": None}, "chosen: expected messages, found None"),
+        ({"prompt": []}, r"prompt: expected messages, found \[\]"),
+        ({"prompt": "Hello"}, "prompt: expected messages, found 'Hello'"),
+        ({"rejected": [{"role": "assistant", "content": "  "}]}, "rejected: a message of the assistant without text: '  '"),
+        ({"rejected": [{"role": "assistant", "content": None}]}, "without text: None"),
+        ({"chosen": [USER]}, "chosen: expected one message of the role 'assistant'"),
+        ({"chosen": [ASSISTANT, ASSISTANT]}, "chosen: expected one message"),
+        ({"prompt": [USER, ASSISTANT]}, "prompt: ends with the role 'assistant', expected 'user'"),
+        ({"prompt": [{"role": "human", "content": "Hi"}]}, "expected a message of the role system, user, assistant"),
+    ],
+)
+def test_a_row_that_teaches_nothing_is_refused_with_its_line(tmp_path, change, message):
+    (tmp_path / "pairs.jsonl").write_text(json.dumps(PAIR) + "\n" + json.dumps(PAIR | change) + "\n")
+    with pytest.raises(DataError, match=message) as caught:
+        load_rows(RunFolder(tmp_path), None, "dpo")
+    assert "pairs.jsonl, line 2" in str(caught.value)
+
+
+def test_a_missing_column_is_named(tmp_path):
+    (tmp_path / "pairs.jsonl").write_text(json.dumps({"prompt": [USER], "chosen": [ASSISTANT]}) + "\n")
+    with pytest.raises(DataError, match="line 1: the row has no 'rejected'"):
+        load_rows(RunFolder(tmp_path), None, "dpo")
+
+
+@pytest.mark.parametrize(("trees", "share", "aside"), [(10, 0.05, 0), (10, 0.1, 1), (21, 0.01, 1), (21, 0.0, 0), (100, 0.05, 5)])
+def test_a_share_of_whole_trees_is_set_aside(trees, share, aside):
+    made = tiny.rows(trees=trees, turns=3)
+    kept, measured_on = split(made, share)
+    assert len(set(map(tree_of, measured_on))) == aside
+    assert len(measured_on) == 3 * aside
+    assert not set(map(tree_of, kept)) & set(map(tree_of, measured_on))
+    assert sorted(map(repr, kept + measured_on)) == sorted(map(repr, made))
+
+
+def test_never_is_every_tree_set_aside():
+    assert len(split(tiny.rows(trees=1), 0.9)[0]) == 3
+
+
+@pytest.mark.parametrize("template", tiny.TEMPLATES)
+def test_rows_are_as_long_as_trl_makes_them(template, tmp_path):
+    made, tokenizer = tiny.rows(trees=2, turns=4), tiny.tokenizer(template)
+    sft = [{"tree_id": row["tree_id"], "turn": row["turn"], "prompt": row["prompt"], "completion": row["chosen"]} for row in made]
+    options = {"max_length": None, "use_cpu": True, "bf16": False, "report_to": "none"}
+    seen = DPOTrainer(
+        tiny.model(), args=DPOConfig(str(tmp_path), **options), train_dataset=tiny.pairs(2, 4), processing_class=tokenizer,
+        peft_config=tiny.lora(),
+    ).train_dataset  # fmt: skip
+    wholes = [len(row["prompt_ids"]) + len(row[f"{side}_ids"]) for row in seen for side in ("chosen", "rejected")]
+    found = measured(made, tokenizer)
+    assert (found.longest, found.tokens, found.cut, found.broken) == (max(wholes), sum(wholes), 0, 0)
+    seen = SFTTrainer(
+        tiny.model(), args=SFTConfig(str(tmp_path), **options), train_dataset=tiny.completions(2, 4), processing_class=tokenizer
+    ).train_dataset
+    found = measured(sft, tokenizer, "sft")
+    assert (found.longest, found.tokens) == (max(map(len, seen["input_ids"])), sum(map(len, seen["input_ids"])))
+    # The token that ends a turn is among those that are trained.
+    assert all(tokenizer.eos_token_id in [label for label in row["labels"] if label != -100] for row in seen)
+
+
+def test_a_row_that_would_be_cut_stops_the_run_by_its_name():
+    made, tokenizer = tiny.rows(trees=2, turns=4), tiny.tokenizer()
+    longest = measured(made, tokenizer).longest
+    with pytest.raises(
+        DataError, match=rf"tree tree\d, turn 3: has {longest} tokens, more than --max-length {longest - 1}, as have 0"
+    ):
+        measured(made, tokenizer, max_length=longest - 1)
+    with pytest.raises(DataError, match=rf"more than the {longest - 1} tokens that base takes"):
+        measured(made, tokenizer, positions=longest - 1)
+    assert measured(made, tokenizer, max_length=longest, positions=longest).cut == 0
+
+
+def test_more_tokens_than_the_model_takes_are_refused():
+    with pytest.raises(UsageError, match="--max-length 100: base takes 50 tokens"):
+        measured(tiny.rows(), tiny.tokenizer(), max_length=100, positions=50)
+
+
+def test_with_leave_rows_are_cut_and_counted_as_trl_does_it(tmp_path):
+    made, tokenizer = tiny.rows(trees=3, turns=4), tiny.tokenizer()
+    found = measured(made, tokenizer, max_length=44, allow_truncation=True)
+    options = {"max_length": 44, "use_cpu": True, "bf16": False, "report_to": "none"}
+    left = DPOTrainer(
+        tiny.model(), args=DPOConfig(str(tmp_path), **options), train_dataset=tiny.pairs(3, 4), processing_class=tokenizer,
+        peft_config=tiny.lora(),
+    ).train_dataset  # fmt: skip
+    assert 0 < found.dropped == len(made) - len(left) < found.cut
+    assert found.longest == 44
+
+
+def test_prompts_that_all_fill_the_length_leave_nothing_to_train_on():
+    with pytest.raises(DataError, match="every prompt alone fills it"):
+        measured(tiny.rows(), tiny.tokenizer(), max_length=3, allow_truncation=True)
+
+
+def test_a_template_that_ends_no_reply_is_refused(tmp_path):
+    tokenizer = tiny.tokenizer()
+    tokenizer.chat_template = tokenizer.chat_template.replace("<|eot_id|>", "{% if not loop.last %}<|eot_id|>{% endif %}")
+    with pytest.raises(DataError, match="would never learn to stop: its chat template ends a reply with"):
+        measured(tiny.rows(), tokenizer)
+
+
+def test_a_template_that_refuses_a_conversation_names_the_row():
+    tokenizer = tiny.tokenizer()
+    tokenizer.chat_template = "{{ raise_exception('roles must alternate') }}"
+    with pytest.raises(DataError, match=r"tree tree0, turn 0: the chat template of base refuses .*roles must alternate"):
+        measured(tiny.rows(), tokenizer)
+
+
+def test_a_prompt_that_is_not_how_its_whole_begins_is_counted():
+    tokenizer = tiny.tokenizer()
+    tokenizer.chat_template = tokenizer.chat_template.replace(
+        "assistant<|end_header_id|>\n\n{% endif", "assistant<think>{% endif"
+    )
+    assert measured(tiny.rows(trees=1, turns=2), tokenizer).broken == 4  # two pairs, chosen and rejected

@@ -1,0 +1,92 @@
+"""Training from `org/aloe-prefs` on a Hub, pushing, and loading the adapter by its name, with the real clients."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftModel
+from small import a_base, a_grown_run  # noqa: F401 - fixtures
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "local_hub"))  # hub_tools: users, and a look at the Hub's files
+
+from hub_tools import OWNER, USERS, whole  # noqa: E402
+
+from aloe_hub.local_hub.process import client_environment, running  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def looped(tmp_path_factory, base, grown):
+    """What the commands said, the run folder they trained in, and a way to run another client at the same Hub."""
+    folder = tmp_path_factory.mktemp("looped")
+    with running(folder / "hub", users=USERS) as hub:
+
+        def client(script, *arguments):
+            environment = client_environment(hub, os.environ) | {"HF_HOME": str(folder / f"home-{script}"), "HF_TOKEN": OWNER}
+            environment |= {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+            command = [sys.executable, str(HERE / "clients" / script), *map(str, arguments)]
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        said = json.loads(client("train_from_hub.py", base, grown, folder / "run").splitlines()[-1])
+        yield said, folder / "run", client
+    whole(folder / "hub")
+
+
+def test_adapters_are_trained_from_a_dataset_and_pushed(looped):
+    said, run, _ = looped
+    assert [said[name]["status"] for name in ("publish", "sft", "dpo")] == [0, 0, 0], said
+    sft, dpo = (json.loads((run / f"adapters/{name}/training.json").read_text()) for name in ("sft", "dpo"))
+    assert sft["data"]["dataset"] == dpo["data"]["dataset"] == "org/aloe-prefs"
+    assert sft["data"]["revision"] == dpo["data"]["revision"]
+    for commit in (sft["data"]["revision"], sft["base"]["revision"], dpo["adapter"]["revision"]):
+        assert len(commit) == 40
+    assert dpo["adapter"]["model"] == "org/adapter-sft"
+    assert dpo["report"]["log"][0]["rewards/margins"] == 0
+    assert json.loads((run / "adapters/sft/adapter_config.json").read_text())["revision"] == sft["base"]["revision"]
+
+
+def test_the_pushed_adapter_is_loaded_by_its_name_in_another_process(looped, base):
+    _, run, client = looped
+    folder = run / "adapters/dpo"
+    prompt = AutoTokenizer.from_pretrained(folder).apply_chat_template(
+        [{"role": "user", "content": "Hello"}], add_generation_prompt=True, return_tensors="pt", return_dict=True
+    )
+    here = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), folder)
+    with torch.no_grad():
+        logits = here(**prompt).logits.double().sum().item()
+    assert float(client("load_adapter.py", "org/adapter-dpo").splitlines()[-1]) == pytest.approx(logits, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "message"),
+    [
+        ("unknown", 1, "--data org/nothing: http://127.0.0.1"),
+        ("revision", 1, "--data org/aloe-prefs@nothing: org/aloe-prefs has no revision 'nothing'"),
+        ("columns", 1, "--data org/texts: config 'sft' has no column prompt, completion; it has text"),
+        ("config", 1, "--data org/texts: no config 'pairs' with a split 'train' in it"),
+        ("name", 2, "--data 'a//b': not a name that the Hub takes"),
+        ("base", 1, "org/nothing: no such folder, and http://127.0.0.1"),
+    ],
+)
+def test_what_the_hub_does_not_have_is_one_line(looped, name, status, message):
+    said = looped[0][name]
+    assert said["status"] == status
+    assert len(said["errors"]) == 1
+    assert message in said["errors"][0]
+
+
+def test_a_refused_push_keeps_the_adapter_and_the_same_command_pushes_it(looped):
+    said, run, _ = looped
+    assert said["refused"]["status"] == 1
+    [error] = said["refused"]["errors"]
+    assert f"aloe publish adapter --adapter {run}/adapters/kept --repo org/adapter-kept" in error
+    assert (run / "adapters/kept/training.json").exists()
+    assert said["pushed"]["status"] == 0
+    assert any("was trained already" in line for line in said["pushed"]["lines"])
