@@ -34,7 +34,19 @@ ALLOWED = {
     "local_hub": set(),
     "cli": {"stages", "training", "report", "recipe", "run_folder", "hub", "local_hub"},
 }
-HEAVY = {"torch", "transformers", "datasets", "gradio", "sentence_transformers", "evaluate", "matplotlib", "jinja2", "numpy", "trl", "peft"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "datasets",
+    "gradio",
+    "sentence_transformers",
+    "evaluate",
+    "matplotlib",
+    "jinja2",
+    "numpy",
+    "trl",
+    "peft",
+}
 
 
 def room_of(path: Path) -> str:
@@ -76,7 +88,10 @@ def test_only_the_scripted_chat_knows_the_world():
     assert [path.name for path in chats] == ["scripted.py"]
 
 
-@pytest.mark.parametrize("module", ["aloe_hub", "aloe_hub.cli.app", "aloe_hub.chat.scripted", "aloe_hub.stages.trees", "aloe_hub.loading", "aloe_hub.training"])
+@pytest.mark.parametrize(
+    "module",
+    ["aloe_hub", "aloe_hub.cli.app", "aloe_hub.chat.scripted", "aloe_hub.stages.trees", "aloe_hub.loading", "aloe_hub.training"],
+)
 def test_importing_loads_nothing_heavy(module):
     code = f"import sys, {module}; print(sorted({HEAVY!r} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

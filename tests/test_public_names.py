@@ -35,8 +35,8 @@ OPTIONS = {
     "accept-failures retry-failed",
     "merge": "run",
     "evaluate": "run policy recipe model user judge turns split limit temperature seed concurrency push-results personas-repo",
-    "train": "method base data run adapter name recipe push base-repo private resume report-to tree full allow-truncation seed limit "
-    "lr epochs batch-size beta max-length lora-r lora-alpha lora-targets lora-dropout set",
+    "train": "method base data run adapter name recipe push base-repo private resume report-to tree full allow-truncation seed "
+    "limit lr epochs batch-size beta max-length lora-r lora-alpha lora-targets lora-dropout set",
     "report": "json html",
     "publish": "what repo run adapter base-repo merge private license tag dry-run install",
     "demo": "run recipe seed",
