@@ -8,6 +8,8 @@ from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from aloe_hub.training import TreeDPOTrainer, TreeSFTTrainer
 
+collect_ignore = ["clients"]  # scripts, no tests
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _quietly_on_one_thread():
