@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from pathlib import Path
 from random import Random
 
@@ -19,6 +20,9 @@ from aloe_hub.world.speaking import personality_text, profile_text
 settings.register_profile("same", deadline=None, derandomize=True)
 settings.register_profile("search", deadline=None, max_examples=300)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
+# A job in the background of a shell is started with Ctrl-C ignored, and so would be what the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 AUTHORS = Path(__file__).resolve().parents[2] / "shared/data/aloe-original"
 

@@ -224,15 +224,7 @@ def test_a_task_group_that_fails_ends_and_the_next_loop_works(endless):
         assert together(endless, [request()])
 
 
-@pytest.fixture
-def heard():
-    """SIGINT as in a terminal: a job in the background of a shell is started with it ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-def test_ctrl_c_ends_what_is_being_said(endless, heard):
+def test_ctrl_c_ends_what_is_being_said(endless):
     async def interrupted():
         asyncio.get_running_loop().call_later(0.1, signal.raise_signal, signal.SIGINT)
         await endless.complete(request(sampling=FOREVER))
