@@ -3,9 +3,9 @@
     python bench/training.py [dpo|sft ...] [TURNS ...] [all]     by default both, at 5, 10 and 20 turns
 
 A Llama of 13.7M parameters with random weights, LoRA on every linear layer, float32, one thread; about 40 tokens a user message
-and 60 a reply. TRL at batch 1 is the fair opponent on a CPU: the least padding. At batch 10 it is slower, and at 20 turns so slow
-that only `all` waits for it. Every figure is of a process of its own, the
-opponents in turn, the best of several rounds; memory is the peak above what model and data hold. The losses must agree.
+and 60 a reply. TRL at batch 1 is the fair opponent on a CPU: the least padding. At batch 10 it is far behind, and at 20 turns so
+far that only `all` waits for it. Every figure comes from a process of its own, the opponents in turn, the best of some rounds;
+memory is the peak above what model and data hold. The losses must agree.
 """
 
 import logging
@@ -39,10 +39,9 @@ ROUNDS = {5: 3, 10: 2}  # one of more turns
 def main() -> None:
     kinds = [kind for kind in ("dpo", "sft") if kind in sys.argv[1:]] or ["dpo", "sft"]
     lengths = [int(argument) for argument in sys.argv[1:] if argument.isdigit()] or [5, 10, 20]
-    print(
-        f"{'one tree':21}  {'TRL, batch 1':>16}  {'TRL, batch 10':>16}  {'in one pass':>16}   times as fast as TRL,   times fewer"
-    )
-    print("kind   turns   tokens" + "    seconds     MB" * 3 + "   batch 1  batch 10          tokens")
+    print("one tree               " + "".join(f"{who:>16}  " for who in ("TRL, batch 1", "TRL, batch 10", "in one pass")), end="")
+    print(" times as fast as TRL   times fewer")
+    print("kind   turns   tokens" + "    seconds     MB" * 3 + "   batch 1  batch 10        tokens")
     for kind in kinds:
         for turns in lengths:
             _compare(kind, turns)
@@ -51,8 +50,8 @@ def main() -> None:
 def _compare(kind: str, turns: int) -> None:
     best: dict[str, tuple[float, float]] = {}
     losses = {}
-    for turn in range(ROUNDS.get(turns, 1)):
-        once = ["batch 10"] if turn == 0 and (turns <= 10 or "all" in sys.argv) else []
+    for number in range(ROUNDS.get(turns, 1)):
+        once = ["batch 10"] if number == 0 and (turns <= 10 or "all" in sys.argv) else []
         for who in ["batch 1", *once, "tree"]:
             with multiprocessing.get_context("fork").Pool(1) as alone:
                 seconds, megabytes, losses[who], tokens = alone.apply(measured, (kind, turns, who))
@@ -67,13 +66,14 @@ def _compare(kind: str, turns: int) -> None:
 def measured(kind: str, turns: int, who: str) -> tuple[float, float, float, tuple[int, int]]:
     """Seconds, peak MB, loss, and (distinct, exploded) tokens of one tree.
 
-    Memory is the peak of the first pass over the largest batch. Seconds are of a pass after it, as in the middle of a training;
-    batch 10 is so far behind that one pass is both.
+    Memory is the peak of a first pass over the largest batch. Seconds are of a pass after it, as in the middle of a training; for
+    batch 10, which is so far behind, one pass is both.
     """
     torch.set_num_threads(1)
     trainer = made(kind, turns, who)
     trainer.model.train()
-    trainer._trusted.append(trainer.model) if who == "tree" else None  # its check comes once a training, not once a tree
+    if who == "tree":
+        trainer._trusted.append(trainer.model)  # the check of the first batch comes once a training, not once a tree
     batches = [trainer._prepare_inputs(batch) for batch in trainer.get_train_dataloader()]
     tokens = sum(len(batch["tree"]) for batch in batches if "tree" in batch)
     exploded = sum(int(batch["attention_mask"].sum()) for batch in batches)

@@ -22,15 +22,12 @@ from transformers import PreTrainedModel, Trainer
 from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.sft_trainer import SFTTrainer
 
-from aloe_hub.training.tree_batch import IGNORED, TreeBatch, TreeCollator
-from aloe_hub.training.tree_exact import adapter_obstacle, dropouts, model_obstacle
+from aloe_hub.training.tree_batch import TreeCollator
+from aloe_hub.training.tree_exact import adapter_obstacle, difference, dropouts, model_obstacle, tolerance
 from aloe_hub.training.tree_forward import add_tree_forward
 from aloe_hub.training.tree_sampler import TellEpoch, TreeSampler, trees_of
 
 log = logging.getLogger("aloe_hub")
-
-# How far apart a token's log-probabilities may lie, on average over the checked rows: rounding, and no more.
-_TOLERANCE, _TOLERANCES = 1e-4, {torch.float16: 2e-2, torch.bfloat16: 1e-1}
 
 
 class _OnePass(Trainer):
@@ -111,7 +108,8 @@ class _OnePass(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:  # noqa: ANN401 - the loss, or it and the outputs
-        self._check(self.model, inputs)
+        for each in self._models():
+            self._check(each, inputs)
         tree = inputs.get("tree")
         result = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         if self._counts and self.model.training:
@@ -123,55 +121,31 @@ class _OnePass(Trainer):
                 self._metrics["train"][name] = [count]
         return result
 
+    def _models(self) -> list[nn.Module]:
+        return [self.model]
+
     def _check(self, model: nn.Module, inputs: dict[str, Any]) -> None:
-        """Before a model's first packed pass: is it what a plain pass is? If not, train as TRL, beginning with these `inputs`."""
-        if self._packs and "tree" in inputs and not any(model is trusted for trusted in self._trusted):
-            self._trusted.append(model)
-            apart, tolerance = self._apart(model, inputs)
-            if not apart <= tolerance:
+        """Before a model's first packed pass: is it what a plain pass is? If not, train as TRL, beginning with these `inputs`.
+
+        All processes look at their own batch, and all go plain if one must.
+        """
+        if self._packs and not any(model is trusted for trusted in self._trusted):
+            with self.accelerator.autocast():
+                mine = difference(model, inputs) if "tree" in inputs else -1.0
+                rounding = tolerance(self._causal_lm().dtype, self.accelerator.device)
+            apart = self.accelerator.gather(torch.tensor([mine], device=self.accelerator.device)).max().item()
+            if apart >= 0:
+                self._trusted.append(model)
+            if apart > rounding:
                 self._go_plain(
                     f"in the first batch, one pass and a plain pass differ by {apart:.2g} in a token's log-probability "
-                    f"(rounding explains {tolerance:.0g})"
+                    f"(rounding explains {rounding:.0g})"
                 )
         if not self._packs:
             inputs.pop("tree", None)
         elif "tree" not in inputs and not self._warned:
             self._warned = True
             self._say("processes a batch row by row: it has no label, is not padded on the right, or has columns of its own")
-
-    @torch.no_grad()
-    def _apart(self, model: nn.Module, inputs: dict[str, Any]) -> tuple[float, float]:
-        """The mean difference of a token's log-probability over the rows that are checked, and how much of it may be rounding."""
-        ids, mask = inputs["input_ids"], inputs["attention_mask"]
-        labels = inputs["labels"] if "labels" in inputs else ids.masked_fill(inputs["completion_mask"] == 0, IGNORED)
-        rows = self._rows_to_check(_longest_beside_the_trunk(inputs["tree"], mask), len(ids))
-        was_training = model.training
-        model.eval()  # no dropout, and no random number drawn
-        try:
-            with self.accelerator.autocast():
-                options = {"use_cache": False, "fused_lm_head": True}
-                plain = model(input_ids=ids[rows], attention_mask=mask[rows], labels=labels[rows], **options)
-                packed = model(input_ids=ids, attention_mask=mask, labels=labels, tree=inputs["tree"], **options)
-                kind = ids.device.type
-                computed_in = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else self._causal_lm().dtype
-        finally:
-            model.train(was_training)
-        apart = (plain.log_probs - packed.log_probs[rows])[labels[rows, 1:] != IGNORED].abs().mean().item()
-        # A GPU may multiply float32 as TF32, whose digits are float16's.
-        return apart, _TOLERANCES.get(
-            torch.float16 if (kind, computed_in) == ("cuda", torch.float32) else computed_in, _TOLERANCE
-        )
-
-    def _rows_to_check(self, row: int, count: int) -> list[int]:
-        return [row]
-
-
-def _longest_beside_the_trunk(tree: TreeBatch, mask: torch.Tensor) -> int:
-    """The row to check. The trie's first row would tell nothing: it lies there as it does in a pass of its own."""
-    n, places = len(tree.predictors), torch.arange(tree.gather.shape[1], device=mask.device)
-    slots = tree.predictors[tree.gather.clamp(max=n - 1)]
-    moved = ((slots != places) & (tree.gather < n)).any(dim=1)
-    return int((mask.sum(dim=1) + moved * mask.shape[1]).argmax())
 
 
 class TreeDPOTrainer(_OnePass, DPOTrainer):
@@ -196,16 +170,8 @@ class TreeDPOTrainer(_OnePass, DPOTrainer):
             return f"dropout is on ({on[0]}), and a pair would share it"
         return reason
 
-    def compute_loss(
-        self,
-        model: nn.Module,
-        inputs: dict[str, Any],
-        return_outputs: bool = False,
-        num_items_in_batch: torch.Tensor | int | None = None,
-    ) -> Any:  # noqa: ANN401 - the loss, or it and the outputs
-        if self.ref_model is not None:
-            self._check(self.ref_model, inputs)
-        return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+    def _models(self) -> list[nn.Module]:
+        return [self.model] if self.ref_model is None else [self.model, self.ref_model]
 
     def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
         self._get_ready()  # TRL calls this while it is being set up
@@ -214,10 +180,6 @@ class TreeDPOTrainer(_OnePass, DPOTrainer):
     def compute_ref_log_probs(self, model: nn.Module, inputs: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
         self._check(model, inputs)
         return super().compute_ref_log_probs(model, inputs)  # type: ignore[no-any-return, no-untyped-call]
-
-    def _rows_to_check(self, row: int, count: int) -> list[int]:
-        pair = row % (count // 2)  # the first half of the batch is chosen, the second rejected
-        return [pair, pair + count // 2]
 
 
 class TreeSFTTrainer(_OnePass, SFTTrainer):

@@ -90,7 +90,7 @@ def pack(batch: Mapping[str, Any]) -> TreeBatch | None:
     lengths = mask.sum(axis=1)
     if (mask != (np.arange(mask.shape[1]) < lengths[:, None])).any():
         return None
-    labels = batch["labels"].numpy() if "labels" in batch else np.where(batch["completion_mask"].numpy() == 0, IGNORED, ids)
+    labels = labels_of(batch).numpy()
     labelled = labels[:, 1:] != IGNORED
     if not labelled.any():
         return None
@@ -118,6 +118,13 @@ def pack(batch: Mapping[str, Any]) -> TreeBatch | None:
         gather=torch.from_numpy(gather),
         exploded=int(lengths.sum()),
     )
+
+
+def labels_of(batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """The labels of a batch, in TRL's own layout: SFT's batches bring them, DPO's say where the completions are."""
+    if "labels" in batch:
+        return batch["labels"]
+    return batch["input_ids"].masked_fill(batch["completion_mask"] == 0, IGNORED)
 
 
 @dataclass(slots=True, eq=False)

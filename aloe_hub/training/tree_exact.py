@@ -1,17 +1,21 @@
-"""When one pass over a tree is exact, and when it cannot be.
+"""When one pass over a tree is exact, and when it cannot be: what is known of models and adapters, and a check on a batch.
 
-Each function answers with the reason why not, in words that can stand behind "trains as plain DPOTrainer: ", or with None.
+The obstacles are words that can stand behind "trains as plain TRL: ", or None.
 """
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
+from typing import Any
 
+import torch
 from peft import PeftModel
 from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from aloe_hub.training.tree_attention import BY_PATHS
+from aloe_hub.training.tree_batch import IGNORED, TreeBatch, labels_of
 
 # Adapters that change a layer's weights and nothing else. Others add tokens, or look at the whole row.
 _ADAPTERS = {"LORA", "LOHA", "LOKR", "IA3", "VERA", "OFT", "BOFT"}
@@ -69,3 +73,42 @@ def dropouts(model: nn.Module) -> list[str]:
         for name, module in model.named_modules()
         if isinstance(p := getattr(module, "attention_dropout", 0), int | float) and p > 0
     ]
+
+
+@torch.no_grad()
+def difference(model: nn.Module, inputs: Mapping[str, Any]) -> float:
+    """How far one pass over the batch's tree lies from a plain pass over a row of it (DPO: a pair), in a token's log-probability.
+
+    A mean over the row's tokens; infinite where one is not a number.
+    """
+    ids, mask, labels, tree = inputs["input_ids"], inputs["attention_mask"], labels_of(inputs), inputs["tree"]
+    row = _longest_beside_the_trunk(tree, mask)
+    pairs = len(ids) // 2
+    rows = [row % pairs, row % pairs + pairs] if "completion_mask" in inputs else [row]  # first all chosen, then all rejected
+    options = {"use_cache": False, "fused_lm_head": True}
+    was_training = model.training
+    model.eval()  # no dropout, and no random number drawn
+    try:
+        plain = model(input_ids=ids[rows], attention_mask=mask[rows], labels=labels[rows], **options)
+        packed = model(input_ids=ids, attention_mask=mask, labels=labels, tree=tree, **options)
+    finally:
+        model.train(was_training)
+    apart = (plain.log_probs - packed.log_probs[rows])[labels[rows, 1:] != IGNORED].abs().mean()
+    return float(apart.nan_to_num(nan=float("inf")))
+
+
+def _longest_beside_the_trunk(tree: TreeBatch, mask: torch.Tensor) -> int:
+    """The row to check. The trie's first row would tell nothing: it lies there as it does in a pass of its own."""
+    n, places = len(tree.predictors), torch.arange(tree.gather.shape[1], device=mask.device)
+    labelled = tree.gather < n
+    moved = labelled & (tree.predictors[tree.gather.clamp(max=n - 1)] != places)
+    return int((mask.sum(dim=1) * labelled.any(dim=1) + mask.shape[1] * moved.any(dim=1)).argmax())
+
+
+def tolerance(dtype: torch.dtype, device: torch.device) -> float:
+    """The `difference` that rounding explains, by what the model computes in."""
+    if torch.is_autocast_enabled(device.type):
+        dtype = torch.get_autocast_dtype(device.type)
+    if (device.type, dtype) == ("cuda", torch.float32):
+        dtype = torch.float16  # a GPU may multiply as TF32, which has float16's digits
+    return {torch.float16: 2e-2, torch.bfloat16: 1e-1}.get(dtype, 1e-4)
