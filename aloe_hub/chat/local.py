@@ -8,6 +8,7 @@ one batch again, the same one in every run.
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,6 +79,9 @@ class Local:
         self._model = model
         self._tokenizer = tokenizer
         self._ends = _ends(model, tokenizer)
+        # As `generate` would: a model may say how long its replies are, and does not ramble on when it has lost its way.
+        generation = model.generation_config
+        self._longest_reply: int = (generation.max_new_tokens if generation else None) or sys.maxsize
         self._longest: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         if remembered is None:  # a GPU reads a prompt quickly, and its memory is better spent on larger batches
             remembered = REMEMBERED if model.device.type == "cpu" else 0
@@ -187,7 +191,7 @@ class Local:
         return [*self._answers(batch[:half], stop), *self._answers(batch[half:], stop)]
 
     def _asked(self, waiting: _Waiting, stop: threading.Event) -> Asked:
-        most = waiting.request.sampling.max_tokens
+        most = min(waiting.request.sampling.max_tokens, self._longest_reply)
         if self._longest is not None:
             most = min(most, self._longest - len(waiting.prompt))
         given_up = lambda: stop.is_set() or waiting.reply.cancelled()  # noqa: E731

@@ -386,3 +386,10 @@ def test_a_judge_that_cannot_be_read_leaves_scores_missing(run, base):
     assert evaluate_all(run, ["scripted:plain"], BenchmarkSettings(judge=f"local:{base}", turns=1, limit=2)) == 0
     (scores,) = run.file("scores").iterdir()
     assert [row["scores"] for row in read_rows(scores, dict)] == [[None], [None]]
+
+
+def test_a_model_that_says_how_long_its_replies_are_at_most_is_heard(tmp_path):
+    folder = tiny.save_model(tmp_path / "short")
+    (folder / "generation_config.json").write_text(json.dumps({"max_new_tokens": 3, "eos_token_id": 400}))
+    longer, shorter = (request(sampling=Sampling(0.0, 1.0, most)) for most in (9, 2))
+    assert [len(text) for text in together(open_chat(f"local:{folder}"), [longer, shorter])] == [3, 2]  # a letter a token
