@@ -23,9 +23,11 @@ def read_back(run: Path, org: str) -> list[str]:
     """
     import evaluate
     from datasets import load_dataset
+    from evaluate.utils.logging import disable_progress_bar
 
     from aloe_hub.scoring import score
 
+    disable_progress_bar()  # of the metric's script
     said = []
     for config in ("pairs", "sft", "trees"):
         loaded = load_dataset(f"{org}/aloe-prefs", config, split="train")
