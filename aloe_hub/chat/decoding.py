@@ -1,7 +1,7 @@
 """Prompts → replies, as one left-padded batch: every row with its own temperature, top_p, length and seed.
 
 transformers' `generate` has one setting and one seed for a batch; here what a row says does not depend on who else is in the
-batch, beyond the rounding of floats. Only the request's own settings count, not those in the model's generation config.
+batch, beyond the rounding of floats. How a token is drawn is the request's own business, not the model's generation config's.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"aloe: {_one_line(error)}", file=sys.stderr)
         return error.exit_status if isinstance(error, AloeError) else 1
     if status == INTERRUPTED:
-        print("aloe: interrupted; run the same command again to go on where it was (train: with --resume)", file=sys.stderr)
+        print("aloe: interrupted; run the same command again to go on where it was", file=sys.stderr)
     return status
 
 

@@ -6,7 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +20,7 @@ from aloe_hub.errors import AloeError
 
 RECIPE = "demo"
 ORG = "demo"
+INTERRUPTED = 130
 BASE = f"{ORG}/aloe-pocket"
 ADAPTERS = {method: f"{BASE}-{method}" for method in ("sft", "dpo")}
 POLICIES = [f"local:{BASE}", *(f"local:{BASE}+{adapter}" for adapter in ADAPTERS.values())]
@@ -43,7 +46,8 @@ def demo(
     data.trees(run, recipe=recipe, seed=seed)
     seeded = [] if seed is None else ["--seed", str(seed)]
     at_run, by_recipe = ["--run", str(run)], ["--recipe", recipe, *seeded]
-    with _Hub(hub) as aloe:
+    with _python_at(hub) as python:
+        aloe = partial(python, "-m", "aloe_hub.cli.app")
         out.rule("publish to a Hub on this machine: personas, preference data, metric, base model")
         aloe("publish", "personas", *at_run, "--repo", f"{ORG}/aloe-personas")
         aloe("publish", "prefs", *at_run, "--repo", f"{ORG}/aloe-prefs")
@@ -60,45 +64,29 @@ def demo(
         out.rule("the curves into the cards; load everything back")
         for method, repo in ADAPTERS.items():
             aloe("publish", "adapter", "--adapter", str(run / "adapters" / method), *at_run, "--repo", repo)
-        aloe.python("-m", "aloe_hub.hub.read_back", str(run), ORG)
+        python("-m", "aloe_hub.hub.read_back", str(run), ORG)
     out.rule("report")
     benchmark.report([run])
     _say_how(run, hub, recipe)
 
 
-class _Hub:
-    """A local Hub, and commands that talk to it: in processes of their own, since clients choose their Hub when imported."""
+@contextmanager
+def _python_at(directory: Path) -> Iterator[Callable[..., None]]:
+    """A local Hub, and Python that talks to it: in processes of its own, since clients choose their Hub when imported."""
+    from aloe_hub.local_hub.process import client_environment, running
 
-    def __init__(self, directory: Path) -> None:
-        from aloe_hub.local_hub.process import running
+    with running(directory) as hub:
+        environment = client_environment(hub, os.environ) | QUIET
 
-        self._running = running(directory)
-        self._environment: Mapping[str, str] = {}
+        def python(*arguments: str) -> None:
+            sys.stdout.flush()
+            done = subprocess.run([sys.executable, *arguments], env=environment, check=False)
+            if done.returncode == INTERRUPTED:
+                raise KeyboardInterrupt
+            if done.returncode:
+                raise AloeError(f"the step {' '.join(arguments[2:])} failed; run the demo again to go on from there")
 
-    def __enter__(self) -> _Hub:
-        from aloe_hub.local_hub.process import client_environment
-
-        self._environment = client_environment(self._running.__enter__(), os.environ) | QUIET
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._running.__exit__(None, None, None)
-
-    def __call__(self, *command: str) -> None:
-        """Run `aloe COMMAND`.
-
-        Raises:
-            AloeError: it failed, and has said why.
-        """
-        self.python("-m", "aloe_hub.cli.app", *command)
-
-    def python(self, *arguments: str) -> None:
-        sys.stdout.flush()
-        done = subprocess.run([sys.executable, *arguments], env=self._environment, check=False)
-        if done.returncode == 130:
-            raise KeyboardInterrupt
-        if done.returncode:
-            raise AloeError(f"the step {' '.join(arguments[2:])} failed; run the demo again to go on from there")
+        yield python
 
 
 def _say_how(run: Path, hub: Path, recipe: str) -> None:
