@@ -5,7 +5,9 @@
     ├── DataError             a file or a row that cannot be used: names the file and the line
     ├── SettingsDiffer        a run folder that was made with other settings
     ├── ParseError            a model's answer that cannot be read; carries the answer
-    └── ChatError             a call to a model that failed for good
+    ├── ChatError             a call to a model that failed for good
+    │   └── TransientError        … this time; asked again it may succeed
+    └── RunStopped            nothing more can be done now; what is journalled stays, the same command goes on
 
 The command line prints any of them as one line and exits; a traceback is shown only with `--debug`.
 """
@@ -41,6 +43,23 @@ class ParseError(AloeError):
 
 class ChatError(AloeError):
     """A call to a model that failed for good."""
+
+
+class TransientError(ChatError):
+    """A call that failed for a reason that may pass: too many requests, a fault of the server or of the line.
+
+    retry_after: the seconds that the server asked to be left alone, if it did.
+    maybe_billed: whether the server may have answered, and charged for an answer that never came.
+    """
+
+    def __init__(self, text: str, *, retry_after: float | None = None, maybe_billed: bool = False) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+        self.maybe_billed = maybe_billed
+
+
+class RunStopped(AloeError):
+    """Nothing more can be done now: every call fails, or the budget is spent. The same command goes on later."""
 
 
 def _shortened(text: str, limit: int = 200) -> str:
