@@ -6,7 +6,8 @@
     ├── SettingsDiffer        a run folder that was made with other settings
     ├── ParseError            a model's answer that cannot be read; carries the answer
     ├── ChatError             a call to a model that failed for good
-    │   └── TransientError        … this time; asked again it may succeed
+    │   ├── TransientError        … this time; asked again it may succeed
+    │   └── Refused               … and so will every other: the server knows neither the key nor the model
     └── RunStopped            nothing more can be done now; what is journalled stays, the same command goes on
 
 The command line prints any of them as one line and exits; a traceback is shown only with `--debug`.
@@ -56,6 +57,10 @@ class TransientError(ChatError):
         super().__init__(text)
         self.retry_after = retry_after
         self.maybe_billed = maybe_billed
+
+
+class Refused(ChatError):
+    """The server does not accept the key, or does not know the model."""
 
 
 class RunStopped(AloeError):

@@ -26,13 +26,13 @@ ALLOWED = {
     "seeds": set(),
     "loading": {"shipped"},
     "world": {"prompts"},
-    "chat": {"world", "prompts", "loading"},
+    "chat": {"world", "prompts", "loading", "jsonl"},
     "stages": {"chat", "world", "prompts", "parsing", "rows", "jsonl", "journal", "run_folder", "scoring"},
     "report": {"rows", "scoring", "jsonl", "journal", "run_folder"},
     "training": {"rows", "scoring", "jsonl", "journal", "run_folder", "loading"},
     "hub": {"rows", "scoring", "jsonl", "journal", "run_folder", "report", "shipped", "loading"},
     "local_hub": set(),
-    "cli": {"stages", "training", "report", "recipe", "run_folder", "hub", "local_hub"},
+    "cli": {"chat", "stages", "training", "report", "recipe", "run_folder", "hub", "local_hub"},
 }
 HEAVY = {
     "torch",

@@ -12,7 +12,10 @@ PYTHON = {
     "aloe_hub.types": [
         "Persona", "PoolText", "Message", "Reply", "Verdict", "Exchange", "Tree", "Turn", "Transcript", "digest", "call_seed",
     ],
-    "aloe_hub.errors": ["AloeError", "UsageError", "DataError", "SettingsDiffer", "ParseError", "ChatError"],
+    "aloe_hub.errors": [
+        "AloeError", "UsageError", "DataError", "SettingsDiffer", "ParseError", "ChatError", "TransientError", "Refused",
+        "RunStopped",
+    ],
     "aloe_hub.rows": ["pairs", "sft"],
     "aloe_hub.scoring": ["score", "curve", "compare"],
     "aloe_hub.parsing": ["message", "score", "verdict", "inferred", "numbered"],
@@ -23,18 +26,22 @@ PYTHON = {
     "aloe_hub.hub.models": ["publish_adapter", "publish_pocket"],
     "aloe_hub.hub.results": ["push_results"],
     "aloe_hub.chat": ["open_chat"],
-    "aloe_hub.chat.base": ["Chat", "ChatRequest", "ChatReply", "Sampling"],
+    "aloe_hub.chat.base": ["Chat", "Streaming", "ChatRequest", "ChatReply", "Sampling"],
+    "aloe_hub.chat.traffic": ["Traffic", "Limits"],
+    "aloe_hub.chat.ledger": ["Ledger", "Price", "read_prices"],
     "aloe_hub.report": ["read_runs", "print_report", "to_json", "write_html"],
 }  # fmt: skip
 
+CALLS = "requests-per-minute tokens-per-minute timeout attempts prices budget"
 OPTIONS = {
     "personas": "run recipe model profiles personalities embedder profile-threshold personality-threshold pairings "
-    "test-profiles test-personalities seed",
+    "test-profiles test-personalities seed " + CALLS,
     "import": "run pairings test-profiles test-personalities seed",
     "trees": "run recipe model user inferrer tailored plain judge policy turns split limit temperature seed shard concurrency "
-    "accept-failures retry-failed",
+    "accept-failures retry-failed dry-run sample " + CALLS,
     "merge": "run",
-    "evaluate": "run policy recipe model user judge turns split limit temperature seed concurrency push-results personas-repo",
+    "evaluate": "run policy recipe model user judge turns split limit temperature seed concurrency push-results personas-repo "
+    + CALLS,
     "train": "method base data run adapter name recipe push base-repo private resume report-to tree full allow-truncation seed "
     "limit lr epochs batch-size beta max-length lora-r lora-alpha lora-targets lora-dropout set",
     "report": "json html",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aloe_hub.cli import options
+from aloe_hub.cli import calls, options
 from aloe_hub.cli.options import bars, err, out
 from aloe_hub.errors import UsageError
 
@@ -33,6 +33,12 @@ def evaluate(
     temperature: options.Temperature = None,
     seed: options.Seed = None,
     concurrency: options.Concurrency = 32,
+    requests_per_minute: calls.RequestsPerMinute = None,
+    tokens_per_minute: calls.TokensPerMinute = None,
+    timeout: calls.Timeout = 120,
+    attempts: calls.Attempts = 8,
+    prices: calls.Prices = None,
+    budget: calls.Budget = None,
     push_results: Annotated[
         str | None, typer.Option("--push-results", help="Push the scores to this model's repo, which one --policy must be.")
     ] = None,
@@ -62,8 +68,9 @@ def evaluate(
         "seed": seed,
     }
     chosen = settings(BenchmarkSettings, table, by_hand)
-    with bars() as bar:
-        failed = evaluate_all(RunFolder(run), policies, chosen, concurrency=concurrency, on_progress=bar)
+    asked = concurrency, requests_per_minute, tokens_per_minute, timeout, attempts, prices, budget
+    with calls.traffic(run / "calls.jsonl", *asked) as traffic, bars() as bar:
+        failed = evaluate_all(RunFolder(run), policies, chosen, traffic=traffic, on_progress=bar)
     if failed:
         err.print(f"{failed} conversations failed; the reasons stand in {run}/transcripts/failed-*.jsonl")
         err.print("run the same command again to try them again")

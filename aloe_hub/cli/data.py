@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aloe_hub.cli import options
+from aloe_hub.cli import calls, options
 from aloe_hub.cli.options import bars, err, out
 
 if TYPE_CHECKING:  # the stages are imported where they run: `aloe --help` must not wait for them
@@ -40,6 +40,12 @@ def personas(
     test_profiles: options.TestProfiles = None,
     test_personalities: options.TestPersonalities = None,
     seed: options.Seed = None,
+    requests_per_minute: calls.RequestsPerMinute = None,
+    tokens_per_minute: calls.TokensPerMinute = None,
+    timeout: calls.Timeout = 120,
+    attempts: calls.Attempts = 8,
+    prices: calls.Prices = None,
+    budget: calls.Budget = None,
 ) -> None:
     """Grow the persona pool: self-generation from seeds, a semantic filter, pairing and split."""
     from aloe_hub.recipe import settings
@@ -59,8 +65,10 @@ def personas(
         "seed": seed,
     }
     chosen = settings(PoolSettings, options.recipe_table(recipe, "personas"), by_hand)
-    with bars() as bar:
-        counts = grow_pool(RunFolder(run), chosen, on_progress=lambda kind, done, total: bar(PLURAL[kind], done, total))
+    asked = 1, requests_per_minute, tokens_per_minute, timeout, attempts, prices, budget  # one round follows another
+    with calls.traffic(run / "calls.jsonl", *asked) as traffic, bars() as bar:
+        progress = lambda kind, done, total: bar(PLURAL[kind], done, total)  # noqa: E731
+        counts = grow_pool(RunFolder(run), chosen, traffic=traffic, on_progress=progress)
     if counts.profiles < chosen.profiles or counts.personalities < chosen.personalities:
         err.print("saturated: three rounds in a row kept nothing; a higher threshold or another model would keep more")
     _print_pool(run, counts)
@@ -118,13 +126,24 @@ def trees(
     temperature: options.Temperature = None,
     seed: options.Seed = None,
     shard: Annotated[str | None, typer.Option(help="Grow only part i of n, as 1/4; see aloe merge.")] = None,
-    concurrency: options.Concurrency = 32,
     accept_failures: Annotated[bool, typer.Option("--accept-failures", help="Finish without the trees that failed.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try the trees that failed again.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Grow a few trees, keep none, and forecast calls, tokens and cost.")
+    ] = False,
+    sample: Annotated[int, typer.Option("--sample", help="Trees that a --dry-run grows.")] = 2,
+    concurrency: options.Concurrency = 32,
+    requests_per_minute: calls.RequestsPerMinute = None,
+    tokens_per_minute: calls.TokensPerMinute = None,
+    timeout: calls.Timeout = 120,
+    attempts: calls.Attempts = 8,
+    prices: calls.Prices = None,
+    budget: calls.Budget = None,
 ) -> None:
     """Grow preference trees, and derive the training rows `pairs` and `sft`. Stopped, it goes on where it was."""
     from aloe_hub.recipe import settings
     from aloe_hub.run_folder import RunFolder
+    from aloe_hub.stages.forecast import forecast_trees
     from aloe_hub.stages.merge import write_training_rows
     from aloe_hub.stages.trees import ROLES, Shard, TreeSettings, grow_all
 
@@ -137,12 +156,20 @@ def trees(
     by_hand: dict[str, Any] = {"turns": turns, "split": split, "limit": limit, "temperature": temperature, "seed": seed}
     by_hand["models"] = models | ({"policy": policy} if policy is not None else {})
     chosen = settings(TreeSettings, table, by_hand)
-    with bars() as bar:
+    part = Shard.parse(shard) if shard is not None else None
+    asked = concurrency, requests_per_minute, tokens_per_minute, timeout, attempts, prices, budget
+    if dry_run:
+        with calls.traffic(None, *asked) as traffic, bars() as bar:
+            forecast = forecast_trees(folder, chosen, sample, traffic=traffic, shard=part, on_progress=partial(bar, "sample"))
+        calls.tell_forecast(forecast, traffic.ledger)
+        return
+    ledger = folder.file(part.file().replace("trees", "calls") if part else "calls.jsonl")
+    with calls.traffic(ledger, *asked) as traffic, bars() as bar:
         grown = grow_all(
             folder,
             chosen,
-            shard=Shard.parse(shard) if shard is not None else None,
-            concurrency=concurrency,
+            traffic=traffic,
+            shard=part,
             accept_failures=accept_failures,
             retry_failed=retry_failed,
             on_progress=partial(bar, "trees"),

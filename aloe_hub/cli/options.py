@@ -23,7 +23,7 @@ Temperature = Annotated[
     float | None, typer.Option("--temperature", help="Of the policy's replies; 0 takes the likeliest token.", show_default="0.7")
 ]
 Turns = Annotated[int | None, typer.Option("--turns", help="Turns of each conversation.", show_default="10")]
-Concurrency = Annotated[int, typer.Option("--concurrency", help="Conversations in flight at once.")]
+Concurrency = Annotated[int, typer.Option("--concurrency", help="Requests in flight at once, and about as many conversations.")]
 Pairings = Annotated[int | None, typer.Option("--pairings", help="Personalities paired with each profile.", show_default="10")]
 TestProfiles = Annotated[int | None, typer.Option("--test-profiles", help="Profiles held out; 0 keeps all.", show_default="20")]
 TestPersonalities = Annotated[int | None, typer.Option("--test-personalities", help="Personalities held out.", show_default="5")]

@@ -10,23 +10,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from aloe_hub.chat import open_chat
 from aloe_hub.chat.base import Chat
+from aloe_hub.chat.traffic import Traffic
 from aloe_hub.errors import ChatError, DataError, ParseError, UsageError
 from aloe_hub.journal import Journal, is_finished
 from aloe_hub.jsonl import read_rows, write_rows
 from aloe_hub.run_folder import RunFolder, policy_file
 from aloe_hub.stages import checks, roles
 from aloe_hub.stages.roles import Call
-from aloe_hub.stages.workers import for_each
+from aloe_hub.stages.workers import first_error, for_each
 from aloe_hub.types import Message, Persona, Row, Transcript, Turn, digest
 from aloe_hub.world import WORLD_VERSION
 
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkSettings:
-    """What decides the scores, beside the policy. `temperature` is the policy's; None: as in `roles.SAMPLING`."""
+    """What decides the scores, beside the policy.
+
+    `temperature` is the policy's; None: as in `roles.SAMPLING`. `sampling`: by role, fields of `Sampling` that are to be others.
+    """
 
     user: str = "scripted"
     judge: str = "scripted"
@@ -35,10 +39,17 @@ class BenchmarkSettings:
     split: str = "test"
     limit: int | None = None
     temperature: float | None = None
+    sampling: dict[str, dict[str, Any]] | None = None
     world: int = WORLD_VERSION
 
     def __post_init__(self) -> None:
         checks.conversations(self.turns, self.seed, self.limit, self.temperature)
+        checks.sampling(self.sampling, ("user", "policy", "judge"))
+
+    @property
+    def calls_a_conversation(self) -> int:
+        """At most, when every answer can be read at once: user, policy, judge."""
+        return self.turns * 3
 
 
 async def converse(
@@ -59,11 +70,12 @@ async def converse(
                 call = Call(conversation, turn)
                 message = await roles.user_message(user, persona, spoken, call)
                 asked = (*spoken, Message("user", message))
-                reply = await roles.policy_reply(policy, asked, call, temperature=settings.temperature)
+                # A reply that max_tokens cut off is what the policy said: it is scored, and the ledger counts it.
+                reply = await roles.policy_reply(policy, asked, call, temperature=settings.temperature, cut_too=True)
                 scored.append(judges.create_task(_scored(judge, persona, spoken, message, reply, call)))
                 spoken = (*spoken, Message("user", message), Message("assistant", reply))
     except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
+        raise first_error(errors) from None
     return Transcript(persona, name, tuple(task.result() for task in scored))
 
 
@@ -80,7 +92,7 @@ def evaluate_all(
     policies: Sequence[str],
     settings: BenchmarkSettings,
     *,
-    concurrency: int = 32,
+    traffic: Traffic | None = None,
     on_progress: Callable[[str, int, int], None] = lambda policy, done, total: None,
 ) -> int:
     """Benchmark each policy on the run's held-out personas; returns how many conversations failed.
@@ -90,25 +102,26 @@ def evaluate_all(
     Raises:
         SettingsDiffer: the folder holds scores that were made with other settings.
         UsageError: two policies would be written to one file.
+        RunStopped: the budget allows no further conversation, or every call fails.
     """
-    checks.at_least("--concurrency", concurrency, 1)
     if not policies:
         raise UsageError("--policy: give at least one, such as --policy scripted:tailored")
     if len({policy_file(policy) for policy in policies}) < len(policies):
         raise UsageError(f"--policy: two of {', '.join(policies)} would share one file")
-    chats = {policy: open_chat(policy) for policy in policies}
+    traffic = traffic or Traffic()
+    for policy in policies:  # before anything is made
+        traffic.open(policy)
     personas = run.personas(settings.split)[: settings.limit]
     run.claim("evaluate", settings)
-    return sum(_evaluate(run, policy, chat, personas, settings, concurrency, on_progress) for policy, chat in chats.items())
+    return sum(_evaluate(run, policy, personas, settings, traffic, on_progress) for policy in policies)
 
 
 def _evaluate(
     run: RunFolder,
     policy: str,
-    chat: Chat,
     personas: Sequence[Persona],
     settings: BenchmarkSettings,
-    concurrency: int,
+    traffic: Traffic,
     on_progress: Callable[[str, int, int], None],
 ) -> int:
     name = policy_file(policy)
@@ -120,7 +133,8 @@ def _evaluate(
             write_rows(scores, (transcript.to_scores_row() for transcript in written))
         on_progress(policy, len(personas), len(personas))
         return 0
-    user, judge = open_chat(settings.user), open_chat(settings.judge)
+    models = {"user": settings.user, "policy": policy, "judge": settings.judge}
+    cast = {role: roles.tuned(traffic.open(model), role, settings.sampling) for role, model in models.items()}
     failures = run.file(f"transcripts/failed-{name}")
     failures.unlink(missing_ok=True)  # what failed before is tried again
     failed: list[Row] = []
@@ -130,14 +144,20 @@ def _evaluate(
 
         async def work(persona: Persona) -> None:
             try:
-                transcript = await converse(persona, chat, user, judge, name=policy, settings=settings)
+                transcript = await converse(persona, **cast, name=policy, settings=settings)
             except (ParseError, ChatError) as error:
                 failed.append({"persona_id": persona.persona_id, "policy": policy, "reason": str(error)})
             else:
                 journal.append(transcript.to_row())
             on_progress(policy, len(journal) + len(failed), len(personas))
 
-        asyncio.run(for_each(todo, work, concurrency))
+        asked_before = traffic.ledger.calls
+
+        def affordable(begun: int) -> bool:
+            return traffic.ledger.affords(asked_before + (begun + 1) * settings.calls_a_conversation)
+
+        if traffic.run(for_each(todo, work, traffic.limits.concurrency, affordable)) < len(todo):
+            raise traffic.ledger.exhausted()
         if failed:
             write_rows(failures, failed)
             return len(failed)

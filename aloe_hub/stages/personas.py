@@ -6,7 +6,6 @@ if it is not too similar to anything kept so far; until the target, or until thr
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,18 +13,19 @@ from importlib.resources import files
 from itertools import takewhile
 from pathlib import Path
 from random import Random
-from typing import Literal
+from typing import Any, Literal
 
 from aloe_hub import parsing, prompts
-from aloe_hub.chat import open_chat
 from aloe_hub.chat.base import Chat
+from aloe_hub.chat.traffic import Traffic
 from aloe_hub.errors import DataError, ParseError, UsageError
 from aloe_hub.journal import Journal
 from aloe_hub.jsonl import partial_of, read_rows, write_rows
 from aloe_hub.run_folder import RunFolder
+from aloe_hub.stages import checks
 from aloe_hub.stages.checks import at_least
 from aloe_hub.stages.dedup import EMBEDDED, Embedder, Kept, open_embedder, sift
-from aloe_hub.stages.roles import Call, ask, prompted
+from aloe_hub.stages.roles import Call, ask, prompted, tuned
 from aloe_hub.types import Persona, PoolText, Row, call_seed, digest
 from aloe_hub.world import WORLD_VERSION
 
@@ -68,9 +68,11 @@ class PoolSettings:
     test_profiles: int = 20
     test_personalities: int = 5
     seed: int = 0
+    sampling: dict[str, dict[str, Any]] | None = None
     world: int = WORLD_VERSION
 
     def __post_init__(self) -> None:
+        checks.sampling(self.sampling, FILES)
         at_least("--profiles", self.profiles, 1)
         at_least("--personalities", self.personalities, 1)
         for option, value in (
@@ -101,7 +103,11 @@ class PoolCounts:
 
 
 def grow_pool(
-    run: RunFolder, settings: PoolSettings, *, on_progress: Callable[[Kind, int, int], None] = lambda kind, done, total: None
+    run: RunFolder,
+    settings: PoolSettings,
+    *,
+    traffic: Traffic | None = None,
+    on_progress: Callable[[Kind, int, int], None] = lambda kind, done, total: None,
 ) -> PoolCounts:
     """Grow the pool of a run folder and go on where an earlier command stopped.
 
@@ -109,7 +115,8 @@ def grow_pool(
         SettingsDiffer: the folder holds a pool that was made with other settings.
         ChatError: a call to the generator failed for good; the rounds done so far stay.
     """
-    chat = open_chat(settings.model)
+    traffic = traffic or Traffic()
+    traffic.open(settings.model)  # before anything is made
     run.claim("personas", settings)
     if not run.file("personas.jsonl").exists():
         embedder = open_embedder(settings.embedder)
@@ -117,7 +124,7 @@ def grow_pool(
         pools: dict[Kind, list[PoolText]] = {}
         for kind in FILES:
             target = settings.profiles if kind == "profile" else settings.personalities
-            pools[kind], refused = _grow(run, kind, target, chat, embedder, settings, partial(on_progress, kind))
+            pools[kind], refused = _grow(run, kind, target, traffic, embedder, settings, partial(on_progress, kind))
             rejected += refused
         write_rows(run.file("rejected.jsonl"), rejected)
         write_pool(run, pools["profile"], pools["personality"], settings.pairing)
@@ -184,12 +191,13 @@ def _grow(
     run: RunFolder,
     kind: Kind,
     target: int,
-    chat: Chat,
+    traffic: Traffic,
     embedder: Embedder,
     settings: PoolSettings,
     on_progress: Callable[[int, int], None],
 ) -> tuple[list[PoolText], list[Row]]:
     """One pool, and the rows of `rejected.jsonl` for it."""
+    chat = tuned(traffic.open(settings.model), kind, settings.sampling)
     threshold = settings.profile_threshold if kind == "profile" else settings.personality_threshold
     pool = seeds(kind)[:target]
     rejected: list[Row] = []
@@ -203,7 +211,7 @@ def _grow(
         on_progress(len(pool), target)
         while len(pool) < target and barren < PATIENCE:
             number = len(rounds) + 1
-            candidates = asyncio.run(_candidates(chat, kind, pool, number, settings.seed))
+            candidates = traffic.run(_candidates(chat, kind, pool, number, settings.seed))
             decisions = sift(kept, candidates, embedder(candidates), threshold)
             passed = [d for d in decisions if d.kept][: target - len(pool)]
             texts = [PoolText(d.text, "generated", number, d.nearest) for d in passed]

@@ -7,17 +7,19 @@ every order of work.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from aloe_hub import parsing, prompts
-from aloe_hub.chat import open_chat
 from aloe_hub.chat.base import Chat, ChatRequest, Role, Sampling
+from aloe_hub.chat.traffic import Traffic
+from aloe_hub.chat.wrappers import Tuned
 from aloe_hub.errors import ParseError
 from aloe_hub.types import Message, Order, Persona, call_seed
 
 T = TypeVar("T")
+Changes = Mapping[str, Any]  # fields of `Sampling`, by name
 ATTEMPTS = 3
 
 SAMPLING: dict[Role, Sampling] = {
@@ -55,10 +57,15 @@ class Cast:
     policy: Chat | None = None
 
     @classmethod
-    def of(cls, models: dict[str, str]) -> Cast:
-        """A cast from model strings by role; one `Chat` for each string, however many roles it plays."""
-        chats = {model: open_chat(model) for model in dict.fromkeys(models.values())}
-        return cls(**{role: chats[model] for role, model in models.items()})
+    def of(cls, models: Mapping[str, str], traffic: Traffic, sampling: Mapping[str, Changes] | None = None) -> Cast:
+        """A cast from model strings by role; `sampling` says by role what is other than in `SAMPLING`."""
+        return cls(**{role: tuned(traffic.open(model), role, sampling) for role, model in models.items()})
+
+
+def tuned(chat: Chat, role: str, sampling: Mapping[str, Changes] | None) -> Chat:
+    """`chat`, asked as the settings' `sampling` says of `role`."""
+    changes = (sampling or {}).get(role)
+    return Tuned(chat, {name: tuple(value) if name == "stop" else value for name, value in changes.items()}) if changes else chat
 
 
 async def ask(
@@ -69,8 +76,10 @@ async def ask(
     read: Callable[[str], T],
     order: str = "",
     temperature: float | None = None,
+    *,
+    cut_too: bool = False,
 ) -> tuple[T, str]:
-    """The value that `read` finds in the answer, and the answer.
+    """The value that `read` finds in the answer, and the answer. One that `max_tokens` cut off is none, unless `cut_too`.
 
     Raises:
         ParseError: the last of `ATTEMPTS` answers could not be read either.
@@ -82,6 +91,8 @@ async def ask(
         request = ChatRequest(tuple(messages), sampling, call.seed(role, order, attempt), role)
         reply = await chat.complete(request)
         try:
+            if reply.cut and not cut_too:
+                raise ParseError("end of its answer before max_tokens", reply.text)
             return read(reply.text), reply.text
         except ParseError as error:
             failed = error
@@ -130,10 +141,16 @@ async def plain_reply(chat: Chat, spoken: Sequence[Message], message: str, call:
 
 
 async def policy_reply(
-    chat: Chat, messages: Sequence[Message], call: Call, sample: str = "", temperature: float | None = None
+    chat: Chat,
+    messages: Sequence[Message],
+    call: Call,
+    sample: str = "",
+    temperature: float | None = None,
+    *,
+    cut_too: bool = False,
 ) -> str:
     """A reply of a policy: it sees the bare chat messages, never a role prompt."""
-    return (await ask(chat, "policy", messages, call, parsing.message, sample, temperature))[0]
+    return (await ask(chat, "policy", messages, call, parsing.message, sample, temperature, cut_too=cut_too))[0]
 
 
 async def verdict(

@@ -14,14 +14,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+from aloe_hub.chat.traffic import Traffic
 from aloe_hub.errors import ChatError, ParseError, UsageError
 from aloe_hub.journal import Journal, is_finished
 from aloe_hub.jsonl import partial_of
 from aloe_hub.run_folder import RunFolder
 from aloe_hub.stages import checks, roles
 from aloe_hub.stages.roles import Call, Cast
-from aloe_hub.stages.workers import for_each
+from aloe_hub.stages.workers import first_error, for_each
 from aloe_hub.types import Exchange, Index, Message, Order, Persona, Reply, Tree, Verdict, digest
 from aloe_hub.world import WORLD_VERSION
 
@@ -32,7 +34,7 @@ ROLES = ("user", "inferrer", "tailored", "plain", "judge")
 class TreeSettings:
     """What decides a tree's bytes: `models` maps each role (and perhaps `policy`) to a model string.
 
-    `temperature` is the policy's; None: as in `roles.SAMPLING`.
+    `temperature` is the policy's; None: as in `roles.SAMPLING`. `sampling`: by role, fields of `Sampling` that are to be others.
     """
 
     models: dict[str, str]
@@ -41,10 +43,17 @@ class TreeSettings:
     split: str = "train"
     limit: int | None = None
     temperature: float | None = None
+    sampling: dict[str, dict[str, Any]] | None = None
     world: int = WORLD_VERSION
 
     def __post_init__(self) -> None:
         checks.conversations(self.turns, self.seed, self.limit, self.temperature)
+        checks.sampling(self.sampling, self.models)
+
+    @property
+    def calls_a_tree(self) -> int:
+        """At most, if every answer can be read at once: user, inferrer, two replies, two verdicts; a policy needs no inferrer."""
+        return self.turns * (5 if "policy" in self.models else 6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +111,7 @@ async def grow(persona: Persona, cast: Cast, *, tree_id: str, turns: int, temper
                 reply = opened.replies[opened.spoken].text
                 spoken = (*spoken, Message("user", opened.user), Message("assistant", reply))
     except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
+        raise first_error(errors) from None
     return Tree(tree_id, persona, tuple(task.result() for task in judged))
 
 
@@ -151,12 +160,20 @@ def tree_id_of(seed: int, persona: Persona, sample: int = 0) -> str:
     return digest(seed, persona.persona_id, sample)
 
 
+def wanted_trees(run: RunFolder, settings: TreeSettings, shard: Shard | None = None) -> dict[str, Persona]:
+    """The trees of a run, or of one shard of it: whom each is grown for, by `tree_id`, in persona order."""
+    personas = run.personas(settings.split)[: settings.limit]
+    if shard is not None:
+        personas = personas[shard.index - 1 :: shard.count]
+    return {tree_id_of(settings.seed, persona): persona for persona in personas}
+
+
 def grow_all(
     run: RunFolder,
     settings: TreeSettings,
     *,
+    traffic: Traffic | None = None,
     shard: Shard | None = None,
-    concurrency: int = 32,
     accept_failures: bool = False,
     retry_failed: bool = False,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
@@ -165,14 +182,12 @@ def grow_all(
 
     Raises:
         SettingsDiffer: the folder holds trees that were grown with other settings.
+        RunStopped: the budget allows no further tree, or every call fails.
         AloeError: the disk is full, another process is at work, … ; what is journalled stays.
     """
-    checks.at_least("--concurrency", concurrency, 1)
-    personas = run.personas(settings.split)[: settings.limit]
-    if shard is not None:
-        personas = personas[shard.index - 1 :: shard.count]
-    wanted = {tree_id_of(settings.seed, persona): persona for persona in personas}
-    cast = Cast.of(settings.models)
+    traffic = traffic or Traffic()
+    wanted = wanted_trees(run, settings, shard)
+    cast = Cast.of(settings.models, traffic, settings.sampling)
     run.claim("trees", settings)
     final = run.file(shard.file() if shard else "trees.jsonl")
     failures = final.with_name(final.name.replace("trees", "failed", 1))
@@ -198,7 +213,11 @@ def grow_all(
                 trees.append(tree.to_row())
             on_progress(len(trees) + len(failed), len(wanted))
 
-        asyncio.run(for_each(todo, work, concurrency))
+        def affordable(begun: int) -> bool:
+            return traffic.ledger.affords((begun + 1) * settings.calls_a_tree)
+
+        if traffic.run(for_each(todo, work, traffic.limits.concurrency, affordable)) < len(todo):
+            raise traffic.ledger.exhausted()
         lost = [tree_id for tree_id in wanted if tree_id in failed]
         if lost and not accept_failures:
             return Grown(len(wanted), len(lost), finished=False)

@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
+
+from aloe_hub.errors import RunStopped
 
 T = TypeVar("T")
 
 
-async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[None]], concurrency: int) -> None:
-    """`await work(item)` for every item, at most `concurrency` at a time; the first error stops all, and is raised as it is."""
-    waiting = iter(items)
+async def for_each(
+    items: Sequence[T],
+    work: Callable[[T], Awaitable[None]],
+    concurrency: int,
+    goes_on: Callable[[int], bool] = lambda begun: True,
+) -> int:
+    """`await work(item)` for every item, about `concurrency` at a time; the first error stops all, and is raised as it is.
+
+    A conversation often waits for one reply before it can ask again. So that the requests in flight stay as many as may be to
+    the end, the last conversations, half of `concurrency`, are not kept waiting for others to end: they go on beside them and end
+    together (simulated: 1.00 times the least time that 200 trees can take at 32 requests at once, instead of 1.04).
+
+    `goes_on` is asked before each, and told how many have begun: when it says no, no more are started, and the others end.
+    Returns how many were started.
+    """
+    started = 0
+    last = len(items) - concurrency // 2
 
     async def worker() -> None:
-        for item in waiting:
+        nonlocal started
+        while started < len(items) and goes_on(started):
+            item = items[started]
+            started += 1
+            if started == last:
+                for _ in range(len(items) - last):
+                    group.create_task(worker())
             await work(item)
 
     try:
@@ -22,4 +44,10 @@ async def for_each(items: Iterable[T], work: Callable[[T], Awaitable[None]], con
             for _ in range(concurrency):
                 group.create_task(worker())
     except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None
+        raise first_error(errors) from None
+    return started
+
+
+def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """One error of a group. What stops the run tells more than what happened to a conversation at the same time."""
+    return next((error for error in errors.exceptions if isinstance(error, RunStopped)), errors.exceptions[0])

@@ -5,12 +5,13 @@ import json
 import pytest
 from fakes import Recording, Saying
 
+from aloe_hub.chat import traffic
 from aloe_hub.chat.scripted import POLICIES, Scripted
+from aloe_hub.chat.traffic import Limits, Traffic
 from aloe_hub.errors import ChatError, SettingsDiffer, UsageError
 from aloe_hub.jsonl import read_rows
 from aloe_hub.run_folder import RunFolder
 from aloe_hub.scoring import compare, score
-from aloe_hub.stages import benchmark
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.stages.imports import import_authors
 from aloe_hub.stages.personas import Pairing, pair
@@ -68,7 +69,7 @@ def test_the_same_order_holds_on_100_personas_of_the_authors(authors, tmp_path):
 
 def test_a_policy_sees_bare_chat_messages_and_no_role_prompt(run, monkeypatch):
     chat = Recording(Scripted("plain"))
-    monkeypatch.setattr(benchmark, "open_chat", lambda model: chat if model == "scripted:plain" else Scripted())
+    monkeypatch.setattr(traffic, "open_chat", lambda model: chat if model == "scripted:plain" else Scripted())
     evaluate_all(run, ["scripted:plain"], BenchmarkSettings(turns=3))
     for request in chat.requests:
         assert [message.role for message in request.messages] == (["user", "assistant"] * 3)[: len(request.messages)]
@@ -88,13 +89,13 @@ def test_transcripts_keep_every_text_score_and_judgement(run):
 
 def test_a_score_that_cannot_be_read_is_missing_never_a_number(run, monkeypatch):
     judge = Saying(lambda request: "Four out of five, I would say.")
-    monkeypatch.setattr(benchmark, "open_chat", lambda model: judge if model == "scripted" else Scripted("plain"))
+    monkeypatch.setattr(traffic, "open_chat", lambda model: judge if model == "scripted" else Scripted("plain"))
 
     class Mixed:
         async def complete(self, request):
             return await (judge if request.role == "judge" else Scripted()).complete(request)
 
-    monkeypatch.setattr(benchmark, "open_chat", lambda model: Mixed() if model == "scripted" else Scripted("plain"))
+    monkeypatch.setattr(traffic, "open_chat", lambda model: Mixed() if model == "scripted" else Scripted("plain"))
     assert evaluate_all(run, ["scripted:plain"], BenchmarkSettings(turns=2)) == 0
     assert {turn.score for one in transcripts(run, "plain") for turn in one.turns} == {None}
     assert {turn.judgement for one in transcripts(run, "plain") for turn in one.turns} == {"Four out of five, I would say."}
@@ -110,7 +111,7 @@ def test_a_conversation_that_fails_is_data_and_is_tried_again(run, monkeypatch):
             return await Scripted().complete(request)
 
     with monkeypatch.context() as patch:
-        patch.setattr(benchmark, "open_chat", lambda model: Unreachable() if model == "scripted" else Scripted("plain"))
+        patch.setattr(traffic, "open_chat", lambda model: Unreachable() if model == "scripted" else Scripted("plain"))
         assert evaluate_all(run, ["scripted:plain"], BenchmarkSettings(turns=2)) == 1
     reason = json.loads(run.file("transcripts/failed-scripted_plain.jsonl").read_text())
     assert reason["persona_id"] == lost.persona_id
@@ -138,9 +139,9 @@ def test_a_stopped_benchmark_goes_on_and_ends_with_the_same_bytes(run, monkeypat
             return await Scripted().complete(request)
 
     with monkeypatch.context() as patch:
-        patch.setattr(benchmark, "open_chat", lambda model: Stops() if model == "scripted" else Scripted("tailored"))
+        patch.setattr(traffic, "open_chat", lambda model: Stops() if model == "scripted" else Scripted("tailored"))
         with pytest.raises(KeyboardInterrupt):
-            evaluate_all(run, ["scripted:tailored"], BenchmarkSettings(), concurrency=1)
+            evaluate_all(run, ["scripted:tailored"], BenchmarkSettings(), traffic=Traffic(Limits(1)))
     assert run.file("transcripts/scripted_tailored.jsonl.partial").exists()
     evaluate_all(run, ["scripted:tailored"], BenchmarkSettings())
     assert [path.read_bytes() for path in files] == reference

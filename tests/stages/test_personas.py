@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from fakes import Recording, Saying
 
+from aloe_hub.chat import traffic
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.errors import DataError, SettingsDiffer, UsageError
 from aloe_hub.jsonl import read_rows
@@ -59,7 +60,7 @@ def test_a_pool_grows_from_the_seeds_to_its_target_and_some_candidates_are_refus
 
 def test_the_generator_is_shown_five_random_examples_of_the_pool(folder, monkeypatch):
     chat = Recording()
-    monkeypatch.setattr(personas, "open_chat", lambda model: chat)
+    monkeypatch.setattr(traffic, "open_chat", lambda model: chat)
     grow_pool(folder, PoolSettings(**SMALL))
     for request in chat.requests:
         shown = sections(request.messages[0].content)
@@ -75,14 +76,14 @@ def test_three_rounds_in_a_row_that_keep_nothing_end_the_growth(folder, monkeypa
         said.append(request)
         return listed([seeds("profile")[0].text] * 20)
 
-    monkeypatch.setattr(personas, "open_chat", lambda model: Saying(repeats_itself))
+    monkeypatch.setattr(traffic, "open_chat", lambda model: Saying(repeats_itself))
     counts = grow_pool(folder, PoolSettings(**SMALL | {"test_profiles": 2, "test_personalities": 2}))
     assert (counts.profiles, counts.personalities) == (20, 20 + 1)  # a profile is no personality: one is new there
     assert len(said) == PATIENCE + PATIENCE + 1
 
 
 def test_a_generator_that_cannot_be_read_ends_the_growth_too(folder, monkeypatch):
-    monkeypatch.setattr(personas, "open_chat", lambda model: Saying(lambda request: "I would rather not."))
+    monkeypatch.setattr(traffic, "open_chat", lambda model: Saying(lambda request: "I would rather not."))
     assert grow_pool(folder, PoolSettings(**SMALL | {"test_profiles": 2, "test_personalities": 2})).profiles == 20
 
 
@@ -100,7 +101,7 @@ def test_an_interrupted_pool_goes_on_and_ends_with_the_same_bytes(folder, tmp_pa
             return await Scripted().complete(request)
 
     with monkeypatch.context() as patch:
-        patch.setattr(personas, "open_chat", lambda model: Stops())
+        patch.setattr(traffic, "open_chat", lambda model: Stops())
         with pytest.raises(KeyboardInterrupt):
             grow_pool(again, PoolSettings(**SMALL))
     assert not again.file("personas.jsonl").exists()

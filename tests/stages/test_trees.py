@@ -8,11 +8,12 @@ import pytest
 from fakes import Recording, Saying, cast
 
 from aloe_hub import prompts, rows
+from aloe_hub.chat import traffic
 from aloe_hub.chat.scripted import Scripted
+from aloe_hub.chat.traffic import Limits, Traffic
 from aloe_hub.errors import ChatError, ParseError, SettingsDiffer, UsageError
 from aloe_hub.jsonl import read_rows
 from aloe_hub.run_folder import RunFolder
-from aloe_hub.stages import roles
 from aloe_hub.stages.merge import merge, write_training_rows
 from aloe_hub.stages.trees import ROLES, Shard, TreeSettings, grow, grow_all, tree_id_of
 from aloe_hub.types import Persona, Tree
@@ -192,7 +193,7 @@ def test_the_bytes_do_not_depend_on_the_concurrency(run, tmp_path, concurrency):
     grow_all(run, settings())
     reference = run.file("trees.jsonl").read_bytes()
     run.file("trees.jsonl").unlink()
-    grow_all(run, settings(), concurrency=concurrency)
+    grow_all(run, settings(), traffic=Traffic(Limits(concurrency)))
     assert run.file("trees.jsonl").read_bytes() == reference
 
 
@@ -234,9 +235,9 @@ def test_a_stopped_run_goes_on_and_ends_with_the_same_bytes(run, monkeypatch):
             return await Scripted().complete(request)
 
     with monkeypatch.context() as patch:
-        patch.setattr(roles, "open_chat", lambda model: Stops())
+        patch.setattr(traffic, "open_chat", lambda model: Stops())
         with pytest.raises(KeyboardInterrupt):
-            grow_all(run, settings(), concurrency=3)
+            grow_all(run, settings(), traffic=Traffic(Limits(3)))
     done = run.file("trees.jsonl.partial").read_text().count("\n")
     assert 0 < done < 20
     grow_all(run, settings())
@@ -260,7 +261,7 @@ class Failing:
 
 def test_failed_trees_are_data_not_a_crash(run, monkeypatch):
     personas = run.personas("train")
-    monkeypatch.setattr(roles, "open_chat", lambda model: Failing((personas[3], personas[11])))
+    monkeypatch.setattr(traffic, "open_chat", lambda model: Failing((personas[3], personas[11])))
     done = grow_all(run, settings())
     assert (done.wanted, done.failed, done.finished) == (20, 2, False)
     assert not run.file("trees.jsonl").exists()
@@ -276,7 +277,7 @@ def test_failed_trees_are_data_not_a_crash(run, monkeypatch):
         personas[11].persona_id,
     ]
 
-    monkeypatch.setattr(roles, "open_chat", lambda model: Scripted())
+    monkeypatch.setattr(traffic, "open_chat", lambda model: Scripted())
     assert grow_all(run, settings(), retry_failed=True) == type(done)(20, 0, finished=True)
     assert not run.file("failed.jsonl").exists()
     retried = run.file("trees.jsonl").read_bytes()

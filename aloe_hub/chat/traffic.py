@@ -1,0 +1,107 @@
+"""All calls of one command: which models are open, how many requests are in flight, what they cost.
+
+Models behind endpoints share one limit and one ledger, whatever their roles. A model in this process is written down too, but
+waits for nobody: it answers in batches. The scripted world is neither limited nor written down: it answers at once, for nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aloe_hub.chat import TIMEOUT, is_endpoint, open_chat, open_endpoint
+from aloe_hub.chat.base import Chat
+from aloe_hub.chat.ledger import Ledger, Metered
+from aloe_hub.chat.wrappers import ATTEMPTS, FIRST_WAIT, Guarded, Limited, Pace, Places, Retrying
+from aloe_hub.errors import UsageError
+
+if TYPE_CHECKING:
+    from aloe_hub.chat.endpoint import Endpoint
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What servers are asked to bear: requests in flight, requests and tokens a minute, seconds for a reply, tries for a call."""
+
+    concurrency: int = 32
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    timeout: float = TIMEOUT
+    attempts: int = ATTEMPTS
+    first_wait: float = FIRST_WAIT  # seconds, before a call is sent again for the first time
+
+    def __post_init__(self) -> None:
+        for option, value, least in (("--concurrency", self.concurrency, 1), ("--attempts", self.attempts, 1)):
+            if value < least:
+                raise UsageError(f"{option} {value}: must be at least {least}")
+        for option, limit in (
+            ("--requests-per-minute", self.requests_per_minute),
+            ("--tokens-per-minute", self.tokens_per_minute),
+            ("--timeout", self.timeout),
+        ):
+            if limit is not None and not limit > 0:
+                raise UsageError(f"{option} {limit:g}: must be more than 0")
+
+
+@dataclass(slots=True)
+class Traffic:
+    """Opens models for `run`, within `limits`, and books their calls in `ledger`.
+
+    >>> from aloe_hub.chat.base import ChatRequest, Sampling
+    >>> from aloe_hub.types import Message
+    >>> hello = ChatRequest((Message("user", "Any dinner ideas?"),), Sampling(), seed=1, role="policy")
+    >>> traffic = Traffic()
+    >>> traffic.run(traffic.open("scripted:parrot").complete(hello)).text
+    'Any dinner ideas?'
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    ledger: Ledger = field(default_factory=Ledger)
+    _open: dict[str, Chat] = field(default_factory=dict)
+    _places: Places = field(init=False)
+    _endpoints: list[Endpoint] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        paces = (self.limits.requests_per_minute, self.limits.tokens_per_minute)
+        self._places = Places(self.limits.concurrency, *(Pace(per_minute) if per_minute else None for per_minute in paces))
+
+    def open(self, model: str) -> Chat:
+        """The `Chat` that a model string names; one for each string, however many roles it plays.
+
+        Raises:
+            UsageError: it cannot be meant; or there is a budget, and no price for it.
+            AloeError: it cannot be opened.
+        """
+        if model not in self._open:
+            self._open[model] = self._wrapped(model)
+        return self._open[model]
+
+    def _wrapped(self, model: str) -> Chat:
+        limits = self.limits
+        if not is_endpoint(model):
+            chat = open_chat(model)
+            return chat if model.partition(":")[0] == "scripted" else Metered(chat, model, self.ledger)
+        if self.ledger.budget is not None and model not in self.ledger.prices:
+            raise UsageError(f"--budget: no price for {model!r}; add it to the table that --prices names")
+        endpoint = open_endpoint(model, limits.timeout)
+        self._endpoints.append(endpoint)
+        sent = Limited(Metered(endpoint, model, self.ledger), self._places)
+        return Guarded(Retrying(sent, limits.attempts, limits.first_wait), model)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """`asyncio.run`, and every connection is closed at its end. Models that were opened may be used in a later `run`."""
+
+        self._places.clear()
+
+        async def closing() -> T:
+            try:
+                return await work
+            finally:
+                for endpoint in self._endpoints:
+                    await endpoint.close()
+
+        return asyncio.run(closing())

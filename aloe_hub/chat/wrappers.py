@@ -1,0 +1,153 @@
+"""What stands between a role and a server: send again, not too much at once, and give up when everything fails.
+
+    Guarded(Retrying(Limited(Metered(Endpoint))))
+
+each with one job, each a `Chat` around a `Chat`; and `Tuned` around them where a role is asked with sampling of its own. Waiting
+to send again happens outside the limit, so that a call which backs off leaves its place to another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from aloe_hub.chat.base import Chat, ChatReply, ChatRequest
+from aloe_hub.errors import ChatError, Refused, RunStopped, TransientError
+
+ATTEMPTS = 8
+FIRST_WAIT = 1.0  # seconds
+LONGEST_WAIT = 60.0
+LONGEST_RETRY_AFTER = 3600.0  # a server that wants to be left alone for longer is down
+OUTAGE = 5  # calls given up in a row, while none succeeded
+
+log = logging.getLogger("aloe_hub")
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """Asks with other sampling than the role's usual one: `changes` are fields of `Sampling`."""
+
+    inner: Chat
+    changes: Mapping[str, Any]
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        return await self.inner.complete(replace(request, sampling=replace(request.sampling, **self.changes)))
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """Sends a call again when it failed for a reason that may pass, with exponential backoff and full jitter.
+
+    The seed stays: it is the same call, and a model that honours seeds gives the same answer.
+    """
+
+    inner: Chat
+    attempts: int = ATTEMPTS
+    first_wait: float = FIRST_WAIT
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        for retry in range(self.attempts - 1):
+            try:
+                return await self.inner.complete(replace(request, retry=retry))
+            except TransientError as error:
+                if (error.retry_after or 0) > LONGEST_RETRY_AFTER:
+                    raise
+                log.debug("%s; sent again", error)
+                await asyncio.sleep(self._wait(retry) if error.retry_after is None else error.retry_after)
+        return await self.inner.complete(replace(request, retry=self.attempts - 1))
+
+    def _wait(self, retry: int) -> float:
+        # Drawn from all of [0, most]: callers that were refused together do not come back together.
+        return random.uniform(0, min(LONGEST_WAIT, self.first_wait * 2**retry))
+
+
+class Pace:
+    """So much a minute, evenly spread."""
+
+    def __init__(self, per_minute: float) -> None:
+        self._seconds_each = 60 / per_minute
+        self._next = 0.0  # when the next one may go, by the clock of the event loop
+
+    async def take(self, amount: float = 1) -> None:
+        """Wait until `amount` more are due."""
+        now = asyncio.get_running_loop().time()
+        start = max(now, self._next)
+        self._next = start + amount * self._seconds_each
+        await asyncio.sleep(start - now)
+
+    def correct(self, amount: float) -> None:
+        """It was `amount` more than was taken, or less."""
+        self._next += amount * self._seconds_each
+
+
+@dataclass(slots=True)
+class Places:
+    """A bounded number of requests in flight, of all servers of a run together, and how many go out in a minute."""
+
+    concurrency: int
+    requests: Pace | None = None
+    tokens: Pace | None = None
+    _free: asyncio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """All places are free again: another event loop is about to use them."""
+        self._free = asyncio.Semaphore(self.concurrency)
+
+    @asynccontextmanager
+    async def one(self, tokens: int) -> AsyncIterator[None]:
+        async with self._free:
+            if self.requests is not None:
+                await self.requests.take()
+            if self.tokens is not None:
+                await self.tokens.take(tokens)
+            yield
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """Sends when there is a place. Tokens are estimated before a call, at four bytes each, and corrected after it."""
+
+    inner: Chat
+    places: Places
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        estimate = sum(len(message.content.encode()) for message in request.messages) // 4 + request.sampling.max_tokens // 2
+        async with self.places.one(estimate):
+            reply = await self.inner.complete(request)
+        if self.places.tokens is not None and reply.tokens_in is not None and reply.tokens_out is not None:
+            self.places.tokens.correct(reply.tokens_in + reply.tokens_out - estimate)
+        return reply
+
+
+@dataclass(slots=True)
+class Guarded:
+    """Stops the run when a server fails every call: no tree is then worth starting, and none shall be marked as failed."""
+
+    inner: Chat
+    model: str
+    answered: bool = False
+    given_up: int = 0  # calls, since one succeeded
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        try:
+            reply = await self.inner.complete(request)
+        except ChatError as error:
+            self.given_up += 1
+            # A key or a model that was never accepted, a server that never answered: no need to try it on others.
+            hopeless = isinstance(error, Refused | TransientError) and not self.answered
+            if hopeless or self.given_up >= OUTAGE:
+                calls = "the first call" if hopeless else f"{self.given_up} calls in a row"
+                raise RunStopped(
+                    f"{error}. Stopped, since {calls} failed; what is done stays, the same command goes on"
+                ) from None
+            raise
+        self.answered, self.given_up = True, 0
+        return reply

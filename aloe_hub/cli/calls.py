@@ -1,0 +1,103 @@
+"""How models behind endpoints are asked: the options of every command that asks them, and what is told of it at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from aloe_hub.cli.options import err, out
+
+if TYPE_CHECKING:
+    from aloe_hub.chat.ledger import Ledger
+    from aloe_hub.chat.traffic import Traffic
+    from aloe_hub.stages.forecast import Forecast
+
+PANEL = "Models behind endpoints"
+RequestsPerMinute = Annotated[
+    float | None,
+    typer.Option("--requests-per-minute", help="As the server allows.", show_default="no limit", rich_help_panel=PANEL),
+]
+TokensPerMinute = Annotated[
+    float | None,
+    typer.Option("--tokens-per-minute", help="In and out, as the server allows.", show_default="no limit", rich_help_panel=PANEL),
+]
+Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait for a reply.", rich_help_panel=PANEL)]
+Attempts = Annotated[
+    int,
+    typer.Option("--attempts", help="How often a call is sent that fails for a reason which may pass.", rich_help_panel=PANEL),
+]
+Prices = Annotated[
+    Path | None,
+    typer.Option(help="TOML: a table for each model string, input and output in $ for a million tokens.", rich_help_panel=PANEL),
+]
+Budget = Annotated[
+    float | None, typer.Option(help="Stop before the run's calls cost more, in $; needs --prices.", rich_help_panel=PANEL)
+]
+
+
+@contextmanager
+def traffic(
+    ledger: Path | None,
+    concurrency: int,
+    requests_per_minute: float | None,
+    tokens_per_minute: float | None,
+    timeout: float,
+    attempts: int,
+    prices: Path | None,
+    budget: float | None,
+) -> Iterator[Traffic]:
+    """The traffic of one command, its calls booked in the file `ledger`; told at its end, whatever the end is."""
+    from aloe_hub.chat.ledger import Ledger, read_prices
+    from aloe_hub.chat.traffic import Limits, Traffic
+    from aloe_hub.errors import UsageError
+
+    limits = Limits(concurrency, requests_per_minute, tokens_per_minute, timeout, attempts)
+    if budget is not None and not budget > 0:
+        raise UsageError(f"--budget {budget:g}: must be more than 0; leave it out for no limit")
+    if budget is not None and prices is None:
+        raise UsageError(f"--budget {budget:g}: what do the models cost? Give --prices FILE.toml")
+    with Ledger(ledger, read_prices(prices) if prices else {}, budget) as booked:
+        try:
+            yield Traffic(limits, booked)
+        finally:
+            tell(booked)
+
+
+def tell(ledger: Ledger) -> None:
+    """What was asked of whom, and what it cost; nothing where nobody was asked."""
+    if not ledger.by_role:
+        return
+    table = Table("model", "role", "calls", "not answered", "cut off", "tokens in", "tokens out", "s a call", "$")
+    for (role, model), spent in sorted(ledger.by_role.items(), key=lambda item: (item[0][1], item[0][0])):
+        numbers = (spent.calls, spent.failed, spent.cut, spent.tokens_in, spent.tokens_out)
+        cost = f"{spent.cost:.4f}" if model in ledger.prices else "–"
+        seconds = f"{spent.seconds / spent.calls:.2f}" if spent.calls else "–"
+        table.add_row(model, role, *(f"{number:,}" for number in numbers), seconds, cost)
+    err.print(table)
+    if ledger.before:
+        err.print(f"${ledger.cost:.4f} in all, with ${ledger.before:.4f} of earlier commands")
+
+
+def tell_forecast(forecast: Forecast, ledger: Ledger) -> None:
+    """What is to be expected, for all trees that are left."""
+    if not forecast.spent:
+        err.print(f"{forecast.left} trees to grow; their models are scripted, and cost nothing")
+        return
+    table = Table("model", "role", "calls", "tokens in", "tokens out", "$")
+    total = 0.0
+    for (role, model), spent in sorted(forecast.spent.items(), key=lambda item: (item[0][1], item[0][0])):
+        cost = forecast.times(spent.cost)
+        total += cost
+        numbers = (forecast.times(value) for value in (spent.calls, spent.tokens_in, spent.tokens_out))
+        shown = f"{cost:.2f}" if model in ledger.prices else "no price"
+        table.add_row(model, role, *(f"{number:,.0f}" for number in numbers), shown)
+    out.print(table)
+    failed = f", {forecast.failed} of which failed" if forecast.failed else ""
+    out.print(f"{forecast.left} trees to grow; forecast from {forecast.sample} that were grown and not kept{failed}")
+    if ledger.prices:
+        out.print(f"${total:.2f} in all; the sample itself cost ${ledger.cost:.4f}")

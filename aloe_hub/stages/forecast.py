@@ -1,0 +1,85 @@
+"""What growing a run's trees will take: calls, tokens and cost, from a few trees that are grown to see and not kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from aloe_hub.chat.ledger import Spent
+from aloe_hub.chat.traffic import Traffic
+from aloe_hub.errors import ChatError, DataError, ParseError
+from aloe_hub.jsonl import loads, partial_of
+from aloe_hub.run_folder import RunFolder
+from aloe_hub.stages import checks
+from aloe_hub.stages.roles import Cast
+from aloe_hub.stages.trees import Shard, TreeSettings, grow, wanted_trees
+from aloe_hub.stages.workers import for_each
+from aloe_hub.types import Persona
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """`left` trees are to be grown; `sample` were, `failed` of them in vain. What they took is in `spent`, by (role, model)."""
+
+    left: int
+    sample: int
+    failed: int
+    spent: Mapping[tuple[str, str], Spent]
+
+    def times(self, value: float) -> float:
+        """What was counted in the sample, for all trees that are left."""
+        return value * self.left / self.sample if self.sample else 0.0
+
+
+def forecast_trees(
+    run: RunFolder,
+    settings: TreeSettings,
+    sample: int,
+    *,
+    traffic: Traffic,
+    shard: Shard | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Forecast:
+    """Grow `sample` trees, evenly chosen among those that are left, and keep nothing of them. The run folder stays as it is.
+
+    Raises:
+        RunStopped: every call fails, or the budget is too small for the sample.
+    """
+    checks.at_least("--sample", sample, 1)
+    cast = Cast.of(settings.models, traffic, settings.sampling)
+    wanted = wanted_trees(run, settings, shard)
+    done = set(_done(run.file(shard.file() if shard else "trees.jsonl")))
+    left = [item for item in wanted.items() if item[0] not in done]
+    chosen = [left[place * len(left) // sample] for place in range(sample)] if len(left) > sample else left
+    failed = 0
+    ended = 0
+
+    async def work(item: tuple[str, Persona]) -> None:
+        nonlocal failed, ended
+        tree_id, persona = item
+        try:
+            await grow(persona, cast, tree_id=tree_id, turns=settings.turns, temperature=settings.temperature)
+        except (ParseError, ChatError):
+            failed += 1
+        ended += 1
+        on_progress(ended, len(chosen))
+
+    on_progress(0, len(chosen))
+    traffic.run(for_each(chosen, work, traffic.limits.concurrency))
+    return Forecast(len(left), len(chosen), failed, traffic.ledger.by_role)
+
+
+def _done(final: Path) -> Iterator[str]:
+    """The ids of the trees that are grown already; read without a lock, beside a command that may be at work."""
+    path = final if final.exists() else partial_of(final)
+    if not path.exists():
+        return
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.endswith(b"\n"):
+                return
+            row = loads(line, f"{path}, line {number}")
+            if "tree_id" not in row:
+                raise DataError(f"{path}, line {number}: the row has no 'tree_id'")
+            yield row["tree_id"]
