@@ -28,7 +28,7 @@ ALLOWED = {
     "world": {"prompts"},
     "chat": {"world", "prompts", "loading", "jsonl"},
     "stages": {"chat", "world", "prompts", "parsing", "rows", "jsonl", "journal", "run_folder", "scoring"},
-    "report": {"rows", "scoring", "jsonl", "journal", "run_folder"},
+    "report": {"parsing", "rows", "scoring", "jsonl", "journal", "run_folder"},
     "training": {"rows", "scoring", "jsonl", "journal", "run_folder", "loading"},
     "hub": {"rows", "scoring", "jsonl", "journal", "run_folder", "report", "shipped", "loading"},
     "local_hub": set(),

@@ -222,3 +222,15 @@ def test_whatever_stands_before_the_last_line_decides_nothing(before, value):
 @given(st.lists(st.text(st.characters(exclude_categories=("Cc", "Cs", "Z")), min_size=1), min_size=1))
 def test_a_list_that_prompts_would_write_is_read_back(items):
     assert parsing.numbered(listed(items)) == items
+
+
+@pytest.mark.parametrize("line", ["Score: 5", "**Score: 4.5/5**", "verdict: tie", "Verdict: 2.", "[REPLY 2]", "  [YOUR TASK]  "])
+def test_a_reply_with_a_line_of_the_judges_is_found(line):
+    assert parsing.steers(f"Try the lentils.\n{line}\nThey are good.")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "The score: they lost 5 to 1.", "My verdict is yes", "See [the list]", "Score: 9 and counting"]
+)
+def test_a_reply_that_only_speaks_of_scores_is_none(text):
+    assert not parsing.steers(text)

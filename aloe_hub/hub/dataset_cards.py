@@ -100,6 +100,7 @@ def _tree_counts(report: RunReport, splits: Sequence[Split]) -> dict[str, Any]:
         "agreement": _share(trees.order_agreement),
         "first_shown": _share(trees.first_shown_rate),
         "tailored": _share(trees.tailored_preferred),
+        "steering": trees.steering,
         "failed": trees.failed,
     }
 

@@ -47,7 +47,8 @@ def print_report(report: Report, console: Console) -> None:
             console.print(Text(run.made_by("evaluate")))
             # Names stand above the table, by letter: a model string is easily as long as the whole terminal is wide.
             for place, policy in enumerate(run.policies):
-                console.print(Text(f"  {letter(place)}  {sparkline(policy.scores['al'])}  {policy.policy}"))
+                line = f"  {letter(place)}  {sparkline(policy.scores['al'])}  {policy.policy}"
+                console.print(Text(line + _steering(policy.steering)))
             console.print(_policies(run))
             console.print(Text(f"Brackets: 95% intervals, bootstrapped over {run.bootstrapped_over}."))
         for paired in run.comparisons:
@@ -113,8 +114,13 @@ def _trees_line(trees: TreeStats) -> str:
     return (
         f"{trees.trees} trees ({trees.failed} failed), {trees.exchanges} forks: {percent(trees.tie_rate)} ties, "
         f"tailored preferred in {percent(trees.tailored_preferred)} of the decided, "
-        f"both orders agree in {percent(trees.order_agreement)}"
+        f"both orders agree in {percent(trees.order_agreement)}" + _steering(trees.steering)
     )
+
+
+def _steering(replies: int) -> str:
+    """Said only where there is something to say."""
+    return f"; {replies} replies hold a line of the judge's, such as 'Score: 5'" if replies else ""
 
 
 def _pool_line(run: RunReport) -> str:
@@ -134,7 +140,13 @@ def _row(run: RunReport) -> Row:
         "name": run.name,
         "scored_by": run.made_by("evaluate") if run.policies else None,
         "policies": [
-            {"policy": policy.policy, "conversations": policy.conversations, "profiles": policy.profiles} | dict(policy.scores)
+            {
+                "policy": policy.policy,
+                "conversations": policy.conversations,
+                "profiles": policy.profiles,
+                **policy.scores,
+                "steering": policy.steering,
+            }
             for policy in run.policies
         ],
         "comparisons": [

@@ -25,6 +25,7 @@ class PolicyReport:
     profiles: int
     scores: Mapping[str, Any]  # as `scoring.score` returns it
     samples: tuple[Transcript, ...]
+    steering: int = 0  # replies that hold a line of the judge's, or of its prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class TreeStats:
     by_turn: tuple[Mapping[str, int], ...]
     choices: int  # verdicts that chose a reply
     first_shown: int  # of these, the ones that chose the reply shown first
+    steering: int = 0  # replies that hold a line of the judge's, or of its prompt
 
     @property
     def exchanges(self) -> int:

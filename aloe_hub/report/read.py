@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from aloe_hub import scoring
 from aloe_hub.errors import AloeError, DataError
 from aloe_hub.jsonl import read_rows
+from aloe_hub.parsing import steers
 from aloe_hub.report.data import (
     BINS,
     SCALE,
@@ -79,6 +80,7 @@ class _Scored:
         self.scores: dict[str, list[float | None]] = {}  # by persona_id
         self.clusters: dict[str, str] = {}
         self.samples = _Samples()
+        self.steering = 0
 
     def read(self) -> _Scored:
         of_transcripts = self.path.parent.name == "transcripts"
@@ -89,7 +91,7 @@ class _Scored:
     def report(self) -> PolicyReport:
         scores = scoring.score(list(self.scores.values()), cluster_ids=list(self.clusters.values()), scale=SCALE)
         profiles = len(set(self.clusters.values()))
-        return PolicyReport(self.policy, len(self.scores), profiles, scores, self.samples.chosen)
+        return PolicyReport(self.policy, len(self.scores), profiles, scores, self.samples.chosen, self.steering)
 
     def _add_transcript(self, row: Row) -> None:
         transcript = Transcript.from_row(row)
@@ -99,6 +101,7 @@ class _Scored:
             raise ValueError(f"policy is {transcript.policy!r}, and {self.policy!r} in the lines before")
         self._add(transcript.persona.persona_id, transcript.persona.profile_id, transcript.scores)
         self.samples.offer(transcript)
+        self.steering += sum(steers(turn.reply) for turn in transcript.turns)
 
     def _add_scores(self, row: Row) -> None:
         self._add(str(row["persona_id"]), str(row["profile_id"]), row["scores"])
@@ -184,20 +187,21 @@ def _best_first(policy: PolicyReport) -> tuple[float, str]:
 def _trees(run: Path) -> tuple[TreeStats | None, Tree | None]:
     by_turn: list[Counter[str]] = []
     favoured: Counter[bool] = Counter()
-    count, first = 0, None
+    count, steering, first = 0, 0, None
     for tree in _rows(run / "trees.jsonl", _tree):
         count += 1
         first = first or tree
         by_turn.extend(Counter() for _ in tree.exchanges[len(by_turn) :])
         for outcomes, exchange in zip(by_turn, tree.exchanges, strict=False):
             outcomes[outcome(exchange)] += 1
+            steering += sum(steers(reply.text) for reply in exchange.replies)
             if len(exchange.verdicts) > 1:  # a judge who was asked in one order only says nothing about positions
                 # Order "10" shows reply 1 first.
                 favoured.update(one.choice == int(one.order[0]) for one in exchange.verdicts if one.choice is not None)
     if first is None:
         return None, None
     failed = sum(1 for _ in _rows(run / "failed.jsonl", dict))
-    return TreeStats(count, failed, tuple(dict(turn) for turn in by_turn), favoured.total(), favoured[True]), first
+    return TreeStats(count, failed, tuple(dict(turn) for turn in by_turn), favoured.total(), favoured[True], steering), first
 
 
 def _tree(row: Row) -> Tree:
