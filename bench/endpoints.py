@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 
 from aloe_hub.chat import traffic as traffic_module
-from aloe_hub.chat.base import ChatReply
+from aloe_hub.chat.base import ChatReply, ChatRequest
 from aloe_hub.chat.ledger import Ledger
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.chat.traffic import Limits, Traffic
@@ -38,17 +38,17 @@ class Recorded:
 
     replies: dict[int, ChatReply] = field(default_factory=dict)
 
-    async def complete(self, request):
+    async def complete(self, request: ChatRequest) -> ChatReply:
         self.replies[request.seed] = await Scripted().complete(request)
         return self.replies[request.seed]
 
-    async def close(self):
+    async def close(self) -> None:
         """Nothing is open."""
 
 
 @dataclass
 class Delayed(Recorded):
-    async def complete(self, request):
+    async def complete(self, request: ChatRequest) -> ChatReply:
         await asyncio.sleep(LATENCY)
         return self.replies[request.seed]
 
@@ -70,7 +70,7 @@ def grown(run: RunFolder, trees: int, chat: Recorded, concurrency: int) -> float
 def one_after_another(replies: dict[int, ChatReply], calls: int) -> float:
     """Seconds for a plain loop that makes the same calls, waiting for each."""
 
-    async def loop():
+    async def loop() -> None:
         for seed in list(replies)[:calls]:
             await asyncio.sleep(LATENCY)
             replies[seed]
@@ -107,7 +107,9 @@ def main() -> None:
         )
         few = calls * ONE_AT_A_TIME // trees
         plain = one_after_another(recorded.replies, few) / ONE_AT_A_TIME
-        print(f"one call after another: {plain:.2f} s a tree, beside {seconds / trees:.3f} s: {plain * trees / seconds:.1f} times")
+        print(
+            f"one call after another: {plain:.2f} s a tree, beside {seconds / trees:.3f} s: {plain * trees / seconds:.1f} times"
+        )
         alone = grown(run, 1, delayed, CONCURRENCY)
         print(f"one tree alone: {alone:.2f} s, {alone / LATENCY:.1f} calls in sequence for 10 turns and the last verdict")
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from time import monotonic
 from typing import Any
 
 from aloe_hub.chat.base import Chat, ChatReply, ChatRequest
@@ -23,6 +25,8 @@ ATTEMPTS = 8
 FIRST_WAIT = 1.0  # seconds
 LONGEST_WAIT = 60.0
 LONGEST_RETRY_AFTER = 3600.0  # a server that wants to be left alone for longer is down
+WORTH_SAYING = 3  # tries of one call that failed
+SAID_EVERY = 30.0  # seconds
 OUTAGE = 5  # calls given up in a row, while none succeeded
 
 log = logging.getLogger("aloe_hub")
@@ -39,16 +43,18 @@ class Tuned:
         return await self.inner.complete(replace(request, sampling=replace(request.sampling, **self.changes)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Retrying:
     """Sends a call again when it failed for a reason that may pass, with exponential backoff and full jitter.
 
-    The seed stays: it is the same call, and a model that honours seeds gives the same answer.
+    The seed stays: it is the same call, and a model that honours seeds gives the same answer. A server that is down for longer is
+    said to be, now and then, so that nobody watches a bar that stands still and wonders.
     """
 
     inner: Chat
     attempts: int = ATTEMPTS
     first_wait: float = FIRST_WAIT
+    _said: float = -math.inf  # when, by the monotonic clock
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         for retry in range(self.attempts - 1):
@@ -57,7 +63,9 @@ class Retrying:
             except TransientError as error:
                 if (error.retry_after or 0) > LONGEST_RETRY_AFTER:
                     raise
-                log.debug("%s; sent again", error)
+                if retry + 1 >= WORTH_SAYING and monotonic() - self._said > SAID_EVERY:
+                    self._said = monotonic()
+                    log.warning("%s; %d tries of %d so far, trying again", error, retry + 1, self.attempts)
                 await asyncio.sleep(self._wait(retry) if error.retry_after is None else error.retry_after)
         return await self.inner.complete(replace(request, retry=self.attempts - 1))
 

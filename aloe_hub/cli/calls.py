@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +13,7 @@ from rich.table import Table
 from aloe_hub.cli.options import err, out
 
 if TYPE_CHECKING:
-    from aloe_hub.chat.ledger import Ledger
+    from aloe_hub.chat.ledger import Ledger, Spent
     from aloe_hub.chat.traffic import Traffic
     from aloe_hub.stages.forecast import Forecast
 
@@ -70,15 +70,15 @@ def traffic(
 
 def tell(ledger: Ledger) -> None:
     """What was asked of whom, and what it cost; nothing where nobody was asked."""
-    if not ledger.by_role:
-        return
-    table = Table("model", "role", "calls", "not answered", "cut off", "tokens in", "tokens out", "s a call", "$")
-    for (role, model), spent in sorted(ledger.by_role.items(), key=lambda item: (item[0][1], item[0][0])):
-        numbers = (spent.calls, spent.failed, spent.cut, spent.tokens_in, spent.tokens_out)
-        cost = f"{spent.cost:.4f}" if model in ledger.prices else "–"
-        seconds = f"{spent.seconds / spent.calls:.2f}" if spent.calls else "–"
-        table.add_row(model, role, *(f"{number:,}" for number in numbers), seconds, cost)
-    err.print(table)
+    for model, roles in _by_model(ledger.by_role):
+        table = _table("role", "calls", "unanswered", "cut off", "tokens in", "out", "s a call", "$")
+        for role, spent in roles:
+            numbers = (spent.calls, spent.failed, spent.cut, spent.tokens_in, spent.tokens_out)
+            seconds = f"{spent.seconds / spent.calls:.2f}" if spent.calls else "–"
+            cost = f"{spent.cost:.4f}" if model in ledger.prices else "–"
+            table.add_row(role, *(f"{number:,}" for number in numbers), seconds, cost)
+        err.print(model, markup=False, highlight=False, soft_wrap=True)
+        err.print(table)
     if ledger.before:
         err.print(f"${ledger.cost:.4f} in all, with ${ledger.before:.4f} of earlier commands")
 
@@ -86,18 +86,35 @@ def tell(ledger: Ledger) -> None:
 def tell_forecast(forecast: Forecast, ledger: Ledger) -> None:
     """What is to be expected, for all trees that are left."""
     if not forecast.spent:
-        err.print(f"{forecast.left} trees to grow; their models are scripted, and cost nothing")
+        out.print(f"{forecast.left} trees to grow; their models are scripted, and cost nothing")
         return
-    table = Table("model", "role", "calls", "tokens in", "tokens out", "$")
     total = 0.0
-    for (role, model), spent in sorted(forecast.spent.items(), key=lambda item: (item[0][1], item[0][0])):
-        cost = forecast.times(spent.cost)
-        total += cost
-        numbers = (forecast.times(value) for value in (spent.calls, spent.tokens_in, spent.tokens_out))
-        shown = f"{cost:.2f}" if model in ledger.prices else "no price"
-        table.add_row(model, role, *(f"{number:,.0f}" for number in numbers), shown)
-    out.print(table)
+    for model, roles in _by_model(forecast.spent):
+        table = _table("role", "calls", "tokens in", "out", "$")
+        for role, spent in roles:
+            cost = forecast.times(spent.cost)
+            total += cost
+            numbers = (forecast.times(value) for value in (spent.calls, spent.tokens_in, spent.tokens_out))
+            table.add_row(
+                role, *(f"{number:,.0f}" for number in numbers), f"{cost:.2f}" if model in ledger.prices else "no price"
+            )
+        out.print(model, markup=False, highlight=False, soft_wrap=True)
+        out.print(table)
     failed = f", {forecast.failed} of which failed" if forecast.failed else ""
     out.print(f"{forecast.left} trees to grow; forecast from {forecast.sample} that were grown and not kept{failed}")
     if ledger.prices:
         out.print(f"${total:.2f} in all; the sample itself cost ${ledger.cost:.4f}")
+
+
+def _by_model(spent: Mapping[tuple[str, str], Spent]) -> Iterator[tuple[str, list[tuple[str, Spent]]]]:
+    """A model's string stands above its table: it is easily as long as the terminal is wide."""
+    for model in dict.fromkeys(model for _, model in spent):
+        yield model, [(role, found) for (role, one), found in spent.items() if one == model]
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(first)
+    for name in others:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table

@@ -75,6 +75,19 @@ def test_a_server_that_asks_for_a_day_is_given_up(waits):
     assert waits == []
 
 
+def test_a_server_that_is_down_is_said_to_be_but_not_for_every_call(waits, caplog):
+    chat = Retrying(Failing([TransientError("m: 503 down")] * 7), attempts=9)
+    ask(chat)
+    chat.inner.errors = [TransientError("m: 503 down")] * 7
+    ask(chat)
+    assert [record.message for record in caplog.records] == ["m: 503 down; 3 tries of 9 so far, trying again"]
+
+
+def test_a_call_that_succeeds_soon_is_no_news(waits, caplog):
+    ask(Retrying(Failing([TransientError("busy")] * 2)))
+    assert not caplog.records
+
+
 def test_after_so_many_attempts_the_last_error_is_raised(waits):
     inner = Failing([TransientError(f"busy {number}") for number in range(9)])
     with pytest.raises(TransientError, match="busy 2"):
