@@ -32,7 +32,7 @@ ALLOWED = {
     "training": {"rows", "scoring", "jsonl", "journal", "run_folder", "loading"},
     "hub": {"rows", "scoring", "jsonl", "journal", "run_folder", "report", "shipped", "loading"},
     "local_hub": set(),
-    "cli": {"stages", "training", "report", "recipe", "run_folder", "hub", "local_hub"},
+    "cli": {"chat", "stages", "training", "report", "recipe", "run_folder", "hub", "local_hub"},
 }
 HEAVY = {
     "torch",
@@ -46,6 +46,8 @@ HEAVY = {
     "numpy",
     "trl",
     "peft",
+    "starlette",
+    "uvicorn",
 }
 
 

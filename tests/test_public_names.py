@@ -23,7 +23,8 @@ PYTHON = {
     "aloe_hub.hub.models": ["publish_adapter", "publish_pocket"],
     "aloe_hub.hub.results": ["push_results"],
     "aloe_hub.chat": ["open_chat"],
-    "aloe_hub.chat.base": ["Chat", "ChatRequest", "ChatReply", "Sampling"],
+    "aloe_hub.chat.base": ["Chat", "Streaming", "ChatRequest", "ChatReply", "Sampling"],
+    "aloe_hub.chat.serve": ["running", "Served"],
     "aloe_hub.report": ["read_runs", "print_report", "to_json", "write_html"],
 }  # fmt: skip
 
@@ -39,6 +40,7 @@ OPTIONS = {
     "limit lr epochs batch-size beta max-length lora-r lora-alpha lora-targets lora-dropout set",
     "report": "json html",
     "publish": "what repo run adapter base-repo merge private license tag dry-run install",
+    "serve": "model port",
     "demo": "run recipe seed",
 }
 
