@@ -46,6 +46,8 @@ HEAVY = {
     "numpy",
     "trl",
     "peft",
+    "starlette",
+    "uvicorn",
 }
 
 

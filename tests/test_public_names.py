@@ -29,6 +29,7 @@ PYTHON = {
     "aloe_hub.chat.base": ["Chat", "Streaming", "ChatRequest", "ChatReply", "Sampling"],
     "aloe_hub.chat.traffic": ["Traffic", "Limits"],
     "aloe_hub.chat.ledger": ["Ledger", "Price", "read_prices"],
+    "aloe_hub.chat.serve": ["running", "Served"],
     "aloe_hub.report": ["read_runs", "print_report", "to_json", "write_html"],
 }  # fmt: skip
 
@@ -46,6 +47,7 @@ OPTIONS = {
     "limit lr epochs batch-size beta max-length lora-r lora-alpha lora-targets lora-dropout set",
     "report": "json html",
     "publish": "what repo run adapter base-repo merge private license tag dry-run install",
+    "serve": "model port",
     "demo": "run recipe seed",
 }
 

@@ -11,7 +11,7 @@ import sys
 import typer
 
 from aloe_hub import __version__
-from aloe_hub.cli import benchmark, data, demo, hub, publish, train
+from aloe_hub.cli import benchmark, data, demo, hub, publish, serve, train
 from aloe_hub.errors import AloeError
 
 INTERRUPTED = 130
@@ -30,6 +30,7 @@ train.register(app)
 benchmark.register(app)
 publish.register(app)
 hub.register(app)
+serve.register(app)
 demo.register(app)
 
 

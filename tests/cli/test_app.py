@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ALOE = [sys.executable, "-m", "aloe_hub.cli.app"]
-COMMANDS = ("personas", "import", "trees", "merge", "train", "evaluate", "report", "publish", "hub", "demo")
+COMMANDS = ("personas", "import", "trees", "merge", "train", "evaluate", "report", "publish", "hub", "serve", "demo")
 
 
 def one_line(errors: str) -> str:
@@ -24,7 +24,7 @@ def one_line(errors: str) -> str:
 def test_help_loads_no_heavy_library():
     code = (
         "import sys; from aloe_hub.cli.app import main; main(['--help']); "
-        "heavy = ('torch', 'transformers', 'datasets', 'gradio', 'numpy', 'matplotlib', 'jinja2');"
+        "heavy = ('torch', 'transformers', 'datasets', 'gradio', 'numpy', 'matplotlib', 'jinja2', 'starlette', 'uvicorn');"
         "print([name for name in heavy if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
