@@ -187,7 +187,7 @@ async def _readable(model: str, hidden: Callable[[str], str]) -> AsyncIterator[N
         answered = error.doc if isinstance(error, json.JSONDecodeError) else error.object.decode(errors="replace")
         text = hidden(f"{model}: answered with no chat completion: {_shown(answered)!r}")
         raise TransientError(text, maybe_billed=True) from None
-    except (AttributeError, KeyError, TypeError, ValueError, AssertionError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, AssertionError, RecursionError) as error:
         # The client trusts the form of an answer: one of another form breaks it in any of these ways. What it will not send, too.
         text = hidden(f"{model}: no chat completion came of it ({type(error).__name__}: {_shown(str(error))})")
         raise TransientError(text, maybe_billed=True) from None
