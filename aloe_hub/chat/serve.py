@@ -73,18 +73,18 @@ def running(model: str, chat: Chat | None = None, *, port: int = 0, key: str | N
 def serve(model: str, port: int = 0, key: str | None = None, say: Callable[[str], None] = print) -> None:
     """Serve until Ctrl-C or SIGTERM; says the lines to paste, an empty line, and what it does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with running(model, port=port, key=key) as served:
-        hello = json.dumps({"model": model, "messages": [{"role": "user", "content": "Any dinner ideas?"}]})
-        headers = "-H 'Content-Type: application/json'" + (' -H "Authorization: Bearer $ALOE_API_KEY"' if key else "")
-        say(f"base_url: {served.base_url}")
-        say(f"model: {shlex.quote(served.name)}")
-        say(f"curl {served.base_url}/chat/completions {headers} -d {shlex.quote(hello)}")
-        say("")
-        say(f"# {model} answers at {served.base_url}; Ctrl-C stops it")
-        try:
+    hello = json.dumps({"model": model, "messages": [{"role": "user", "content": "Any dinner ideas?"}]})
+    headers = "-H 'Content-Type: application/json'" + (' -H "Authorization: Bearer $ALOE_API_KEY"' if key else "")
+    try:
+        with running(model, port=port, key=key) as served:
+            say(f"base_url: {served.base_url}")
+            say(f"model: {shlex.quote(served.name)}")
+            say(f"curl {served.base_url}/chat/completions {headers} -d {shlex.quote(hello)}")
+            say("")
+            say(f"# {model} answers at {served.base_url}; Ctrl-C stops it")
             threading.Event().wait()
-        except KeyboardInterrupt:
-            say("# stopped")
+    except KeyboardInterrupt:
+        say("# stopped")
 
 
 class _Server(uvicorn.Server):
