@@ -58,8 +58,6 @@ class Speaker:
         asked = read(await _body(request), self.model)
         if asked.stream:
             return await self._streamed(request, asked)
-        if asked.stream:
-            return await self._streamed(request, asked)
         call = self._begun(self.chat.complete(asked.call))
         async with _given_up_if_gone(request, call):
             await asyncio.wait([call])
