@@ -23,7 +23,7 @@ from starlette.types import Receive, Scope, Send
 
 from aloe_hub.chat.base import Chat, ChatReply, ChatRequest, Streaming
 from aloe_hub.chat.wire import DONE, Asked, Chunks, Refusal, completion, event, models, read
-from aloe_hub.errors import AloeError, TransientError
+from aloe_hub.errors import AloeError, ChatError, TransientError
 
 MOST_BYTES = 4 * 2**20  # of a request's body
 
@@ -133,7 +133,9 @@ def _reply(call: asyncio.Task[ChatReply]) -> ChatReply:
     if error is None:
         return call.result()
     if isinstance(error, AloeError):
-        raise Refusal(" ".join(str(error).split()), status=503 if isinstance(error, TransientError) else 500)
+        # What failed for good is told as such: a client would send a 500 again.
+        status = 503 if isinstance(error, TransientError) else 400 if isinstance(error, ChatError) else 500
+        raise Refusal(" ".join(str(error).split()), status=status)
     traceback.print_exception(error)
     raise Refusal(f"{type(error).__name__}: this is a bug in aloe-hub; the server's terminal says more", status=500)
 

@@ -305,17 +305,18 @@ def test_the_key_is_asked_for_everywhere_but_at_health(capfd):
 @pytest.mark.parametrize(
     ("error", "status", "message"),
     [
-        (ChatError("local:m: out of memory\nat a prompt of 9 tokens"), 500, "local:m: out of memory at a prompt of 9 tokens"),
+        (ChatError("local:m: out of memory\nat a prompt of 9 tokens"), 400, "local:m: out of memory at a prompt of 9 tokens"),
         (TransientError("the provider is busy"), 503, "the provider is busy"),
         (KeyError("/home/me/secret"), 500, "KeyError: this is a bug in aloe-hub; the server's terminal says more"),
     ],
 )
 def test_an_error_of_the_model_is_one_line_and_a_status_also_before_a_stream(capfd, error, status, message, stream):
     with running("broken", Faked(raising(error))) as served:
-        with pytest.raises(openai.InternalServerError) as caught:
+        with pytest.raises(openai.APIStatusError) as caught:
             ask(served, stream=stream)
         assert caught.value.status_code == status
-        assert caught.value.body == {"message": message, "type": "server_error", "param": None, "code": None}
+        kind = "server_error" if status >= 500 else "invalid_request_error"
+        assert caught.value.body == {"message": message, "type": kind, "param": None, "code": None}
     assert ("Traceback" in capfd.readouterr().err) == isinstance(error, KeyError)  # a bug is told, but to who runs the server
 
 
