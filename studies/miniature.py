@@ -36,6 +36,8 @@ RECIPE = Path(__file__).parent / "miniature.toml"
 POCKET = Path(__file__).parents[1] / "pocket"
 PRETRAIN = POCKET / "pretrain.py"
 SHIPPED = json.loads((POCKET / "pocket.json").read_text(encoding="utf-8"))
+# Pairs of the policy's own differ in a fact or two: they bear, and need, a higher rate, and a tighter leash (docs/BENCHMARKS.md).
+ON_POLICY_DPO = ("--lr", 5e-4, "--beta", 0.5, "--epochs", 2)
 ON_POLICY_TREES = 200  # as many as the off-policy DPO trains on
 
 
@@ -86,7 +88,7 @@ def study(out: Path, bases: int, seeds: int, tokens: int, split: str) -> Iterato
             ("dpo", "sft-dpo", train, sft, f"sft-{at}"),
             ("dpo", "sft-onpolicy", own, sft, f"pairs-{at}"),
         ):
-            start = ("--adapter", adapter) if adapter else ()
+            start = (*(("--adapter", adapter) if adapter else ()), *(ON_POLICY_DPO if run == own else ()))
             command = aloe("train", method, "--run", run, "--name", f"{name}-{at}", "--base", folder, "--recipe", RECIPE,
                            "--seed", seed, "--resume", *start)  # fmt: skip
             made = run / "adapters" / f"{name}-{at}"
