@@ -2,19 +2,24 @@
 
     python bench/endpoints.py [TREES]
 
-The answers are those of the scripted world, made beforehand: the server takes its 50 ms and nothing else. In one process, so that
-what is measured is how requests are scheduled, wrapped and booked; then over HTTP, where client and server share the machine.
+In one process first, with answers of the scripted world that were made beforehand: what is measured is how requests are scheduled,
+wrapped and booked. Then over HTTP, with `aloe serve` behind a proxy that delays: there the client's own work for a call (about 1.3 ms
+of one core) and the two servers share the machine.
 """
 
 import asyncio
 import json
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from aloe_hub.chat import open_endpoint
 from aloe_hub.chat import traffic as traffic_module
 from aloe_hub.chat.base import ChatReply, ChatRequest
 from aloe_hub.chat.ledger import Ledger
@@ -30,6 +35,7 @@ LATENCY = 0.05
 CONCURRENCY = 32
 ONE_AT_A_TIME = 4  # trees that the sequential loop is measured on
 MODEL = "http://127.0.0.1:1/v1#scripted"
+PROXY = str(Path(__file__).parents[1] / "tests" / "chat" / "faulty.py")
 
 
 @dataclass
@@ -53,14 +59,15 @@ class Delayed(Recorded):
         return self.replies[request.seed]
 
 
-def grown(run: RunFolder, trees: int, chat: Recorded, concurrency: int) -> float:
-    """Seconds to grow so many trees, all roles played by `chat` as if it were behind an endpoint."""
-    traffic_module.open_endpoint = lambda model, timeout: chat
+def grown(run: RunFolder, trees: int, chat: Recorded | None, concurrency: int, model: str = MODEL) -> float:
+    """Seconds to grow so many trees, all roles played by `chat` as if it were behind an endpoint, or by a real endpoint."""
+    if chat is not None:
+        traffic_module.open_endpoint = lambda model, timeout: chat
     for path in run.path.glob("*trees*"):
         path.unlink()
     for name in ("run.toml", "calls.jsonl"):
         run.file(name).unlink(missing_ok=True)
-    settings = TreeSettings(models=dict.fromkeys(ROLES, MODEL), limit=trees)
+    settings = TreeSettings(models=dict.fromkeys(ROLES, model), limit=trees)
     start = time.perf_counter()
     with Ledger(run.file("calls.jsonl")) as ledger:
         grow_all(run, settings, traffic=Traffic(Limits(concurrency), ledger))
@@ -112,6 +119,35 @@ def main() -> None:
         )
         alone = grown(run, 1, delayed, CONCURRENCY)
         print(f"one tree alone: {alone:.2f} s, {alone / LATENCY:.1f} calls in sequence for 10 turns and the last verdict")
+        over_http(run, trees)
+
+
+def over_http(run: RunFolder, trees: int) -> None:
+    """The same with real requests: a server and a proxy in processes of their own."""
+    traffic_module.open_endpoint = open_endpoint
+    with process("-m", "aloe_hub.cli.app", "serve", "--model", "scripted") as upstream:
+        delay = f"{LATENCY * 1000:.0f}"
+        with process(PROXY, "--upstream", upstream, "--share", "0", "--delay-ms", delay) as base_url:
+            start = time.process_time()
+            seconds = grown(run, trees, None, CONCURRENCY, f"{base_url}#scripted")
+            cpu = time.process_time() - start
+    with run.file("calls.jsonl").open() as lines:
+        calls = sum(1 for _ in lines)
+    least = calls * LATENCY / CONCURRENCY
+    print(
+        f"over HTTP: {calls} calls, {seconds:.2f} s: {seconds / least:.3f} times the least; {cpu / calls * 1000:.2f} ms of CPU a call"
+    )
+
+
+@contextmanager
+def process(*arguments: str) -> Iterator[str]:
+    """A server in a process of its own, and the base URL that it says first."""
+    with subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        try:
+            yield server.stdout.readline().removeprefix("base_url: ").strip()
+        finally:
+            server.terminate()
 
 
 if __name__ == "__main__":
