@@ -28,6 +28,7 @@ ALLOWED = {
     "world": {"prompts"},
     "chat": {"world", "prompts", "loading"},
     "stages": {"chat", "world", "prompts", "parsing", "rows", "jsonl", "journal", "run_folder", "scoring"},
+    "scale": {"stages", "run_folder", "jsonl"},
     "report": {"rows", "scoring", "jsonl", "journal", "run_folder"},
     "training": {"rows", "scoring", "jsonl", "journal", "run_folder", "loading"},
     "hub": {"rows", "scoring", "jsonl", "journal", "run_folder", "report", "shipped", "loading"},
@@ -46,6 +47,8 @@ HEAVY = {
     "numpy",
     "trl",
     "peft",
+    "datatrove",
+    "ray",
 }
 
 
