@@ -24,6 +24,8 @@ from datatrove.pipeline.base import PipelineStep
 from datatrove.utils.logging import logger
 from datatrove.utils.stats import PipelineStats
 
+from aloe_hub.chat.ledger import Ledger
+from aloe_hub.chat.traffic import Limits, Traffic
 from aloe_hub.errors import AloeError
 from aloe_hub.jsonl import partial_of
 from aloe_hub.run_folder import RunFolder
@@ -38,6 +40,7 @@ class GrowTrees(PipelineStep):  # type: ignore[misc] # datatrove is not typed
     """Task `rank` of `world_size` grows shard rank + 1 of world_size. It reads no documents and makes none.
 
     folder: the run folder, which all tasks can reach; or the address of one, such as `hf://buckets/me/mine`: see `at_hand`.
+    limits: of each task.
     accept_failures: a shard is done without its failed trees.
     """
 
@@ -45,12 +48,12 @@ class GrowTrees(PipelineStep):  # type: ignore[misc] # datatrove is not typed
     name = "preference trees"
 
     def __init__(
-        self, folder: Path | str, settings: TreeSettings, *, concurrency: int = 32, accept_failures: bool = False
+        self, folder: Path | str, settings: TreeSettings, *, limits: Limits | None = None, accept_failures: bool = False
     ) -> None:
         super().__init__()
         self.folder = str(folder) if _is_address(str(folder)) else str(Path(folder).resolve())  # a task may start elsewhere
         self.settings = settings
-        self.concurrency = concurrency
+        self.limits = limits or Limits()
         self.accept_failures = accept_failures
 
     def run(self, data: T, rank: int = 0, world_size: int = 1) -> T:
@@ -58,12 +61,12 @@ class GrowTrees(PipelineStep):  # type: ignore[misc] # datatrove is not typed
         shard = Shard(rank + 1, world_size)
         where = f"{self.folder}, shard {shard.index}/{shard.count}"
         try:
-            with self.track_time("task"), at_hand(self.folder, shard) as run:
+            with self.track_time("task"), at_hand(self.folder, shard) as run, Ledger(_file(run, shard, "calls")) as ledger:
                 grown = grow_all(
                     run,
                     self.settings,
+                    traffic=Traffic(self.limits, ledger),
                     shard=shard,
-                    concurrency=self.concurrency,
                     accept_failures=self.accept_failures,
                     retry_failed=True,
                     on_progress=lambda done, total: logger.info(f"{done} of {total} trees"),
@@ -105,8 +108,8 @@ def at_hand(folder: str, shard: Shard) -> Iterator[RunFolder]:
     there, ended = get_datafolder(folder), Event()
     with TemporaryDirectory() as here:
         run = RunFolder(Path(here))
-        trees, failed = run.file(shard.file()), run.file(shard.file().replace("trees", "failed", 1))
-        files = dict.fromkeys((trees, failed, partial_of(trees), partial_of(failed)), (0, 0))
+        trees, failed, calls = (_file(run, shard, kind) for kind in ("trees", "failed", "calls"))
+        files = dict.fromkeys((trees, failed, calls, partial_of(trees), partial_of(failed)), (0, 0))
         there.fs.invalidate_cache()
         for file in (*map(run.file, POOL), *files):
             if there.isfile(file.name):
@@ -139,6 +142,10 @@ def _send(files: dict[Path, tuple[int, int]], there: Any) -> None:  # noqa: ANN4
     for file in files:
         if not file.exists() and there.isfile(file.name):
             there.rm_file(file.name)
+
+
+def _file(run: RunFolder, shard: Shard, kind: str) -> Path:
+    return run.file(shard.file().replace("trees", kind, 1))
 
 
 def _is_address(folder: str) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from aloe_hub.chat import open_chat
+from aloe_hub.chat.traffic import Limits
 from aloe_hub.errors import AloeError
 from aloe_hub.recipe import read_recipe, settings
 from aloe_hub.run_folder import RunFolder
@@ -36,7 +37,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--turns", type=int, help="turns of each conversation (default: 10)")
     parser.add_argument("--limit", type=int, help="only the first N personas (default: all)")
     parser.add_argument("--seed", type=int, help="same seed, same bytes (default: 0)")
-    parser.add_argument("--concurrency", type=positive, default=32, help="conversations in flight at once, in each task")
+    parser.add_argument("--concurrency", type=positive, default=32, help="requests in flight at once, in each task")
     parser.add_argument("--accept-failures", action="store_true", help="finish without the trees that failed")
     parser.add_argument("--partition", help="slurm: the partition")
     parser.add_argument("--time", default="24:00:00", help="slurm: the time limit of a task")
@@ -71,9 +72,10 @@ def executor_of(args: argparse.Namespace, chosen: TreeSettings) -> Any:  # noqa:
 
     from aloe_hub.scale import GrowTrees, LocalExecutor
 
+    limits = Limits(args.concurrency)
     folder = args.remote or str(args.run.resolve())
     common = {
-        "pipeline": [GrowTrees(folder, chosen, concurrency=args.concurrency, accept_failures=args.accept_failures)],
+        "pipeline": [GrowTrees(folder, chosen, limits=limits, accept_failures=args.accept_failures)],
         "tasks": args.tasks,
         "workers": args.workers,
         "logging_dir": f"{folder}/scale-{args.tasks}",  # task 3 of 8 is not task 3 of 4: each cut has its own marks

@@ -236,6 +236,7 @@ import asyncio, os, signal, sys
 from pathlib import Path
 from aloe_hub import scale
 from aloe_hub.chat.scripted import Scripted
+from aloe_hub.chat.traffic import Limits
 from aloe_hub.stages.trees import ROLES, TreeSettings
 folder, marks, journal, calls, to_be_killed = sys.argv[1:]
 scale.SECONDS = 0.01
@@ -250,7 +251,7 @@ async def complete(chat, request):
     print(request.seed, file=log)
     return await scripted(chat, request)
 Scripted.complete = complete
-step = scale.GrowTrees(folder, TreeSettings(dict.fromkeys(ROLES, "scripted"), turns=4), concurrency=1)
+step = scale.GrowTrees(folder, TreeSettings(dict.fromkeys(ROLES, "scripted"), turns=4), limits=Limits(1))
 scale.LocalExecutor([step], tasks=3, workers=1, logging_dir=marks)._run_for_rank(1)
 """
 
