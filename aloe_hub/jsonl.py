@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import IO, Any, TypeVar
 
 from aloe_hub.errors import AloeError, DataError
@@ -95,9 +96,14 @@ def write_rows(path: Path, rows: Iterable[Row]) -> int:
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file that appears under its name only when it is whole and on the disk."""
-    partial = path.with_name(path.name + ".new.partial")  # not the journal of the same file, which is `NAME.partial`
+def atomic_file(path: Path, *, shared: bool = False) -> Iterator[IO[bytes]]:
+    """A file that appears under its name only when it is whole and on the disk.
+
+    shared: others may be writing the same file now, here or on another machine. Each has a partial file of its own, which it
+    leaves behind when it is killed, and the last one that is whole stays.
+    """
+    mine = f".{token_hex(4)}" if shared else ""
+    partial = path.with_name(f"{path.name}{mine}.new.partial")  # not the journal of the same file, which is `NAME.partial`
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -66,7 +66,8 @@ class RunFolder:
             )
         run.setdefault("made_with", {"aloe_hub": __version__, "python": platform.python_version()})
         run[stage] = now
-        with atomic_file(self.file("run.toml")) as file:
+        # The shards of one run claim it at the same time, with the same settings: whoever is last writes the same bytes again.
+        with atomic_file(self.file("run.toml"), shared=True) as file:
             file.write(tomli_w.dumps(run).encode())
 
     def personas(self, split: str) -> list[Persona]:

@@ -150,6 +150,15 @@ def test_an_atomic_file_appears_only_when_it_is_whole(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_two_who_write_a_shared_file_at_once_do_not_mix(tmp_path):
+    path = tmp_path / "run.toml"
+    with atomic_file(path, shared=True) as first, atomic_file(path, shared=True) as second:
+        first.write(b"one")
+        second.write(b"two")
+    assert path.read_text() == "one"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, DataError])
 def test_an_atomic_file_leaves_nothing_behind_when_its_body_raises(tmp_path, error):
     old = tmp_path / "old.txt"

@@ -28,6 +28,7 @@ ALLOWED = {
     "world": {"prompts"},
     "chat": {"world", "prompts", "loading", "jsonl"},
     "stages": {"chat", "world", "prompts", "parsing", "rows", "jsonl", "journal", "run_folder", "scoring"},
+    "scale": {"stages", "chat", "run_folder", "jsonl"},
     "report": {"parsing", "rows", "scoring", "jsonl", "journal", "run_folder"},
     "training": {"rows", "scoring", "jsonl", "journal", "run_folder", "loading"},
     "hub": {"rows", "scoring", "jsonl", "journal", "run_folder", "report", "shipped", "loading"},
@@ -48,6 +49,8 @@ HEAVY = {
     "peft",
     "starlette",
     "uvicorn",
+    "datatrove",
+    "ray",
 }
 
 

@@ -20,6 +20,7 @@ PYTHON = {
     "aloe_hub.scoring": ["score", "curve", "compare"],
     "aloe_hub.parsing": ["message", "score", "verdict", "inferred", "numbered", "steers"],
     "aloe_hub.loading": ["Source", "load_tokenizer", "load_model", "load_adapter"],
+    "aloe_hub.scale": ["GrowTrees", "LocalExecutor"],
     "aloe_hub.training": ["TreeDPOTrainer", "TreeSFTTrainer"],
     "aloe_hub.training.train": ["train", "Trained"],
     "aloe_hub.training.settings": ["TrainSettings"],

@@ -1,5 +1,7 @@
 """A run folder says how it was made, and refuses to go on with other settings."""
 
+import subprocess
+import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +75,21 @@ def test_other_settings_are_refused_and_the_difference_is_named(run, changes, me
     assert str(run.file("run.toml")) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert run.file("run.toml").read_bytes() == before
+
+
+def test_processes_that_claim_the_same_run_at_once_all_pass_and_leave_it_whole(tmp_path):
+    folders = [tmp_path / str(number) for number in range(200)]
+    for folder in folders:
+        RunFolder(folder).claim("personas", {"seed": 7})
+    code = (
+        "import sys; from pathlib import Path; from aloe_hub.run_folder import RunFolder\n"
+        "for folder in sys.argv[1:]: RunFolder(Path(folder)).claim('trees', {'turns': 10})"
+    )
+    shards = [subprocess.Popen([sys.executable, "-c", code, *folders], stderr=subprocess.PIPE) for _ in range(4)]
+    assert [(shard.communicate()[1], shard.returncode) for shard in shards] == [(b"", 0)] * 4
+    for folder in folders:
+        assert toml(RunFolder(folder)).keys() == {"made_with", "personas", "trees"}
+        assert [path.name for path in folder.iterdir()] == ["run.toml"]
 
 
 def test_a_setting_that_is_gone_is_a_difference_too(run):

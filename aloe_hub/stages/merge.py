@@ -43,7 +43,8 @@ def merge(sources: Sequence[RunFolder], run: RunFolder) -> int:
     failed: list[Row] = []
     with Journal(run.file("trees.jsonl"), key="tree_id") as trees:
         for path in shards:
-            for row in read_rows(path, dict):
+            # A shard is empty when there are more shards than personas, or when all of its trees failed.
+            for row in read_rows(path, dict) if path.stat().st_size else ():
                 if row["tree_id"] not in trees:
                     trees.append(row)
             failures = path.with_name(path.name.replace("trees", "failed", 1))
@@ -52,6 +53,8 @@ def merge(sources: Sequence[RunFolder], run: RunFolder) -> int:
         missing = [tree_id for tree_id in order if tree_id not in trees and tree_id not in lost]
         if missing:
             raise AloeError(f"{first.path}: {len(missing)} trees are in no shard; were the shards grown from the same pool?")
+        for name in ("failed", "pairs", "sft"):  # of an earlier merge, before failed trees were tried again
+            run.file(f"{name}.jsonl").unlink(missing_ok=True)
         if lost:
             write_rows(run.file("failed.jsonl"), [lost[tree_id] for tree_id in order if tree_id in lost])
         trees.finish([tree_id for tree_id in order if tree_id in trees])

@@ -17,6 +17,8 @@ from aloe_hub.run_folder import RunFolder
 from aloe_hub.stages.merge import merge, write_training_rows
 from aloe_hub.stages.trees import ROLES, Shard, TreeSettings, grow, grow_all, tree_id_of
 from aloe_hub.types import Persona, Tree
+from aloe_hub.world.lexicon import TOPICS
+from aloe_hub.world.understanding import topic_of
 
 PERSONA = Persona(
     "She works as a nurse. Her favorite food is sushi. She lives in Babuford. Her hobby is chess. She has a pet called Bobu.",
@@ -310,3 +312,19 @@ def test_a_shard_that_cannot_be_meant_is_refused(text):
 def test_a_conversation_longer_than_the_topics_goes_on():
     tree = grown(turns=40)
     assert len(tree.exchanges) == 40
+
+
+def test_seventy_turns_take_the_topics_up_again_and_nobody_is_asked_with_a_shortened_history():
+    chat = Recording()
+    spoken = [exchange.user for exchange in grown(turns=70, **dict.fromkeys(ROLES, chat)).exchanges]
+    assert Counter(map(topic_of, spoken)).keys() == TOPICS.keys()
+    assert min(Counter(map(topic_of, spoken)).values()) > 1
+    last = {request.role: request.messages[0].content for request in chat.requests}
+    assert last.keys() == set(ROLES)
+    for role, prompt in last.items():
+        assert all(message in prompt for message in spoken[:69]), role
+
+    policy = Recording(Scripted("tailored"))
+    tree = grown(turns=70, policy=policy)
+    path = [text for exchange in tree.exchanges for text in (exchange.user, exchange.replies[exchange.spoken].text)]
+    assert [message.content for message in policy.requests[-1].messages] == path[:-1]
