@@ -93,6 +93,12 @@ class Journal:
             file.flush()
         self._offsets[row[self.key]] = offset
 
+    def clear(self) -> None:
+        """Forget all rows; the work goes on from nothing."""
+        with disk_errors(self.partial):
+            self._open.truncate(0)
+        self._offsets.clear()
+
     def finish(self, order: Sequence[str | int]) -> None:
         """Write the rows of `order` under the final name, atomically, and drop the journal."""
         with atomic_file(self.final) as final:

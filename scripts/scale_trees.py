@@ -20,7 +20,7 @@ from aloe_hub.errors import AloeError
 from aloe_hub.recipe import read_recipe, settings
 from aloe_hub.run_folder import RunFolder
 from aloe_hub.stages.merge import merge, write_training_rows
-from aloe_hub.stages.trees import ROLES, TreeSettings
+from aloe_hub.stages.trees import TreeSettings, models_by_role
 
 # A Ray that is started here serves this machine only, and sends no statistics; RAY_ADDRESS names a cluster to use instead.
 OWN_RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
@@ -59,11 +59,7 @@ def positive(text: str) -> int:
 def tree_settings(args: argparse.Namespace) -> TreeSettings:
     """As `aloe trees` reads them."""
     table = dict(read_recipe(args.recipe).get("trees", {})) if args.recipe else {}
-    of_the_recipe = table.pop("model", "scripted")
-    models = {role: table.pop(role, args.model or of_the_recipe) for role in ROLES}
-    if policy := table.pop("policy", None):
-        models["policy"] = policy
-    by_hand = {"models": models, "turns": args.turns, "limit": args.limit, "seed": args.seed}
+    by_hand = {"models": models_by_role(table, args.model), "turns": args.turns, "limit": args.limit, "seed": args.seed}
     return settings(TreeSettings, table, by_hand)
 
 

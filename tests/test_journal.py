@@ -241,3 +241,14 @@ def test_a_journal_left_beside_a_finished_file_is_dropped(tmp_path):
     final.write_text('{"id":"a"}\n')
     assert is_finished(final)
     assert list(tmp_path.iterdir()) == [final]
+
+
+def test_a_cleared_journal_goes_on_from_nothing(tmp_path):
+    final = tmp_path / "failed.jsonl"
+    with Journal(final, key="id") as journal:
+        journal.append({"id": "a"})
+        journal.clear()
+        assert "a" not in journal
+        journal.append({"id": "b"})
+        assert list(journal.rows()) == [{"id": "b"}]
+    assert final.with_name("failed.jsonl.partial").read_text() == '{"id":"b"}\n'

@@ -145,16 +145,15 @@ def trees(
     from aloe_hub.run_folder import RunFolder
     from aloe_hub.stages.forecast import forecast_trees
     from aloe_hub.stages.merge import write_training_rows
-    from aloe_hub.stages.trees import ROLES, Shard, TreeSettings, grow_all
+    from aloe_hub.stages.trees import Shard, TreeSettings, grow_all, models_by_role
 
     folder = RunFolder(run)
     table = options.recipe_table(recipe, "trees")
-    default = options.first(model, table.pop("model", None), "scripted")
-    by_role = dict(zip(ROLES, (user, inferrer, tailored, plain, judge), strict=True))
-    models = {role: options.first(by_role[role], table.pop(role, None), default) for role in ROLES}
-    policy = options.first(policy, table.pop("policy", None))
+    models = models_by_role(
+        table, model, user=user, inferrer=inferrer, tailored=tailored, plain=plain, judge=judge, policy=policy
+    )
     by_hand: dict[str, Any] = {"turns": turns, "split": split, "limit": limit, "temperature": temperature, "seed": seed}
-    by_hand["models"] = models | ({"policy": policy} if policy is not None else {})
+    by_hand["models"] = models
     chosen = settings(TreeSettings, table, by_hand)
     part = Shard.parse(shard) if shard is not None else None
     asked = concurrency, requests_per_minute, tokens_per_minute, timeout, attempts, prices, budget

@@ -12,8 +12,9 @@ reason; the others are grown. `trees.jsonl` has its final name only when every t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from aloe_hub.chat.traffic import Traffic
@@ -54,6 +55,20 @@ class TreeSettings:
     def calls_a_tree(self) -> int:
         """At most, if every answer can be read at once: user, inferrer, two replies, two verdicts; a policy needs no inferrer."""
         return self.turns * (5 if "policy" in self.models else 6)
+
+
+def models_by_role(recipe: dict[str, Any], model: str | None, **by_hand: str | None) -> dict[str, str]:
+    """Who plays which role, for `TreeSettings.models`; taken out of the recipe's table `[trees]`.
+
+    For each role: what was given by hand for it, what the recipe says of it, `model`, the recipe's model, or else `scripted`.
+    """
+    of_all = recipe.pop("model", None)
+
+    def chosen(role: str, *otherwise: str | None) -> str | None:
+        return next((name for name in (by_hand.get(role), recipe.pop(role, None), *otherwise) if name is not None), None)
+
+    models = {role: chosen(role, model, of_all, "scripted") for role in ROLES} | {"policy": chosen("policy")}
+    return {role: name for role, name in models.items() if name is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,12 +209,29 @@ def grow_all(
     if not (retry_failed and failures.exists()) and is_finished(final):
         on_progress(len(wanted), len(wanted))
         return Grown(len(wanted), 0, finished=True)
-    if retry_failed:
-        failures.unlink(missing_ok=True)
-        partial_of(failures).unlink(missing_ok=True)
-        if final.exists():  # it was finished without the failed ones: a journal again
-            final.rename(partial_of(final))
-    with Journal(final, key="tree_id") as trees, Journal(failures, key="tree_id") as failed:
+    with Journal(failures, key="tree_id") as failed:  # its lock first: another process may be at work on both
+        if retry_failed:
+            failed.clear()
+            failures.unlink(missing_ok=True)
+            if final.exists():  # it was finished without the failed ones: a journal again, and the rows are to be derived again
+                final.rename(partial_of(final))
+                for rows in ("pairs.jsonl", "sft.jsonl"):
+                    run.file(rows).unlink(missing_ok=True)
+        return _grow_left(final, failed, wanted, cast, settings, traffic, accept_failures, on_progress)
+
+
+def _grow_left(
+    final: Path,
+    failed: Journal,
+    wanted: Mapping[str, Persona],
+    cast: Cast,
+    settings: TreeSettings,
+    traffic: Traffic,
+    accept_failures: bool,
+    on_progress: Callable[[int, int], None],
+) -> Grown:
+    """Grow what stands in neither journal, and give the files their final names if all is there, or what is not is accepted."""
+    with Journal(final, key="tree_id") as trees:
         todo = [(tree_id, persona) for tree_id, persona in wanted.items() if tree_id not in trees and tree_id not in failed]
         on_progress(len(wanted) - len(todo), len(wanted))
 

@@ -11,7 +11,8 @@ from aloe_hub import prompts, rows
 from aloe_hub.chat import traffic
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.chat.traffic import Limits, Traffic
-from aloe_hub.errors import ChatError, ParseError, SettingsDiffer, UsageError
+from aloe_hub.errors import AloeError, ChatError, ParseError, SettingsDiffer, UsageError
+from aloe_hub.journal import Journal
 from aloe_hub.jsonl import read_rows
 from aloe_hub.run_folder import RunFolder
 from aloe_hub.stages.merge import merge, write_training_rows
@@ -279,13 +280,24 @@ def test_failed_trees_are_data_not_a_crash(run, monkeypatch):
         personas[11].persona_id,
     ]
 
+    write_training_rows(run)
     monkeypatch.setattr(traffic, "open_chat", lambda model: Scripted())
     assert grow_all(run, settings(), retry_failed=True) == type(done)(20, 0, finished=True)
+    assert not run.file("pairs.jsonl").exists()  # they were those of 18 trees
     assert not run.file("failed.jsonl").exists()
     retried = run.file("trees.jsonl").read_bytes()
     run.file("trees.jsonl").unlink()
     grow_all(run, settings())
     assert run.file("trees.jsonl").read_bytes() == retried
+
+
+def test_failed_trees_are_not_tried_again_while_another_process_is_at_work(run, monkeypatch):
+    monkeypatch.setattr(traffic, "open_chat", lambda model: Failing(run.personas("train")[3:5]))
+    grow_all(run, settings())
+    failures = run.file("failed.jsonl.partial").read_bytes()
+    with Journal(run.file("failed.jsonl"), key="tree_id"), pytest.raises(AloeError, match="another process is writing this run"):
+        grow_all(run, settings(), retry_failed=True)
+    assert run.file("failed.jsonl.partial").read_bytes() == failures
 
 
 def test_limit_grows_the_first_personas(run):
