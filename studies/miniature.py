@@ -29,6 +29,7 @@ from cells import Cell, aloe
 from aloe_hub.run_folder import policy_file
 
 SCRIPTED = ("tailored", "plain", "constant", "parrot", "dump")
+UNASKED = "unasked"  # the ablation's base
 ON_POLICY = ("--temperature", 1.0, "--seed", 7)
 GREEDY = ("--temperature", 0)
 # One recipe for all bases and seeds; chosen on the dev personas.
@@ -51,7 +52,7 @@ def study(out: Path, bases: int, seeds: int, tokens: int, split: str) -> Iterato
     policies: list[tuple[str, str]] = [(f"scripted-{name}", f"scripted:{name}") for name in SCRIPTED]
     needs: dict[str, str] = {}
     for base, folder in _bases(out, bases):
-        mix = ("--mix", "unasked") if base == "unasked" else ("--seed", base)
+        mix = ("--mix", "unasked") if base == UNASKED else ("--seed", base)
         command = (sys.executable, str(PRETRAIN), "--out", str(folder), "--tokens", str(tokens), *mix)
         if base == str(SHIPPED["seed"]) and tokens == SHIPPED["tokens"]:
             command = _copy(POCKET, folder)  # made by that very command
@@ -59,38 +60,26 @@ def study(out: Path, bases: int, seeds: int, tokens: int, split: str) -> Iterato
         policies.append((f"base-{base}", f"local:{folder}"))
         needs[f"base-{base}"] = f"base-{base}"
     for (base, folder), seed in product(_bases(out, bases), range(seeds)):
-        if base == "unasked" and seed:
+        if base == UNASKED and seed:
             continue
         at = f"{base}-{seed}"
         sft = train / "adapters" / f"sft-{at}"
         own = out / "on-policy" / at  # a run folder of its own for the pairs sampled from the SFT policy
-        yield Cell(
-            f"pool-{at}", _copy(train / "personas.jsonl", own / "personas.jsonl"), own / "personas.jsonl", ("personas-dev",)
-        )
-        grow = aloe(
-            "trees",
-            "--run",
-            own,
-            "--recipe",
-            RECIPE,
-            "--policy",
-            f"local:{folder}+{sft}",
-            "--concurrency",
-            100,
-            "--limit",
-            ON_POLICY_TREES,
-            *ON_POLICY,
-        )
-        yield Cell(f"pairs-{at}", grow, own / "sft.jsonl", (f"pool-{at}", f"sft-{at}"))
-        for method, name, run, adapter, need in (
-            ("sft", "sft", train, None, f"base-{base}"),
-            ("dpo", "dpo", train, None, f"base-{base}"),
-            ("dpo", "sft-dpo", train, sft, f"sft-{at}"),
-            ("dpo", "sft-onpolicy", own, sft, f"pairs-{at}"),
-        ):
-            start = (*(("--adapter", adapter) if adapter else ()), *(ON_POLICY_DPO if run == own else ()))
+        methods = [
+            ("sft", "sft", train, (), f"base-{base}"),
+            ("dpo", "dpo", train, (), f"base-{base}"),
+            ("dpo", "sft-dpo", train, ("--adapter", sft), f"sft-{at}"),
+        ]
+        if base != UNASKED:  # the ablation asks whether there is anything to build on: an on-policy round would not tell
+            pool = own / "personas.jsonl"
+            yield Cell(f"pool-{at}", _copy(train / "personas.jsonl", pool), pool, ("personas-dev",))
+            policy = ("--policy", f"local:{folder}+{sft}", "--concurrency", 100, "--limit", ON_POLICY_TREES, *ON_POLICY)
+            grow = aloe("trees", "--run", own, "--recipe", RECIPE, *policy)
+            yield Cell(f"pairs-{at}", grow, own / "sft.jsonl", (f"pool-{at}", f"sft-{at}"))
+            methods.append(("dpo", "sft-onpolicy", own, ("--adapter", sft, *ON_POLICY_DPO), f"pairs-{at}"))
+        for method, name, run, more, need in methods:
             command = aloe("train", method, "--run", run, "--name", f"{name}-{at}", "--base", folder, "--recipe", RECIPE,
-                           "--seed", seed, "--resume", *start)  # fmt: skip
+                           "--seed", seed, "--resume", *more)  # fmt: skip
             made = run / "adapters" / f"{name}-{at}"
             yield Cell(made.name, command, made, ("trees", need))
             policies.append((made.name, f"local:{folder}+{made}"))
@@ -103,7 +92,7 @@ def study(out: Path, bases: int, seeds: int, tokens: int, split: str) -> Iterato
 
 
 def _bases(out: Path, bases: int) -> list[tuple[str, Path]]:
-    return [(base, out / "bases" / base) for base in (*map(str, range(bases)), "unasked")]
+    return [(base, out / "bases" / base) for base in (*map(str, range(bases)), UNASKED)]
 
 
 def _copy(source: Path, target: Path) -> tuple[str, ...]:

@@ -62,7 +62,9 @@ def _policies(out: Path, bases: Sequence[str], seeds: int) -> Callable[[str], li
     """The model strings of the trained models of a method."""
 
     def of(method: str) -> list[str]:
-        models = []
+        models: list[str] = []
+        if method == "sft-onpolicy" and "unasked" in bases:
+            return models
         for base in bases:
             folder = out / "bases" / base
             if method == "base":
@@ -77,7 +79,8 @@ def _policies(out: Path, bases: Sequence[str], seeds: int) -> Callable[[str], li
 
 
 def _table(run: Path, title: str, policies: Callable[[str], list[str]]) -> str:
-    methods = {name: _read(run, name, which if isinstance(which, list) else policies(which)) for name, which in METHODS.items()}
+    models = {name: which if isinstance(which, list) else policies(which) for name, which in METHODS.items()}
+    methods = {name: _read(run, name, which) for name, which in models.items() if which}
     oracle = methods["scripted tailored (oracle)"]
     lines = [
         f"## {title}: {run.name} personas",
@@ -96,6 +99,8 @@ def _table(run: Path, title: str, policies: Callable[[str], list[str]]) -> str:
         ("SFT + DPO on-policy", "SFT"),
         ("DPO off-policy", "SFT"),
     ):
+        if name not in methods:
+            continue
         a, b = methods[name], methods[baseline]
         if len(a.scores) != len(b.scores):  # a base has one model for all of its training seeds
             b = _repeated(b, len(a.scores) // len(b.scores))
