@@ -66,8 +66,18 @@ def study(out: Path, bases: int, seeds: int, tokens: int, split: str) -> Iterato
             f"pool-{at}", _copy(train / "personas.jsonl", own / "personas.jsonl"), own / "personas.jsonl", ("personas-dev",)
         )
         grow = aloe(
-            "trees", "--run", own, "--recipe", RECIPE, "--policy", f"local:{folder}+{sft}", "--concurrency", 100,
-            "--limit", ON_POLICY_TREES, *ON_POLICY
+            "trees",
+            "--run",
+            own,
+            "--recipe",
+            RECIPE,
+            "--policy",
+            f"local:{folder}+{sft}",
+            "--concurrency",
+            100,
+            "--limit",
+            ON_POLICY_TREES,
+            *ON_POLICY,
         )
         yield Cell(f"pairs-{at}", grow, own / "sft.jsonl", (f"pool-{at}", f"sft-{at}"))
         for method, name, run, adapter, need in (

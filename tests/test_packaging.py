@@ -13,6 +13,9 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA = {
     "aloe_hub/py.typed",
     "aloe_hub/dataset_cards/aloe-prefs.md",
+    "aloe_hub/pocket/adapter/adapter_config.json",
+    "aloe_hub/pocket/adapter/adapter_model.safetensors",
+    "aloe_hub/pocket/model.safetensors",
     "aloe_hub/prompts/benchmark_judge.md",
     "aloe_hub/recipes/demo.toml",
     "aloe_hub/recipes/paper.toml",
