@@ -28,11 +28,12 @@ ALLOWED = {
     "world": {"prompts"},
     "chat": {"world", "prompts", "loading"},
     "stages": {"chat", "world", "prompts", "parsing", "rows", "jsonl", "journal", "run_folder", "scoring"},
+    "space": {"chat", "stages", "world", "scoring", "jsonl"},
     "report": {"rows", "scoring", "jsonl", "journal", "run_folder"},
     "training": {"rows", "scoring", "jsonl", "journal", "run_folder", "loading"},
-    "hub": {"rows", "scoring", "jsonl", "journal", "run_folder", "report", "shipped", "loading"},
+    "hub": {"rows", "scoring", "jsonl", "journal", "run_folder", "report", "shipped", "loading", "space"},
     "local_hub": set(),
-    "cli": {"stages", "training", "report", "recipe", "run_folder", "hub", "local_hub"},
+    "cli": {"space", "stages", "training", "report", "recipe", "run_folder", "hub", "local_hub"},
 }
 HEAVY = {
     "torch",
