@@ -49,7 +49,7 @@ def vote_row(talk: Talk, chosen: Index) -> Row:
 
 
 async def judged(talk: Talk, chosen: Index, company: Company) -> tuple[Agreement, str]:
-    """Whether the judge, asked in both orders about the last turn of a talk, prefers the chosen reply too; why it cannot be read."""
+    """Whether the judge, asked in both orders about the last turn, prefers the chosen reply too; why it cannot be read."""
     *_, turn = talk.turns
     first, second = (said.text for said in turn.said)
     spoken, persona = Talk(talk.turns[:-1]).messages, turn.inferred or Persona("", "")
