@@ -29,11 +29,14 @@ class Asked:
     most: int
     seed: int
     given_up: Callable[[], bool]  # whether nobody waits for it any more
+    enough: Callable[[list[int]], bool] | None = None  # asked after each token whether what was said so far is all
 
 
 @torch.inference_mode()
 def generate(model: PreTrainedModel, asked: Sequence[Asked], ends: frozenset[int], memory: Memory | None) -> list[list[int]]:
     """The reply to each prompt, without the token that ended it; what there is of one that was given up.
+
+    One of `most` tokens is one that no end token ended.
 
     Raises:
         ChatError: the model computes no numbers.
@@ -59,7 +62,7 @@ def generate(model: PreTrainedModel, asked: Sequence[Asked], ends: frozenset[int
                 said[number].append(token)
             if one.given_up():
                 talking.remove(number)
-            elif token in ends or len(said[number]) == one.most:
+            elif token in ends or len(said[number]) == one.most or (one.enough and one.enough(said[number])):
                 talking.remove(number)
                 if memory is not None:
                     memory.keep(read_in(cache, line, mask[line], [*one.prompt, *said[number]]))

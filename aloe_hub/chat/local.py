@@ -2,7 +2,7 @@
 
 Requests that wait together are generated as one batch, in a thread, so that the event loop goes on meanwhile. The replies of a
 batch are given together, when the last has ended: conversations that go on side by side stay in step, and their next requests are
-one batch again, the same one in every run.
+one batch again, the same one in every run. One that is heard while it is said is in the batch like any other.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from logging import getLogger
 from typing import Any
 from weakref import WeakValueDictionary
@@ -23,6 +24,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from aloe_hub.chat.base import ChatReply, ChatRequest
 from aloe_hub.chat.decoding import Asked, generate
+from aloe_hub.chat.pieces import Pieces, before
 from aloe_hub.chat.reading import REMEMBERED, Memory
 from aloe_hub.errors import ChatError, DataError, UsageError
 from aloe_hub.loading import Source, load_adapter, load_model, load_tokenizer
@@ -67,6 +69,7 @@ class _Waiting:
     request: ChatRequest
     prompt: list[int]
     reply: asyncio.Future[ChatReply]
+    hear: Callable[[str], None] | None  # told after each token, in the thread, the text up to there
 
 
 class Local:
@@ -114,8 +117,24 @@ class Local:
         return cls(name, model, tokenizer, remembered)
 
     async def complete(self, request: ChatRequest) -> ChatReply:
+        return await self._reply(request)
+
+    async def stream(self, request: ChatRequest, say: Callable[[str], None]) -> ChatReply:
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(request, self._prompt(request), loop.create_future())
+        pieces = Pieces(request.sampling.stop)
+
+        def hear(text: str) -> None:
+            if piece := pieces.grown(text):
+                loop.call_soon_threadsafe(say, piece)
+
+        reply = await self._reply(request, hear)
+        if rest := pieces.rest(reply.text):
+            say(rest)
+        return replace(reply, text=pieces.said)
+
+    async def _reply(self, request: ChatRequest, hear: Callable[[str], None] | None = None) -> ChatReply:
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(request, self._prompt(request), loop.create_future(), hear)
         if self._worker is None or self._worker.done() or self._worker.get_loop() is not loop:
             self._waiting = []  # whoever waited in a loop that has ended waits no more
             self._worker = loop.create_task(self._work())
@@ -178,7 +197,7 @@ class Local:
             if not isinstance(error, MemoryError) and not any(text in str(error) for text in _OUT_OF_MEMORY):
                 raise
         else:
-            return [ChatReply(str(self._tokenizer.decode(tokens, skip_special_tokens=True))) for tokens in said]
+            return [self._read(one, tokens) for one, tokens in zip(asked, said, strict=True)]
         # Here, and not in the handler, whose error would keep the tensors of the failed batch alive.
         if self._memory is not None:
             self._memory.forget()
@@ -195,7 +214,24 @@ class Local:
         if self._longest is not None:
             most = min(most, self._longest - len(waiting.prompt))
         given_up = lambda: stop.is_set() or waiting.reply.cancelled()  # noqa: E731
-        return Asked(waiting.prompt, waiting.request.sampling, most, waiting.request.seed, given_up)
+        sampling = waiting.request.sampling
+        enough = partial(self._heard, waiting) if waiting.hear or sampling.stop else None
+        return Asked(waiting.prompt, sampling, most, waiting.request.seed, given_up, enough)
+
+    def _heard(self, waiting: _Waiting, tokens: list[int]) -> bool:
+        """Whether a stop string was said; until then, who listens is told."""
+        text, stopped = before(self._text(tokens), waiting.request.sampling.stop)
+        if waiting.hear and not stopped:
+            waiting.hear(text)
+        return stopped
+
+    def _read(self, asked: Asked, tokens: list[int]) -> ChatReply:
+        text, stopped = before(self._text(tokens), asked.sampling.stop)
+        cut = len(tokens) == asked.most and not stopped
+        return ChatReply(text, cut, tokens_in=len(asked.prompt), tokens_out=len(tokens))
+
+    def _text(self, tokens: list[int]) -> str:
+        return str(self._tokenizer.decode(tokens, skip_special_tokens=True))
 
 
 def _ends(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:

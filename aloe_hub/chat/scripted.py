@@ -8,23 +8,29 @@ what it knows in the prompt's sections. Bare chat messages, without a prompt, ar
     scripted:constant   always the same words         \\
     scripted:parrot     the user's last message        } strategies that a sound judge ranks low
     scripted:dump       recites all that it knows     /
+
+Its tokens are words: a token ends with every space and line end.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
 from aloe_hub import prompts
 from aloe_hub.chat.base import ChatReply, ChatRequest
+from aloe_hub.chat.pieces import before
 from aloe_hub.errors import ChatError, UsageError
 from aloe_hub.types import Message
 from aloe_hub.world import judging, speaking
 from aloe_hub.world.understanding import Known, read_messages, read_personality, read_profile, topic_of
 
 Sections = Mapping[str, str]
+
+_TOKEN = re.compile(r"[^ \n]*[ \n]|[^ \n]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,7 @@ class Scripted:
     >>> from aloe_hub.chat.base import ChatRequest, Sampling
     >>> hello = ChatRequest((Message("user", "Any dinner ideas?"),), Sampling(), seed=1, role="policy")
     >>> asyncio.run(Scripted("parrot").complete(hello))
-    ChatReply(text='Any dinner ideas?')
+    ChatReply(text='Any dinner ideas?', cut=False, tokens_in=3, tokens_out=3)
     """
 
     policy: str | None = None
@@ -47,16 +53,43 @@ class Scripted:
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         await asyncio.sleep(0)  # let others have their turn, and Ctrl-C be heard, as a model that takes its time would
+        return self._reply(request)
+
+    async def stream(self, request: ChatRequest, say: Callable[[str], None]) -> ChatReply:
+        reply = self._reply(request)
+        for token in _TOKEN.findall(reply.text):
+            await asyncio.sleep(0)
+            say(token)
+        return reply
+
+    def _reply(self, request: ChatRequest) -> ChatReply:
+        text = self._text(request)
+        most = request.sampling.max_tokens
+        said = _tokens(text)
+        if cut := said > most:
+            text, said = "".join(_TOKEN.findall(text)[:most]), most
+        if request.sampling.stop:
+            text, stopped = before(text, request.sampling.stop)
+            cut, said = cut and not stopped, _tokens(text)
+        return ChatReply(text, cut, sum(_tokens(message.content) for message in request.messages), said)
+
+    def _text(self, request: ChatRequest) -> str:
         random = Random(request.seed)
         last = request.messages[-1].content
         role = _ROLES.get(last.partition("\n")[0])
         sections = prompts.sections(last) if role is not None and self.policy is None else {}
         if role is not None and sections:
             try:
-                return ChatReply(role(sections, random))
+                return role(sections, random)
             except (KeyError, ValueError) as error:
                 raise ChatError(f"scripted: a prompt without what its role needs ({error}): {last[:60]!r}") from None
-        return ChatReply(POLICIES[self.policy or "plain"](request.messages, random))
+        if all(message.role != "user" for message in request.messages):
+            raise ChatError("scripted: no message of a user to answer")
+        return POLICIES[self.policy or "plain"](request.messages, random)
+
+
+def _tokens(text: str) -> int:
+    return text.count(" ") + text.count("\n") + (text[-1:] not in " \n")  # what nothing ends is a token too
 
 
 def _profiles(sections: Sections, random: Random) -> str:

@@ -50,3 +50,16 @@ def test_a_row_that_was_given_up_ends_at_once(model):
     asked = [Asked(PROMPT, Sampling(), 30, 1, lambda: True), Asked(PROMPT, Sampling(), 30, 2, lambda: False)]
     first, second = generate(model, asked, frozenset(), None)
     assert (len(first), len(second)) == (1, 30)
+
+
+def test_a_row_ends_when_it_was_enough_and_the_others_go_on(model):
+    asked_of = []
+
+    def enough(said):
+        asked_of.append(list(said))
+        return len(said) == 4
+
+    rows = [Asked(PROMPT, Sampling(), 9, 1, lambda: False, enough), Asked(PROMPT, Sampling(), 9, 1, lambda: False)]
+    short, whole = generate(model, rows, frozenset(), None)
+    assert (short, len(whole)) == (whole[:4], 9)
+    assert asked_of == [whole[:end] for end in (1, 2, 3, 4)]

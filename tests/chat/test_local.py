@@ -18,7 +18,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, MambaConfig, Mistr
 
 from aloe_hub.chat import open_chat
 from aloe_hub.chat.base import ChatRequest, Sampling
-from aloe_hub.chat.local import MOST_ROWS, parse
+from aloe_hub.chat.local import MOST_ROWS, Local, parse
+from aloe_hub.chat.pieces import Pieces
 from aloe_hub.errors import AloeError, ChatError, DataError, UsageError
 from aloe_hub.jsonl import read_rows
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
@@ -183,6 +184,88 @@ def test_the_event_loop_lives_while_the_model_speaks(base):
     assert asyncio.run(counted()) > 3
 
 
+# --- length, stop strings, and hearing it while it speaks
+
+
+def replies(chat, requests):
+    """As `together`, but all that the replies tell."""
+
+    async def ask():
+        return await asyncio.gather(*map(chat.complete, requests))
+
+    return asyncio.run(ask())
+
+
+def heard(chat, requests, complete=()):
+    """(the pieces of each of `requests` that is heard while it is said, the replies to them and to those that are not)."""
+    pieces = [[] for _ in requests]
+
+    async def ask():
+        streams = (chat.stream(one, said.append) for one, said in zip(requests, pieces, strict=True))
+        return await asyncio.gather(*streams, *map(chat.complete, complete))
+
+    return pieces, asyncio.run(ask())
+
+
+def test_a_reply_tells_its_tokens_and_whether_it_was_cut(base):
+    # A letter a token, and three more in a prompt: <user>, <end>, <assistant>.
+    requests = [request(text, SAMPLED, seed) for text in TEXTS for seed in range(4)]
+    found = replies(open_chat(f"local:{base}"), requests)
+    for asked, reply in zip(requests, found, strict=True):
+        assert reply.tokens_in == len(asked.messages[0].content) + 3
+        assert len(reply.text) <= reply.tokens_out <= 24  # a special token that does not end it is in no text
+        assert reply.cut == (reply.tokens_out == 24)
+    assert {reply.cut for reply in found} == {True, False}
+
+
+def test_a_reply_ends_before_the_first_stop_string_and_the_batch_goes_on(base):
+    requests = [request(text) for text in TEXTS]
+    plain = together(open_chat(f"local:{base}"), requests)
+    stop = plain[5][7:9], plain[5][4:6]
+    requests[5] = request(TEXTS[5], Sampling(0.0, 1.0, 24, stop))
+    found = replies(open_chat(f"local:{base}"), requests)
+    assert [reply.text for reply in found] == [*plain[:5], plain[5][:4], *plain[6:]]
+    assert (found[5].cut, found[5].tokens_out) == (False, 6)
+
+
+def test_a_stop_string_that_the_last_token_completes_is_no_cut(base):
+    (plain,) = together(open_chat(f"local:{base}"), [request(TEXTS[5], Sampling(0.0, 1.0, 8))])
+    sampling = Sampling(0.0, 1.0, 8, (plain[6:],))
+    assert [(reply.text, reply.cut) for reply in replies(open_chat(f"local:{base}"), [request(TEXTS[5], sampling)])] == [
+        (plain[:6], False)
+    ]
+
+
+def test_who_listens_hears_the_pieces_of_what_would_be_said_anyway_in_the_batch_of_the_others(base, batches):
+    requests = [request(text, SAMPLED, seed) for text in TEXTS for seed in (1, 2)]
+    expected = replies(open_chat(f"local:{base}"), requests)
+    pieces, found = heard(open_chat(f"local:{base}"), requests[:8], requests[8:])
+    assert found == expected
+    assert batches() == [24, 24]
+    for said, reply in zip(pieces, found[:8], strict=True):
+        assert "".join(said) == reply.text
+        assert all(len(piece) == 1 for piece in said)  # a letter a token
+
+
+def test_nothing_of_a_stop_string_is_heard(base):
+    (plain,) = together(open_chat(f"local:{base}"), [request(TEXTS[5])])
+    other = "\u2603"  # a stop string that only begins like something that is said
+    sampling = Sampling(0.0, 1.0, 24, (plain[8:11], plain[2:5] + other))
+    (said,), (reply,) = heard(open_chat(f"local:{base}"), [request(TEXTS[5], sampling)])
+    assert "".join(said) == reply.text == plain[:8]
+    assert plain[2:6] in said  # held back until it went on otherwise
+
+
+def test_a_character_of_several_tokens_is_heard_whole():
+    chat = Local.load("pocket")
+    text = "Café: 10 €"
+    tokens = chat._tokenizer(text, add_special_tokens=False)["input_ids"]
+    pieces = Pieces()
+    said = [pieces.grown(chat._text(tokens[: end + 1])) for end in range(len(tokens))]
+    assert said[-3:] == ["", "", "€"]  # three tokens, a byte each
+    assert "".join(said) == text
+
+
 # --- stopping
 
 FOREVER = Sampling(temperature=1.0, max_tokens=10**6)
@@ -209,6 +292,22 @@ def test_a_cancelled_request_leaves_the_others_and_the_model_free(endless):
         return [(await short).text, (await endless.complete(request(TEXTS[3]))).text]
 
     assert asyncio.run(some_give_up()) == 2 * together(endless, [request(TEXTS[3])])
+
+
+def test_who_listens_and_gives_up_hears_no_more(endless):
+    async def gives_up():
+        said = []
+        task = asyncio.create_task(endless.stream(request(sampling=FOREVER), said.append))
+        while len(said) < 5:
+            await asyncio.sleep(0.001)
+        task.cancel()
+        await asyncio.wait([task])
+        await endless.complete(request())  # the thread is free again: nothing of the other is said any more
+        heard_by_then = len(said)
+        await endless.complete(request())
+        return heard_by_then == len(said)
+
+    assert asyncio.run(gives_up())
 
 
 def test_a_task_group_that_fails_ends_and_the_next_loop_works(endless):

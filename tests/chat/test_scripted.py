@@ -12,7 +12,7 @@ from aloe_hub import parsing, prompts
 from aloe_hub.chat import open_chat
 from aloe_hub.chat.base import ChatReply, ChatRequest, Sampling
 from aloe_hub.chat.scripted import POLICIES, Scripted
-from aloe_hub.errors import AloeError, UsageError
+from aloe_hub.errors import AloeError, ChatError, UsageError
 from aloe_hub.types import Message
 from aloe_hub.world.judging import judge
 from aloe_hub.world.speaking import constant_reply, personality_text, plain_reply, profile_text, tailored_reply, user_message
@@ -27,7 +27,7 @@ MESSAGE = "I live with my sister. I could use some kindness. Any dinner ideas?"
 
 
 def say(text, *before, seed=1, policy=None):
-    request = ChatRequest((*before, Message("user", text)), Sampling(), seed, "user")
+    request = ChatRequest((*before, Message("user", text)), Sampling(max_tokens=4096), seed, "user")
     return asyncio.run(Scripted(policy).complete(request)).text
 
 
@@ -39,6 +39,60 @@ def judge_pair(first, second, seed=1, profile=PROFILE, personality=PERSONALITY):
     conversation = prompts.conversation(SPOKEN)
     data = {"profile": profile, "personality": personality, "conversation": conversation, "message": MESSAGE}
     return parsing.verdict(play("pairwise_judge", seed, **data, first=first, second=second))
+
+
+# Length, stop strings, and hearing it while it speaks
+
+
+def ask(sampling, text=MESSAGE, heard=None):
+    """The reply to a bare message; with `heard`, its pieces are put there as they are said."""
+    request = ChatRequest((FIRST, Message("user", text)), sampling, 1, "policy")
+    chat = Scripted("parrot")
+    return asyncio.run(chat.complete(request) if heard is None else chat.stream(request, heard.append))
+
+
+def test_tokens_are_words():
+    reply = ask(Sampling(), "One two\nthree.")
+    assert (reply.tokens_in, reply.tokens_out, reply.cut) == (len(FIRST.content.split()) + 3, 3, False)
+
+
+def test_a_reply_longer_than_max_tokens_is_cut_and_says_so():
+    assert ask(Sampling(max_tokens=3), "One two\nthree.") == ChatReply("One two\nthree.", False, 15, 3)
+    assert ask(Sampling(max_tokens=2), "One two\nthree.") == ChatReply("One two\n", True, 15, 2)
+
+
+def test_a_reply_ends_before_the_first_stop_string_and_is_not_cut_by_it():
+    assert ask(Sampling(stop=("\n", "three")), "One two\nthree.") == ChatReply("One two", False, 15, 2)
+    assert ask(Sampling(stop=("three",), max_tokens=2), "One two\nthree.") == ChatReply("One two\n", True, 15, 2)
+    assert ask(Sampling(stop=("two",), max_tokens=2), "One two\nthree.").cut is False
+
+
+def test_it_is_heard_word_by_word_and_the_pieces_are_the_reply():
+    pieces = []
+    assert ask(Sampling(), heard=pieces) == ask(Sampling())
+    assert pieces[:3] == ["I ", "live ", "with "]
+    assert "".join(pieces) == MESSAGE
+
+
+def test_the_event_loop_lives_while_it_speaks():
+    async def cancelled_after_two_words():
+        pieces = []
+        request = ChatRequest((Message("user", MESSAGE),), Sampling(), 1, "policy")
+        task = asyncio.create_task(Scripted("parrot").stream(request, pieces.append))
+        while len(pieces) < 2:
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        return pieces, task.cancelled()
+
+    assert asyncio.run(cancelled_after_two_words()) == (["I ", "live "], True)
+
+
+@pytest.mark.parametrize("policy", [None, *POLICIES])
+def test_messages_without_one_of_a_user_are_an_error_for_people(policy):
+    request = ChatRequest((Message("system", "Be brief."),), Sampling(), 1, "policy")
+    with pytest.raises(ChatError, match="no message of a user to answer"):
+        asyncio.run(Scripted(policy).complete(request))
 
 
 # Roles
