@@ -62,9 +62,7 @@ def library(settings: SpaceSettings) -> Library:
     if settings.run:
         run = Path(settings.run).expanduser()
         personas.insert(0, (f"the run {run.name}", lambda: _run_personas(run)))
-        trees.insert(
-            0, (f"the run {run.name}", lambda: tuple(islice(read_rows(run / "trees.jsonl", Tree.from_row), settings.trees)))
-        )
+        trees.insert(0, (f"the run {run.name}", lambda: _run_trees(run, settings.trees)))
     else:
         if settings.personas:
             personas.insert(0, (settings.personas, lambda: _hub_personas(settings.personas)))
@@ -117,6 +115,10 @@ def _run_personas(run: Path) -> tuple[Persona, ...]:
     """The held-out ones first: the model was not trained on them."""
     rows = list(read_rows(run / "personas.jsonl", lambda row: (row["split"] != "test", Persona.from_row(row))))
     return tuple(persona for _, persona in sorted(rows, key=lambda row: row[0])[:MOST_PERSONAS])
+
+
+def _run_trees(run: Path, most: int) -> tuple[Tree, ...]:
+    return tuple(islice(read_rows(run / "trees.jsonl", Tree.from_row), most))
 
 
 def _hub_personas(repo: str) -> tuple[Persona, ...]:

@@ -21,11 +21,7 @@ def tidy(text: str) -> str:
     >>> tidy("a\\x00b\\x1b[31m\\ud800")
     'ab[31m�'
     """
-    whole = (
-        text.encode("utf-8", "replace").decode("utf-8")
-        if text.isascii()
-        else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    )
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return "".join(letter for letter in whole if letter in "\n\t" or unicodedata.category(letter) != "Cc")
 
 

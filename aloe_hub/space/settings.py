@@ -14,6 +14,7 @@ from typing import Self
 from aloe_hub.errors import UsageError
 
 PREFIX = "ALOE_"
+DEFAULT_BASE = "local:pocket"
 _MODEL_STRING = re.compile(r"(local|hub|http|https|scripted):|scripted$")
 # The least and the most that each number may be.
 _BOUNDS: dict[str, tuple[float, float]] = {
@@ -32,7 +33,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
 class SpaceSettings:
     """Each field is the environment variable `ALOE_` + its name in capitals; spaces/aloe_demo/README.md explains them."""
 
-    base: str = "local:pocket"
+    base: str = DEFAULT_BASE
     adapter: str = "pocket-sft"  # on a base that is `local:`; or a model string of its own
     user: str = "scripted"
     inferrer: str = "scripted"
@@ -57,10 +58,9 @@ class SpaceSettings:
             if not least <= value <= most:
                 raise UsageError(f"{_variable(name)}={value}: must be from {least:,} to {most:,}")
         for name in ("base", "user", "inferrer", "judge"):
-            if not _MODEL_STRING.match(getattr(self, name)):
-                raise UsageError(
-                    f"{_variable(name)}={getattr(self, name)}: not a model string, such as local:org/model or scripted"
-                )
+            model = getattr(self, name)
+            if not _MODEL_STRING.match(model):
+                raise UsageError(f"{_variable(name)}={model}: not a model string, such as local:org/model or scripted")
         if not _MODEL_STRING.match(self.adapter) and not self.base.startswith("local:"):
             raise UsageError(
                 f"{_variable('adapter')}={self.adapter}: an adapter needs a base that is local:, and that is {self.base}; "
@@ -79,7 +79,7 @@ class SpaceSettings:
             text = environment.get(_variable(field.name), "").strip()
             if text:
                 given[field.name] = _read(field.name, text, type(field.default))
-        if given.get("base", cls.base) != cls.base and "adapter" not in given:
+        if given.get("base", DEFAULT_BASE) != DEFAULT_BASE and "adapter" not in given:
             raise UsageError(f"{_variable('base')}={given['base']}: give {_variable('adapter')} too, the model shown beside it")
         return cls(**given)  # type: ignore[arg-type]
 

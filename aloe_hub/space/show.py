@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
 
 from aloe_hub.errors import AloeError
 from aloe_hub.space import safe
@@ -68,7 +69,7 @@ def taking_part(company: Company, library: Library, settings: SpaceSettings, vot
 def alert(error: Exception | str) -> str:
     """What went wrong, announced to whoever cannot see it."""
     text = str(error) if isinstance(error, AloeError | str) else f"{type(error).__name__}: {error}"
-    return str(safe.Markup('<p class="problem" role="alert" dir="auto">{}</p>').format(_cut(text)))
+    return str(Markup('<p class="problem" role="alert" dir="auto">{}</p>').format(_cut(text)))
 
 
 def number(value: float, digits: int = 3) -> str:

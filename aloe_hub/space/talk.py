@@ -128,7 +128,7 @@ async def answered(
         finally:
             news.set()
 
-    replies = [asyncio.create_task(hear(side, part)) for side, part in zip((0, 1), company.policies, strict=True)]
+    replies = asyncio.create_task(hear(0, company.base)), asyncio.create_task(hear(1, company.aligned))
     inferrer = asyncio.create_task(infer())
     try:
         while not turn.done:

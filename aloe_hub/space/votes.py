@@ -36,9 +36,11 @@ class Votes:
         self._name = uuid4().hex[:12]
         self._scheduler: CommitScheduler | None = None
         self._agreement = Counter(self._counted())
-        if repo and not token:
+        if not repo:
+            return
+        if not token:
             self.problem = f"votes stay on this machine: ALOE_VOTES_REPO={repo} needs a token (HF_TOKEN)"
-        elif repo:
+        else:
             try:
                 self._scheduler = _scheduler(repo, self.folder, token, minutes)
             except Exception as error:  # the Hub is away, or refuses: votes are kept here all the same

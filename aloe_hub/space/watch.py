@@ -102,7 +102,7 @@ async def watched(watch: Watch, company: Company, temperature: float) -> AsyncIt
         except Exception as error:
             now(doing="", problem=reason(part, error))
 
-    tasks = [asyncio.create_task(follow(side, part)) for side, part in zip((0, 1), company.policies, strict=True)]
+    tasks = asyncio.create_task(follow(0, company.base)), asyncio.create_task(follow(1, company.aligned))
     try:
         while True:
             news.clear()

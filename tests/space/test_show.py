@@ -24,10 +24,60 @@ HOSTILE = (
     "שלום \u202e עולם <b>",
     "w" * 3000,
 )
-ALLOWED = {"section", "div", "p", "b", "span", "details", "summary", "h3", "ul", "li", "figure", "figcaption", "svg", "line", "text", "g",
-           "polyline", "circle", "rect", "table", "caption", "thead", "tbody", "tr", "th", "td"}  # fmt: skip
-ATTRIBUTES = {"class", "aria-label", "aria-hidden", "dir", "role", "scope", "viewbox", "x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "r",
-              "width", "height", "points", "text-anchor"}  # fmt: skip
+ALLOWED = set(
+    [
+        "section",
+        "div",
+        "p",
+        "b",
+        "span",
+        "details",
+        "summary",
+        "h3",
+        "ul",
+        "li",
+        "figure",
+        "figcaption",
+        "svg",
+        "line",
+        "text",
+        "g",
+        "polyline",
+        "circle",
+        "rect",
+        "table",
+        "caption",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+    ]
+)
+ATTRIBUTES = set(
+    [
+        "class",
+        "aria-label",
+        "aria-hidden",
+        "dir",
+        "role",
+        "scope",
+        "viewbox",
+        "x",
+        "y",
+        "x1",
+        "x2",
+        "y1",
+        "y2",
+        "cx",
+        "cy",
+        "r",
+        "width",
+        "height",
+        "points",
+        "text-anchor",
+    ]
+)
 
 
 class Page(HTMLParser):

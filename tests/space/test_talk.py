@@ -125,7 +125,7 @@ def test_a_message_that_nobody_answered_is_not_sent_again():
     among = company(base=None, aligned=None)
     talk = said(Talk(), "one", among=among)
     assert talk.messages == ()
-    assert [message.content for message in said(talk, "two").messages][0] == "two"
+    assert said(talk, "two").messages[0].content == "two"
 
 
 def test_a_reply_without_end_is_cut():

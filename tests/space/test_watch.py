@@ -68,8 +68,8 @@ def test_an_inferrer_that_fails_costs_no_score():
 def test_a_stopped_watch_keeps_its_turns():
     async def stopped():
         stop, among = asyncio.Event(), company()
-        watch = Watch.begun(PERSONA, among, 50)
-        async for watch in until(stop, watched(watch, among, 0.0)):
+        begun = Watch.begun(PERSONA, among, 50)
+        async for watch in until(stop, watched(begun, among, 0.0)):
             if len(watch.sides[0].steps) == 2:
                 stop.set()
         return watch.stopped()
