@@ -11,7 +11,7 @@ import sys
 import typer
 
 from aloe_hub import __version__
-from aloe_hub.cli import benchmark, data, demo, hub, publish, train
+from aloe_hub.cli import benchmark, data, demo, hub, publish, space, train
 from aloe_hub.errors import AloeError
 
 INTERRUPTED = 130
@@ -31,6 +31,7 @@ benchmark.register(app)
 publish.register(app)
 hub.register(app)
 demo.register(app)
+space.register(app)
 
 
 def _version(wanted: bool) -> None:

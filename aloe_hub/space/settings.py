@@ -15,6 +15,7 @@ from aloe_hub.errors import UsageError
 
 PREFIX = "ALOE_"
 DEFAULT_BASE = "local:pocket"
+DEFAULT_ADAPTER = "pocket-sft"
 _MODEL_STRING = re.compile(r"(local|hub|http|https|scripted):|scripted$")
 # The least and the most that each number may be.
 _BOUNDS: dict[str, tuple[float, float]] = {
@@ -34,7 +35,7 @@ class SpaceSettings:
     """Each field is the environment variable `ALOE_` + its name in capitals; spaces/aloe_demo/README.md explains them."""
 
     base: str = DEFAULT_BASE
-    adapter: str = "pocket-sft"  # on a base that is `local:`; or a model string of its own
+    adapter: str = DEFAULT_ADAPTER  # on a base that is `local:`; or a model string of its own
     user: str = "scripted"
     inferrer: str = "scripted"
     judge: str = "scripted"
@@ -87,6 +88,12 @@ class SpaceSettings:
     def aligned(self) -> str:
         """The model string of the aligned model."""
         return self.adapter if _MODEL_STRING.match(self.adapter) else f"{self.base}+{self.adapter}"
+
+    @property
+    def is_test_bed(self) -> bool:
+        """Whether all who take part are of the scripted world: nothing here is about people then, which has to be said."""
+        models = self.base, self.adapter, self.user, self.inferrer, self.judge
+        return all(model in (DEFAULT_BASE, DEFAULT_ADAPTER) or model.startswith("scripted") for model in models)
 
     def environment(self) -> dict[str, str]:
         """The variables that give these settings; none for what is the default."""

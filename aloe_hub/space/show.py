@@ -66,6 +66,11 @@ def taking_part(company: Company, library: Library, settings: SpaceSettings, vot
     return _page("taking_part", company, library, settings, votes)
 
 
+def note(text: str) -> str:
+    """A line beside a control."""
+    return str(Markup('<p class="who" dir="auto">{}</p>').format(_cut(text)))
+
+
 def alert(error: Exception | str) -> str:
     """What went wrong, announced to whoever cannot see it."""
     text = str(error) if isinstance(error, AloeError | str) else f"{type(error).__name__}: {error}"

@@ -16,7 +16,7 @@ async def until(stop: asyncio.Event, values: AsyncIterator[T]) -> AsyncGenerator
     following: asyncio.Future[T] | None = None
     try:
         while not stop.is_set():
-            following = asyncio.ensure_future(anext(values))  # type: ignore[arg-type]
+            following = asyncio.ensure_future(anext(values))
             await asyncio.wait((following, stopping), return_when=asyncio.FIRST_COMPLETED)
             if not following.done():
                 return

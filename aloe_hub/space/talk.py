@@ -6,7 +6,7 @@ Talks are values: a turn that is undone, tried again or stopped half-way leaves 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from secrets import token_hex
 from typing import Self
@@ -158,12 +158,3 @@ def reason(part: Part, error: Exception) -> str:
     text = str(error) if isinstance(error, AloeError) else f"{type(error).__name__}: {error}"
     text = " ".join(text.split())
     return text if text.startswith(part.title) else f"{part.title} failed: {text}"
-
-
-def as_text(talk: Talk, names: Sequence[str]) -> str:
-    """The conversation as plain text, to be copied."""
-    lines = []
-    for turn in talk.turns:
-        lines.append(f"You: {turn.user}")
-        lines += [f"{name}: {said.text or said.problem}" for name, said in zip(names, turn.said, strict=True)]
-    return "\n\n".join(lines)

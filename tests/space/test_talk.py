@@ -9,7 +9,7 @@ from aloe_hub.chat.base import Sampling
 from aloe_hub.errors import UsageError
 from aloe_hub.space.safe import MOST_SHOWN
 from aloe_hub.space.stopping import until
-from aloe_hub.space.talk import Talk, answered, as_text
+from aloe_hub.space.talk import Talk, answered
 
 SAMPLING = Sampling(temperature=0.0)
 
@@ -137,10 +137,3 @@ def test_a_reply_without_end_is_cut():
 def test_a_full_conversation_takes_no_more():
     with pytest.raises(UsageError, match="this conversation has 2 messages"):
         asyncio.run(last(answered(said(Talk(), "one", "two"), "three", company(), SAMPLING, 2)))
-
-
-def test_a_conversation_can_be_copied_as_text():
-    talk = said(Talk(), "one", among=company(base=Whole(lambda _: "B"), aligned=None))
-    assert as_text(talk, ("Base", "Aligned")) == (
-        "You: one\n\nBase: B\n\nAligned: the aligned model is not there: aligned: no such model"
-    )
