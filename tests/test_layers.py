@@ -33,7 +33,7 @@ ALLOWED = {
     "training": {"rows", "scoring", "jsonl", "journal", "run_folder", "loading"},
     "hub": {"rows", "scoring", "jsonl", "journal", "run_folder", "report", "shipped", "loading", "space"},
     "local_hub": set(),
-    "cli": {"space", "stages", "training", "report", "recipe", "run_folder", "hub", "local_hub"},
+    "cli": {"space", "shipped", "stages", "training", "report", "recipe", "run_folder", "hub", "local_hub"},
 }
 HEAVY = {
     "torch",

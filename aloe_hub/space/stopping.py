@@ -1,4 +1,4 @@
-"""A visitor's Stop: ends a stream of values, and whatever was at work for it."""
+"""Values that grow, as a page can show them: no faster than it draws, and until a visitor presses Stop."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
+REDRAW = 0.05  # seconds between two values
 
 
 async def until(stop: asyncio.Event, values: AsyncIterator[T]) -> AsyncGenerator[T, None]:
@@ -19,12 +20,13 @@ async def until(stop: asyncio.Event, values: AsyncIterator[T]) -> AsyncGenerator
             following = asyncio.ensure_future(anext(values))
             await asyncio.wait((following, stopping), return_when=asyncio.FIRST_COMPLETED)
             if not following.done():
-                return
+                break
             try:
                 value = following.result()
             except StopAsyncIteration:
-                return
+                break
             yield value
+            await asyncio.sleep(REDRAW)
     finally:
         stopping.cancel()
         if following is not None and not following.done():

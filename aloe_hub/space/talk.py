@@ -20,7 +20,6 @@ from aloe_hub.stages.roles import Call
 from aloe_hub.types import Index, Message, Persona
 
 ALIGNED: Index = 1
-REDRAW = 0.05  # seconds between two looks at what is being said
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +136,7 @@ async def answered(
             turn = replace(turn, said=(said[0], said[1]), inferred=inferred, puzzled=puzzled)
             yield replace(talk, turns=(*talk.turns, turn))
             if not turn.done:
-                await asyncio.gather(news.wait(), asyncio.sleep(REDRAW))
+                await news.wait()
     finally:
         for task in (*replies, inferrer):
             task.cancel()

@@ -106,8 +106,9 @@ async def watched(watch: Watch, company: Company, temperature: float) -> AsyncIt
     try:
         while True:
             news.clear()
+            last = all(task.done() for task in tasks)
             yield replace(watch, sides=(sides[0], sides[1]))
-            if all(task.done() for task in tasks):
+            if last:
                 return
             await news.wait()
     finally:

@@ -100,13 +100,8 @@ def _free() -> int:
         return int(here.getsockname()[1])
 
 
-def main(port: int | None = None) -> int:
-    """Serve until Ctrl-C. A variable that cannot be meant is one line, and exit status 2."""
-    try:
-        house = House.of(SpaceSettings.read(variables()))
-    except AloeError as error:
-        print(f"aloe space: error: {error}", file=sys.stderr)
-        return error.exit_status
+def serve(house: House, port: int | None = None) -> gr.Blocks:
+    """Start serving, in threads of this process."""
     blocks = build(house)
     blocks.launch(
         server_port=_free() if port == 0 else port,
@@ -121,6 +116,17 @@ def main(port: int | None = None) -> int:
         state_session_capacity=MOST_SESSIONS,
         app_kwargs={"routes": [Route("/health", health)], "docs_url": None, "redoc_url": None},
     )
+    return blocks
+
+
+def main(port: int | None = None) -> int:
+    """Serve until Ctrl-C. A variable that cannot be meant is one line, and exit status 2."""
+    try:
+        house = House.of(SpaceSettings.read(variables()))
+    except AloeError as error:
+        print(f"aloe space: error: {error}", file=sys.stderr)
+        return error.exit_status
+    blocks = serve(house, port)
     print(f"the demo Space: {blocks.local_url}  Ctrl-C stops it", flush=True)
     blocks.block_thread()
     house.votes.close()

@@ -70,3 +70,25 @@ class Failing:
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         raise self.error
+
+
+@dataclass
+class Slow:
+    """Answers as another does, later; says its reply word by word. `ended`: how many of its calls are over, however they ended."""
+
+    inner: object = field(default_factory=Scripted)
+    seconds: float = 0.05
+    ended: int = 0
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        return await self.stream(request, lambda piece: None)
+
+    async def stream(self, request: ChatRequest, say: Callable[[str], None]) -> ChatReply:
+        try:
+            reply = await self.inner.complete(request)
+            for word in reply.text.split(" "):
+                await asyncio.sleep(self.seconds)
+                say(f"{word} ")
+            return reply
+        finally:
+            self.ended += 1

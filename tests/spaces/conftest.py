@@ -1,0 +1,167 @@
+"""A real browser, and the demo Space to look at with it: in a process of its own, or in this one with models of a test."""
+
+import importlib
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DEMO = ROOT / "spaces" / "aloe_demo"
+CHROMIUM = "/usr/bin/chromium"
+SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
+sys.path.insert(0, str(ROOT / "tests" / "space"))  # companies: models for tests
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium. Where it is missing the test skips, but in CI, which installs it, fails."""
+    missing = pytest.fail if os.environ.get("ALOE_BROWSER") == "required" else pytest.skip
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("needs the Python package playwright")
+    if not Path(CHROMIUM).exists():
+        missing(f"needs Debian's chromium at {CHROMIUM}")
+    switches = ["gpu", "background-networking", "component-update", "sync"]
+    arguments = ["--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in switches)]
+    with sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield opened
+        opened.close()
+
+
+@dataclass
+class Visitor:
+    """A page of the demo in a browser of its own, which may ask nobody but the app and must not complain."""
+
+    page: object
+    asked: set[str] = field(default_factory=set)
+    complaints: list[str] = field(default_factory=list)
+
+    def tab(self, name: str) -> None:
+        self.page.get_by_role("tab", name=name).click()
+
+    def box(self):
+        """The message box of the tab that is open."""
+        return self.page.get_by_label("Your message").locator("visible=true")
+
+    def press(self, name: str) -> None:
+        self.page.get_by_role("button", name=name, exact=True).locator("visible=true").click()
+
+
+@pytest.fixture
+def visit(browser):
+    """`visit(url, width, height)`: a new visitor. After the test nobody else was asked, and nothing broke in the page."""
+    came = []
+
+    def come(url: str, size: str = "desktop", scheme: str = "light") -> Visitor:
+        width, height = SIZES[size]
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        visitor = Visitor(context.new_page())
+        page = visitor.page
+        page.set_default_timeout(20_000)
+        page.on("request", lambda request: visitor.asked.add(request.url))
+        page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
+        page.on("console", lambda line: line.type == "error" and visitor.complaints.append(line.text))
+        page.goto(url, wait_until="domcontentloaded")
+        page.get_by_role("button", name="Send").first.wait_for()
+        came.append((context, visitor, url))
+        return visitor
+
+    yield come
+    for context, visitor, url in came:
+        assert [address for address in visitor.asked if not address.startswith((url, "data:", "blob:"))] == []
+        assert visitor.complaints == []
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def pocket_demo(tmp_path_factory) -> Iterator[str]:
+    """The address of the demo as it comes, in a process of its own: pocket, its adapter, the scripted world."""
+    with demo_process(DEMO, tmp_path_factory.mktemp("demo")) as url:
+        yield url
+
+
+@contextmanager
+def demo_process(folder: Path, scratch: Path, python: str = sys.executable, **more: str) -> Iterator[str]:
+    """`python app.py` in `folder`, until the block ends; it must not have complained."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ALOE_", "HF_", "PYTHONPATH"))}
+    environment |= {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(scratch / "gradio"), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment |= {"HF_HUB_OFFLINE": "1", "HF_HOME": str(scratch / "home"), "ALOE_VOTES": str(scratch / "votes")}
+    environment |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT)} | more
+    log = scratch / "app.log"
+    with log.open("w") as output:
+        process = subprocess.Popen([python, "app.py"], cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            url = f"http://127.0.0.1:{port}/"
+            for _ in range(1200):
+                try:
+                    urllib.request.urlopen(f"{url}health", timeout=5).close()
+                    break
+                except OSError:
+                    assert process.poll() is None, log.read_text()
+                    time.sleep(0.1)
+            else:
+                pytest.fail(f"the app did not answer within two minutes: {log.read_text()}")
+            yield url
+        finally:
+            process.terminate()
+            process.wait()
+    assert "Traceback" not in log.read_text()
+
+
+def load(*names: str, folder: Path = DEMO):
+    """Modules of a Space. Another Space has an app.py too, so they do not stay in sys.modules."""
+    there = [path.stem for path in folder.glob("*.py")]
+    sys.path.insert(0, str(folder))
+    try:
+        return [importlib.import_module(name) for name in names]
+    finally:
+        sys.path.remove(str(folder))
+        for name in there:
+            sys.modules.pop(name, None)
+
+
+@dataclass
+class Here:
+    """A demo in this process."""
+
+    url: str
+    blocks: object
+    house: object
+
+
+@pytest.fixture(scope="module")
+def launched():
+    """`launched(votes, company, settings)`: the demo in this process, with models of the test."""
+    pytest.importorskip("gradio")
+    app, house = load("app", "house")
+    running = []
+
+    def launch(votes: Path, company, **settings) -> Here:
+        from aloe_hub.space.library import library
+        from aloe_hub.space.settings import SpaceSettings
+        from aloe_hub.space.votes import Votes
+
+        chosen = SpaceSettings(**settings)
+        here = house.House(chosen, company, library(chosen), Votes(votes))
+        blocks = app.serve(here)
+        running.append(blocks)
+        return Here(blocks.local_url, blocks, here)
+
+    yield launch
+    for blocks in running:
+        blocks.close(verbose=False)
