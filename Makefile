@@ -32,6 +32,7 @@ bench: install
 	$(BIN)/python bench/trees.py
 	$(BIN)/python bench/publish.py
 	$(BIN)/python bench/local.py
+	$(BIN)/python bench/space.py
 	$(BIN)/python bench/training.py
 
 lint: install

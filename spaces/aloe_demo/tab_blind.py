@@ -40,7 +40,7 @@ class Visit:
 def build(house: House) -> None:
     company, settings, votes = house.company, house.settings, house.votes
     problems = [part.problem for part in (*company.policies, company.inferrer, company.judge) if part.problem]
-    gr.HTML(show.notes([*problems, *filter(None, [votes.problem])]), elem_classes="page")
+    gr.HTML(show.notes([*problems, *filter(None, [votes.problem])]), elem_classes=["page", "notice"])
     visit = gr.State(lambda: Visit())
 
     def shown(visit: Visit, problem: object = "", text: Any = None) -> tuple[Any, ...]:  # noqa: ANN401 - what goes into the box
@@ -117,7 +117,7 @@ def build(house: House) -> None:
                 choices = [("A is better", 0), ("B is better", 1), ("I cannot say", None)]
                 buttons = [(gr.Button(name, min_width=90), place) for name, place in choices]
             box = gr.Textbox(label="Your message", info="Enter sends, Shift+Enter is a new line.", lines=1, max_lines=8)
-            notice = gr.HTML(elem_classes="page")
+            notice = gr.HTML(elem_classes=["page", "notice"])
             with gr.Row(elem_classes="buttons"):
                 send = gr.Button("Send", variant="primary", min_width=80)
                 stop = gr.Button("Stop", min_width=80)

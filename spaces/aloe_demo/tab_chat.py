@@ -37,14 +37,17 @@ class Visit:
 
 def build(house: House) -> None:
     company, settings = house.company, house.settings
-    gr.HTML(show.notes([part.problem for part in (*company.policies, company.inferrer) if part.problem]), elem_classes="page")
+    gr.HTML(
+        show.notes([part.problem for part in (*company.policies, company.inferrer) if part.problem]),
+        elem_classes=["page", "notice"],
+    )
     visit = gr.State(lambda: Visit())
     with gr.Row(equal_height=False):
         with gr.Column(scale=7, min_width=320):
             gr.Markdown("## Two models, one conversation")
             page = gr.HTML(show.talk(Talk()), elem_id="talk", elem_classes="page")
             box = gr.Textbox(label="Your message", info=HINT, lines=1, max_lines=8, elem_id="message")
-            notice = gr.HTML(elem_id="chat-notice", elem_classes="page")
+            notice = gr.HTML(elem_classes=["page", "notice"])
             with gr.Row(elem_classes="buttons"):
                 send = gr.Button("Send", variant="primary", min_width=80)
                 stop = gr.Button("Stop", min_width=80)
@@ -61,8 +64,7 @@ def build(house: House) -> None:
             panel = gr.HTML(show.understood(Talk()), elem_id="understood", elem_classes="page")
 
     def shown(visit: Visit, problem: object = "", text: Any = None) -> tuple[Any, ...]:  # noqa: ANN401 - what goes into the box
-        alert = show.alert(problem) if problem else ""
-        return show.talk(visit.talk), show.understood(visit.talk), alert, gr.skip() if text is None else text, visit
+        return show.talk(visit.talk), show.understood(visit.talk), _alert(problem), gr.skip() if text is None else text, visit
 
     async def asked(visit: Visit, message: str, side: int, tries: int) -> AsyncIterator[tuple[Any, ...]]:
         """The pages of a new turn while it grows. Whatever happens, the visitor is free to go on after it."""
@@ -70,13 +72,14 @@ def build(house: House) -> None:
         before = visit.talk.picked(1 if side else 0)
         try:
             text: str | None = ""
+            problem: str | None = ""
             talks = answered(before, message, company, house.sampling, settings.chat_turns, tries=tries)
             async for talk in until(visit.stop, talks):
                 visit.talk = talk
-                yield shown(visit, text=text)
-                text = None  # the visitor may be writing the next one
+                yield shown(visit, problem, text)
+                text = problem = None  # the visitor may be writing the next one, and be told to wait
             visit.talk = visit.talk.stopped()
-            yield shown(visit)
+            yield shown(visit, "" if visit.stop.is_set() else None)
         finally:
             visit.talk = visit.talk.stopped()
             visit.busy = False
@@ -134,7 +137,8 @@ def build(house: House) -> None:
     outputs = [page, panel, notice, box, visit]
     private = {"api_visibility": "private", "show_progress": "hidden"}
     generating = house.generating
-    gr.on([send.click, box.submit], say, [box, pick, visit], outputs, api_name="say", **generating)
+    multiple = {"trigger_mode": "multiple"}  # who sends another one meanwhile is told to wait
+    gr.on([send.click, box.submit], say, [box, pick, visit], outputs, api_name="say", **multiple, **generating)
     retry.click(again, [pick, visit], outputs, api_visibility="private", **generating)
     suggest.click(suggested, visit, outputs, api_visibility="private", **generating)
     stop.click(lambda visit: visit.stop.set(), visit, None, queue=False, **private)
@@ -142,3 +146,8 @@ def build(house: House) -> None:
     clear.click(emptied, visit, outputs, **private)
     pick.input(picked, [pick, visit], outputs, **private)
     copy.click(None, None, None, js=COPY, **private)
+
+
+def _alert(problem: object) -> Any:  # noqa: ANN401 - what Gradio takes for "as it is"
+    """A problem; none any more (""); or what is there already (None)."""
+    return gr.skip() if problem is None else show.alert(str(problem)) if problem else ""

@@ -22,7 +22,7 @@ one this user would prefer; a coin decides which one is spoken.
 
 def build(house: House) -> None:
     library = house.library
-    gr.HTML(show.notes(library.problems), elem_classes="page")
+    gr.HTML(show.notes(library.problems), elem_classes=["page", "notice"])
 
     def label(place: int) -> str:
         tree = library.trees[place]

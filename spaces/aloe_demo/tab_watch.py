@@ -34,7 +34,7 @@ class Visit:
 def build(house: House) -> None:
     company, library, settings = house.company, house.library, house.settings
     problems = [*company.problems, *library.problems]
-    gr.HTML(show.notes(problems), elem_classes="page")
+    gr.HTML(show.notes(problems), elem_classes=["page", "notice"])
     visit = gr.State(lambda: Visit())
 
     def label(place: int) -> str:
@@ -88,7 +88,7 @@ def build(house: House) -> None:
             with gr.Row(elem_classes="buttons"):
                 go = gr.Button("Watch", variant="primary", min_width=80)
                 stop = gr.Button("Stop", min_width=80)
-            notice = gr.HTML(elem_classes="page")
+            notice = gr.HTML(elem_classes=["page", "notice"])
         with gr.Column(scale=8, min_width=320):
             gr.Markdown("## How well each model fits")
             page = gr.HTML(NOTHING_YET, elem_id="watch", elem_classes="page")

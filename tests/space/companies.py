@@ -74,7 +74,7 @@ class Failing:
 
 @dataclass
 class Slow:
-    """Answers as another does, later; says its reply word by word. `ended`: how many of its calls are over, however they ended."""
+    """Answers as another does, later, and word by word. `ended`: how many of its calls are over, however they ended."""
 
     inner: object = field(default_factory=Scripted)
     seconds: float = 0.05

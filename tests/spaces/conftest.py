@@ -2,17 +2,14 @@
 
 import importlib
 import os
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from demo_server import demo_process
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "spaces" / "aloe_demo"
@@ -92,37 +89,6 @@ def pocket_demo(tmp_path_factory) -> Iterator[str]:
         yield url
 
 
-@contextmanager
-def demo_process(folder: Path, scratch: Path, python: str = sys.executable, **more: str) -> Iterator[str]:
-    """`python app.py` in `folder`, until the block ends; it must not have complained."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ALOE_", "HF_", "PYTHONPATH"))}
-    environment |= {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(scratch / "gradio"), "PYTHONDONTWRITEBYTECODE": "1"}
-    environment |= {"HF_HUB_OFFLINE": "1", "HF_HOME": str(scratch / "home"), "ALOE_VOTES": str(scratch / "votes")}
-    environment |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT)} | more
-    log = scratch / "app.log"
-    with log.open("w") as output:
-        process = subprocess.Popen([python, "app.py"], cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
-        try:
-            url = f"http://127.0.0.1:{port}/"
-            for _ in range(1200):
-                try:
-                    urllib.request.urlopen(f"{url}health", timeout=5).close()
-                    break
-                except OSError:
-                    assert process.poll() is None, log.read_text()
-                    time.sleep(0.1)
-            else:
-                pytest.fail(f"the app did not answer within two minutes: {log.read_text()}")
-            yield url
-        finally:
-            process.terminate()
-            process.wait()
-    assert "Traceback" not in log.read_text()
-
-
 def load(*names: str, folder: Path = DEMO):
     """Modules of a Space. Another Space has an app.py too, so they do not stay in sys.modules."""
     there = [path.stem for path in folder.glob("*.py")]
@@ -157,7 +123,9 @@ def launched():
         from aloe_hub.space.votes import Votes
 
         chosen = SpaceSettings(**settings)
-        here = house.House(chosen, company, library(chosen), Votes(votes))
+        with ThreadPoolExecutor(1) as another:  # where Playwright has no event loop running
+            shelf = another.submit(library, chosen).result()
+        here = house.House(chosen, company, shelf, Votes(votes))
         blocks = app.serve(here)
         running.append(blocks)
         return Here(blocks.local_url, blocks, here)

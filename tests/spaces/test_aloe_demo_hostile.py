@@ -3,10 +3,11 @@
 import pytest
 from companies import Whole, company
 
+from aloe_hub import prompts
 from aloe_hub.chat.scripted import Scripted
 
 HOSTILE = {
-    "script": "<script>document.title='pwned'</script><img src=x onerror=\"document.title='pwned'\"><svg onload=document.title='pwned'>",
+    "script": "<script>document.title='pwned'</script><img src=x onerror=document.title=1><svg onload=document.title=2>",
     "markdown": "![x](http://203.0.113.1/x.png) [a](javascript:document.title='pwned') <b>bold</b> **bold**",
     "templates": "${document.title='pwned'} {{document.title}} `\\${1}` {% raw %} </div></section></textarea>",
     "a long word": "w" * 3900,
@@ -19,8 +20,12 @@ HOSTILE = {
 def parrots(launched, tmp_path_factory):
     """A demo in which everybody says what the visitor says, the inferrer and the judge too."""
     parrot = Scripted("parrot")
-    said = Whole(lambda request: request.messages[-1].content.rpartition("User:\n| ")[2].replace("\n| ", "\n"))
-    inferrer = Whole(lambda request: f"Profile: {said.say(request)}\nPersonality: {said.say(request)}")
+
+    def believes_it(request):
+        said = prompts.messages(prompts.sections(request.messages[-1].content)["USER MESSAGES"])[-1].content
+        return f"Profile: {said}\nPersonality: {said}"
+
+    inferrer = Whole(believes_it)
     user = Whole(lambda request: request.messages[-1].content)
     return launched(tmp_path_factory.mktemp("votes"), company(base=parrot, aligned=parrot, inferrer=inferrer, user=user))
 

@@ -1,6 +1,6 @@
 """The demo as it comes, used as a visitor would: each tab, on a desktop and on a phone; accessible; nothing from elsewhere.
 
-    ALOE_SCREENSHOTS=docs/images python -m pytest tests/spaces/test_aloe_demo_pages.py      also takes the README's pictures
+ALOE_SCREENSHOTS=docs/images python -m pytest tests/spaces/test_aloe_demo_pages.py      also takes the README's pictures
 """
 
 import json
@@ -56,7 +56,7 @@ def test_a_visitor_chats_with_both_models_and_sees_what_was_understood(visitor):
 
     page.get_by_label("Base model").check()
     page.locator("#talk .turn").nth(1).locator(".picked b", has_text="Base model").wait_for()
-    assert page.locator("#talk .turn").nth(0).locator(".picked b").inner_text() == "Aligned model"  # what was said stays as it was
+    assert page.locator("#talk .turn").nth(0).locator(".picked b").inner_text() == "Aligned model"  # what was said stays so
 
     visitor.press("Copy the conversation")
     page.wait_for_function("navigator.clipboard.readText().then(text => text.includes('I work as a nurse'))")
@@ -203,5 +203,15 @@ def test_the_keyboard_reaches_the_controls_in_the_order_of_the_page(visit, pocke
     for _ in range(9):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.innerText || document.activeElement.type"))
-    assert reached == ["Send", "Stop", "Suggest a message", "Retry", "Undo", "Clear", "Copy the conversation", "radio", reached[-1]]
+    assert reached == [
+        "Send",
+        "Stop",
+        "Suggest a message",
+        "Retry",
+        "Undo",
+        "Clear",
+        "Copy the conversation",
+        "radio",
+        reached[-1],
+    ]
     assert page.evaluate("document.documentElement.lang") == "en"

@@ -17,7 +17,7 @@ ECHO = Scripted("parrot")
 @pytest.fixture(scope="module")
 def echo(launched, tmp_path_factory):
     """A demo whose models say what they are told."""
-    return launched(tmp_path_factory.mktemp("votes"), company(base=ECHO, aligned=ECHO))
+    return launched(tmp_path_factory.mktemp("votes"), company(base=ECHO, aligned=ECHO), concurrency=8)
 
 
 def client(here):
@@ -89,15 +89,14 @@ def test_memory_is_flat_over_five_hundred_messages(echo):
             one.predict(f"message {turn} " + "of some length, as people write them " * 5, 1, api_name="/say")
         one.close()
 
-    def fifty():
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(messages, (25, 25)))
+    def hundred():
+        with ThreadPoolExecutor(5) as pool:
+            list(pool.map(messages, [20] * 5))
 
-    for _ in range(2):
-        fifty()
+    hundred()
     before = resident()
-    for _ in range(8):
-        fifty()
+    for _ in range(4):
+        hundred()
     assert resident() - before < 32 * 2**20
 
 
