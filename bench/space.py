@@ -98,6 +98,4 @@ if __name__ == "__main__":
         space_ready, space_took = space(Path(name))
     one, other = statistics.median(space_took), statistics.median(bare_took)
     print(f"start-up: the Space {space_ready:.1f} s, bare transformers {bare_ready:.1f} s, ratio {space_ready / bare_ready:.2f}")
-    print(
-        f"first token, median of {TIMES}: the Space {one * 1e3:.0f} ms, bare generate {other * 1e3:.0f} ms, ratio {one / other:.1f}"
-    )
+    print(f"first token, median of {TIMES}: the Space {one * 1e3:.0f} ms, generate {other * 1e3:.0f} ms, ratio {one / other:.1f}")
