@@ -178,8 +178,8 @@ def test_the_downloaded_space_starts_and_shows_the_hubs_data(published, environm
     repo, _ = published
     hub = {name: value for name, value in environment().items() if name.startswith("HF_")}
     folder = downloaded(repo, tmp_path / "space")
-    with demo_process(folder, tmp_path, **hub | {"PYTHONPATH": "", "HF_HUB_OFFLINE": "0"}) as url:
-        client = gradio_client.Client(url, verbose=False, analytics_enabled=False)
+    with demo_process(folder, tmp_path, **hub | {"PYTHONPATH": "", "HF_HUB_OFFLINE": "0"}) as served:
+        client = gradio_client.Client(served.url, verbose=False, analytics_enabled=False)
         page, *_ = client.predict("I have a pet called Bo. Any ideas for the weekend?", 1, api_name="/say")
         shown = str(client.config)
         client.close()
@@ -202,8 +202,8 @@ def test_the_downloaded_space_starts_where_only_its_requirements_are_installed(p
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     subprocess.run([python, "-m", "pip", "install", "-q", "-r", "requirements.txt"], cwd=alone, env=environment, check=True)
     folder = downloaded(repo, tmp_path / "space")
-    with demo_process(folder, tmp_path, python, PYTHONPATH="") as url:
-        client = gradio_client.Client(url, verbose=False, analytics_enabled=False)
+    with demo_process(folder, tmp_path, python, PYTHONPATH="") as served:
+        client = gradio_client.Client(served.url, verbose=False, analytics_enabled=False)
         page, *_ = client.predict("I have a pet called Bo. Any ideas for the weekend?", 1, api_name="/say")
         client.close()
     assert page.count('class="reply') == 2

@@ -1,6 +1,5 @@
 """A real browser, and the demo Space to look at with it: in a process of its own, or in this one with models of a test."""
 
-import importlib
 import os
 import sys
 from collections.abc import Iterator
@@ -9,12 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from demo_server import demo_process
+from demo_server import DEMO, SIZES, demo_process, load
 
 ROOT = Path(__file__).parents[2]
-DEMO = ROOT / "spaces" / "aloe_demo"
 CHROMIUM = "/usr/bin/chromium"
-SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 sys.path.insert(0, str(ROOT / "tests" / "space"))  # companies: models for tests
 
 
@@ -85,20 +82,8 @@ def visit(browser):
 @pytest.fixture(scope="session")
 def pocket_demo(tmp_path_factory) -> Iterator[str]:
     """The address of the demo as it comes, in a process of its own: pocket, its adapter, the scripted world."""
-    with demo_process(DEMO, tmp_path_factory.mktemp("demo")) as url:
-        yield url
-
-
-def load(*names: str, folder: Path = DEMO):
-    """Modules of a Space. Another Space has an app.py too, so they do not stay in sys.modules."""
-    there = [path.stem for path in folder.glob("*.py")]
-    sys.path.insert(0, str(folder))
-    try:
-        return [importlib.import_module(name) for name in names]
-    finally:
-        sys.path.remove(str(folder))
-        for name in there:
-            sys.modules.pop(name, None)
+    with demo_process(DEMO, tmp_path_factory.mktemp("demo")) as served:
+        yield served.url
 
 
 @dataclass

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 from companies import Whole, company
-from conftest import load
+from demo_server import load
 
 from aloe_hub.chat.base import ChatRequest, Sampling
 from aloe_hub.space.company import Part

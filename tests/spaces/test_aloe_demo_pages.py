@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import SIZES
+from demo_server import SIZES
 
 from aloe_hub.world.lexicon import POLES, TOPICS
 
@@ -16,7 +16,7 @@ AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 CUE = POLES["concise"].cues[0]
 PICTURES = os.environ.get("ALOE_SCREENSHOTS")
 STRESS = TOPICS["stress"].questions[0]
-SAID = (f"I work as a nurse. I have a pet called Bo. {TOPICS['dinner'].questions[0]}", f"{CUE} {STRESS}")
+SAID = (f"I work as a nurse. I have a pet called Tiki. {TOPICS['dinner'].questions[0]}", f"{CUE} {STRESS}")
 # The README's: the others are looked at only while the page is made.
 KEPT = {"chat-desktop", "watch-desktop", "data-desktop", "chat-phone", "blind-phone"}
 
@@ -51,7 +51,7 @@ def test_a_visitor_chats_with_both_models_and_sees_what_was_understood(visitor):
     assert [reply.locator("b").inner_text() for reply in replies.all()] == ["Base model", "Aligned model"]
     assert page.locator("#talk .picked b").inner_text() == "Aligned model"
     first, second = page.locator("#understood li.new").all_inner_texts()
-    assert ("nurse" in first, "Bo" in second) == (True, True)
+    assert ("nurse" in first, "Tiki" in second) == (True, True)
     assert visitor.box().input_value() == ""
     assert page.evaluate("document.activeElement.tagName") == "TEXTAREA"
 
@@ -101,21 +101,21 @@ def test_a_visitor_watches_a_simulated_user_and_the_curves_grow(visitor):
     before = page.get_by_label("Profile").input_value()
     page.locator("#personas").get_by_role("radio").nth(1).check()
     page.wait_for_function("before => ![...document.querySelectorAll('textarea')].some(box => box.value == before)", arg=before)
-    page.get_by_label("Turns").first.fill("4")
+    page.get_by_label("Turns").first.fill("8")
     profile = page.get_by_label("Profile").input_value()
     visitor.press("Watch")
     page.locator("#watch .talks section").nth(1).get_by_text("Turn 2 ").wait_for()
     for side in (0, 1):
-        page.locator("#watch .talks section").nth(side).locator(".tag.score").nth(3).wait_for()
+        page.locator("#watch .talks section").nth(side).locator(".tag.score").nth(7).wait_for()
     page.locator("#watch .status").first.wait_for(state="detached")
     curve = page.get_by_role("img").get_attribute("aria-label")
-    assert curve.startswith("AL(k) over 4 turns. Base model: ")
-    assert curve.count(",") == 6
+    assert curve.startswith("AL(k) over 8 turns. Base model: ")
+    assert curve.count(",") == 14
     assert page.locator("#watch .personas .text").first.inner_text() == profile
     assert page.locator("#watch .personas li").count() > 2
     scores = [float(score) for score in page.locator("#watch .talks section").nth(1).locator(".tag.score").all_inner_texts()]
     row = page.get_by_role("row", name="Aligned model").inner_text().split()
-    assert float(row[-5]) == pytest.approx(sum(scores) / 4, abs=0.006)
+    assert float(row[-5]) == pytest.approx(sum(scores) / 8, abs=0.006)
     picture(visitor, "watch", visitor.size)
 
 

@@ -1,12 +1,11 @@
 """Visitors never see each other; what one leaves behind is nothing; many messages do not make the app grow."""
 
-import resource
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from companies import Failing, Slow, Whole, company
+from demo_server import DEMO, demo_process
 
 from aloe_hub.chat.scripted import Scripted
 
@@ -22,12 +21,6 @@ def echo(launched, tmp_path_factory):
 
 def client(here):
     return gradio_client.Client(here.url, verbose=False, analytics_enabled=False)
-
-
-def resident() -> int:
-    """Bytes of memory that this process holds now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize()
 
 
 def test_thirty_sessions_at_once_never_see_each_others_messages(echo):
@@ -80,24 +73,26 @@ def test_two_visitors_at_once_in_the_browser(echo, visit):
     assert "anna" not in second.page.locator("body").inner_text()
 
 
-def test_memory_is_flat_over_five_hundred_messages(echo):
+def test_memory_is_flat_over_five_hundred_messages(tmp_path):
     """After a hundred messages, by which time everything has been loaded once, four hundred more cost next to nothing."""
+    models = {"ALOE_BASE": "scripted:parrot", "ALOE_ADAPTER": "scripted:parrot", "ALOE_CONCURRENCY": "8"}
+    with demo_process(DEMO, tmp_path, **models) as served:
 
-    def messages(number):
-        one = client(echo)
-        for turn in range(number):
-            one.predict(f"message {turn} " + "of some length, as people write them " * 5, 1, api_name="/say")
-        one.close()
+        def messages(number):
+            one = client(served)
+            for turn in range(number):
+                one.predict(f"message {turn} " + "of some length, as people write them " * 5, 1, api_name="/say")
+            one.close()
 
-    def hundred():
-        with ThreadPoolExecutor(5) as pool:
-            list(pool.map(messages, [20] * 5))
+        def hundred():
+            with ThreadPoolExecutor(5) as pool:
+                list(pool.map(messages, [20] * 5))
 
-    hundred()
-    before = resident()
-    for _ in range(4):
         hundred()
-    assert resident() - before < 32 * 2**20
+        before = served.memory
+        for _ in range(4):
+            hundred()
+        assert served.memory - before < 32 * 2**20
 
 
 def test_a_full_conversation_is_refused_with_a_message(launched, tmp_path):
