@@ -2,8 +2,8 @@
 
 Start-up: from starting the process to its first answer, beside a process that imports torch and transformers, loads the same two
 models and generates one token. First token: from sending a message to the first piece of a reply that comes back through the
-whole app (queue, pages, both models at once, the inferrer), beside `generate` of one token by the base model alone, of the same
-conversation. About a minute on one core.
+whole app (queue, pages, both models at once, the inferrer), for the second message of a visitor, whose session is there by then;
+beside `generate` of one token by the base model alone, of a conversation as long. About a minute on one core.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 MESSAGE = "I work as a nurse. I have a pet called Bo. Any ideas for the weekend?"
+REPLY = "Spend the weekend in fresh air. Plan one outing and then idle. Take Bo with you. A small outing lifts the mood."
+CONVERSATION = [("user", MESSAGE), ("assistant", REPLY), ("user", MESSAGE)]
 TIMES = 15
 BARE = f"""
 import sys, time
@@ -28,7 +30,7 @@ import torch
 from aloe_hub.loading import Source, load_adapter, load_model, load_tokenizer
 tokenizer, model = load_tokenizer(Source("pocket")), load_model(Source("pocket"))
 load_adapter(load_model(Source("pocket")), Source("pocket-sft"))
-messages = [{{"role": "user", "content": {MESSAGE!r}}}]
+messages = [{{"role": role, "content": text}} for role, text in {CONVERSATION!r}]
 prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt")
 model.generate(**prompt, max_new_tokens=1, do_sample=False)
 print("ready", flush=True)
@@ -78,10 +80,12 @@ def space(scratch: Path) -> tuple[float, list[float]]:
         ready = time.perf_counter() - start
         took = []
         for _ in range(TIMES + 1):
-            client = Client(url, verbose=False, analytics_enabled=False)  # a new visitor: a conversation of one message
+            client = Client(url, verbose=False, analytics_enabled=False)  # a new visitor
+            client.predict(MESSAGE, 1, api_name="/say")
             begun = time.perf_counter()
             job = client.submit(MESSAGE, 1, api_name="/say")
-            first = next(page for page, *_ in job if 'class="text"' in page.partition('class="pair"')[2])
+            second = (page.rpartition('class="pair"')[2] for page, *_ in job)
+            first = next(pair for pair in second if 'class="text"' in pair)
             took.append(time.perf_counter() - begun)
             assert first
             job.result()
