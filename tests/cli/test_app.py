@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ALOE = [sys.executable, "-m", "aloe_hub.cli.app"]
-COMMANDS = ("personas", "import", "trees", "merge", "train", "evaluate", "report", "publish", "hub", "demo")
+COMMANDS = ("personas", "import", "trees", "merge", "train", "evaluate", "report", "publish", "hub", "demo", "space")
 
 
 def one_line(errors: str) -> str:
