@@ -33,6 +33,7 @@ bench: install
 	$(BIN)/python bench/publish.py
 	$(BIN)/python bench/local.py
 	$(BIN)/python bench/endpoints.py
+	$(BIN)/python bench/space.py
 	$(BIN)/python bench/training.py
 
 lint: install

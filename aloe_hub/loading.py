@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _log = getLogger(__name__)
 POCKET = "pocket"
+POCKET_SFT = "pocket-sft"
+# What ships with aloe-hub, and has a name of its own: folders of the distribution.
+_SHIPPED = {POCKET: "pocket", POCKET_SFT: "pocket/adapter"}
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 _ON_THE_HUB = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?", re.ASCII)
 _LOG_IN = "log in with `hf auth login` or set HF_TOKEN"
@@ -34,7 +37,7 @@ _LOG_IN = "log in with `hf auth login` or set HF_TOKEN"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a model or an adapter lies: a folder, `org/model` on the Hub, or `pocket`, the model that ships with aloe-hub.
+    """Where a model or an adapter lies: a folder, `org/model` on the Hub, or what ships with aloe-hub, `pocket` and `pocket-sft`.
 
     >>> Source.parse("org/model@v1")
     Source(name='org/model', revision='v1')
@@ -47,12 +50,13 @@ class Source:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """A path that exists is taken whole, even with @ in it. `pocket` is always the shipped model; a folder is `./pocket`.
+        """A path that exists is taken whole, even with @ in it. `pocket` is always the shipped model, `pocket-sft` the adapter
+        for it that ships too; folders of those names are `./pocket` and `./pocket-sft`.
 
         Raises:
             UsageError: neither a folder that exists nor a name that the Hub could know.
         """
-        if text == POCKET or (text and Path(text).expanduser().exists()):
+        if text in _SHIPPED or (text and Path(text).expanduser().exists()):
             return cls(text)
         found = _ON_THE_HUB.fullmatch(text)
         if found is None or text.startswith((".", "-")):
@@ -65,8 +69,8 @@ class Source:
     @property
     def folder(self) -> Path | None:
         """The folder on this machine; None for a repo on the Hub."""
-        if self.name == POCKET:
-            return shipped(POCKET)
+        if self.name in _SHIPPED:
+            return shipped(_SHIPPED[self.name])
         path = Path(self.name).expanduser()
         return path if self.revision is None and path.exists() else None
 
@@ -152,7 +156,8 @@ def load_adapter(model: PreTrainedModel, source: Source, *, trainable: bool = Fa
             raise _misfit(source, made_for, model, _shortened(error)) from None
     if difference := _difference(adapted, weights):
         raise _misfit(source, made_for, model, difference)
-    if made_for != model.name_or_path:  # a folder may have been moved: no error, since it fits
+    here = str(shipped(POCKET)) if made_for == POCKET else made_for
+    if here != model.name_or_path:  # a folder may have been moved: no error, since it fits
         _log.warning("%s: an adapter for %s, now on %s", source, made_for, model.name_or_path)
     return adapted
 

@@ -12,5 +12,5 @@ def shipped(name: str) -> Path:
     >>> (shipped("recipes") / "demo.toml").exists()
     True
     """
-    inside = Path(str(files("aloe_hub"))) / name
-    return inside if inside.is_dir() else inside.parent.parent / name
+    package = Path(str(files("aloe_hub")))
+    return package / name if (package / name).is_dir() else package.parent / name

@@ -29,11 +29,12 @@ ALLOWED = {
     "chat": {"world", "prompts", "loading", "jsonl"},
     "stages": {"chat", "world", "prompts", "parsing", "rows", "jsonl", "journal", "run_folder", "scoring"},
     "scale": {"stages", "chat", "run_folder", "jsonl"},
+    "space": {"chat", "stages", "world", "scoring", "jsonl"},
     "report": {"parsing", "rows", "scoring", "jsonl", "journal", "run_folder"},
     "training": {"rows", "scoring", "jsonl", "journal", "run_folder", "loading"},
-    "hub": {"rows", "scoring", "jsonl", "journal", "run_folder", "report", "shipped", "loading"},
+    "hub": {"rows", "scoring", "jsonl", "journal", "run_folder", "report", "shipped", "loading", "space"},
     "local_hub": set(),
-    "cli": {"chat", "stages", "training", "report", "recipe", "run_folder", "hub", "local_hub"},
+    "cli": {"chat", "space", "shipped", "stages", "training", "report", "recipe", "run_folder", "hub", "local_hub"},
 }
 HEAVY = {
     "torch",

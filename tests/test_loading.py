@@ -73,6 +73,7 @@ def logits(model):
         ("org/model@v1.0", "org/model", "v1.0"),
         ("Org-1/My_model.2@refs/pr/3", "Org-1/My_model.2", "refs/pr/3"),
         ("pocket", "pocket", None),
+        ("pocket-sft", "pocket-sft", None),
     ],
 )
 def test_a_source_is_a_name_and_perhaps_a_revision(text, name, revision):
@@ -102,6 +103,7 @@ def test_pocket_is_the_model_that_ships_whatever_lies_here(tmp_path, monkeypatch
     (tmp_path / "pocket").mkdir()
     assert Source.parse("pocket").folder == shipped(POCKET)
     assert Source.parse("./pocket").folder == Path("pocket")
+    assert Source.parse("pocket-sft").folder == shipped(POCKET) / "adapter"
 
 
 @pytest.mark.parametrize(

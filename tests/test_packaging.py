@@ -13,12 +13,18 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA = {
     "aloe_hub/py.typed",
     "aloe_hub/dataset_cards/aloe-prefs.md",
+    "aloe_hub/pocket/adapter/adapter_config.json",
+    "aloe_hub/pocket/adapter/adapter_model.safetensors",
+    "aloe_hub/pocket/model.safetensors",
     "aloe_hub/prompts/benchmark_judge.md",
     "aloe_hub/recipes/demo.toml",
     "aloe_hub/recipes/paper.toml",
     "aloe_hub/report/report.html.j2",
     "aloe_hub/seeds/profiles.jsonl",
+    "aloe_hub/space/pages.html.j2",
     "aloe_hub/spaces/aloe/aloe.py",
+    "aloe_hub/spaces/aloe_demo/app.py",
+    "aloe_hub/spaces/aloe_demo/style.css",
     "aloe_hub/world/lexicon.toml",
 }
 

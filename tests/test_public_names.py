@@ -25,6 +25,8 @@ PYTHON = {
     "aloe_hub.training.train": ["train", "Trained"],
     "aloe_hub.training.settings": ["TrainSettings"],
     "aloe_hub.hub.models": ["publish_adapter", "publish_pocket"],
+    "aloe_hub.hub.demo_space": ["publish_demo"],
+    "aloe_hub.space.settings": ["SpaceSettings"],
     "aloe_hub.hub.results": ["push_results"],
     "aloe_hub.chat": ["open_chat"],
     "aloe_hub.chat.base": ["Chat", "Streaming", "ChatRequest", "ChatReply", "Sampling"],
@@ -50,6 +52,7 @@ OPTIONS = {
     "publish": "what repo run adapter base-repo merge private license tag dry-run install",
     "serve": "model port",
     "demo": "run recipe seed",
+    "space": "run base adapter user inferrer judge personas prefs votes port",
 }
 
 

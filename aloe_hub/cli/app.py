@@ -11,7 +11,7 @@ import sys
 import typer
 
 from aloe_hub import __version__
-from aloe_hub.cli import benchmark, data, demo, hub, publish, serve, train
+from aloe_hub.cli import benchmark, data, demo, hub, publish, serve, space, train
 from aloe_hub.errors import AloeError
 
 INTERRUPTED = 130
@@ -32,6 +32,7 @@ publish.register(app)
 hub.register(app)
 serve.register(app)
 demo.register(app)
+space.register(app)
 
 
 def _version(wanted: bool) -> None:

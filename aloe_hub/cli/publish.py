@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,7 +10,7 @@ import typer
 
 from aloe_hub.cli import options
 from aloe_hub.cli.options import out
-from aloe_hub.errors import AloeError, UsageError
+from aloe_hub.errors import UsageError
 
 if TYPE_CHECKING:
     from aloe_hub.hub.models import Options
@@ -47,10 +48,6 @@ def publish(
     install: Annotated[bool, typer.Option("--install", help="metric: put it into evaluate's module cache instead.")] = False,
 ) -> None:
     """Publish to the Hub: data and card in one commit, tagged. Doing it again makes no new commit."""
-    if what == "demo":
-        raise AloeError(
-            "publish demo: this version of aloe-hub cannot yet; it publishes personas, prefs, metric, adapter and pocket"
-        )
     if what != "adapter" and (adapter or base_repo or merge):
         raise UsageError(f"--adapter, --base-repo and --merge are for an adapter, not for {what}")
     if install:
@@ -64,6 +61,8 @@ def publish(
         raise UsageError(f"--repo: say where to, such as org/aloe-{what}")
     if what == "metric":
         _publish_metric(repo, private, tag, dry_run)
+    elif what == "demo":
+        _publish_demo(repo, private, tag, dry_run)
     elif what == "adapter":
         if adapter is None:
             raise UsageError("--adapter: say which, such as --adapter runs/mine/adapters/dpo")
@@ -84,6 +83,19 @@ def _publish_metric(repo: str, private: bool, tag: str | None, dry_run: bool) ->
     with options.err.status(f"publishing to {repo}"):
         published = publish_metric(repo, private=private, tag=tag)
     _print_published(published, f'evaluate.load("{repo}")')
+
+
+def _publish_demo(repo: str, private: bool, tag: str | None, dry_run: bool) -> None:
+    from aloe_hub.hub.demo_space import demo_upload, publish_demo
+    from aloe_hub.space.settings import SpaceSettings
+
+    if dry_run:
+        _print_upload(demo_upload(repo, SpaceSettings.read(os.environ)))
+        return
+    with options.err.status(f"publishing to {repo}"):
+        published, settings = publish_demo(repo, os.environ, private=private, tag=tag)
+    named = [f"{name}={value}" for name, value in settings.environment().items()]
+    _print_published(published, f"configured by {', '.join(named) or 'nothing: pocket, scripted users and judge'}")
 
 
 def _publish_adapter(folder: Path, repo: str, how: Options, tag: str | None, dry_run: bool) -> None:

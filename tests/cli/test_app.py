@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ALOE = [sys.executable, "-m", "aloe_hub.cli.app"]
-COMMANDS = ("personas", "import", "trees", "merge", "train", "evaluate", "report", "publish", "hub", "serve", "demo")
+COMMANDS = ("personas", "import", "trees", "merge", "train", "evaluate", "report", "publish", "hub", "serve", "demo", "space")
 
 
 def one_line(errors: str) -> str:

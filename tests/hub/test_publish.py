@@ -379,7 +379,6 @@ def test_a_hub_killed_in_the_middle_is_one_line_and_the_same_command_finishes_it
         (["prefs", "--run", "{tmp}/nowhere", "--repo", "org/x"], 1, "nowhere/trees.jsonl: no such file; the run is not finished"),
         (["prefs", "--run", "{tmp}", "--repo", "org/x"], 1, "aloe trees --run {tmp}"),
         (["personas", "--run", "{tmp}", "--repo", "org/x"], 1, "aloe personas --run {tmp}"),
-        (["demo", "--repo", "org/x"], 1, "publish demo: this version of aloe-hub cannot yet"),
     ],
 )
 def test_what_cannot_be_published_is_one_line_and_needs_no_hub(aloe, made, tmp_path, arguments, status, said):

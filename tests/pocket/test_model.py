@@ -25,7 +25,7 @@ def test_it_was_made_for_the_world_as_it_is_now():
 
 
 def test_it_is_small_and_holds_no_pickle():
-    files = [path for path in POCKET.iterdir() if path.is_file()]
+    files = [path for path in POCKET.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     assert sum(path.stat().st_size for path in files) < 8_000_000
     assert {path.suffix for path in files} <= {".json", ".safetensors", ".jinja", ".py"}
 

@@ -25,7 +25,6 @@ pytest.importorskip("gradio")
 
 ROOT = Path(__file__).parents[2]
 SPACE = ROOT / "spaces" / "aloe"
-CHROMIUM = "/usr/bin/chromium"
 SCALE = (1.0, 5.0)
 # The package is installed beside the tests; None in sys.modules makes every import of it fail.
 ALONE = "import sys; sys.modules['aloe_hub'] = None; import runpy; runpy.run_path('app.py', run_name='__main__')"
@@ -297,19 +296,6 @@ def url(request, tmp_path_factory):
 def test_the_app_starts_and_serves_its_page(url):
     with urllib.request.urlopen(url, timeout=30) as answer:
         assert "ALOE: alignment within a conversation" in answer.read().decode()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs the Python package playwright")
-    if not Path(CHROMIUM).exists():
-        pytest.skip(f"needs Debian's chromium at {CHROMIUM}")
-    switches = ["gpu", "background-networking", "component-update", "sync"]
-    arguments = ["--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in switches)]
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -1,0 +1,210 @@
+"""The demo Space as it is published: its files stand alone, its card names what it uses, its settings come along."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from published import Repo
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "spaces"))
+
+from demo_server import demo_process
+
+from aloe_hub.errors import UsageError
+from aloe_hub.hub import cards
+from aloe_hub.hub.demo_space import demo_card, demo_files, demo_upload
+from aloe_hub.local_hub.card import problems
+from aloe_hub.space.settings import SpaceSettings
+
+ROOT = Path(__file__).parents[2]
+SPACE = ROOT / "spaces" / "aloe_demo"
+
+
+def written(files, folder):
+    """The files of the Space, in a folder that holds nothing else."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.read_bytes())
+    return folder
+
+
+def test_it_holds_the_app_and_of_the_package_what_the_app_imports():
+    files = demo_files(SpaceSettings())
+    assert {"app.py", "requirements.txt", "style.css", "aloe_hub/__init__.py", "aloe_hub/space/pages.html.j2"} <= files.keys()
+    assert {"aloe_hub/pocket/model.safetensors", "aloe_hub/pocket/adapter/adapter_model.safetensors"} <= files.keys()
+    assert "README.md" not in files  # it is the card, which is merged
+    rooms = {name.split("/")[1].removesuffix(".py") for name in files if name.startswith("aloe_hub/")}
+    assert not rooms & {"cli", "hub", "training", "local_hub", "report", "spaces"}
+    assert "aloe_hub/stages/personas.py" not in files
+    assert not [name for name in files if "__pycache__" in name or name.startswith((".", "test"))]
+
+
+def test_whatever_the_app_can_come_to_import_is_there_or_pinned():
+    files = demo_files(SpaceSettings())
+    own = {path.removesuffix(".py") for path in files if "/" not in path}
+    pinned = {line.split("==")[0].lower() for line in files["requirements.txt"].decode().splitlines()}
+    # On hardware that lends GPUs, `spaces` is there; the embedders of the persona pool are no part of the demo.
+    pinned |= {"spaces"}
+    for name, content in files.items():
+        if not name.endswith(".py"):
+            continue
+        for node in ast.walk(ast.parse(content)):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            for module in modules:
+                top = module.split(".")[0]
+                if top == "aloe_hub":
+                    path = module.replace(".", "/")
+                    assert {f"{path}.py", f"{path}/__init__.py"} & files.keys(), (name, module)
+                else:
+                    assert top in sys.stdlib_module_names or top in own or top.lower() in pinned, (name, module)
+
+
+def test_the_app_starts_from_its_files_alone(tmp_path):
+    pytest.importorskip("gradio")
+    written(demo_files(SpaceSettings(base="scripted:plain", adapter="scripted:tailored")), tmp_path)
+    code = (
+        "import sys; sys.path.insert(0, '.'); import app, aloe_hub; from house import House; "
+        "from aloe_hub.space.settings import SpaceSettings; settings = SpaceSettings.read(app.variables()); "
+        "blocks = app.build(House.of(settings)); print(aloe_hub.__file__, settings.aligned)"
+    )
+    command, home = [sys.executable, "-c", code], {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, env=home)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [str(tmp_path / "aloe_hub" / "__init__.py"), "scripted:tailored"]
+
+
+def test_the_card_is_a_gradio_spaces_and_names_the_repos_that_are_used():
+    models = {"base": "local:org/model@v1", "adapter": "org/adapter", "user": "hub:big/user:provider"}
+    settings = SpaceSettings(**models, prefs="org/aloe-prefs")
+    card = demo_card(settings)
+    assert problems(card) == ([], [])
+    front, _ = cards.parts(card, "the card")
+    assert (front["sdk"], front["python_version"], front["app_file"], front["license"]) == (
+        "gradio",
+        "3.11",
+        "app.py",
+        "apache-2.0",
+    )
+    assert front["models"] == ["org/model", "org/adapter", "big/user"]
+    assert front["datasets"] == ["org/aloe-prefs"]
+    assert len(front["short_description"]) <= 60
+    pins = dict(line.split("==") for line in (SPACE / "requirements.txt").read_text().splitlines())
+    assert front["sdk_version"] == pins["gradio"]
+    first = cards.merged(None, card, keep_licence=True)
+    assert cards.merged(first, card, keep_licence=True) == first
+
+
+def test_the_requirements_are_third_party_pins_of_the_constraints():
+    constraints = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
+    lines = (SPACE / "requirements.txt").read_text().splitlines()
+    assert lines == sorted(lines, key=str.lower)
+    for line in lines:
+        assert re.fullmatch(r"[A-Za-z0-9_.]+==[0-9.]+", line), line
+        name, _, version = line.partition("==")
+        assert constraints[name] == version
+        assert "aloe" not in name
+
+
+@pytest.mark.parametrize("given", [{"base": "local:{}", "adapter": "org/a"}, {"adapter": "{}"}, {"run": "{}"}])
+def test_a_folder_of_this_machine_is_refused_since_the_space_has_it_not(tmp_path, given):
+    settings = SpaceSettings(**{name: value.format(tmp_path) for name, value in given.items()})
+    with pytest.raises(UsageError, match="a folder of this machine, which the Space has not"):
+        demo_upload("org/aloe-demo", settings)
+
+
+@pytest.fixture(scope="module")
+def published(hub, made, publish):
+    """A team that has published its datasets, the pocket model and the demo."""
+    for what in ("personas", "prefs"):
+        publish(what, "--run", made.path, "--repo", f"demo-team/aloe-{what}")
+    publish("pocket", "--repo", "demo-team/aloe-pocket")
+    said = publish("demo", "--repo", "demo-team/aloe-demo", ALOE_CHAT_TURNS="12").stdout
+    return Repo(hub, "demo-team/aloe-demo", "spaces"), said
+
+
+def test_publishing_takes_the_same_owners_datasets_and_links_the_same_weights(published, publish):
+    repo, said = published
+    commit, *before = repo.commits()
+    assert len(before) == 1
+    assert f"published as commit {commit[:8]}" in said
+    front, _ = cards.parts(repo.card(), "the card")
+    assert front["models"] == ["demo-team/aloe-pocket"]
+    assert front["datasets"] == ["demo-team/aloe-personas", "demo-team/aloe-prefs"]
+    assert repo.read("defaults.env").decode().splitlines() == [
+        "ALOE_PERSONAS=demo-team/aloe-personas",
+        "ALOE_PREFS=demo-team/aloe-prefs",
+        "ALOE_CHAT_TURNS=12",
+    ]
+    assert set(repo.files()) == demo_files(SpaceSettings()).keys() | {"README.md"}
+    again = publish("demo", "--repo", repo.id, ALOE_CHAT_TURNS="12").stdout
+    assert f"nothing new: commit {commit[:8]} already holds it" in again
+
+
+def test_a_module_that_is_no_more_goes_and_what_others_put_there_stays(hub, publish):
+    repo = Repo(hub, "demo-alone/aloe-demo", "spaces")
+    repo.make()
+    repo.write("aloe_hub/old.py", b"")
+    repo.write("notes.txt", b"mine")
+    publish("demo", "--repo", repo.id)
+    assert "aloe_hub/old.py" not in repo.files()
+    assert repo.read("notes.txt") == b"mine"
+    front, _ = cards.parts(repo.card(), "the card")
+    assert not {"models", "datasets"} & front.keys()
+
+
+def test_a_dry_run_shows_files_and_card_and_sends_nothing(hub, publish):
+    said = publish("demo", "--repo", "demo-dry/aloe-demo", "--dry-run").stdout
+    assert "aloe_hub/space/talk.py" in said
+    assert "sdk: gradio" in said
+    assert not Repo(hub, "demo-dry/aloe-demo", "spaces").exists
+
+
+def test_a_variable_that_cannot_be_meant_is_one_line(refused):
+    assert "ALOE_TREES=many: must be a whole number" in refused("demo", "--repo", "org/aloe-demo", status=2, ALOE_TREES="many")
+
+
+def downloaded(repo, folder):
+    return written({name: repo.read(name) for name in repo.files()}, folder)
+
+
+def test_the_downloaded_space_starts_and_shows_the_hubs_data(published, environment, tmp_path):
+    gradio_client = pytest.importorskip("gradio_client")
+    repo, _ = published
+    hub = {name: value for name, value in environment().items() if name.startswith("HF_")}
+    folder = downloaded(repo, tmp_path / "space")
+    with demo_process(folder, tmp_path, **hub | {"PYTHONPATH": "", "HF_HUB_OFFLINE": "0"}) as served:
+        client = gradio_client.Client(served.url, verbose=False, analytics_enabled=False)
+        page, *_ = client.predict("I have a pet called Bo. Any ideas for the weekend?", 1, api_name="/say")
+        shown = str(client.config)
+        client.close()
+    assert "goes on from here" in page
+    assert "demo-team/aloe-personas" in shown
+    assert "demo-team/aloe-prefs" in shown
+    assert "made on the spot" not in shown
+
+
+@pytest.mark.torture
+def test_the_downloaded_space_starts_where_only_its_requirements_are_installed(published, tmp_path):
+    """As a Space is built: its requirements.txt alone, in a folder that holds nothing else; then its files."""
+    gradio_client = pytest.importorskip("gradio_client")
+    repo, _ = published
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    (alone / "requirements.txt").write_bytes(repo.read("requirements.txt"))
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
+    python = str(tmp_path / "venv/bin/python")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run([python, "-m", "pip", "install", "-q", "-r", "requirements.txt"], cwd=alone, env=environment, check=True)
+    folder = downloaded(repo, tmp_path / "space")
+    with demo_process(folder, tmp_path, python, PYTHONPATH="") as served:
+        client = gradio_client.Client(served.url, verbose=False, analytics_enabled=False)
+        page, *_ = client.predict("I have a pet called Bo. Any ideas for the weekend?", 1, api_name="/say")
+        client.close()
+    assert page.count('class="reply') == 2
+    assert "problem" not in page

@@ -1,0 +1,120 @@
+"""A real browser, and the demo Space to look at with it: in a process of its own, or in this one with models of a test."""
+
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from demo_server import DEMO, SIZES, demo_process, load
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = "/usr/bin/chromium"
+sys.path.insert(0, str(ROOT / "tests" / "space"))  # companies: models for tests
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium. Where it is missing the test skips, but in CI, which installs it, fails."""
+    missing = pytest.fail if os.environ.get("ALOE_BROWSER") == "required" else pytest.skip
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("needs the Python package playwright")
+    if not Path(CHROMIUM).exists():
+        missing(f"needs Debian's chromium at {CHROMIUM}")
+    switches = ["gpu", "background-networking", "component-update", "sync"]
+    arguments = ["--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in switches)]
+    with sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield opened
+        opened.close()
+
+
+@dataclass
+class Visitor:
+    """A page of the demo in a browser of its own, which may ask nobody but the app and must not complain."""
+
+    page: object
+    asked: set[str] = field(default_factory=set)
+    complaints: list[str] = field(default_factory=list)
+
+    def tab(self, name: str) -> None:
+        self.page.get_by_role("tab", name=name).click()
+
+    def box(self):
+        """The message box of the tab that is open."""
+        return self.page.get_by_label("Your message").locator("visible=true")
+
+    def press(self, name: str) -> None:
+        self.page.get_by_role("button", name=name, exact=True).locator("visible=true").click()
+
+
+@pytest.fixture
+def visit(browser):
+    """`visit(url, width, height)`: a new visitor. After the test nobody else was asked, and nothing broke in the page."""
+    came = []
+
+    def come(url: str, size: str = "desktop", scheme: str = "light") -> Visitor:
+        width, height = SIZES[size]
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        visitor = Visitor(context.new_page())
+        page = visitor.page
+        page.set_default_timeout(20_000)
+        page.on("request", lambda request: visitor.asked.add(request.url))
+        page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
+        page.on("console", lambda line: line.type == "error" and visitor.complaints.append(line.text))
+        page.goto(url, wait_until="domcontentloaded")
+        page.get_by_role("button", name="Send").first.wait_for()
+        came.append((context, visitor, url))
+        return visitor
+
+    yield come
+    for context, visitor, url in came:
+        assert [address for address in visitor.asked if not address.startswith((url, "data:", "blob:"))] == []
+        assert visitor.complaints == []
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def pocket_demo(tmp_path_factory) -> Iterator[str]:
+    """The address of the demo as it comes, in a process of its own: pocket, its adapter, the scripted world."""
+    with demo_process(DEMO, tmp_path_factory.mktemp("demo")) as served:
+        yield served.url
+
+
+@dataclass
+class Here:
+    """A demo in this process."""
+
+    url: str
+    blocks: object
+    house: object
+
+
+@pytest.fixture(scope="module")
+def launched():
+    """`launched(votes, company, settings)`: the demo in this process, with models of the test."""
+    pytest.importorskip("gradio")
+    app, house = load("app", "house")
+    running = []
+
+    def launch(votes: Path, company, **settings) -> Here:
+        from aloe_hub.space.library import library
+        from aloe_hub.space.settings import SpaceSettings
+        from aloe_hub.space.votes import Votes
+
+        chosen = SpaceSettings(**settings)
+        with ThreadPoolExecutor(1) as another:  # where Playwright has no event loop running
+            shelf = another.submit(library, chosen).result()
+        here = house.House(chosen, company, shelf, Votes(votes))
+        blocks = app.serve(here)
+        running.append(blocks)
+        return Here(blocks.local_url, blocks, here)
+
+    yield launch
+    for blocks in running:
+        blocks.close(verbose=False)

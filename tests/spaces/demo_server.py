@@ -1,0 +1,75 @@
+"""The demo Space: in a process of its own, and its modules."""
+
+import importlib
+import os
+import resource
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DEMO = ROOT / "spaces" / "aloe_demo"
+SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
+
+
+@dataclass(frozen=True)
+class Served:
+    url: str
+    pid: int
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the process holds now."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * resource.getpagesize()
+
+
+@contextmanager
+def demo_process(folder: Path, scratch: Path, python: str = sys.executable, **more: str) -> Iterator[Served]:
+    """`python app.py` in `folder`, until the block ends; it must not have complained."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ALOE_", "HF_", "PYTHONPATH"))}
+    environment |= {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(scratch / "gradio"), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment |= {"HF_HUB_OFFLINE": "1", "HF_HOME": str(scratch / "home"), "ALOE_VOTES": str(scratch / "votes")}
+    environment |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT)} | more
+    log = scratch / "app.log"
+    with log.open("w") as output:
+        process = subprocess.Popen([python, "app.py"], cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            url = f"http://127.0.0.1:{port}/"
+            for _ in range(1200):
+                try:
+                    urllib.request.urlopen(f"{url}health", timeout=5).close()
+                    break
+                except OSError:
+                    assert process.poll() is None, log.read_text()
+                    time.sleep(0.1)
+            else:
+                pytest.fail(f"the app did not answer within two minutes: {log.read_text()}")
+            yield Served(url, process.pid)
+        finally:
+            process.terminate()
+            process.wait()
+    assert "Traceback" not in log.read_text()
+
+
+def load(*names: str, folder: Path = DEMO):
+    """Modules of a Space. Another Space has an app.py too, so they do not stay in sys.modules."""
+    there = [path.stem for path in folder.glob("*.py")]
+    sys.path.insert(0, str(folder))
+    try:
+        return [importlib.import_module(name) for name in names]
+    finally:
+        sys.path.remove(str(folder))
+        for name in there:
+            sys.modules.pop(name, None)
