@@ -99,16 +99,20 @@ class Endpoint:
 
     async def stream(self, request: ChatRequest, say: Callable[[str], None]) -> ChatReply:
         said, cut, usage = [], False, None
-        async with self._client() as client, _readable(self.model, self._hidden):
-            options = {"include_usage": True}
-            chunks = await client.chat_completion(**self._arguments(request), stream=True, stream_options=options)  # type: ignore[call-overload]
-            async for chunk in chunks:
-                usage = chunk.usage or usage
-                for choice in chunk.choices or ():
-                    cut = cut or choice.finish_reason == "length"
-                    if choice.delta.content:
-                        said.append(choice.delta.content)
-                        say(choice.delta.content)
+        client = self._new_client()  # of its own: it keeps what it has streamed until it is closed
+        try:
+            async with _readable(self.model, self._hidden):
+                options = {"include_usage": True}
+                chunks = await client.chat_completion(**self._arguments(request), stream=True, stream_options=options)  # type: ignore[call-overload]
+                async for chunk in chunks:
+                    usage = chunk.usage or usage
+                    for choice in chunk.choices or ():
+                        cut = cut or choice.finish_reason == "length"
+                        if choice.delta.content:
+                            said.append(choice.delta.content)
+                            say(choice.delta.content)
+        finally:
+            await client.close()  # type: ignore[no-untyped-call]
         return _whole(self.model, "".join(said), cut, usage)
 
     async def close(self) -> None:
