@@ -266,6 +266,13 @@ def test_a_model_of_the_hub_needs_a_token(monkeypatch, tmp_path):
         open_chat("hub:org/model")
 
 
+def test_a_provider_that_the_hub_does_not_have_is_refused_before_anything_is_sent(monkeypatch):
+    monkeypatch.setattr("aloe_hub.chat.endpoint.get_token", lambda: "hf_" + "canary" * 6)
+    with pytest.raises(Refused, match=r"hub:org/model:nobody: Provider 'nobody' not supported") as caught:
+        ask("hub:org/model:nobody")
+    assert "canary" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("model", "address"),
     [
