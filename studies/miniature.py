@@ -65,18 +65,18 @@ def study(out: Path, bases: int, seeds: int, tokens: int, split: str) -> Iterato
         at = f"{base}-{seed}"
         sft = train / "adapters" / f"sft-{at}"
         own = out / "on-policy" / at  # a run folder of its own for the pairs sampled from the SFT policy
-        methods = [
-            ("sft", "sft", train, (), f"base-{base}"),
-            ("dpo", "dpo", train, (), f"base-{base}"),
-            ("dpo", "sft-dpo", train, ("--adapter", sft), f"sft-{at}"),
-        ]
-        if base != UNASKED:  # the ablation asks whether there is anything to build on: an on-policy round would not tell
+        methods: list[tuple[str, str, Path, tuple[object, ...], str]] = [("sft", "sft", train, (), f"base-{base}")]
+        if base != UNASKED:  # the ablation asks whether there is anything for SFT to build on
             pool = own / "personas.jsonl"
             yield Cell(f"pool-{at}", _copy(train / "personas.jsonl", pool), pool, ("personas-dev",))
             policy = ("--policy", f"local:{folder}+{sft}", "--concurrency", 100, "--limit", ON_POLICY_TREES, *ON_POLICY)
             grow = aloe("trees", "--run", own, "--recipe", RECIPE, *policy)
             yield Cell(f"pairs-{at}", grow, own / "sft.jsonl", (f"pool-{at}", f"sft-{at}"))
-            methods.append(("dpo", "sft-onpolicy", own, ("--adapter", sft, *ON_POLICY_DPO), f"pairs-{at}"))
+            methods += [
+                ("dpo", "dpo", train, (), f"base-{base}"),
+                ("dpo", "sft-dpo", train, ("--adapter", sft), f"sft-{at}"),
+                ("dpo", "sft-onpolicy", own, ("--adapter", sft, *ON_POLICY_DPO), f"pairs-{at}"),
+            ]
         for method, name, run, more, need in methods:
             command = aloe("train", method, "--run", run, "--name", f"{name}-{at}", "--base", folder, "--recipe", RECIPE,
                            "--seed", seed, "--resume", *more)  # fmt: skip

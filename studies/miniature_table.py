@@ -63,7 +63,7 @@ def _policies(out: Path, bases: Sequence[str], seeds: int) -> Callable[[str], li
 
     def of(method: str) -> list[str]:
         models: list[str] = []
-        if method == "sft-onpolicy" and "unasked" in bases:
+        if "unasked" in bases and method not in ("base", "sft"):  # the ablation stops there
             return models
         for base in bases:
             folder = out / "bases" / base

@@ -24,11 +24,11 @@ def aloe(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
 
 
 def files_of(run: Path) -> dict[str, bytes]:
-    """What a run promises to be the same: everything but run.toml, and what training says of its time and memory."""
+    """What a run promises to be the same: all but run.toml, the ledger, and what training says of its time and memory."""
     return {
         str(path.relative_to(run)): path.read_bytes()
         for path in sorted(run.rglob("*"))
-        if path.is_file() and path.name not in ("run.toml", "training.json")
+        if path.is_file() and path.name not in ("run.toml", "training.json", "calls.jsonl")
     }
 
 
