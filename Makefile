@@ -19,8 +19,9 @@ $(VENV)/installed: pyproject.toml constraints.txt
 demo: install
 	$(BIN)/aloe demo --run $(RUN)
 
+# Two processes, one thread each: the models of the tests are tiny, and more threads would only get in each other's way.
 test: install lint
-	$(BIN)/python -m pytest -m 'not torture'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m 'not torture'
 
 torture: install
 	$(BIN)/python -m pytest -m torture -s
