@@ -174,11 +174,10 @@ def test_a_server_that_is_not_there_cannot_be_reached():
     assert not caught.value.maybe_billed
 
 
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [("7", 7), ("0.25", 0.25), ("-3", 0), ("soon", None), (format_datetime(datetime.now(UTC) + timedelta(hours=2)), 7200)],
-)
+@pytest.mark.parametrize(("header", "seconds"), [("7", 7), ("0.25", 0.25), ("-3", 0), ("soon", None), ("in two hours", 7200)])
 def test_retry_after_is_read_in_both_its_forms(header, seconds):
+    if header == "in two hours":
+        header = format_datetime(datetime.now(UTC) + timedelta(hours=2))
     with (
         answering(http("429 Too Many Requests", {}, f"Retry-After: {header}\r\n")) as model,
         pytest.raises(TransientError) as caught,
