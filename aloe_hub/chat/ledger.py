@@ -10,6 +10,7 @@ import asyncio
 import json
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -147,17 +148,14 @@ class Ledger:
         """The lines of earlier commands; a torn last one is cut off."""
         end = 0
         for line in file:
-            try:
-                row = json.loads(line) if line.endswith(b"\n") else None
-            except ValueError:
-                row = None
-            if not isinstance(row, dict):
-                if line.endswith(b"\n"):
-                    continue
+            if not line.endswith(b"\n"):
                 file.truncate(end)
                 return
             end += len(line)
-            yield row
+            with suppress(ValueError):  # a line that nobody can read costs nothing
+                row = json.loads(line)
+                if isinstance(row, dict):
+                    yield row
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,15 @@ def test_a_later_command_counts_what_earlier_ones_cost_and_a_torn_line_is_cut_of
     assert len(rows(path)) == 2
 
 
+def test_a_line_that_nobody_can_read_moves_no_other(tmp_path):
+    path = tmp_path / "calls.jsonl"
+    whole = '{"role":"judge","model":"m","seconds":1,"cost":1.5}\n'
+    path.write_text(whole + "spilt coffee\n" + whole + '{"role":')
+    with Ledger(path, PRICES) as ledger:
+        assert ledger.cost == 3.0
+    assert path.read_text() == whole + "spilt coffee\n" + whole
+
+
 def test_a_request_that_could_exceed_the_budget_is_not_sent():
     with Ledger(None, PRICES, budget=0.001) as ledger:
         inner = Says(ChatReply("Hi", tokens_in=5, tokens_out=5))
