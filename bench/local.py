@@ -19,7 +19,7 @@ from tokenizers import Tokenizer, decoders, models
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from aloe_hub.chat.base import ChatRequest, Sampling
-from aloe_hub.chat.local import Local
+from aloe_hub.chat.local.model import Local
 from aloe_hub.types import Message
 
 SPECIAL = ("<pad>", "<end>", "<user>", "<assistant>")

@@ -18,11 +18,11 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-from aloe_hub.jsonl import read_rows, write_rows
+from aloe_hub.files.jsonl import read_rows, write_rows
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.local_hub.process import HubProcess, client_environment
-from aloe_hub.run_folder import RunFolder
 from aloe_hub.stages.merge import write_training_rows
-from aloe_hub.stages.personas import Pairing, write_pool
+from aloe_hub.stages.pool import Pairing, write_pool
 from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all, tree_id_of
 from aloe_hub.types import Persona, PoolText, Row, Tree
 from aloe_hub.world.speaking import personality_text, profile_text

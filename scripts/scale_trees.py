@@ -17,8 +17,8 @@ from typing import Any
 from aloe_hub.chat import open_chat
 from aloe_hub.chat.traffic import Limits
 from aloe_hub.errors import AloeError
-from aloe_hub.recipe import read_recipe, settings
-from aloe_hub.run_folder import RunFolder
+from aloe_hub.files.recipe import read_recipe, settings
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages.merge import merge, write_training_rows
 from aloe_hub.stages.trees import TreeSettings, models_by_role
 
@@ -66,7 +66,7 @@ def tree_settings(args: argparse.Namespace) -> TreeSettings:
 def executor_of(args: argparse.Namespace, chosen: TreeSettings) -> Any:  # noqa: ANN401 - datatrove is not typed
     from datatrove import executor
 
-    from aloe_hub.scale import GrowTrees, LocalExecutor
+    from aloe_hub.stages.scale import GrowTrees, LocalExecutor
 
     limits = Limits(args.concurrency)
     folder = args.remote or str(args.run.resolve())
@@ -125,7 +125,7 @@ def grow(args: argparse.Namespace) -> str:
 def send_pool(run: RunFolder, remote: str) -> None:
     from datatrove.io import get_datafolder
 
-    from aloe_hub.scale import POOL
+    from aloe_hub.stages.scale import POOL
 
     for name in POOL:
         get_datafolder(remote).put_file(str(run.file(name)), name)

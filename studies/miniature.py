@@ -26,7 +26,7 @@ import cells
 import miniature_table
 from cells import Cell, aloe
 
-from aloe_hub.run_folder import policy_file
+from aloe_hub.files.run_folder import policy_file
 
 SCRIPTED = ("tailored", "plain", "constant", "parrot", "dump")
 UNASKED = "unasked"  # the ablation's base

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aloe_hub.run_folder import policy_file
+from aloe_hub.files.run_folder import policy_file
 from aloe_hub.scoring import compare, score
 
 METHODS = {

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import settings
 
 from aloe_hub.cli.app import main
-from aloe_hub.run_folder import RunFolder
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages.imports import import_authors
-from aloe_hub.stages.personas import Pairing
+from aloe_hub.stages.pool import Pairing
 from aloe_hub.world.speaking import personality_text, profile_text
 
 # No test asserts a wall-clock time: a busy machine is slow, not wrong. The same tests see the same examples, so that a red run
@@ -66,3 +66,19 @@ def aloe(capsys: pytest.CaptureFixture[str]):
         return status, printed.out, printed.err
 
     return call
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny chat model in a folder, made once."""
+    import tiny  # torch, which most tests do without
+
+    return tiny.save_model(tmp_path_factory.mktemp("models") / "base")
+
+
+@pytest.fixture(scope="session")
+def adapter(base: Path) -> Path:
+    """A LoRA adapter of `base`."""
+    import tiny
+
+    return tiny.save_adapter(base.parent / "adapter", base)

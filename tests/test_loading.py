@@ -267,7 +267,7 @@ import sys
 from huggingface_hub import HfApi, constants
 from aloe_hub.errors import AloeError
 from aloe_hub.loading import Source, load_adapter, load_model, load_tokenizer
-from aloe_hub.chat.local import parse
+from aloe_hub.chat.local.model import parse
 
 models = sys.argv[1]
 api = HfApi()

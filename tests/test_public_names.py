@@ -20,7 +20,7 @@ PYTHON = {
     "aloe_hub.scoring": ["score", "curve", "compare"],
     "aloe_hub.parsing": ["message", "score", "verdict", "inferred", "numbered", "steers"],
     "aloe_hub.loading": ["Source", "load_tokenizer", "load_model", "load_adapter"],
-    "aloe_hub.scale": ["GrowTrees", "LocalExecutor"],
+    "aloe_hub.stages.scale": ["GrowTrees", "LocalExecutor"],
     "aloe_hub.training": ["TreeDPOTrainer", "TreeSFTTrainer"],
     "aloe_hub.training.train": ["train", "Trained"],
     "aloe_hub.training.settings": ["TrainSettings"],
@@ -32,7 +32,7 @@ PYTHON = {
     "aloe_hub.chat.base": ["Chat", "Streaming", "ChatRequest", "ChatReply", "Sampling"],
     "aloe_hub.chat.traffic": ["Traffic", "Limits"],
     "aloe_hub.chat.ledger": ["Ledger", "Price", "read_prices"],
-    "aloe_hub.chat.serve": ["running", "Served"],
+    "aloe_hub.serve.server": ["running", "Served"],
     "aloe_hub.report": ["read_runs", "print_report", "to_json", "write_html"],
 }  # fmt: skip
 

@@ -15,9 +15,9 @@ import pytest
 from rich.console import Console
 
 from aloe_hub.errors import AloeError, DataError
-from aloe_hub.jsonl import dumps, write_rows
+from aloe_hub.files.jsonl import dumps, write_rows
+from aloe_hub.files.run_folder import policy_file
 from aloe_hub.report import print_report, read_runs, to_json, write_html
-from aloe_hub.run_folder import policy_file
 from aloe_hub.types import Exchange, Persona, PoolText, Reply, Transcript, Tree, Turn, Verdict, digest
 
 HOSTILE = "<script>alert(1)</script></style></p>{{ 7 * 7 }}{% raw %}<img src=x onerror=alert(1)>\"'&\u202e\ud800"

@@ -39,7 +39,7 @@ def open_chat(model: str) -> Chat:
         return Scripted(rest if colon else None)
     if scheme == "local" and colon:
         try:
-            from aloe_hub.chat.local import open_local
+            from aloe_hub.chat.local.model import open_local
         except ImportError as error:
             raise AloeError(f"model {model!r}: {error}; run: pip install 'aloe-hub[local]'") from error
         return open_local(rest)

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from huggingface_hub import AsyncInferenceClient, get_token
 
 from aloe_hub.chat.base import ChatReply, ChatRequest
-from aloe_hub.chat.received import KEY, readable, reply_of, whole
+from aloe_hub.chat.endpoint_errors import KEY, readable, reply_of, whole
 from aloe_hub.errors import AloeError, Refused, UsageError
 
 # The client keeps this many idle connections open; with more requests in flight on it, each further one costs a new one.

@@ -18,7 +18,7 @@ from typing import IO, Any, Self
 
 from aloe_hub.chat.base import Chat, ChatReply, ChatRequest
 from aloe_hub.errors import ChatError, RunStopped, TransientError, UsageError
-from aloe_hub.jsonl import disk_errors, encoded
+from aloe_hub.files.jsonl import disk_errors, encoded
 
 BYTES_A_TOKEN = 4  # about, in English: for a server that does not count
 BYTES_A_MESSAGE = 16  # at most, of a chat template around it, in tokens

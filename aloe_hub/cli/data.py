@@ -13,7 +13,7 @@ from aloe_hub.cli import calls, options
 from aloe_hub.cli.options import bars, err, out
 
 if TYPE_CHECKING:  # the stages are imported where they run: `aloe --help` must not wait for them
-    from aloe_hub.stages.personas import PoolCounts
+    from aloe_hub.stages.pool import PoolCounts
 
 PLURAL = {"profile": "profiles", "personality": "personalities"}
 
@@ -48,9 +48,9 @@ def personas(
     budget: calls.Budget = None,
 ) -> None:
     """Grow the persona pool: self-generation from seeds, a semantic filter, pairing and split."""
-    from aloe_hub.recipe import settings
-    from aloe_hub.run_folder import RunFolder
-    from aloe_hub.stages.personas import PoolSettings, grow_pool
+    from aloe_hub.files.recipe import settings
+    from aloe_hub.files.run_folder import RunFolder
+    from aloe_hub.stages.pool import PoolSettings, grow_pool
 
     by_hand = {
         "model": model,
@@ -86,12 +86,12 @@ def import_(
 
     The folder holds profile.jsonl and personality.jsonl, or conversations.jsonl (then its personas are the pool), or all three.
     """
-    from aloe_hub.recipe import settings
-    from aloe_hub.run_folder import RunFolder
+    from aloe_hub.files.recipe import settings
+    from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.stages.import_trees import CONVERSATIONS
     from aloe_hub.stages.imports import import_authors, import_conversations
     from aloe_hub.stages.merge import write_training_rows
-    from aloe_hub.stages.personas import Pairing
+    from aloe_hub.stages.pool import Pairing
 
     by_hand = {
         "pairings": pairings,
@@ -141,8 +141,8 @@ def trees(
     budget: calls.Budget = None,
 ) -> None:
     """Grow preference trees, and derive the training rows `pairs` and `sft`. Stopped, it goes on where it was."""
-    from aloe_hub.recipe import settings
-    from aloe_hub.run_folder import RunFolder
+    from aloe_hub.files.recipe import settings
+    from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.stages.forecast import forecast_trees
     from aloe_hub.stages.merge import write_training_rows
     from aloe_hub.stages.trees import Shard, TreeSettings, grow_all, models_by_role
@@ -187,7 +187,7 @@ def merge(
     run: options.Run,
 ) -> None:
     """Put shards into one run: the same bytes as a run that was never cut."""
-    from aloe_hub.run_folder import RunFolder
+    from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.stages.merge import merge as merge_shards
     from aloe_hub.stages.merge import write_training_rows
 

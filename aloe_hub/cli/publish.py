@@ -125,8 +125,8 @@ def _publish_pocket(repo: str, private: bool, tag: str | None, dry_run: bool) ->
 def _publish_dataset(
     what: str, repo: str, run: Path | None, private: bool, licence: str | None, tag: str | None, dry_run: bool
 ) -> None:
+    from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.hub.publish import prepared, publish_dataset
-    from aloe_hub.run_folder import RunFolder
 
     if run is None:
         raise UsageError(f"--run: say which run's {what}, such as --run runs/mine")

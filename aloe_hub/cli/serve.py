@@ -21,7 +21,7 @@ def serve(
 ) -> None:
     """Serve any model to any chat client: an OpenAI-compatible endpoint on this machine. ALOE_API_KEY, if set, is asked for."""
     try:
-        from aloe_hub.chat.serve import serve as answer
+        from aloe_hub.serve.server import serve as answer
     except ImportError as error:
         raise AloeError(f"aloe serve: {error}; run: pip install 'aloe-hub[serve]'") from error
     answer(model, port, os.environ.get("ALOE_API_KEY"), partial(print, flush=True))

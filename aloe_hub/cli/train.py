@@ -115,7 +115,7 @@ def _settings(
 
 def _train(settings: TrainSettings, run: Path | None, name: str | None, resume: bool, *, shown: bool) -> Path:
     """Train, and say what came of it; the folder of the adapter."""
-    from aloe_hub.run_folder import RunFolder
+    from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.training.train import train as train_adapter
 
     if run is None:

@@ -15,7 +15,7 @@ from aloe_hub.hub.cards import public
 from aloe_hub.hub.trained import weights_in
 from aloe_hub.loading import Source
 from aloe_hub.report import read_runs
-from aloe_hub.report.data import PolicyReport, RunReport
+from aloe_hub.results.counts import PolicyReport, RunReport
 
 Weights = Mapping[str, str]  # SHA-256 by file name
 

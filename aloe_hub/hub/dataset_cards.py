@@ -10,10 +10,10 @@ from datasets import Features, List, Value
 from datasets.info import DatasetInfo
 from datasets.splits import SplitDict, SplitInfo
 
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.hub import cards
 from aloe_hub.report import read_runs
-from aloe_hub.report.data import RunReport, is_scripted
-from aloe_hub.run_folder import RunFolder
+from aloe_hub.results.counts import RunReport, is_scripted
 
 if TYPE_CHECKING:
     from aloe_hub.hub.schema import Config

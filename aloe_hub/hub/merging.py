@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from aloe_hub.errors import AloeError, DataError, UsageError
+from aloe_hub.files.jsonl import disk_errors
 from aloe_hub.hub.base import Base
 from aloe_hub.hub.trained import Trained
-from aloe_hub.jsonl import disk_errors
 from aloe_hub.loading import Source, load_adapter, load_model
 
 

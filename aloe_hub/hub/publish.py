@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from aloe_hub.errors import UsageError
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.hub import cards, dataset_cards, schema
 from aloe_hub.hub.push import Published, Upload, push, scratch
 from aloe_hub.hub.shards import Split, write_splits
-from aloe_hub.run_folder import RunFolder
 
 Kind = Literal["personas", "prefs"]
 

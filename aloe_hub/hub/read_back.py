@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from aloe_hub.errors import AloeError
-from aloe_hub.jsonl import read_rows
+from aloe_hub.files.jsonl import read_rows
 
 
 def read_back(run: Path, org: str) -> list[str]:

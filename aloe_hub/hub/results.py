@@ -20,12 +20,12 @@ from huggingface_hub.errors import RepositoryNotFoundError
 
 from aloe_hub import __version__
 from aloe_hub.errors import AloeError, DataError
+from aloe_hub.files.jsonl import read_rows
+from aloe_hub.files.run_folder import RunFolder, policy_file
 from aloe_hub.hub.base import weights_on_the_hub
 from aloe_hub.hub.benchmarked import Benchmarked, benchmarked
 from aloe_hub.hub.model_cards import with_interval
 from aloe_hub.hub.push import Published, Upload, committed, hub_errors, last_change
-from aloe_hub.jsonl import read_rows
-from aloe_hub.run_folder import RunFolder, policy_file
 
 RESULTS = ".eval_results/aloe.yaml"
 PAPER = "https://arxiv.org/abs/2410.03642"

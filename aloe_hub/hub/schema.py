@@ -10,8 +10,8 @@ from datasets import Features, List, Value
 
 from aloe_hub import rows
 from aloe_hub.errors import DataError
-from aloe_hub.jsonl import read_rows
-from aloe_hub.run_folder import RunFolder
+from aloe_hub.files.jsonl import read_rows
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.types import PoolText, Row, Tree
 
 TEXT, NUMBER, CHOICE = Value("string"), Value("int32"), Value("int8")

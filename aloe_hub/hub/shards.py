@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import Features
 
+from aloe_hub.files.jsonl import disk_errors
 from aloe_hub.hub.schema import Config
-from aloe_hub.jsonl import disk_errors
 from aloe_hub.types import Row
 
 ROWS_AT_A_TIME = 500  # a batch is one row group; the last turns of a long conversation make rows of many kB

@@ -9,9 +9,9 @@ import hashlib
 from pathlib import Path
 
 from aloe_hub.errors import AloeError
+from aloe_hub.files.jsonl import atomic_file
 from aloe_hub.hub import cards
 from aloe_hub.hub.push import Published, Upload, push
-from aloe_hub.jsonl import atomic_file
 from aloe_hub.shipped import shipped
 
 HERE, ALONE = "from aloe_hub.scoring import ", "from .scoring import "

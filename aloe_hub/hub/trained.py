@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from aloe_hub.errors import DataError
+from aloe_hub.files.jsonl import build_row, loads
 from aloe_hub.hub.cards import without_folders
-from aloe_hub.jsonl import build_row, loads
 from aloe_hub.loading import POCKET, Source
 from aloe_hub.types import Row
 

@@ -15,10 +15,10 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from aloe_hub.report.data import SCALE, Paired, Report, RunReport, TreeStats
 from aloe_hub.report.html import UNDEFINED, number, p_value, percent, write_html
 from aloe_hub.report.plots import letter
-from aloe_hub.report.read import read_runs
+from aloe_hub.results.counts import SCALE, Paired, Report, RunReport, TreeStats
+from aloe_hub.results.read import read_runs
 from aloe_hub.types import Row
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from aloe_hub import __version__
-from aloe_hub.jsonl import atomic_file
-from aloe_hub.report.data import TIES, Paired, Report, RunReport, outcome
+from aloe_hub.files.jsonl import atomic_file
 from aloe_hub.report.plots import curves, histogram, letter
+from aloe_hub.results.counts import TIES, Paired, Report, RunReport, outcome
 from aloe_hub.types import Exchange, Index, Persona, Transcript
 
 UNDEFINED = "–"

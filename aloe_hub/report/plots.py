@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from aloe_hub.report.data import BINS, SCALE, PolicyReport, TextStats
+from aloe_hub.results.counts import BINS, SCALE, PolicyReport, TextStats
 
 if TYPE_CHECKING:
     from markupsafe import Markup

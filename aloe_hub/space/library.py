@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.errors import AloeError, DataError
-from aloe_hub.jsonl import read_rows
+from aloe_hub.files.jsonl import read_rows
 from aloe_hub.space.settings import SpaceSettings
 from aloe_hub.stages.roles import Cast
 from aloe_hub.stages.trees import ROLES, grow, tree_id_of

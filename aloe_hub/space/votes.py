@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, get_args
 from uuid import uuid4
 
 from aloe_hub.errors import AloeError
-from aloe_hub.jsonl import dumps, encoded, read_rows
+from aloe_hub.files.jsonl import dumps, encoded, read_rows
 from aloe_hub.space.blind import Agreement
 from aloe_hub.types import Row, digest
 

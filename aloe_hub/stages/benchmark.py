@@ -15,9 +15,9 @@ from typing import Any
 from aloe_hub.chat.base import Chat
 from aloe_hub.chat.traffic import Traffic
 from aloe_hub.errors import ChatError, DataError, ParseError, UsageError
-from aloe_hub.journal import Journal, is_finished
-from aloe_hub.jsonl import read_rows, write_rows
-from aloe_hub.run_folder import RunFolder, policy_file
+from aloe_hub.files.journal import Journal, is_finished
+from aloe_hub.files.jsonl import read_rows, write_rows
+from aloe_hub.files.run_folder import RunFolder, policy_file
 from aloe_hub.stages import checks, roles
 from aloe_hub.stages.roles import Call
 from aloe_hub.stages.workers import first_error, for_each

@@ -9,8 +9,8 @@ from pathlib import Path
 from aloe_hub.chat.ledger import Spent
 from aloe_hub.chat.traffic import Traffic
 from aloe_hub.errors import ChatError, DataError, ParseError
-from aloe_hub.jsonl import loads, partial_of
-from aloe_hub.run_folder import RunFolder
+from aloe_hub.files.jsonl import loads, partial_of
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages import checks
 from aloe_hub.stages.roles import Cast
 from aloe_hub.stages.trees import Shard, TreeSettings, grow, wanted_trees

@@ -16,10 +16,10 @@ from pathlib import Path
 from reprlib import repr as shortened
 
 from aloe_hub.errors import DataError
-from aloe_hub.jsonl import read_rows, write_rows
-from aloe_hub.run_folder import RunFolder
+from aloe_hub.files.jsonl import read_rows, write_rows
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages.import_trees import CONVERSATIONS, Notes, conversations, json_values, usable_text
-from aloe_hub.stages.personas import FILES, Pairing, PoolCounts, count_pool, write_pool
+from aloe_hub.stages.pool import FILES, Pairing, PoolCounts, count_pool, write_pool
 from aloe_hub.types import Persona, PoolText, Row
 
 PROFILES, PERSONALITIES = "profile.jsonl", "personality.jsonl"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from aloe_hub import rows
 from aloe_hub.errors import AloeError, DataError, SettingsDiffer
-from aloe_hub.journal import Journal
-from aloe_hub.jsonl import read_rows, write_rows
-from aloe_hub.run_folder import RunFolder, differences
+from aloe_hub.files.journal import Journal
+from aloe_hub.files.jsonl import read_rows, write_rows
+from aloe_hub.files.run_folder import RunFolder, differences
 from aloe_hub.stages.trees import Shard, tree_id_of
 from aloe_hub.types import Row, Tree
 

@@ -19,9 +19,9 @@ from typing import Any
 
 from aloe_hub.chat.traffic import Traffic
 from aloe_hub.errors import ChatError, ParseError, UsageError
-from aloe_hub.journal import Journal, is_finished
-from aloe_hub.jsonl import partial_of
-from aloe_hub.run_folder import RunFolder
+from aloe_hub.files.journal import Journal, is_finished
+from aloe_hub.files.jsonl import partial_of
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages import checks, roles
 from aloe_hub.stages.roles import Call, Cast
 from aloe_hub.stages.workers import first_error, for_each

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aloe_hub.errors import AloeError, DataError, UsageError
-from aloe_hub.jsonl import read_rows
-from aloe_hub.run_folder import RunFolder
+from aloe_hub.files.jsonl import read_rows
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.training.settings import Method
 from aloe_hub.types import Row
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from aloe_hub.errors import AloeError, DataError, SettingsDiffer, UsageError
-from aloe_hub.jsonl import atomic_file, disk_errors
-from aloe_hub.run_folder import differences
+from aloe_hub.files.jsonl import atomic_file, disk_errors
+from aloe_hub.files.run_folder import differences
 
 REPORT = "training.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

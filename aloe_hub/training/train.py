@@ -24,7 +24,7 @@ from safetensors import SafetensorError
 from transformers import TrainerState
 
 from aloe_hub.errors import AloeError
-from aloe_hub.run_folder import RunFolder
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.training.base import find_adapter, find_base
 from aloe_hub.training.build import Trainer, build_trainer, on_cpu, refused
 from aloe_hub.training.callbacks import LogWithSaves, MarkCheckpoints, ShowProgress, StopOnNaN
@@ -32,9 +32,9 @@ from aloe_hub.training.data import Measured, load_rows, measure, split, tree_of
 from aloe_hub.training.folder import REPORT, AdapterFolder, kept_in, read_json, write_json
 from aloe_hub.training.quiet import quiet
 from aloe_hub.training.ranking import ranking_accuracy
-from aloe_hub.training.report import Meter, device_name, report, versions
+from aloe_hub.training.record import Meter, device_name, report, versions
 from aloe_hub.training.settings import TrainSettings
-from aloe_hub.training.trainers import TreeDPOTrainer
+from aloe_hub.training.tree.trainers import TreeDPOTrainer
 
 log = logging.getLogger("aloe_hub")
 

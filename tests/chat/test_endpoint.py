@@ -16,8 +16,8 @@ from aloe_hub.chat import open_chat
 from aloe_hub.chat.base import ChatReply, ChatRequest, Sampling
 from aloe_hub.chat.endpoint import IN_FLIGHT_EACH, Address, Endpoint
 from aloe_hub.chat.scripted import Scripted
-from aloe_hub.chat.serve import running
 from aloe_hub.errors import AloeError, ChatError, Refused, TransientError, UsageError
+from aloe_hub.serve.server import running
 from aloe_hub.types import Message
 
 SECRET = "sk-" + "canary" * 4

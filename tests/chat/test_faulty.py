@@ -19,7 +19,7 @@ import faulty
 import pytest
 from faulty import KINDS, Faults
 
-from aloe_hub.chat import serve
+from aloe_hub.serve import server as serve
 
 
 @pytest.fixture(scope="module")

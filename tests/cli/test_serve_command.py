@@ -111,7 +111,7 @@ def test_wrong_usage_is_status_2(aloe, arguments):
 
 def test_without_its_libraries_it_says_what_to_install(aloe, monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    for name in [name for name in sys.modules if name in ("aloe_hub.chat.serve", "aloe_hub.chat.answering")]:
+    for name in [name for name in sys.modules if name in ("aloe_hub.serve.server", "aloe_hub.serve.server_app")]:
         monkeypatch.delitem(sys.modules, name)
     status, _, errors = aloe("serve", "--model", "scripted")
     assert status == 1

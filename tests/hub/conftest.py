@@ -17,10 +17,10 @@ sys.path.insert(0, str(HERE.parent / "local_hub"))  # hub_tools: users, requests
 from hub_tools import OWNER, USERS, whole  # noqa: E402
 from published import CANARY, make_run  # noqa: E402
 
+from aloe_hub.files.run_folder import RunFolder  # noqa: E402
 from aloe_hub.local_hub import server  # noqa: E402
 from aloe_hub.local_hub.process import HubProcess, RunningHub, client_environment, running  # noqa: E402
 from aloe_hub.local_hub.users import User  # noqa: E402
-from aloe_hub.run_folder import RunFolder  # noqa: E402
 
 collect_ignore = ["clients"]  # scripts, no tests
 

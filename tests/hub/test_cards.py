@@ -18,12 +18,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aloe_hub.errors import DataError, UsageError
+from aloe_hub.files.jsonl import read_rows
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.hub import cards, dataset_cards, schema
 from aloe_hub.hub.cards import BEGIN, END, merged, parts
 from aloe_hub.hub.publish import Plan, prepared
-from aloe_hub.jsonl import read_rows
 from aloe_hub.local_hub.card import problems
-from aloe_hub.run_folder import RunFolder
 
 SIZES = [
     "n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B", "1B<n<10B", "10B<n<100B",

@@ -40,7 +40,7 @@ def test_it_holds_the_app_and_of_the_package_what_the_app_imports():
     assert "README.md" not in files  # it is the card, which is merged
     rooms = {name.split("/")[1].removesuffix(".py") for name in files if name.startswith("aloe_hub/")}
     assert not rooms & {"cli", "hub", "training", "local_hub", "report", "spaces"}
-    assert "aloe_hub/stages/personas.py" not in files
+    assert "aloe_hub/stages/pool.py" not in files
     assert not [name for name in files if "__pycache__" in name or name.startswith((".", "test"))]
 
 

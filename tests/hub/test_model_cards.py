@@ -12,11 +12,11 @@ from huggingface_hub import ModelCard
 from made_models import make_adapter, make_full, make_model, make_pocket
 
 from aloe_hub.errors import DataError, UsageError
+from aloe_hub.files.jsonl import read_rows, write_rows
+from aloe_hub.files.run_folder import RunFolder, policy_file
 from aloe_hub.hub.models import pocket_upload, prepared_adapter
-from aloe_hub.jsonl import read_rows, write_rows
 from aloe_hub.local_hub.card import problems
 from aloe_hub.report import read_runs
-from aloe_hub.run_folder import RunFolder, policy_file
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.types import Transcript
 

@@ -14,10 +14,10 @@ import pytest
 from hub_tools import READER, STRANGER, ask, whole
 from published import CANARY, Repo
 
-from aloe_hub.jsonl import read_rows, write_rows
+from aloe_hub.files.jsonl import read_rows, write_rows
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.local_hub.process import HubProcess
 from aloe_hub.local_hub.refusal import Refusal
-from aloe_hub.run_folder import RunFolder
 
 DATA = {kind: {f"{name}-00000-of-00001.parquet" for name in names} | {"README.md"} for kind, names in {
     "prefs": ("pairs/train", "sft/train", "trees/train"),

@@ -15,12 +15,12 @@ from made_models import make_adapter, make_model
 from published import Repo
 
 from aloe_hub.errors import AloeError, DataError
+from aloe_hub.files.jsonl import read_rows, write_rows
+from aloe_hub.files.run_folder import RunFolder, policy_file
 from aloe_hub.hub.models import publish_adapter
 from aloe_hub.hub.publish import publish_dataset
 from aloe_hub.hub.results import RESULTS, push_results
-from aloe_hub.jsonl import read_rows, write_rows
 from aloe_hub.report import read_runs
-from aloe_hub.run_folder import RunFolder, policy_file
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.types import Transcript
 

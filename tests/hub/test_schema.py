@@ -5,10 +5,10 @@ from datasets import Features, List, Value
 from published import make_run
 
 from aloe_hub.errors import DataError
+from aloe_hub.files.jsonl import read_rows
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.hub import schema
-from aloe_hub.jsonl import read_rows
-from aloe_hub.run_folder import RunFolder
-from aloe_hub.stages.personas import FILES
+from aloe_hub.stages.pool import FILES
 from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all
 
 TEXT = Value("string")

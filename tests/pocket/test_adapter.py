@@ -5,7 +5,7 @@ import hashlib
 import json
 from random import Random
 
-from aloe_hub.chat.local import Local
+from aloe_hub.chat.local.model import Local
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.loading import POCKET, POCKET_SFT, Source, load_adapter, load_model
 from aloe_hub.shipped import shipped

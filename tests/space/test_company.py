@@ -3,7 +3,7 @@
 import asyncio
 
 from aloe_hub.chat.base import Sampling
-from aloe_hub.chat.serve import running
+from aloe_hub.serve.server import running
 from aloe_hub.space.company import Company
 from aloe_hub.space.settings import SpaceSettings
 from aloe_hub.space.talk import Talk, answered

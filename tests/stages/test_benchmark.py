@@ -9,13 +9,13 @@ from aloe_hub.chat import traffic
 from aloe_hub.chat.scripted import POLICIES, Scripted
 from aloe_hub.chat.traffic import Limits, Traffic
 from aloe_hub.errors import ChatError, SettingsDiffer, UsageError
-from aloe_hub.jsonl import read_rows
+from aloe_hub.files.jsonl import read_rows
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.report import read_runs
-from aloe_hub.run_folder import RunFolder
 from aloe_hub.scoring import compare, score
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.stages.imports import import_authors
-from aloe_hub.stages.personas import Pairing, pair
+from aloe_hub.stages.pool import Pairing, pair
 from aloe_hub.types import PoolText, Transcript
 from aloe_hub.world.speaking import personality_text, profile_text
 
@@ -51,7 +51,7 @@ def sound(run):
 def test_on_100_held_out_personas_of_the_grammar_the_judge_ranks_soundly(tmp_path):
     from random import Random
 
-    from aloe_hub.stages.personas import write_pool
+    from aloe_hub.stages.pool import write_pool
 
     random = Random(11)
     profiles = [PoolText(profile_text(random), "generated") for _ in range(21)]

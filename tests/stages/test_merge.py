@@ -4,7 +4,7 @@ import pytest
 
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.errors import AloeError, ChatError, DataError, SettingsDiffer
-from aloe_hub.run_folder import RunFolder
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages.merge import merge, write_training_rows
 from aloe_hub.stages.trees import ROLES, Shard, TreeSettings, grow_all
 

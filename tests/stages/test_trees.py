@@ -12,9 +12,9 @@ from aloe_hub.chat import traffic
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.chat.traffic import Limits, Traffic
 from aloe_hub.errors import AloeError, ChatError, ParseError, SettingsDiffer, UsageError
-from aloe_hub.journal import Journal
-from aloe_hub.jsonl import read_rows
-from aloe_hub.run_folder import RunFolder
+from aloe_hub.files.journal import Journal
+from aloe_hub.files.jsonl import read_rows
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages.merge import merge, write_training_rows
 from aloe_hub.stages.trees import ROLES, Shard, TreeSettings, grow, grow_all, tree_id_of
 from aloe_hub.types import Persona, Tree

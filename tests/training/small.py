@@ -11,9 +11,9 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from aloe_hub.cli.app import main
-from aloe_hub.run_folder import RunFolder
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages.imports import import_authors
-from aloe_hub.stages.personas import Pairing
+from aloe_hub.stages.pool import Pairing
 from aloe_hub.training.settings import TrainSettings, train_settings
 from aloe_hub.world.speaking import personality_text, profile_text
 

@@ -8,7 +8,7 @@ from small import a_grown_run, rows_to_train_on  # noqa: F401 - fixtures
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from aloe_hub.errors import DataError, UsageError
-from aloe_hub.run_folder import RunFolder
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.training.data import load_rows, measure, split, tree_of
 
 USER, ASSISTANT = {"role": "user", "content": "w1 w2"}, {"role": "assistant", "content": "w3"}

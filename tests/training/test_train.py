@@ -14,7 +14,7 @@ from small import a_base, a_grown_run, make_model, rows_to_train_on, settings  #
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from aloe_hub.errors import AloeError, DataError, SettingsDiffer, UsageError
-from aloe_hub.run_folder import RunFolder
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.training.base import find_adapter, find_base
 from aloe_hub.training.build import build_trainer
 from aloe_hub.training.data import load_rows, split
@@ -195,7 +195,7 @@ import resource, signal, sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from small import settings
-from aloe_hub.run_folder import RunFolder
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.training import build
 from aloe_hub.training.train import train
 load = build.load_model
@@ -293,7 +293,7 @@ def test_trackio_gets_the_logs_on_this_machine(rows, base, tmp_path, monkeypatch
     monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; from small import settings\n"
-        "from aloe_hub.run_folder import RunFolder; from aloe_hub.training.train import train\n"
+        "from aloe_hub.files.run_folder import RunFolder; from aloe_hub.training.train import train\n"
         "train(RunFolder(Path(sys.argv[2])), settings('sft', sys.argv[3], report_to='trackio', max_steps=2))\n"
     )
     command = [sys.executable, "-c", code, str(Path(__file__).parent), str(rows.path), str(base)]

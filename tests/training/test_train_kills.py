@@ -10,7 +10,7 @@ import pytest
 from small import a_base, a_grown_run, rows_to_train_on, settings  # noqa: F401 - fixtures
 
 from aloe_hub.errors import AloeError, SettingsDiffer
-from aloe_hub.run_folder import RunFolder
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.training.folder import AdapterFolder
 from aloe_hub.training.train import train
 
@@ -24,7 +24,7 @@ from pathlib import Path
 import torch
 from small import settings
 from test_train_kills import LONG
-from aloe_hub.run_folder import RunFolder
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.training.train import train
 torch.set_num_threads(1)
 method, base, adapter = sys.argv[3:]

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_tree_batch import ROWS, padded
 
-from aloe_hub.training.tree_attention import _block_mask, dense_mask, layer_windows, tree_attention, tree_mask
-from aloe_hub.training.tree_batch import pack
+from aloe_hub.training.tree.attention import _block_mask, dense_mask, layer_windows, tree_attention, tree_mask
+from aloe_hub.training.tree.batch import pack
 
 LONG = [[(1 + place % 3, True) for place in range(30)] for _ in range(3)]
 LONG[1][12:] = [(4, True)] * 9

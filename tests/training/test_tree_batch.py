@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aloe_hub.training.tree_attention import dense_mask
-from aloe_hub.training.tree_batch import IGNORED, Path, TreeCollator, pack
+from aloe_hub.training.tree.attention import dense_mask
+from aloe_hub.training.tree.batch import IGNORED, Path, TreeCollator, pack
 
 # Few different tokens, so that rows share beginnings, repeat one another and fork anywhere.
 ROWS = st.lists(st.lists(st.tuples(st.integers(1, 3), st.booleans()), min_size=1, max_size=7), min_size=1, max_size=6)

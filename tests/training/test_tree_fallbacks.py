@@ -9,8 +9,8 @@ from trl import DPOTrainer, SFTTrainer
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
 from aloe_hub.training import TreeDPOTrainer, TreeSFTTrainer
-from aloe_hub.training.tree_batch import TreeCollator
-from aloe_hub.training.tree_exact import adapter_obstacle, dropouts, model_obstacle
+from aloe_hub.training.tree.batch import TreeCollator
+from aloe_hub.training.tree.exactness import adapter_obstacle, dropouts, model_obstacle
 
 WORDS = len(tiny.tokenizer())
 

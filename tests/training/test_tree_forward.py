@@ -10,9 +10,9 @@ from test_tree_attention import LONG
 from test_tree_batch import padded
 from trl.trainer.utils import FusedCausalLMOutput, add_fused_lm_head
 
-from aloe_hub.training.tree_attention import BY_PATHS, _block_mask, tree_attention
-from aloe_hub.training.tree_batch import pack
-from aloe_hub.training.tree_forward import add_tree_forward
+from aloe_hub.training.tree.attention import BY_PATHS, _block_mask, tree_attention
+from aloe_hub.training.tree.batch import pack
+from aloe_hub.training.tree.forward import add_tree_forward
 
 EVERYTHING = ("log_probs", "entropy", "log_sum_sq_probs", "mean_logits", "is_top1")
 BATCH = padded(LONG)

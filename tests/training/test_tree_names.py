@@ -1,6 +1,6 @@
 """The names of TRL and transformers that training on trees leans on, though nobody promises them. When one changes, this fails.
 
-TRL is pinned for them (pyproject.toml); read aloe_hub/training/trainers.py and tree_forward.py before moving the pin.
+TRL is pinned for them (pyproject.toml); read aloe_hub/training/tree/trainers.py and tree_forward.py before moving the pin.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 from trl.trainer.utils import FusedCausalLMOutput, add_fused_lm_head
 
-from aloe_hub.training.tree_batch import _COLUMNS
+from aloe_hub.training.tree.batch import _COLUMNS
 
 
 def test_trl_is_the_one_that_was_read():

@@ -11,7 +11,7 @@ from transformers import TrainerState
 from trl import DPOTrainer
 
 from aloe_hub.training import TreeDPOTrainer
-from aloe_hub.training.tree_sampler import TellEpoch, TreeSampler, trees_of
+from aloe_hub.training.tree.sampler import TellEpoch, TreeSampler, trees_of
 
 TREES = [[0, 1, 2], [3], [4, 5], [6, 7, 8, 9], [10, 11]]
 

@@ -23,9 +23,9 @@ from peft import LoraConfig
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from aloe_hub.chat.base import ChatReply, ChatRequest
-from aloe_hub.chat.decoding import Asked, generate
+from aloe_hub.chat.local.decoding import Asked, generate
+from aloe_hub.chat.local.kv_cache import REMEMBERED, Memory
 from aloe_hub.chat.pieces import Pieces, before
-from aloe_hub.chat.reading import REMEMBERED, Memory
 from aloe_hub.errors import ChatError, DataError, UsageError
 from aloe_hub.loading import Source, load_adapter, load_model, load_tokenizer
 

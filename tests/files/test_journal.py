@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aloe_hub.errors import AloeError, DataError
-from aloe_hub.journal import Journal, is_finished
+from aloe_hub.files.journal import Journal, is_finished
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def test_a_second_handle_is_refused_while_the_first_is_open(final, partial):
 WRITER = """
 import sys
 from pathlib import Path
-from aloe_hub.journal import Journal, is_finished
+from aloe_hub.files.journal import Journal, is_finished
 with Journal(Path(sys.argv[1]), key="id") as journal:
     journal.append({"id": "a", "text": "x" * 1_000_000})
     print("ready", flush=True)

@@ -22,10 +22,10 @@ from transformers import PreTrainedModel, Trainer
 from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.sft_trainer import SFTTrainer
 
-from aloe_hub.training.tree_batch import TreeCollator
-from aloe_hub.training.tree_exact import adapter_obstacle, difference, dropouts, model_obstacle, tolerance
-from aloe_hub.training.tree_forward import add_tree_forward
-from aloe_hub.training.tree_sampler import TellEpoch, TreeSampler, trees_of
+from aloe_hub.training.tree.batch import TreeCollator
+from aloe_hub.training.tree.exactness import adapter_obstacle, difference, dropouts, model_obstacle, tolerance
+from aloe_hub.training.tree.forward import add_tree_forward
+from aloe_hub.training.tree.sampler import TellEpoch, TreeSampler, trees_of
 
 log = logging.getLogger("aloe_hub")
 

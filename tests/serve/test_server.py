@@ -15,10 +15,10 @@ from huggingface_hub.errors import BadRequestError, HfHubHTTPError
 
 from aloe_hub import prompts
 from aloe_hub.chat import open_chat
-from aloe_hub.chat.answering import MOST_BYTES
 from aloe_hub.chat.base import ChatReply, ChatRequest, Sampling
-from aloe_hub.chat.serve import running
 from aloe_hub.errors import AloeError, ChatError, TransientError, UsageError
+from aloe_hub.serve.server import running
+from aloe_hub.serve.server_app import MOST_BYTES
 from aloe_hub.types import Message
 
 HELLO = [{"role": "user", "content": "I love sushi. Any dinner ideas?"}]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from aloe_hub.chat.base import Sampling
-from aloe_hub.chat.decoding import Asked, generate
+from aloe_hub.chat.local.decoding import Asked, generate
 from aloe_hub.loading import Source, load_model
 
 PROMPT = [4, 20, 30, 40, 1, 5]

@@ -22,7 +22,7 @@ from transformers.integrations.flex_attention import flex_attention_forward
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-from aloe_hub.training.tree_batch import Path, TreeBatch
+from aloe_hub.training.tree.batch import Path, TreeBatch
 
 BY_PATHS = "aloe_tree"
 

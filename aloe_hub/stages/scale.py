@@ -27,8 +27,8 @@ from datatrove.utils.stats import PipelineStats
 from aloe_hub.chat.ledger import Ledger
 from aloe_hub.chat.traffic import Limits, Traffic
 from aloe_hub.errors import AloeError
-from aloe_hub.jsonl import partial_of
-from aloe_hub.run_folder import RunFolder
+from aloe_hub.files.jsonl import partial_of
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages.trees import Shard, TreeSettings, grow_all
 
 T = TypeVar("T")

@@ -19,9 +19,9 @@ from aloe_hub import parsing, prompts
 from aloe_hub.chat.base import Chat
 from aloe_hub.chat.traffic import Traffic
 from aloe_hub.errors import DataError, ParseError, UsageError
-from aloe_hub.journal import Journal
-from aloe_hub.jsonl import partial_of, read_rows, write_rows
-from aloe_hub.run_folder import RunFolder
+from aloe_hub.files.journal import Journal
+from aloe_hub.files.jsonl import partial_of, read_rows, write_rows
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages import checks
 from aloe_hub.stages.checks import at_least
 from aloe_hub.stages.dedup import EMBEDDED, Embedder, Kept, open_embedder, sift

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from aloe_hub.errors import AloeError
-from aloe_hub.jsonl import atomic_file, build_row, disk_errors, encoded, loads, partial_of
+from aloe_hub.files.jsonl import atomic_file, build_row, disk_errors, encoded, loads, partial_of
 from aloe_hub.types import Row
 
 log = logging.getLogger("aloe_hub")

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import uvicorn
 
 from aloe_hub.chat import open_chat
-from aloe_hub.chat.answering import Speaker
 from aloe_hub.chat.base import Chat
 from aloe_hub.errors import AloeError
+from aloe_hub.serve.server_app import Speaker
 
 LOOPBACK = "127.0.0.1"
 KEPT_ALIVE = 75  # seconds; longer than clients keep an idle connection, so that none is closed as they use it again

@@ -10,8 +10,8 @@ import pytest
 
 from aloe_hub import __version__
 from aloe_hub.errors import AloeError, DataError, SettingsDiffer
-from aloe_hub.jsonl import write_rows
-from aloe_hub.run_folder import RunFolder, differences, plain, policy_file
+from aloe_hub.files.jsonl import write_rows
+from aloe_hub.files.run_folder import RunFolder, differences, plain, policy_file
 from aloe_hub.types import Persona
 
 
@@ -82,7 +82,7 @@ def test_processes_that_claim_the_same_run_at_once_all_pass_and_leave_it_whole(t
     for folder in folders:
         RunFolder(folder).claim("personas", {"seed": 7})
     code = (
-        "import sys; from pathlib import Path; from aloe_hub.run_folder import RunFolder\n"
+        "import sys; from pathlib import Path; from aloe_hub.files.run_folder import RunFolder\n"
         "for folder in sys.argv[1:]: RunFolder(Path(folder)).claim('trees', {'turns': 10})"
     )
     shards = [subprocess.Popen([sys.executable, "-c", code, *folders], stderr=subprocess.PIPE) for _ in range(4)]

@@ -18,10 +18,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, MambaConfig, Mistr
 
 from aloe_hub.chat import open_chat
 from aloe_hub.chat.base import ChatRequest, Sampling
-from aloe_hub.chat.local import MOST_ROWS, Local, parse
+from aloe_hub.chat.local.model import MOST_ROWS, Local, parse
 from aloe_hub.chat.pieces import Pieces
 from aloe_hub.errors import AloeError, ChatError, DataError, UsageError
-from aloe_hub.jsonl import read_rows
+from aloe_hub.files.jsonl import read_rows
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all
 from aloe_hub.types import Message, Transcript, Tree
@@ -386,7 +386,7 @@ def test_what_cannot_be_a_model_is_wrong_usage(name):
 
 
 def test_without_its_libraries_it_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "aloe_hub.chat.local", None)
+    monkeypatch.setitem(sys.modules, "aloe_hub.chat.local.model", None)
     with pytest.raises(AloeError, match=re.escape("run: pip install 'aloe-hub[local]'")):
         open_chat("local:pocket")
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from aloe_hub import scale
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.errors import ChatError
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.local_hub.process import client_environment, running
-from aloe_hub.run_folder import RunFolder
-from aloe_hub.scale import GrowTrees, LocalExecutor
+from aloe_hub.stages import scale
 from aloe_hub.stages.merge import merge, write_training_rows
+from aloe_hub.stages.scale import GrowTrees, LocalExecutor
 from aloe_hub.stages.trees import ROLES, Shard, TreeSettings, grow_all
 from aloe_hub.types import call_seed
 
@@ -234,7 +234,7 @@ def test_what_no_one_foresaw_is_logged_without_the_values_of_variables(run, monk
 TASK = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from aloe_hub import scale
+from aloe_hub.stages import scale
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.chat.traffic import Limits
 from aloe_hub.stages.trees import ROLES, TreeSettings

@@ -18,7 +18,7 @@ import tomli_w
 
 from aloe_hub import __version__
 from aloe_hub.errors import DataError, SettingsDiffer
-from aloe_hub.jsonl import atomic_file, read_rows
+from aloe_hub.files.jsonl import atomic_file, read_rows
 from aloe_hub.types import Persona, Row
 
 Settings = Mapping[str, Any]

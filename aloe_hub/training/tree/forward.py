@@ -18,8 +18,8 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPast
 from trl.trainer.utils import FusedCausalLMOutput
 
-from aloe_hub.training.tree_attention import BY_PATHS, tree_mask
-from aloe_hub.training.tree_batch import TreeBatch
+from aloe_hub.training.tree.attention import BY_PATHS, tree_mask
+from aloe_hub.training.tree.batch import TreeBatch
 
 
 def add_tree_forward(model: PreTrainedModel, packs: bool = True) -> None:

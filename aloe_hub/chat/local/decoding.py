@@ -14,7 +14,7 @@ import torch
 from transformers import PreTrainedModel
 
 from aloe_hub.chat.base import Sampling
-from aloe_hub.chat.reading import Memory, next_logits, read, read_in
+from aloe_hub.chat.local.kv_cache import Memory, next_logits, read, read_in
 from aloe_hub.errors import ChatError
 
 DROP = 3  # rows that have ended leave the batch once they are one in so many: taking them out copies what the others have read

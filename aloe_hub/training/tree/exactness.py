@@ -14,8 +14,8 @@ from peft import PeftModel
 from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from aloe_hub.training.tree_attention import BY_PATHS
-from aloe_hub.training.tree_batch import IGNORED, TreeBatch, labels_of
+from aloe_hub.training.tree.attention import BY_PATHS
+from aloe_hub.training.tree.batch import IGNORED, TreeBatch, labels_of
 
 # Adapters that change a layer's weights and nothing else. Others add tokens, or look at the whole row.
 _ADAPTERS = {"LORA", "LOHA", "LOKR", "IA3", "VERA", "OFT", "BOFT"}

@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 
 from aloe_hub import scoring
 from aloe_hub.errors import AloeError, DataError
-from aloe_hub.jsonl import read_rows
+from aloe_hub.files.jsonl import read_rows
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.parsing import steers
-from aloe_hub.report.data import (
+from aloe_hub.results.counts import (
     BINS,
     SCALE,
     STAGES,
@@ -29,7 +30,6 @@ from aloe_hub.report.data import (
     TreeStats,
     outcome,
 )
-from aloe_hub.run_folder import RunFolder
 from aloe_hub.types import Persona, PoolText, Row, Transcript, Tree
 
 T = TypeVar("T")

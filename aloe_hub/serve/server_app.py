@@ -22,7 +22,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from aloe_hub.chat.base import Chat, ChatReply, ChatRequest, Streaming
-from aloe_hub.chat.wire import DONE, Asked, Chunks, Refusal, completion, event, models, read
+from aloe_hub.chat.openai_schema import DONE, Asked, Chunks, Refusal, completion, event, models, read
 from aloe_hub.errors import AloeError, ChatError, TransientError
 
 MOST_BYTES = 4 * 2**20  # of a request's body

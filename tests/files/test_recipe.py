@@ -5,10 +5,10 @@ from dataclasses import dataclass, fields
 import pytest
 
 from aloe_hub.errors import UsageError
-from aloe_hub.recipe import STAGES, read_recipe, settings
+from aloe_hub.files.recipe import STAGES, read_recipe, settings
 from aloe_hub.shipped import shipped
 from aloe_hub.stages.benchmark import BenchmarkSettings
-from aloe_hub.stages.personas import PoolSettings
+from aloe_hub.stages.pool import PoolSettings
 from aloe_hub.stages.trees import ROLES, TreeSettings
 
 NAMES = sorted(path.stem for path in shipped("recipes").glob("*.toml"))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aloe_hub.errors import AloeError, DataError
-from aloe_hub.jsonl import atomic_file, dumps, loads, read_rows, write_rows
+from aloe_hub.files.jsonl import atomic_file, dumps, loads, read_rows, write_rows
 from aloe_hub.types import Persona
 
 JSON = st.recursive(
