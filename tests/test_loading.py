@@ -20,8 +20,9 @@ from safetensors.torch import load_file, save_file
 from transformers import ViTConfig
 
 from aloe_hub.errors import AloeError, UsageError
-from aloe_hub.loading import POCKET, Source, load_adapter, load_model, load_tokenizer
+from aloe_hub.loading import load_adapter, load_model, load_tokenizer
 from aloe_hub.local_hub.process import HubProcess, client_environment
+from aloe_hub.model_string import POCKET, Source
 from aloe_hub.shipped import shipped
 
 TOKENS = torch.arange(10, 20).reshape(1, 10)
@@ -266,7 +267,8 @@ ON_THE_HUB = """
 import sys
 from huggingface_hub import HfApi, constants
 from aloe_hub.errors import AloeError
-from aloe_hub.loading import Source, load_adapter, load_model, load_tokenizer
+from aloe_hub.loading import load_adapter, load_model, load_tokenizer
+from aloe_hub.model_string import Source
 from aloe_hub.chat.local.model import parse
 
 models = sys.argv[1]
@@ -302,7 +304,8 @@ for call, name in (
 FROM_THE_CACHE = """
 import sys
 from aloe_hub.errors import AloeError
-from aloe_hub.loading import Source, load_model, load_tokenizer
+from aloe_hub.loading import load_model, load_tokenizer
+from aloe_hub.model_string import Source
 for name in sys.argv[1:]:
     try:
         source = Source.parse(name)

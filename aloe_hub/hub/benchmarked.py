@@ -13,7 +13,7 @@ from aloe_hub.errors import DataError, UsageError
 from aloe_hub.hub.base import weights_on_the_hub
 from aloe_hub.hub.cards import public
 from aloe_hub.hub.trained import weights_in
-from aloe_hub.loading import Source
+from aloe_hub.model_string import Source
 from aloe_hub.report import read_runs
 from aloe_hub.results.counts import PolicyReport, RunReport
 

@@ -19,7 +19,7 @@ from huggingface_hub.hf_api import RepoFile
 from aloe_hub.errors import UsageError
 from aloe_hub.hub import cards
 from aloe_hub.hub.push import Published, Upload, hub_errors, push
-from aloe_hub.loading import POCKET, POCKET_SFT, Source
+from aloe_hub.model_string import POCKET, POCKET_SFT, Source
 from aloe_hub.shipped import shipped
 from aloe_hub.space.settings import SpaceSettings
 

@@ -27,7 +27,8 @@ from aloe_hub.chat.local.decoding import Asked, generate
 from aloe_hub.chat.local.kv_cache import REMEMBERED, Memory
 from aloe_hub.chat.pieces import Pieces, before
 from aloe_hub.errors import ChatError, DataError, UsageError
-from aloe_hub.loading import Source, load_adapter, load_model, load_tokenizer
+from aloe_hub.loading import load_adapter, load_model, load_tokenizer
+from aloe_hub.model_string import Source
 
 MOST_ROWS = 128  # in a batch; more gain little on a CPU and need more memory
 QUIET = 16  # turns of the event loop without a new request, after which all that can come at once has come

@@ -10,7 +10,8 @@ from transformers import DynamicCache, MistralConfig
 from aloe_hub.chat.base import ChatRequest, Sampling
 from aloe_hub.chat.local.kv_cache import Memory, RoomyLayer, read, read_in
 from aloe_hub.chat.local.model import Local
-from aloe_hub.loading import Source, load_model
+from aloe_hub.loading import load_model
+from aloe_hub.model_string import Source
 from aloe_hub.types import Message
 
 
