@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from aloe_hub.comparison import Comparison
+from aloe_hub.model_string import ModelString
 from aloe_hub.scoring import Score
 from aloe_hub.types import Exchange, Transcript, Tree
 
@@ -193,4 +194,4 @@ def is_scripted(model: str | None) -> bool:
     >>> is_scripted("http://127.0.0.1:8000/v1#scripted")
     True
     """
-    return model is not None and model.rpartition("#")[2].startswith("scripted")
+    return model is not None and ModelString.recorded(model).is_scripted
