@@ -436,23 +436,9 @@ def test_a_score_that_is_read_lies_between_1_and_5(text):
 
 
 SCORES = st.floats(1, 5).map(lambda value: round(value, 2))
-AROUND = st.sampled_from(
-    [
-        "{}",
-        "**{}**",
-        "### {}",
-        "- {}",
-        "> {}",
-        "| {} |",
-        "```\n{}\n```",
-        '"{}"',
-        "<b>{}</b>",
-        "Final {}",
-        "{} (it fits)",
-        "{}/5",
-        "{}.",
-    ]
-)
+PLAIN = ["{}", "**{}**", "### {}", "- {}", "<b>{}</b>", "Final {}", "{} (it fits)", "{}/5", "{}.", "* **{}**", "({})"]
+QUOTED = ["> {}", "| {} |", "```\n{}\n```", '"{}"']  # the judge's own only where nothing follows
+AROUND = st.sampled_from(PLAIN)
 BEHIND = ANSWERS.filter(lambda text: text[:1].isspace())
 
 
@@ -477,7 +463,9 @@ def test_whatever_surrounds_a_verdict_it_is_read_or_refused_and_never_another(be
         assert parsing.verdict(f"{before}\n{line}{behind}") == wanted
 
 
-@given(before=st.text(st.characters(categories=("L", "Zs")), max_size=60), around=AROUND, value=SCORES)
+@given(
+    before=st.text(st.characters(categories=("L", "Zs")), max_size=60), around=st.sampled_from([*PLAIN, *QUOTED]), value=SCORES
+)
 def test_a_score_below_some_words_is_read(before, around, value):
     assert parsing.score(f"{before}.\n\n{around.format(f'Score: {value}')}") == value
 
