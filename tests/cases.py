@@ -54,11 +54,16 @@ def pool(folder: Path) -> Path:
 
 
 def rows_of(run: Path) -> dict[str, object]:
-    """What a run made, without the name of the model that made it."""
-    made: dict[str, object] = {name: (run / f"{name}.jsonl").read_text() for name in ("trees", "pairs", "sft")}
+    """What a run made, without the name of the model that made it and without the judge's own words."""
+    made: dict[str, object] = {name: (run / f"{name}.jsonl").read_text() for name in ("pairs", "sft")}
+    made["trees"] = [json.loads(line) for line in (run / "trees.jsonl").read_text().splitlines()]
     (transcripts,) = (run / "transcripts").iterdir()
     made["turns"] = [json.loads(line)["turns"] for line in transcripts.read_text().splitlines()]
-    return made
+    return json.loads(json.dumps(made), object_hook=lambda row: {key: row[key] for key in row if not _is_of_the_judge(key, row)})
+
+
+def _is_of_the_judge(key: str, row: dict[str, object]) -> bool:
+    return key == "judgement" or (key == "text" and "order" in row)
 
 
 def through(name: str, dialect: Dialect, server: DialectServer, run: Path, clean: dict[str, object] | None) -> str:
@@ -111,7 +116,7 @@ def _no_canary(printed: str) -> str:
 
 
 def _canaries(printed: str) -> str:
-    """A path and a model's name are no secrets that a program could know; whatever else of an address holds one is not repeated."""
+    """A path and a model's name are no secrets that a program could know; what else of an address may be one is not repeated."""
     models, _, keys = printed.partition("--- files with keys:")
     repeated = re.findall(r"^u\d+ rc \d+ +\S.* :: (?!http://127.0.0.1:8765/CANARY|\S+#)(.*)$", models, re.M)
     return "; ".join([*repeated, *keys.split()])

@@ -147,9 +147,9 @@ DIALECTS: dict[str, Dialect] = {
     "text-parts": Dialect("same", lambda text, _: said({"content": [{"type": "text", "text": text}]})),
     "end-token": Dialect("same", lambda text, _: said(f"{text}<|im_end|>")),
     "end-token-llama": Dialect("same", lambda text, _: said(f"{text}<|eot_id|>")),
-    "half-emoji": Dialect("whole", lambda text, _: said(f"Hello \ud83d {text}")),
+    "half-emoji": Dialect("whole", lambda text, _: said(f"{text} \ud83d!")),
     "half-emoji-end": Dialect("whole", lambda text, _: said(f"{text} \ud83d", usage=None)),
-    "nul": Dialect("whole", lambda text, _: said(f"A\x00B {text}")),
+    "nul": Dialect("whole", lambda text, _: said(f"{text}\x00")),
     # ends
     "null-finish": Dialect("same", lambda text, _: said(text, None)),
     "eos-finish": Dialect("same", lambda text, _: said(text, "eos_token")),
@@ -256,6 +256,9 @@ class DialectServer(ThreadingHTTPServer):
         self.asked: Counter[str] = Counter()
         self.bodies: dict[str, dict[str, Any]] = {}
 
+    def handle_error(self, *_: object) -> None:
+        """A client that was stopped has hung up."""
+
     def name(self, dialect: str) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/v1#{dialect}"
 
@@ -268,7 +271,10 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        sent_bytes = self.rfile.read(int(self.headers["Content-Length"]))
+        if not sent_bytes:  # a client that was stopped
+            return
+        body = json.loads(sent_bytes)
         dialect = body["model"]
         self.server.asked[dialect] += 1
         self.server.bodies[dialect] = body
