@@ -1,7 +1,7 @@
 """Which function answers which address, and how a refusal or a failure is told.
 
-Addresses are matched as they came over the wire, so that a `%2F` in a revision is no border; `Call` unquotes them. Bad input is a
-4xx with a reason. A 5xx is a bug of ours (or a full disk), and its traceback goes to standard error.
+Addresses are matched as they came over the wire, so a `%2F` in a revision is no border; `HubCall` unquotes them. Bad input is
+a 4xx with a reason. A 5xx is a bug of ours (or a full disk), and its traceback goes to standard error.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aloe_hub.local_hub import commits, files, lfs, refs, repos
-from aloe_hub.local_hub.call import Call, Hub, member
+from aloe_hub.local_hub.call import Hub, HubCall, member
 from aloe_hub.local_hub.card import problems
-from aloe_hub.local_hub.refusal import Refusal, not_logged_in, repo_not_found
+from aloe_hub.local_hub.refusal import HubRefusal, not_logged_in, repo_not_found
 
-Answer: TypeAlias = Callable[[Call], Response | Awaitable[Response]]
+Answer: TypeAlias = Callable[[HubCall], Response | Awaitable[Response]]
 
 _BODY_SECONDS = 60
 
 
 def application(hub: Hub) -> ASGIApp:
-    handlers: dict[Any, Any] = {Refusal: refused, HTTPException: _no_route, ClientDisconnect: _unheard, Exception: _failed}
+    handlers: dict[Any, Any] = {HubRefusal: refused, HTTPException: _no_route, ClientDisconnect: _unheard, Exception: _failed}
     app = Starlette(routes=ROUTES, exception_handlers=handlers)
     app.router.redirect_slashes = False
     app.state.hub = hub
@@ -42,25 +42,25 @@ def application(hub: Hub) -> ASGIApp:
     return raw
 
 
-def health(call: Call) -> Response:
+def health(call: HubCall) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-def validate_yaml(call: Call) -> Response:
+def validate_yaml(call: HubCall) -> Response:
     """Clients ask before every commit of a README: with errors they do not even upload."""
     errors, warnings = problems(member(call.json(), "content", str))
     answer = {"errors": [{"message": text} for text in errors], "warnings": [{"message": text} for text in warnings]}
     return JSONResponse(answer, 400 if errors else 200)
 
 
-def without_namespace(call: Call) -> Response:
+def without_namespace(call: HubCall) -> Response:
     """Names such as `squad` are the real Hub's; clients want to hear that the repo is missing, not the route."""
     raise repo_not_found() if call.user else not_logged_in()
 
 
 def _route(method: str, address: str, answer: Answer) -> Route:
     async def endpoint(request: Request) -> Response:
-        call = Call(request)
+        call = HubCall(request)
         if inspect.iscoroutinefunction(answer):
             done = answer(call)
         else:
@@ -68,7 +68,7 @@ def _route(method: str, address: str, answer: Answer) -> Route:
                 async with asyncio.timeout(_BODY_SECONDS):
                     call.body = b"".join([chunk async for chunk in call.chunks(call.hub.limits.json)])
             except TimeoutError:
-                raise Refusal(408, f"the request was not whole after {_BODY_SECONDS} seconds") from None
+                raise HubRefusal(408, f"the request was not whole after {_BODY_SECONDS} seconds") from None
             done = run_in_threadpool(answer, call)
         return cast(Response, await done)
 
@@ -117,7 +117,7 @@ _TABLE: list[tuple[str, str, Answer]] = [
 ROUTES = [_route(*row) for row in _TABLE]
 
 
-def refused(request: Request, refusal: Refusal) -> Response:
+def refused(request: Request, refusal: HubRefusal) -> Response:
     """What a client hears of a refusal: in the body a person reads it, in the headers the client."""
     headers = refusal.headers | {"X-Error-Message": "".join(one if " " <= one <= "~" else "?" for one in refusal.message)}
     if refusal.code:

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from starlette.requests import Request
 
 from aloe_hub.local_hub.names import KINDS, RepoName
-from aloe_hub.local_hub.refusal import Refusal, bad_request, not_logged_in, repo_not_found, shown, too_large
+from aloe_hub.local_hub.refusal import HubRefusal, bad_request, not_logged_in, repo_not_found, shown, too_large
 from aloe_hub.local_hub.repo import Commit, RepoFolder, RepoState
 from aloe_hub.local_hub.store import Store
 from aloe_hub.local_hub.users import User
@@ -23,7 +23,7 @@ _MOST_VALUES = 100_000  # of one JSON text: a megabyte of brackets would take a 
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SizeLimits:
     """Bytes beyond which a request is refused with 413. Only `regular` and `json` are ever in memory, once each."""
 
     json: int = 2 * MIB
@@ -38,10 +38,10 @@ class Hub:
 
     store: Store
     users: Mapping[str, User]
-    limits: Limits
+    limits: SizeLimits
 
 
-class Call:
+class HubCall:
     """One request. `body` is read for answers that are plain functions; coroutines read it in `chunks` or `lines`."""
 
     body = b""
@@ -63,7 +63,7 @@ class Call:
         """None for an anonymous caller.
 
         Raises:
-            Refusal: 401, for a token that is not one of this Hub's.
+            HubRefusal: 401, for a token that is not one of this Hub's.
         """
         given = self.request.headers.get("Authorization")
         if given is None:
@@ -71,12 +71,12 @@ class Call:
         scheme, _, token = given.partition(" ")
         user = self.hub.users.get(token.strip()) if scheme.lower() == "bearer" else None
         if user is None:
-            raise Refusal(401, "Invalid credentials in Authorization header")
+            raise HubRefusal(401, "Invalid credentials in Authorization header")
         return user
 
     def logged_in(self) -> User:
         if (user := self.user) is None:
-            raise Refusal(401, "Invalid username or password.")
+            raise HubRefusal(401, "Invalid username or password.")
         return user
 
     # ------------------------------------------------------------------ the repo in the address
@@ -95,7 +95,7 @@ class Call:
             state = folder.state()
             if state.private and not (user and user.belongs_to(name.namespace)):
                 raise repo_not_found()
-        except Refusal:
+        except HubRefusal:
             raise repo_not_found() if user else not_logged_in() from None
         return folder, state
 
@@ -111,7 +111,7 @@ class Call:
         if (user := self.user) is None:
             raise not_logged_in()
         if not user.may_write_in(name.namespace):
-            raise Refusal(403, f"Forbidden: this token of {user.name} has no write access to {name.id}")
+            raise HubRefusal(403, f"Forbidden: this token of {user.name} has no write access to {name.id}")
         return user
 
     # ------------------------------------------------------------------ what comes with it
@@ -169,7 +169,7 @@ def member(row: Mapping[str, Any], key: str, kind: type[T], default: T | None = 
     """`row[key]`, of the kind it must be; null and absence mean the default.
 
     Raises:
-        Refusal: 400, when it is missing or of another kind, or not valid Unicode.
+        HubRefusal: 400, when it is missing or of another kind, or not valid Unicode.
     """
     value = row.get(key)
     value = default if value is None else value

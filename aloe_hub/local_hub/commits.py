@@ -11,7 +11,7 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
-from aloe_hub.local_hub.call import Call, json_object, member, members
+from aloe_hub.local_hub.call import HubCall, json_object, member, members
 from aloe_hub.local_hub.names import COMMIT_PREFIX, check_path, check_sha256
 from aloe_hub.local_hub.refusal import bad_request, shown, too_large
 from aloe_hub.local_hub.repo import CommitMessage
@@ -24,7 +24,7 @@ _MOST_STEPS = 2 * 10**8  # of matching these with the patterns to ignore
 _MOST_OPERATIONS = 25_000
 
 
-def preupload(call: Call) -> Response:
+def preupload(call: HubCall) -> Response:
     """How each file is to come, and what of it is here: `lfs` by suffix or size.
 
     Parquet must be `lfs` even when tiny: datasets deletes its shard before the commit otherwise.
@@ -46,7 +46,7 @@ def preupload(call: Call) -> Response:
     return JSONResponse({"files": answers})
 
 
-async def commit(call: Call) -> Response:
+async def commit(call: HubCall) -> Response:
     """One commit, whole or not at all. Files go to the disk line by line; only the last step moves the branch."""
     user, name = await run_in_threadpool(call.writer), call.name
     if call.flag("create_pr"):
@@ -86,7 +86,7 @@ def _header(line: bytes) -> dict[str, Any]:
     return header
 
 
-def _edit(call: Call, line: bytes) -> Edit:
+def _edit(call: HubCall, line: bytes) -> Edit:
     key, value = _line(line)
     if key == "deletedFolder":
         return DeleteFolder(check_path(member(value, "path", str).rstrip("/")))

@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, quote
 
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from aloe_hub.local_hub.call import MIB, Call, is_true
-from aloe_hub.local_hub.refusal import Refusal, bad_request, entry_not_found, shown, too_large
+from aloe_hub.local_hub.call import MIB, HubCall, is_true
+from aloe_hub.local_hub.refusal import HubRefusal, bad_request, entry_not_found, shown, too_large
 from aloe_hub.local_hub.repo import Commit, RepoFolder
 from aloe_hub.local_hub.tree import listed, object_ids
 
@@ -18,7 +18,7 @@ _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 _MOST_PATHS = 1000  # described by name in one request
 
 
-def tree(call: Call) -> Response:
+def tree(call: HubCall) -> Response:
     """A folder's files and folders, by name; `recursive` all the way down, `expand` with the last commit of each."""
     folder, commit = call.commit()
     inside = call.args.get("path", "").strip("/")
@@ -28,7 +28,7 @@ def tree(call: Call) -> Response:
     return JSONResponse(_rows(folder, commit, paths, expand=call.flag("expand")))
 
 
-def paths_info(call: Call) -> Response:
+def paths_info(call: HubCall) -> Response:
     """The same for named paths, each once, in the order asked; what is missing is left out."""
     folder, commit = call.commit()
     if "json" in call.request.headers.get("Content-Type", ""):
@@ -48,7 +48,7 @@ def paths_info(call: Call) -> Response:
     return JSONResponse(_rows(folder, commit, list(dict.fromkeys(path.strip("/") for path in paths)), expand=expand))
 
 
-def resolve(call: Call) -> Response:
+def resolve(call: HubCall) -> Response:
     """A file's bytes, all or one range of them, with the headers from which clients name their cached copy."""
     folder, commit = call.commit()
     path = call.args["path"]
@@ -88,7 +88,7 @@ def _range(header: str | None, size: int) -> tuple[int, int]:
     """(start, length). What is not one plain range means the whole file, as HTTP allows.
 
     Raises:
-        Refusal: 416, when the file ends before the range begins.
+        HubRefusal: 416, when the file ends before the range begins.
     """
     found = _RANGE.fullmatch(header or "")
     if found is None or not (found[1] or found[2]):
@@ -98,7 +98,7 @@ def _range(header: str | None, size: int) -> tuple[int, int]:
     else:
         start, end = int(found[1]), min(size, int(found[2]) + 1) if found[2] else size
     if start >= end:
-        raise Refusal(416, "Requested range not satisfiable", headers={"Content-Range": f"bytes */{size}"})
+        raise HubRefusal(416, "Requested range not satisfiable", headers={"Content-Range": f"bytes */{size}"})
     return start, end - start
 
 

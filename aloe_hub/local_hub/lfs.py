@@ -11,16 +11,16 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
-from aloe_hub.local_hub.call import Call, member, members
+from aloe_hub.local_hub.call import HubCall, member, members
 from aloe_hub.local_hub.disk import Incoming
 from aloe_hub.local_hub.names import check_sha256
-from aloe_hub.local_hub.refusal import Refusal, bad_request, shown, too_large
+from aloe_hub.local_hub.refusal import HubRefusal, bad_request, shown, too_large
 from aloe_hub.local_hub.users import upload_signature
 
 _MOST_OBJECTS = 1000
 
 
-def batch(call: Call) -> Response:
+def batch(call: HubCall) -> Response:
     call.writer()
     body, limit, folder = call.json(), call.hub.limits.large, call.hub.store.folder(call.name)
     if (operation := member(body, "operation", str, "upload")) != "upload":
@@ -41,12 +41,12 @@ def batch(call: Call) -> Response:
     return JSONResponse({"transfer": "basic", "objects": answers}, media_type="application/vnd.git-lfs+json")
 
 
-async def put(call: Call) -> Response:
+async def put(call: HubCall) -> Response:
     """Take one object in. It gets its name only if size and hash are what was announced."""
     sha256, text = check_sha256(call.args["oid"]), call.query.get("size", "")
     size = int(text) if text.isdecimal() and len(text) < 19 else -1
     if not hmac.compare_digest(_signature(call, sha256, size).encode(), call.query.get("signature", "").encode()):
-        raise Refusal(403, "Forbidden: this address was not signed for that upload")
+        raise HubRefusal(403, "Forbidden: this address was not signed for that upload")
     if size > call.hub.limits.large:
         raise too_large("the file", call.hub.limits.large)
     announced = call.request.headers.get("Content-Length")
@@ -61,10 +61,10 @@ async def put(call: Call) -> Response:
     return JSONResponse({})
 
 
-def _keep(call: Call, arrived: Incoming) -> None:
+def _keep(call: HubCall, arrived: Incoming) -> None:
     with call.hub.store.locked(call.name) as folder:
         folder.keep(arrived)
 
 
-def _signature(call: Call, sha256: str, size: int) -> str:
+def _signature(call: HubCall, sha256: str, size: int) -> str:
     return upload_signature(call.hub.users, f"{call.name.web_path} {sha256} {size}")

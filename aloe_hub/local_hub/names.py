@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from aloe_hub.local_hub.refusal import Refusal, bad_request, shown
+from aloe_hub.local_hub.refusal import HubRefusal, bad_request, shown
 
 KINDS = ("models", "datasets", "spaces")
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -34,7 +34,7 @@ class RepoName:
     def parse(cls, kind: str, namespace: str, name: str) -> RepoName:
         """The rules of `huggingface_hub.utils.validate_repo_id`, which refuses other names before they get here."""
         if kind not in KINDS:
-            raise Refusal(404, f"{shown(kind)} is not models, datasets or spaces")
+            raise HubRefusal(404, f"{shown(kind)} is not models, datasets or spaces")
         good = all(_NAME.fullmatch(part) and "--" not in part and ".." not in part for part in (namespace, name))
         if not good or name.endswith(".git") or namespace in _RESERVED:
             raise bad_request(f"not a repo name: {shown(f'{namespace}/{name}')}")
@@ -54,7 +54,7 @@ def check_path(path: str) -> str:
     """A file's path in a repo, safe to be written below a folder on any client.
 
     Raises:
-        Refusal: absolute, empty or climbing segments, a backslash, control characters, `.git`, too long or too deep.
+        HubRefusal: absolute, empty or climbing segments, a backslash, control characters, `.git`, too long or too deep.
     """
     parts = path.split("/")
     bad_part = any(part in ("", ".", "..", ".git") or len(part.encode()) > 255 for part in parts)

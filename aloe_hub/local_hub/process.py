@@ -20,7 +20,7 @@ from types import TracebackType
 
 from aloe_hub.errors import AloeError
 from aloe_hub.local_hub.app import application
-from aloe_hub.local_hub.call import Hub, Limits
+from aloe_hub.local_hub.call import Hub, SizeLimits
 from aloe_hub.local_hub.store import Store
 from aloe_hub.local_hub.users import User, load_users
 from aloe_hub.loopback import LOOPBACK, answering
@@ -58,7 +58,7 @@ class RunningHub:
 
 @contextmanager
 def running(
-    directory: Path, *, port: int = 0, users: Mapping[str, User] | None = None, limits: Limits | None = None
+    directory: Path, *, port: int = 0, users: Mapping[str, User] | None = None, limits: SizeLimits | None = None
 ) -> Iterator[RunningHub]:
     """A Hub on `directory`, answering in threads of this process until the block ends. `users` stand in for those of the folder.
 
@@ -67,7 +67,7 @@ def running(
     """
     with closing(Store(directory.expanduser())) as store:
         users = users or load_users(store.directory, store.temporary)
-        with answering(application(Hub(store, users, limits or Limits())), port) as endpoint:
+        with answering(application(Hub(store, users, limits or SizeLimits())), port) as endpoint:
             yield RunningHub(endpoint, next(iter(users)), store.directory)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from starlette.responses import JSONResponse, Response
 
-from aloe_hub.local_hub.call import Call, member
+from aloe_hub.local_hub.call import HubCall, member
 from aloe_hub.local_hub.names import check_ref
 from aloe_hub.local_hub.refusal import bad_request
 from aloe_hub.local_hub.repo import MAIN
 
 
-def refs(call: Call) -> Response:
+def refs(call: HubCall) -> Response:
     state = call.readable()[1]
 
     def under(prefix: str) -> list[dict[str, str]]:
@@ -20,7 +20,7 @@ def refs(call: Call) -> Response:
     return JSONResponse({"branches": under("refs/heads/"), "tags": under("refs/tags/"), "converts": [], "pullRequests": []})
 
 
-def commits(call: Call) -> Response:
+def commits(call: HubCall) -> Response:
     """Newest first."""
     folder, head = call.commit()
     rows = [
@@ -30,7 +30,7 @@ def commits(call: Call) -> Response:
     return JSONResponse(rows)
 
 
-def create(call: Call) -> Response:
+def create(call: HubCall) -> Response:
     """A branch at its starting point, or a tag at the revision in the address."""
     call.writer()
     if "branch" in call.args:
@@ -42,7 +42,7 @@ def create(call: Call) -> Response:
     return JSONResponse({})
 
 
-def delete(call: Call) -> Response:
+def delete(call: HubCall) -> Response:
     call.writer()
     ref = "refs/heads/" + call.args["branch"] if "branch" in call.args else "refs/tags/" + call.args["tag"]
     if ref == MAIN:

@@ -19,8 +19,8 @@ from typing import Any, BinaryIO
 
 from aloe_hub.local_hub.disk import Incoming, incoming, write_file
 from aloe_hub.local_hub.names import COMMIT, COMMIT_PREFIX
-from aloe_hub.local_hub.refusal import Refusal, bad_request, repo_not_found, revision_not_found, shown
-from aloe_hub.local_hub.tree import Edit, Entry, Put, Tree, edited, object_ids
+from aloe_hub.local_hub.refusal import HubRefusal, bad_request, repo_not_found, revision_not_found, shown
+from aloe_hub.local_hub.tree import Edit, Entry, FileTree, Put, edited, object_ids
 
 MAIN = "refs/heads/main"
 
@@ -49,7 +49,7 @@ class Commit(CommitMessage):
     sha: str
     parent: str | None
     date: str
-    tree: Tree
+    tree: FileTree
 
 
 def now() -> str:
@@ -147,7 +147,7 @@ class RepoFolder:
         """Put edits on a branch: the commit first, the ref last.
 
         Raises:
-            Refusal: 404 for a ref that is no branch, 412 when the branch is no longer at `parent` (a prefix is enough),
+            HubRefusal: 404 for a ref that is no branch, 412 when the branch is no longer at `parent` (a prefix is enough),
                 400 for an object that is not here.
         """
         state = self.state()
@@ -155,7 +155,7 @@ class RepoFolder:
             raise revision_not_found(ref)
         head = state.refs[ref]
         if parent and not head.startswith(parent):
-            raise Refusal(412, "A commit has happened since. Please refresh and try again.")
+            raise HubRefusal(412, "A commit has happened since. Please refresh and try again.")
         edits = list(edits)
         for edit in edits:
             # Checked under the lock: this folder may be another than the one that was uploaded to.
@@ -165,7 +165,7 @@ class RepoFolder:
         self.save(replace(state, refs=state.refs | {ref: sha}))
         return sha
 
-    def write_commit(self, tree: Tree, parent: str | None, message: CommitMessage) -> str:
+    def write_commit(self, tree: FileTree, parent: str | None, message: CommitMessage) -> str:
         entries = {path: asdict(entry) for path, entry in tree.items()}
         data = _json_bytes({"parent": parent, "date": now(), **asdict(message), "tree": entries})
         sha = hashlib.sha1(data).hexdigest()
@@ -175,7 +175,7 @@ class RepoFolder:
     def add_ref(self, ref: str, sha: str) -> None:
         state = self.state()
         if ref in state.refs:
-            raise Refusal(409, f"Reference already exists: {ref}")
+            raise HubRefusal(409, f"Reference already exists: {ref}")
         self.save(replace(state, refs=state.refs | {ref: sha}))
 
     def remove_ref(self, ref: str) -> None:

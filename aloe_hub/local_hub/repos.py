@@ -7,16 +7,16 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from aloe_hub.local_hub.call import Call, member
+from aloe_hub.local_hub.call import HubCall, member
 from aloe_hub.local_hub.description import described
 from aloe_hub.local_hub.names import KINDS, RepoName
-from aloe_hub.local_hub.refusal import Refusal, bad_request, shown
-from aloe_hub.local_hub.users import EVERYWHERE
+from aloe_hub.local_hub.refusal import HubRefusal, bad_request, shown
+from aloe_hub.local_hub.users import EVERYWHERE, User
 
 _SDKS = ("gradio", "streamlit", "docker", "static")
 
 
-def whoami(call: Call) -> Response:
+def whoami(call: HubCall) -> Response:
     user = call.logged_in()
     orgs = set(user.orgs) | (call.hub.store.namespaces() if EVERYWHERE in user.orgs else set())
     return JSONResponse(
@@ -35,24 +35,23 @@ def whoami(call: Call) -> Response:
     )
 
 
-def create(call: Call) -> Response:
+def create(call: HubCall) -> Response:
     user, body = call.logged_in(), call.json()
     name = _named(body, user.name)
     url = f"{call.endpoint}/{name.web_path}"
-    if not user.may_write_in(name.namespace):
-        raise Refusal(403, f"You don't have the rights to create a {name.kind[:-1]} under the namespace {shown(name.namespace)}")
+    _check_rights(user, name)
     sdk = member(body, "sdk", str, "") or None
     if name.kind == "spaces" and sdk not in _SDKS:
         raise bad_request(f"a Space needs an sdk of {', '.join(_SDKS)}, found {shown(sdk)}")
     try:
         call.hub.store.create(name, private=bool(_private(body)), sdk=sdk, author=user.name)
-    except Refusal as refusal:
+    except HubRefusal as refusal:
         refusal.extra["url"] = url  # with `exist_ok` the client reads it from the 409
         raise
     return JSONResponse({"url": url, "name": name.id, "id": name.id})
 
 
-def delete(call: Call) -> Response:
+def delete(call: HubCall) -> Response:
     user, body = call.logged_in(), call.json()
     name = _named(body, user.name)
     call.writer(name)
@@ -60,17 +59,16 @@ def delete(call: Call) -> Response:
     return JSONResponse({})
 
 
-def move(call: Call) -> Response:
+def move(call: HubCall) -> Response:
     user, body = call.logged_in(), call.json()
     source, target = (_parsed(body, *member(body, key, str).partition("/")[::2]) for key in ("fromRepo", "toRepo"))
     call.writer(source)
-    if not user.may_write_in(target.namespace):
-        raise Refusal(403, f"You don't have the rights to move a repo to the namespace {shown(target.namespace)}")
+    _check_rights(user, target)
     call.hub.store.move(source, target)
     return JSONResponse({"url": f"{call.endpoint}/{target.web_path}"})
 
 
-def settings(call: Call) -> Response:
+def settings(call: HubCall) -> Response:
     call.writer()
     body = call.json()
     if body.get("gated"):
@@ -82,22 +80,22 @@ def settings(call: Call) -> Response:
     return JSONResponse({"private": call.readable()[1].private})
 
 
-def info(call: Call) -> Response:
+def info(call: HubCall) -> Response:
     folder, commit = call.commit()
     return JSONResponse(described(call.name, folder, folder.state(), commit, blobs="blobs" in call.query))
 
 
-def may_read(call: Call) -> Response:
+def may_read(call: HubCall) -> Response:
     call.readable()
     return JSONResponse({})
 
 
-def may_write(call: Call) -> Response:
+def may_write(call: HubCall) -> Response:
     call.writer()
     return JSONResponse({})
 
 
-def listing(call: Call) -> Response:
+def listing(call: HubCall) -> Response:
     """The repos that the caller may see, by name. `filter` is repeated and matches tags, all of them; so does `pipeline_tag`."""
     query, limit = call.query, call.query.get("limit", "1000")
     if call.args["kind"] not in KINDS or not limit.isdecimal():
@@ -113,13 +111,18 @@ def listing(call: Call) -> Response:
         try:
             folder, state = call.readable(name)
             row = described(name, folder, state, folder.commit(folder.revision("main")))
-        except Refusal as refusal:  # not for this caller, or deleted a moment ago
+        except HubRefusal as refusal:  # not for this caller, or deleted a moment ago
             if refusal.code != "RepoNotFound":
                 raise
             continue
         if wanted <= set(row["tags"]):
             rows.append(row if call.flag("full") else {key: value for key, value in row.items() if key != "siblings"})
     return JSONResponse(rows)
+
+
+def _check_rights(user: User, name: RepoName) -> None:
+    if not user.may_write_in(name.namespace):
+        raise HubRefusal(403, f"You don't have the rights to put a repo into the namespace {shown(name.namespace)}")
 
 
 def _named(body: dict[str, Any], own: str) -> RepoName:

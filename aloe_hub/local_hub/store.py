@@ -21,7 +21,7 @@ from pathlib import Path
 from aloe_hub.errors import AloeError
 from aloe_hub.local_hub.disk import Incoming, incoming, make_folder, sync_folder
 from aloe_hub.local_hub.names import KINDS, RepoName
-from aloe_hub.local_hub.refusal import Refusal, repo_not_found
+from aloe_hub.local_hub.refusal import HubRefusal, repo_not_found
 from aloe_hub.local_hub.repo import MAIN, CommitMessage, RepoFolder, RepoState, now
 
 LARGE_SUFFIXES = (
@@ -82,7 +82,7 @@ class Store:
         """The repo's folder, to write to: one writer at a time.
 
         Raises:
-            Refusal: 404, when there is no such repo.
+            HubRefusal: 404, when there is no such repo.
         """
         with self._lock(name):
             folder = self.folder(name)
@@ -93,11 +93,11 @@ class Store:
         """A repo with a first commit on `main`: built aside, then put in place.
 
         Raises:
-            Refusal: 409, when the name is taken.
+            HubRefusal: 409, when the name is taken.
         """
         with self._lock(name):
             if self._path(name).exists():
-                raise Refusal(409, f"You already created this {name.kind[:-1]} repo: {name.id}")
+                raise HubRefusal(409, f"You already created this {name.kind[:-1]} repo: {name.id}")
             with self._aside() as aside:
                 folder = RepoFolder(aside, self.temporary)
                 attributes = "".join(f"*{suffix} filter=lfs diff=lfs merge=lfs -text\n" for suffix in LARGE_SUFFIXES)
@@ -118,7 +118,7 @@ class Store:
             folder = self.folder(name)
             folder.state()
             if self._path(target).exists():
-                raise Refusal(409, f"There is already a {target.kind[:-1]} repo: {target.id}")
+                raise HubRefusal(409, f"There is already a {target.kind[:-1]} repo: {target.id}")
             self._rename(folder.path, self._path(target))
 
     # ------------------------------------------------------------------ details

@@ -39,7 +39,7 @@ class Entry:
         return self.sha256 if self.lfs else self.oid
 
 
-Tree: TypeAlias = Mapping[str, Entry]
+FileTree: TypeAlias = Mapping[str, Entry]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,11 @@ class DeleteFolder:
 Edit: TypeAlias = Put | DeleteFile | DeleteFolder
 
 
-def edited(tree: Tree, edits: Iterable[Edit], head: str) -> Tree:
+def edited(tree: FileTree, edits: Iterable[Edit], head: str) -> FileTree:
     """The tree after a commit's edits, in their order.
 
     Raises:
-        Refusal: a deletion of what is not there, or a path that would be both a file and a folder.
+        HubRefusal: a deletion of what is not there, or a path that would be both a file and a folder.
     """
     files = dict(tree)
     for edit in edits:
@@ -93,7 +93,7 @@ def folders_of(path: str) -> list[str]:
     return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
 
 
-def object_ids(tree: Tree) -> dict[str, str]:
+def object_ids(tree: FileTree) -> dict[str, str]:
     """The id of every file and every folder; a folder's changes when anything below it does, as in git."""
     ids: dict[str, str] = {}
     below: defaultdict[str, Any] = defaultdict(hashlib.sha1)
@@ -104,7 +104,7 @@ def object_ids(tree: Tree) -> dict[str, str]:
     return ids | {folder: digest.hexdigest() for folder, digest in below.items()}
 
 
-def listed(tree: Tree, folder: str, *, recursive: bool) -> list[str]:
+def listed(tree: FileTree, folder: str, *, recursive: bool) -> list[str]:
     """Paths of the files and folders in `folder` ("" for the root), sorted; with `recursive` all the way down."""
     prefix = folder + "/" if folder else ""
     everything = {*tree, *(above for path in tree for above in folders_of(path))}

@@ -23,7 +23,7 @@ from aloe_hub.files.run_folder import RunFolder  # noqa: E402
 from aloe_hub.local_hub import process  # noqa: E402
 from aloe_hub.local_hub.app import refused as refuse  # noqa: E402
 from aloe_hub.local_hub.process import HubProcess, RunningHub, client_environment, running  # noqa: E402
-from aloe_hub.local_hub.refusal import Refusal  # noqa: E402
+from aloe_hub.local_hub.refusal import HubRefusal  # noqa: E402
 from aloe_hub.local_hub.users import User  # noqa: E402
 
 collect_ignore = ["clients"]  # scripts, no tests
@@ -67,7 +67,7 @@ def near(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Near]:
             try:
                 for listener in listeners:
                     await run_in_threadpool(listener, scope["method"], scope["raw_path"].decode())
-            except Refusal as refusal:
+            except HubRefusal as refusal:
                 await refuse(Request(scope), refusal)(scope, receive, send)
             else:
                 await app(scope, receive, send)

@@ -15,7 +15,7 @@ import pytest
 from hub_tools import OWNER, USERS, ask, commit_lines, make_repo, whole
 
 from aloe_hub.errors import AloeError
-from aloe_hub.local_hub.call import Limits
+from aloe_hub.local_hub.call import SizeLimits
 from aloe_hub.local_hub.process import HubProcess, running
 
 BATCH = "/org/x.git/info/lfs/objects/batch"
@@ -344,7 +344,7 @@ def test_a_client_that_leaves_in_the_middle_leaves_nothing(x, capfd):
 
 
 def test_what_is_over_a_limit_is_413_and_the_connection_survives_the_answer(tmp_path):
-    with running(tmp_path / "hub", users=USERS, limits=Limits(json=2000, regular=5000, commit=100_000, large=50_000)) as hub:
+    with running(tmp_path / "hub", users=USERS, limits=SizeLimits(json=2000, regular=5000, commit=100_000, large=50_000)) as hub:
         make_repo(hub, "org/x")
         assert ask(hub, "POST", "/api/validate-yaml", {"content": "x" * 3000}).status == 413
         assert ask(hub, "POST", COMMIT, commit_lines(regular("a", b"x" * 5000))).status == 200
