@@ -20,7 +20,8 @@ PYTHON = {
     "aloe_hub.scoring": ["score", "curve", "compare"],
     "aloe_hub.text": ["valid", "visible", "is_blank", "identity", "Answer", "answer_of", "control_markers"],
     "aloe_hub.parsing": [
-        "message", "reply", "score", "verdict", "inferred", "numbered", "candidates", "Candidates", "steers", "SCHEMAS", "UNKNOWN",
+        "message", "reply", "score", "verdict", "inferred", "numbered", "candidates", "Candidates", "steers", "SCHEMAS",
+        "UNKNOWN",
     ],
     "aloe_hub.loading": ["Source", "load_tokenizer", "load_model", "load_adapter"],
     "aloe_hub.stages.scale": ["GrowTrees", "LocalExecutor"],
