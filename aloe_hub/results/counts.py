@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from aloe_hub import parsing
+from aloe_hub.comparison import Comparison
 from aloe_hub.errors import ParseError
+from aloe_hub.model_string import ModelString
+from aloe_hub.scoring import Score
 from aloe_hub.text import is_blank
 from aloe_hub.types import Exchange, Transcript, Tree, Verdict
 
@@ -27,7 +30,7 @@ class PolicyReport:
     policy: str
     conversations: int
     profiles: int
-    scores: Mapping[str, Any]  # as `scoring.score` returns it
+    scores: Score
     samples: tuple[Transcript, ...]
     steering: int = 0  # replies that hold a line of the judge's, or of its prompt
 
@@ -39,7 +42,7 @@ class Paired:
     policy: str
     baseline: str
     personas: int
-    result: Mapping[str, Any]  # as `scoring.compare` returns it
+    result: Comparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,4 +211,4 @@ def is_scripted(model: str | None) -> bool:
     >>> is_scripted("http://127.0.0.1:8000/v1#scripted")
     True
     """
-    return model is not None and model.rpartition("#")[2].startswith("scripted")
+    return model is not None and ModelString.recorded(model).is_scripted
