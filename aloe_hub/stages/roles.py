@@ -16,7 +16,7 @@ from aloe_hub import parsing, prompts
 from aloe_hub.chat.base import Chat, ChatRequest, Role, Sampling
 from aloe_hub.chat.traffic import Traffic
 from aloe_hub.chat.wrappers import Tuned
-from aloe_hub.errors import ParseError
+from aloe_hub.errors import ChatError, ParseError, Refused, TransientError
 from aloe_hub.text import is_blank
 from aloe_hub.types import Message, Order, Persona, call_seed
 
@@ -95,7 +95,12 @@ async def ask(
     failed: ParseError | None = None
     for attempt in range(ATTEMPTS):
         request = ChatRequest(asked, sampling, call.seed(role, order, attempt), role)
-        reply = await chat.complete(request)
+        try:
+            reply = await chat.complete(request)
+        except ChatError as error:
+            if failed is None or isinstance(error, TransientError | Refused):
+                raise
+            raise failed from error  # only the longer prompt was refused: it may be too long for the model
         try:
             if reply.cut and not cut_too:
                 raise ParseError("end of its answer before max_tokens", reply.text)

@@ -9,7 +9,7 @@ from fakes import opening
 from aloe_hub import parsing, prompts
 from aloe_hub.chat.base import ChatReply
 from aloe_hub.chat.scripted import Scripted
-from aloe_hub.errors import ParseError, UsageError
+from aloe_hub.errors import ChatError, ParseError, Refused, TransientError, UsageError
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.stages.roles import AGAIN_TEMPERATURE, ATTEMPTS, SAMPLING, Call, ask, inferred, verdict
 from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all
@@ -60,6 +60,21 @@ def test_a_warmer_role_stays_as_warm_and_a_policy_gets_the_same_messages_again()
     asyncio.run(ask(policy, "policy", HELLO, Call("tree", 0), parsing.reply, temperature=0.0))
     assert user.asked[1].sampling == SAMPLING["user"]
     assert policy.asked[0] == replace(policy.asked[1], seed=policy.asked[0].seed)
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [(ChatError("prompt too long"), ParseError), (TransientError("busy"), TransientError), (Refused("no such key"), Refused)],
+)
+def test_a_prompt_that_is_too_long_only_when_asked_again_leaves_the_answer_unreadable(error, raised):
+    class Small(Says):
+        async def complete(self, request):
+            if self.asked:
+                raise error
+            return await super().complete(request)
+
+    with pytest.raises(raised):
+        asked(Small(ChatReply("Hm")))
 
 
 def test_an_answer_of_any_length_is_quoted_by_its_end():
