@@ -26,13 +26,12 @@ ALLOWED = {
     "chat": {"world", "prompts", "loading", "files"},
     "stages": {"chat", "world", "prompts", "parsing", "rows", "files", "scoring"},
     "serve": {"chat"},
-    "space": {"chat", "stages", "world", "scoring", "files"},
     "results": {"parsing", "rows", "scoring", "files"},
     "report": {"results", "files"},
     "training": {"rows", "scoring", "files", "loading"},
-    "hub": {"rows", "scoring", "files", "results", "report", "shipped", "loading", "space"},
+    "hub": {"rows", "scoring", "files", "results", "report", "shipped", "loading"},
     "local_hub": set(),
-    "cli": {"chat", "space", "shipped", "stages", "training", "report", "files", "hub", "local_hub", "serve"},
+    "cli": {"chat", "shipped", "stages", "training", "report", "files", "hub", "local_hub", "serve"},
 }
 HEAVY = {
     "torch",

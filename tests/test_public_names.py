@@ -26,7 +26,7 @@ PYTHON = {
     "aloe_hub.training.settings": ["TrainSettings"],
     "aloe_hub.hub.models": ["publish_adapter", "publish_pocket"],
     "aloe_hub.hub.demo_space": ["publish_demo"],
-    "aloe_hub.space.settings": ["SpaceSettings"],
+    "aloe_hub.hub.demo_settings": ["DemoSettings"],
     "aloe_hub.hub.results": ["push_results"],
     "aloe_hub.chat": ["open_chat"],
     "aloe_hub.chat.base": ["Chat", "Streaming", "ChatRequest", "ChatReply", "Sampling"],

@@ -61,3 +61,13 @@ class Streaming(Chat, Protocol):
     async def stream(self, request: ChatRequest, say: Callable[[str], None]) -> ChatReply:
         """As `complete`, but `say` is called in the event loop with each piece of the text; together they are the text."""
         ...
+
+
+async def spoken(chat: Chat, request: ChatRequest, say: Callable[[str], None]) -> ChatReply:
+    """What a model answers, as it is said; of one that cannot be heard while it speaks, the whole at once."""
+    if isinstance(chat, Streaming):
+        return await chat.stream(request, say)
+    reply = await chat.complete(request)
+    if reply.text:
+        say(reply.text)
+    return reply

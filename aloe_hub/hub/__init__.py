@@ -6,8 +6,8 @@
     models.py         what was trained → a model's repo: trained.py (the folder), base.py (what it was trained on), merging.py,
                       benchmarked.py (its scores in a run), model_cards.py
     results.py        the scores → the model's `.eval_results/aloe.yaml`
-    demo_space.py     the demo Space, with the package beside its app
-    spaces.py         the metric Space, and the metric in evaluate's own module cache
+    metric_space.py   the metric Space, and the metric in evaluate's own module cache
+    demo_space.py     the demo Space, with the package beside its app; demo_settings.py: the variables that configure it
 
 All of it speaks to whatever `HF_ENDPOINT` names: the real Hub, or `aloe hub` on this machine.
 """
