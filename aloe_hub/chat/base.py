@@ -71,3 +71,12 @@ async def spoken(chat: Chat, request: ChatRequest, say: Callable[[str], None]) -
     if reply.text:
         say(reply.text)
     return reply
+
+
+@runtime_checkable
+class Connected(Chat, Protocol):
+    """A model at the other end of connections."""
+
+    async def close(self) -> None:
+        """End the connections. The next call opens new ones."""
+        ...

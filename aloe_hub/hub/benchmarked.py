@@ -9,11 +9,11 @@ from typing import Any
 
 from huggingface_hub import HfApi
 
-from aloe_hub.errors import DataError, UsageError
+from aloe_hub.errors import DataError
 from aloe_hub.hub.base import weights_on_the_hub
 from aloe_hub.hub.cards import public
 from aloe_hub.hub.trained import weights_in
-from aloe_hub.loading import Source
+from aloe_hub.model_string import ModelString
 from aloe_hub.report import read_runs
 from aloe_hub.results.counts import PolicyReport, RunReport
 
@@ -74,24 +74,12 @@ def benchmarked(
 
 def weights_of(policy: str, repo: str, api: HfApi) -> Weights | None:
     """Of the adapter of `local:base+adapter`, else of the model; None where they cannot be looked at, or need not be."""
-    source = _trained_source(policy)
-    if source is None:
+    sources = ModelString.recorded(policy).sources
+    if not sources:
         return None
+    source = sources[-1]
     if source.folder is not None:
         return weights_in(source.folder)
     if source.name != repo:
         return None
     return weights_on_the_hub(api.model_info(repo, revision=source.revision, files_metadata=True))
-
-
-def _trained_source(policy: str) -> Source | None:
-    scheme, _, model = policy.partition(":")
-    if scheme != "local":
-        return None
-    parts = model.split("+")
-    for start in range(len(parts)):  # a path may have + in it
-        try:
-            return Source.parse("+".join(parts[start:]))
-        except UsageError:
-            continue
-    return None  # a folder that is gone by now

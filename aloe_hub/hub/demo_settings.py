@@ -7,15 +7,14 @@ so where it matters, and the rest works.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, Self
 
 from aloe_hub.errors import UsageError
+from aloe_hub.model_string import ModelString, has_scheme
 
 DEFAULT_BASE, DEFAULT_ADAPTER = "local:pocket", "pocket-sft"
-_MODEL_STRING = re.compile(r"(local|hub|http|https|scripted):|scripted$")
 
 
 def _within(least: float, most: float, default: float) -> Any:  # noqa: ANN401 - as `field` has it
@@ -58,9 +57,9 @@ class DemoSettings:
             raise UsageError(f"ALOE_BASE={settings.base}: give ALOE_ADAPTER too, the model shown beside it")
         for name in ("base", "user", "inferrer", "judge"):
             model = getattr(settings, name)
-            if not _MODEL_STRING.match(model):
+            if not has_scheme(model):
                 raise UsageError(f"{_variable(name)}={model}: not a model string, such as local:org/model or scripted")
-        if not _MODEL_STRING.match(settings.adapter) and not settings.base.startswith("local:"):
+        if not has_scheme(settings.adapter) and ModelString.recorded(settings.base).scheme != "local":
             raise UsageError(
                 f"ALOE_ADAPTER={settings.adapter}: an adapter needs a base that is local:, and that is {settings.base}; "
                 "give the aligned model as a model string"
@@ -70,13 +69,13 @@ class DemoSettings:
     @property
     def aligned(self) -> str:
         """The model string of the aligned model."""
-        return self.adapter if _MODEL_STRING.match(self.adapter) else f"{self.base}+{self.adapter}"
+        return self.adapter if has_scheme(self.adapter) else f"{self.base}+{self.adapter}"
 
     @property
     def is_test_bed(self) -> bool:
         """Whether all who take part are of the scripted world: nothing here is about people then, which has to be said."""
         models = self.base, self.adapter, self.user, self.inferrer, self.judge
-        return all(model in (DEFAULT_BASE, DEFAULT_ADAPTER) or model.startswith("scripted") for model in models)
+        return all(model in (DEFAULT_BASE, DEFAULT_ADAPTER) or ModelString.recorded(model).is_scripted for model in models)
 
     def environment(self) -> dict[str, str]:
         """The variables that give these settings; none for what is the default."""

@@ -33,7 +33,7 @@ def write_html(report: Report, path: Path) -> None:
         "letter": letter,
         "sentence": lambda text: text[:1].upper() + text[1:] + ".",
         "counts": lambda counts: ", ".join(f"{count} {name}" for name, count in counts.items()),
-        "reply_name": reply_name,
+        "reply_name": _reply_name,
         "outcome": outcome,
     }
     template = environment.from_string((files(__package__) / "report.html.j2").read_text(encoding="utf-8"))
@@ -122,8 +122,7 @@ def _talks(run: RunReport) -> Iterator[tuple[Persona, list[tuple[int, Transcript
     yield from found.items()
 
 
-def reply_name(exchange: Exchange, place: Index) -> str:
-    """What a reply is called: by its source, numbered where both are of the same."""
+def _reply_name(exchange: Exchange, place: Index) -> str:
     source = exchange.replies[place].source
     alike = exchange.replies[0].source == exchange.replies[1].source
     return f"{source} {place + 1}" if alike else source

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from aloe_hub.model_string import ModelString
 from aloe_hub.types import Exchange, Transcript, Tree
 
 Stage = Literal["personas", "trees", "evaluate"]
@@ -191,4 +192,4 @@ def is_scripted(model: str | None) -> bool:
     >>> is_scripted("http://127.0.0.1:8000/v1#scripted")
     True
     """
-    return model is not None and model.rpartition("#")[2].startswith("scripted")
+    return model is not None and ModelString.recorded(model).is_scripted

@@ -11,21 +11,23 @@ from dataclasses import dataclass, field, replace
 from models import Models
 
 from aloe_hub.chat.base import Chat, ChatReply, ChatRequest
+from aloe_hub.model_string import ModelString
 
 
 def on_gpu(models: Models) -> Models:
     """The same models, of which the `local:` ones are lent a GPU where that is how this machine has one."""
     if not os.environ.get("SPACES_ZERO_GPU"):
         return models
-    import spaces
+    import spaces  # which mypy takes for the folder of a checkout
 
     def on_loan(chat: Chat) -> Chat:
         def complete(request: ChatRequest) -> ChatReply:
             return asyncio.run(chat.complete(request))
 
-        return OnLoan(spaces.GPU(complete))  # type: ignore[attr-defined] - a checkout has a folder of that name
+        return OnLoan(spaces.GPU(complete))  # type: ignore[attr-defined]
 
-    local = {name: part for name, part in models.parts.items() if part.chat and part.model.startswith("local:")}
+    there = {name: part for name, part in models.parts.items() if part.chat}
+    local = {name: part for name, part in there.items() if ModelString.recorded(part.model).scheme == "local"}
     return replace(models, **{name: replace(part, chat=on_loan(part.there)) for name, part in local.items()})
 
 

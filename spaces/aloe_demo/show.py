@@ -18,8 +18,8 @@ from understood import understood as statements_of
 from watch import Watch
 
 from aloe_hub.errors import AloeError
-from aloe_hub.report.html import number, reply_name
-from aloe_hub.types import Exchange
+from aloe_hub.results.formatting import number
+from aloe_hub.types import Exchange, Index
 
 NAMES = ("Base model", "Aligned model")
 MOST_REASON = 400  # characters of why something is missing
@@ -89,7 +89,7 @@ def _pages() -> Any:  # noqa: ANN401 - a module of macros
         "cut": _cut,
         "frame": frame,
         "number": lambda value, digits=3: number(value, digits),
-        "reply_name": reply_name,
+        "reply_name": _reply_name,
         "shown": safe.shown,
         "shown_inline": lambda text: safe.tidy(text)[:64],
         "spoken_curve": _spoken_curve,
@@ -105,11 +105,17 @@ def _cut(text: str) -> str:
     return whole if len(whole) <= MOST_REASON else whole[:MOST_REASON] + "…"
 
 
+def _reply_name(exchange: Exchange, place: Index) -> str:
+    """As in the report: by its source, numbered where both are of the same."""
+    source = exchange.replies[place].source
+    return f"{source} {place + 1}" if exchange.replies[0].source == exchange.replies[1].source else source
+
+
 def _verdict_line(exchange: Exchange) -> str:
     if exchange.preferred is None:
         return "no preference: a tie, or the two orders disagree"
     orders = "both orders prefer" if len(exchange.verdicts) > 1 else "asked in one order, preferred"
-    return f"{orders} {reply_name(exchange, exchange.preferred)}"
+    return f"{orders} {_reply_name(exchange, exchange.preferred)}"
 
 
 def _spoken_curve(value: Watch) -> str:
