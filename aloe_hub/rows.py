@@ -26,14 +26,12 @@ def sft(tree: Tree) -> Iterator[Row]:
 
 def _decided(tree: Tree) -> Iterator[tuple[Row, list[Row], list[Row]]]:
     """What each row of a decided fork begins with, its preferred and its rejected completion."""
+    spoken = [message.to_row() for exchange in tree.exchanges for message in exchange.messages]
+    persona_id = tree.persona.persona_id
     for turn, exchange in enumerate(tree.exchanges):
         if exchange.preferred is None:
             continue
-        head = {
-            "tree_id": tree.tree_id,
-            "persona_id": tree.persona.persona_id,
-            "turn": turn,
-            "prompt": [message.to_row() for message in tree.spoken(turn)],
-        }
+        # The path before this turn, and the user's message.
+        head = {"tree_id": tree.tree_id, "persona_id": persona_id, "turn": turn, "prompt": spoken[: 2 * turn + 1]}
         preferred, rejected = exchange.replies[exchange.preferred], exchange.replies[1 - exchange.preferred]
         yield head, [Message("assistant", preferred.text).to_row()], [Message("assistant", rejected.text).to_row()]

@@ -27,7 +27,7 @@ PYTHON = {
     "aloe_hub.hub.models": ["publish_adapter", "publish_pocket"],
     "aloe_hub.hub.demo_space": ["publish_demo"],
     "aloe_hub.space.settings": ["SpaceSettings"],
-    "aloe_hub.hub.results": ["push_results"],
+    "aloe_hub.hub.eval_results": ["push_results"],
     "aloe_hub.chat": ["open_chat"],
     "aloe_hub.chat.base": ["Chat", "Streaming", "ChatRequest", "ChatReply", "Sampling"],
     "aloe_hub.chat.traffic": ["Traffic", "Limits"],

@@ -15,6 +15,7 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 from aloe_hub.errors import DataError
+from aloe_hub.model_string import ModelString
 from aloe_hub.shipped import shipped
 
 BEGIN, END = "<!-- aloe-hub: this part is written anew by every publish -->", "<!-- aloe-hub: end -->"
@@ -67,7 +68,7 @@ def parts(card: str, what: str) -> tuple[dict[str, Any], str]:
     """(front matter, text) of a card.
 
     Raises:
-        DataError: the front matter is not YAML, or no mapping.
+        DataError: the front matter is not YAML, or not a mapping.
     """
     card = re.sub(r"\r+\n", "\n", card)
     found = _FRONT.match(card)
@@ -79,9 +80,9 @@ def parts(card: str, what: str) -> tuple[dict[str, Any], str]:
         where = getattr(error, "problem_mark", None)
         first = found[0].count("\n", 0, found.start("front")) + 1
         line = f", line {where.line + first}" if where else ""
-        raise DataError(f"README.md of {what}{line}: front matter that is not YAML; mend it there and publish again") from None
+        raise DataError(f"README.md of {what}{line}: front matter that is not YAML; fix it there and publish again") from None
     if not isinstance(front, dict):
-        raise DataError(f"README.md of {what}: front matter that is no mapping; mend it there and publish again")
+        raise DataError(f"README.md of {what}: front matter that is not a mapping; fix it there and publish again")
     return front, found["text"]
 
 
@@ -96,11 +97,10 @@ def public(model: str) -> str:
     >>> public("http://10.0.0.1:8000/v1#org/model"), public("local:org/model@v1+/home/me/runs/mine/adapters/dpo")
     ('org/model', 'local:org/model@v1+dpo')
     """
-    _, mark, name = model.rpartition("#")
-    if mark or "://" in name:
-        return name if mark else "a model behind an endpoint"
-    scheme, colon, sources = name.rpartition(":")
-    return scheme + colon + "+".join(map(without_folders, sources.split("+")))
+    said = ModelString.recorded(model)
+    if said.sources:
+        return "local:" + "+".join(without_folders(str(source)) for source in said.sources)
+    return (said.name if said.address else None) or ("a model behind an endpoint" if "://" in model else without_folders(model))
 
 
 def without_folders(text: str) -> str:

@@ -18,7 +18,8 @@ from huggingface_hub.hf_api import RepoFile
 
 from aloe_hub.errors import UsageError
 from aloe_hub.hub import cards
-from aloe_hub.hub.push import Published, Upload, hub_errors, push
+from aloe_hub.hub.push import Published, Upload, push
+from aloe_hub.hub_errors import hub_errors
 from aloe_hub.model_string import POCKET, POCKET_SFT, Source
 from aloe_hub.shipped import shipped
 from aloe_hub.space.settings import SpaceSettings
@@ -98,7 +99,7 @@ def publish_demo(
     """
     api, owner = HfApi(library_name="aloe-hub"), repo.partition("/")[0]
     settings = SpaceSettings.read(variables)
-    with hub_errors(repo, api.endpoint):
+    with hub_errors(repo):
         if not settings.personas and api.repo_exists(f"{owner}/{PERSONAS_REPO}", repo_type="dataset"):
             settings = replace(settings, personas=f"{owner}/{PERSONAS_REPO}")
         if not settings.prefs and api.repo_exists(f"{owner}/{PREFS_REPO}", repo_type="dataset"):
