@@ -81,10 +81,10 @@ def prepared(run: RunFolder, kind: Kind, repo: str, licence: str | None) -> Iter
         raise UsageError(
             "--license: name the licence, or `other`; imported texts need one said, since the ALOE authors gave none"
         )
-    configs = schema.personas(run) if kind == "personas" else schema.prefs(run)
     trees = None if kind == "personas" else TreeTally()
+    configs = schema.prefs(run, trees.add) if trees else schema.personas(run)
     with scratch(run.path, kind) as folder:
-        splits = tuple(write_splits(configs, folder, *([trees.add] if trees else [])))
+        splits = tuple(write_splits(configs, folder))
         files: dict[str, Path | bytes] = {str(path.relative_to(folder)): path for split in splits for path in split.files}
         card = dataset_cards.dataset_card(run, repo, configs, splits, trees, licence or "apache-2.0", imported=imported)
         yield Plan(splits, files, card)

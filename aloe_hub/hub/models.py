@@ -1,6 +1,6 @@
 """Adapters, merged and whole models, and the pocket model → the Hub: weights, tokenizer, card and `training.json` in one commit.
 
-What is published can be loaded by anyone who has nothing but its name: the base in `adapter_config.json` is one that the Hub has, with
+What is published can be loaded by its name alone: the base in `adapter_config.json` is one that the Hub has, with
 the weights that the adapter was trained on. Publishing the same again makes no new commit.
 """
 

@@ -6,12 +6,12 @@ which is what lets a second publish see that there is nothing to do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -40,11 +40,8 @@ class Split:
         return sum(path.stat().st_size for path in self.files)
 
 
-def write_splits(configs: Sequence[Config], folder: Path, seen: Callable[[Any], None] = lambda value: None) -> list[Split]:
-    """The splits of all configs as `folder/CONFIG/SPLIT-00000-of-00002.parquet`.
-
-    seen: is shown each value that was read, so that it can be counted on the way.
-    """
+def write_splits(configs: Sequence[Config], folder: Path) -> list[Split]:
+    """The splits of all configs as `folder/CONFIG/SPLIT-00000-of-00002.parquet`."""
     writers: list[SplitWriter] = []
     with disk_errors(folder), ExitStack() as open_files:
         for source, derived in groupby(configs, key=lambda config: config.source):
@@ -54,7 +51,6 @@ def write_splits(configs: Sequence[Config], folder: Path, seen: Callable[[Any], 
                 for split, rows in config.splits.items()
             ]
             for value in read_rows(source.path, source.build):
-                seen(value)
                 for writer, rows in own:
                     for row in rows(value):
                         writer.add(row)

@@ -14,7 +14,7 @@ from aloe_hub.errors import DataError
 from aloe_hub.files.jsonl import read_rows
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.results.trees import checked_tree
-from aloe_hub.types import PoolText, Row
+from aloe_hub.types import PoolText, Row, Tree
 
 TEXT, NUMBER, CHOICE = Value("string"), Value("int32"), Value("int8")
 MESSAGES = List({"role": TEXT, "content": TEXT})
@@ -70,18 +70,29 @@ def personas(run: RunFolder) -> list[Config]:
         source = SourceFile(file, lambda row: PoolText.from_row(_sound(row)))
         return Config(name, POOL_TEXT, source, {"train": lambda text: [text.to_row()]})
 
-    splits = {split: of_split(split) for split in ("train", "test") if split in present}
+    splits: dict[str, Callable[[Any], Iterable[Row]]] = {
+        split: of_split(split) for split in ("train", "test") if split in present
+    }
     return [Config("personas", PERSONA, source, splits), texts("profiles"), texts("personalities")]
 
 
-def prefs(run: RunFolder) -> list[Config]:
-    """The configs of `aloe-prefs`; the first one is the default. All are derived from the trees."""
-    source = SourceFile(_finished(run, "trees.jsonl", "aloe trees"), lambda row: checked_tree(_sound(row)))
+def prefs(run: RunFolder, seen: Callable[[Tree], None] = lambda tree: None) -> list[Config]:
+    """The configs of `aloe-prefs`; the first one is the default. All are derived from the trees.
+
+    seen: is shown each tree that is read, so that it can be counted on the way.
+    """
+
+    def tree_and_pairs(row: Row) -> tuple[Tree, list[Row]]:
+        tree = checked_tree(_sound(row))
+        seen(tree)
+        return tree, list(rows.pairs(tree))
+
+    source = SourceFile(_finished(run, "trees.jsonl", "aloe trees"), tree_and_pairs)
     split = str(run.settings().get("trees", {}).get("split", "train"))
     return [
-        Config("pairs", PAIR, source, {split: rows.pairs}),
-        Config("sft", SFT, source, {split: rows.sft}),
-        Config("trees", TREE, source, {split: lambda tree: [tree.to_row()]}),
+        Config("pairs", PAIR, source, {split: lambda read: read[1]}),
+        Config("sft", SFT, source, {split: lambda read: map(rows.without_rejected, read[1])}),
+        Config("trees", TREE, source, {split: lambda read: [read[0].to_row()]}),
     ]
 
 

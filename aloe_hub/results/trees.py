@@ -105,8 +105,9 @@ class TreeTally:
 
 def outcome(exchange: Exchange) -> str:
     """The source of the preferred reply, or why there is none (one of `TIES`)."""
-    if exchange.preferred is not None:
-        return exchange.replies[exchange.preferred].source
+    preferred = exchange.preferred
+    if preferred is not None:
+        return exchange.replies[preferred].source
     if exchange.replies[0].text == exchange.replies[1].text:
         return "equal replies"
     judged_so = all(verdict.choice is None for verdict in exchange.verdicts)

@@ -62,15 +62,14 @@ def read(split: Split) -> list[dict]:
 
 def test_every_row_of_a_run_survives(made, tmp_path):
     seen = []
-    for config, split in zip(configs := prefs(made), write_splits(configs, tmp_path, seen.append), strict=True):
+    for config, split in zip(configs := prefs(made, seen.append), write_splits(configs, tmp_path), strict=True):
         assert split.files == (tmp_path / config.name / "train-00000-of-00001.parquet",)
         assert read(split) == list(read_rows(made.file(f"{config.name}.jsonl"), dict))
         assert (split.config, split.name, split.rows) == (config.name, "train", len(read(split)))
         assert split.download_size == split.files[0].stat().st_size
         assert split.num_bytes > 0
-    assert [tree.to_row() for tree in seen] == list(
-        read_rows(made.file("trees.jsonl"), dict)
-    )  # once, though three configs need it
+    # Once, though three configs are derived from them.
+    assert [tree.to_row() for tree in seen] == list(read_rows(made.file("trees.jsonl"), dict))
 
 
 @pytest.mark.parametrize("choice", [0, 1, None])
