@@ -268,8 +268,7 @@ import sys
 from huggingface_hub import HfApi, constants
 from aloe_hub.errors import AloeError
 from aloe_hub.loading import load_adapter, load_model, load_tokenizer
-from aloe_hub.model_string import Source
-from aloe_hub.chat.local.model import parse
+from aloe_hub.model_string import ModelString, Source
 
 models = sys.argv[1]
 api = HfApi()
@@ -286,7 +285,7 @@ push("org/adapter", "adapter")
 push("org/pickled", "base", ignore_patterns="*.safetensors")
 api.create_repo("org/empty")
 
-base, adapter = parse("org/tiny@v1+org/adapter@main")
+base, adapter = ModelString.parse("local:org/tiny@v1+org/adapter@main").sources
 tokenizer, model = load_tokenizer(base), load_model(base)
 print(model.config.num_hidden_layers, load_model(Source("org/tiny")).config.num_hidden_layers, model.name_or_path)
 load_adapter(model, adapter)

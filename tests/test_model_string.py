@@ -37,8 +37,10 @@ def test_any_text_is_a_model_string_or_a_usage_error_of_one_line(text):
     recorded = ModelString.recorded(text)
     try:
         assert ModelString.parse(text) == recorded
+        said = ""
     except UsageError as error:
-        assert str(error).isprintable()
+        said = str(error)
+    assert not said or said.isprintable()
 
 
 @pytest.mark.parametrize("base", ["base", "c++", "a+b@v1", "pocket+org/adapter"])
@@ -117,3 +119,26 @@ def test_it_says_who_answers_and_where(text, scripted, remote):
 @pytest.mark.parametrize("text", ["org/model", "pocket-sft", "runs/x", "local", "hub", "gpt:4", "", "scripted-ish"])
 def test_a_name_of_a_model_is_no_model_string(text):
     assert not has_scheme(text)
+
+
+@pytest.mark.parametrize(
+    ("model", "named"),
+    [
+        ("hub:org/model", ModelString("hub", name="org/model")),
+        ("hub:org/model:together", ModelString("hub", name="org/model", provider="together")),
+        ("http://127.0.0.1:8000/v1#org/model", ModelString("http", name="org/model", address="http://127.0.0.1:8000/v1")),
+        ("https://host/v1/#m#2", ModelString("https", name="m#2", address="https://host/v1")),
+        ("http://[::1]:8000/v1#scripted:plain", ModelString("http", name="scripted:plain", address="http://[::1]:8000/v1")),
+    ],
+)
+def test_a_model_string_names_an_endpoint(model, named):
+    assert ModelString.parse(model) == named
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["hub:", "hub:model", "hub:org/model:a:b", "http://host", "http://#m", "http://host:99999/v1#m", "http://host/v1?key=1#m"],
+)
+def test_what_is_no_address_is_refused(model):
+    with pytest.raises(UsageError, match="model"):
+        ModelString.parse(model)

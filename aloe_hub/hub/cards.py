@@ -97,10 +97,12 @@ def public(model: str) -> str:
     >>> public("http://10.0.0.1:8000/v1#org/model"), public("local:org/model@v1+/home/me/runs/mine/adapters/dpo")
     ('org/model', 'local:org/model@v1+dpo')
     """
-    said = ModelString.recorded(model)
-    if said.sources:
-        return "local:" + "+".join(without_folders(str(source)) for source in said.sources)
-    return (said.name if said.address else None) or ("a model behind an endpoint" if "://" in model else without_folders(model))
+    named = ModelString.recorded(model)
+    if named.address:
+        return named.name or "a model behind an endpoint"
+    if named.sources:
+        return "local:" + "+".join(without_folders(str(source)) for source in named.sources)
+    return without_folders(model)
 
 
 def without_folders(text: str) -> str:

@@ -57,7 +57,7 @@ class Benchmarked:
     def setup(self) -> str:
         """Who judged whom, in words that keep a test bed from passing for a result."""
         judge, users = (public(self.run.model("evaluate", role) or "not known") for role in ("judge", "user"))
-        counts = f"{self.policy.conversations} personas, {len(self.policy.scores['al'])} turns"
+        counts = f"{self.policy.conversations} personas, {len(self.policy.scores.al)} turns"
         drawn = "".join(f", {name} {self._settings[name]}" for name in ("seed", "temperature") if name in self._settings)
         said = f"{counts}{drawn}; judge {judge}, users {users}"
         test_bed = ": a test bed, it says nothing about language understanding"
@@ -120,7 +120,7 @@ def push_results(run: RunFolder, repo: str, policies: Collection[str], personas_
         weights = weights_on_the_hub(api.model_info(repo, files_metadata=True))
     with hub_errors(repo):
         found = benchmarked(run.path, repo, (weights,), api, policies)
-        if math.isnan(found.policy.scores["avg"]):
+        if math.isnan(found.policy.scores.avg):
             raise DataError(f"{run.path}: {found.policy.policy} has no score at all, so there is nothing to push")
         revision = _check_personas(api, dataset, run, found)
         rows = eval_result_entries_to_yaml(list(_entries(found, dataset, revision, _date(run, found))))
@@ -131,7 +131,7 @@ def push_results(run: RunFolder, repo: str, policies: Collection[str], personas_
 
 
 def _entries(found: Benchmarked, dataset: str, revision: str, date: str) -> Iterator[EvalResultEntry]:
-    scores = found.policy.scores
+    scores = found.policy.scores.to_dict()
     for key, (name, suffix, digits) in METRICS.items():
         if math.isnan(scores[key]):
             continue

@@ -36,7 +36,7 @@ from aloe_hub.training.quiet import quiet
 from aloe_hub.training.ranking import ranking_accuracy
 from aloe_hub.training.record import TRAINING, TrainingRecord, write_json
 from aloe_hub.training.settings import TrainSettings
-from aloe_hub.training.tree.trainers import TreeDPOTrainer
+from aloe_hub.training.tree import TreeDPOTrainer
 
 log = logging.getLogger("aloe_hub")
 
