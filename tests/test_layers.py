@@ -1,4 +1,4 @@
-"""Imports go one way (DESIGN.md, section 3), and what is light stays light."""
+"""Imports go one way, and what is light stays light."""
 
 import ast
 import subprocess
@@ -18,19 +18,21 @@ ALLOWED = {
     "files": {"shipped"},
     "shipped": set(),
     "rows": set(),
-    "scoring": set(),
+    "scoring": {"comparison"},
+    "comparison": {"scoring"},
     "parsing": set(),
     "prompts": set(),
     "seeds": set(),
-    "loading": set(),
+    "hub_errors": set(),
+    "loading": {"hub_errors"},
     "world": {"prompts"},
     "chat": {"world", "prompts", "loading", "files"},
     "stages": {"chat", "world", "prompts", "parsing", "rows", "files", "scoring"},
     "serve": {"chat"},
-    "results": {"parsing", "rows", "scoring", "files"},
+    "results": {"parsing", "rows", "scoring", "comparison", "files"},
     "report": {"results", "files"},
-    "training": {"rows", "scoring", "files", "loading"},
-    "hub": {"rows", "scoring", "files", "results", "report", "shipped", "loading"},
+    "training": {"rows", "scoring", "files", "loading", "hub_errors"},
+    "hub": {"rows", "scoring", "files", "results", "shipped", "loading", "hub_errors", "training"},
     "loopback": set(),
     "local_hub": {"loopback"},
     "cli": {"chat", "shipped", "stages", "training", "report", "files", "hub", "local_hub", "serve"},

@@ -126,7 +126,7 @@ def _publish_dataset(
     what: str, repo: str, run: Path | None, private: bool, licence: str | None, tag: str | None, dry_run: bool
 ) -> None:
     from aloe_hub.files.run_folder import RunFolder
-    from aloe_hub.hub.publish import prepared, publish_dataset
+    from aloe_hub.hub.datasets import prepared, publish_dataset
 
     if run is None:
         raise UsageError(f"--run: say which run's {what}, such as --run runs/mine")

@@ -19,7 +19,8 @@ from aloe_hub.errors import UsageError
 from aloe_hub.hub import cards
 from aloe_hub.hub.demo_settings import DemoSettings
 from aloe_hub.hub.metric_space import app_files
-from aloe_hub.hub.push import Published, Upload, hub_errors, push
+from aloe_hub.hub.push import Published, Upload, push
+from aloe_hub.hub_errors import hub_errors
 from aloe_hub.model_string import POCKET, POCKET_SFT, ModelString
 from aloe_hub.shipped import shipped
 
@@ -80,7 +81,7 @@ def publish_demo(
     """
     api, owner = HfApi(library_name="aloe-hub"), repo.partition("/")[0]
     settings = DemoSettings.read(variables)
-    with hub_errors(repo, api.endpoint):
+    with hub_errors(repo):
         if not settings.personas and api.repo_exists(f"{owner}/{PERSONAS_REPO}", repo_type="dataset"):
             settings = replace(settings, personas=f"{owner}/{PERSONAS_REPO}")
         if not settings.prefs and api.repo_exists(f"{owner}/{PREFS_REPO}", repo_type="dataset"):

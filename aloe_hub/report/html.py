@@ -14,10 +14,10 @@ from typing import Any
 from aloe_hub import __version__
 from aloe_hub.files.jsonl import atomic_file
 from aloe_hub.report.plots import curves, histogram, letter
-from aloe_hub.results.counts import TIES, Paired, Report, RunReport, outcome
+from aloe_hub.results.counts import Paired, Report, RunReport
+from aloe_hub.results.formatting import number, p_value, percent
+from aloe_hub.results.trees import TIES, outcome
 from aloe_hub.types import Exchange, Index, Persona, Transcript
-
-UNDEFINED = "–"
 
 
 def write_html(report: Report, path: Path) -> None:
@@ -44,26 +44,6 @@ def write_html(report: Report, path: Path) -> None:
         file.write(page.encode("utf-8", "replace"))
 
 
-def number(value: float | None, digits: int, sign: bool = False) -> str:
-    """A number for a table; what is undefined is a dash.
-
-    >>> number(0.25, 2, sign=True), number(-0.0001, 2), number(float("nan"), 2)
-    ('+0.25', '0.00', '–')
-    """
-    if value is None or math.isnan(value):
-        return UNDEFINED
-    rounded = round(value, digits) + 0.0  # never "-0.00"
-    return f"{rounded:{'+' if sign and rounded else ''}.{digits}f}".replace("-", "−")
-
-
-def percent(value: float) -> str:
-    return UNDEFINED if math.isnan(value) else f"{100 * value:.1f}%"
-
-
-def p_value(value: float) -> str:
-    return "< 0.001" if value < 0.001 else number(value, 3)
-
-
 def _shown(run: RunReport, place: int) -> dict[str, Any]:
     """What the template needs of a run, beside the run itself."""
     contents = {
@@ -81,7 +61,7 @@ def _shown(run: RunReport, place: int) -> dict[str, Any]:
         "report": run,
         "index": place,
         "contents": [(anchor, title) for anchor, (title, there) in contents.items() if there],
-        "turns": max((len(policy.scores["al"]) for policy in run.policies), default=0),
+        "turns": max((len(policy.scores.al) for policy in run.policies), default=0),
         "curves": curves(run.policies, f"curves{place}") if run.policies else None,
         "comparisons": [
             {"place": names.index(paired.policy), "of": paired, "whisker": whisker}
@@ -105,11 +85,11 @@ def _flat(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any
 
 def _whiskers(comparisons: Sequence[Paired]) -> Iterator[tuple[float, float, float] | None]:
     """Start, width and middle of each interval, in percent of an axis that all share and in whose middle is 0."""
-    intervals = [paired.result["difference_ci"] for paired in comparisons]
+    intervals = [paired.result.difference_ci for paired in comparisons]
     ends = [abs(end) for interval in intervals for end in interval if not math.isnan(end)]
     reach = 1.1 * max(ends, default=0.0) or 1.0
     for paired, interval in zip(comparisons, intervals, strict=True):
-        low, high, middle = (50 + 50 * value / reach for value in (*interval, paired.result["difference"]))
+        low, high, middle = (50 + 50 * value / reach for value in (*interval, paired.result.difference))
         yield None if math.isnan(low) else (round(low, 2), round(high - low, 2), round(middle, 2))
 
 

@@ -191,7 +191,7 @@ def test_a_card_that_cannot_be_fetched_is_not_taken_for_one_that_is_not_there(ne
     ("card", "said"),
     [
         (b"---\nlicense: mit\ntags: a: b\n---\nBy hand.\n", "README.md of the card on the Hub, line 3: "),
-        (b"---\n- a list\n---\nBy hand.\n", "front matter that is no mapping"),
+        (b"---\n- a list\n---\nBy hand.\n", "front matter that is not a mapping"),
         (b"---\ndate: 2024-13-45\n---\nBy hand.\n", "README.md"),
         (b"---\nlicense: mit\n---\nBy h\xe4nd.\n", "README.md"),
         (b"---\nmetrics: 42\n---\nBy hand.\n", "metrics"),  # YAML that the Hub refuses

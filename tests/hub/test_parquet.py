@@ -11,8 +11,9 @@ from datasets import load_dataset
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aloe_hub.hub.schema import PAIR, POOL_TEXT, TREE, Config, prefs
-from aloe_hub.hub.shards import Split, write_splits
+from aloe_hub.files.jsonl import read_rows, write_rows
+from aloe_hub.hub.parquet import Split, SplitWriter, write_splits
+from aloe_hub.hub.schema import PAIR, POOL_TEXT, TREE, Config, SourceFile, prefs
 
 ODD = [
     "",
@@ -49,8 +50,10 @@ def pair(number: int, text: str = "some text", messages: int = 1) -> dict:
 
 
 def written(folder: Path, features, rows, **options) -> Split:
-    (split,) = write_splits(Config("config", features, {"train": lambda: iter(rows)}), folder, **options)
-    return split
+    with SplitWriter("config", "train", features, folder, **options) as writer:
+        for row in rows:
+            writer.add(row)
+        return writer.finished()
 
 
 def read(split: Split) -> list[dict]:
@@ -58,13 +61,15 @@ def read(split: Split) -> list[dict]:
 
 
 def test_every_row_of_a_run_survives(made, tmp_path):
-    for config in prefs(made):
-        (split,) = write_splits(config, tmp_path)
+    seen = []
+    for config, split in zip(configs := prefs(made, seen.append), write_splits(configs, tmp_path), strict=True):
         assert split.files == (tmp_path / config.name / "train-00000-of-00001.parquet",)
-        assert read(split) == list(config.splits["train"]())
+        assert read(split) == list(read_rows(made.file(f"{config.name}.jsonl"), dict))
         assert (split.config, split.name, split.rows) == (config.name, "train", len(read(split)))
         assert split.download_size == split.files[0].stat().st_size
         assert split.num_bytes > 0
+    # Once, though three configs are derived from them.
+    assert [tree.to_row() for tree in seen] == list(read_rows(made.file("trees.jsonl"), dict))
 
 
 @pytest.mark.parametrize("choice", [0, 1, None])
@@ -91,7 +96,7 @@ def test_any_rows_survive_in_shards_of_any_size(tmp_path_factory, texts, shard_b
 
 
 def test_several_shards_are_numbered_and_counted_and_keep_the_order(tmp_path, monkeypatch):
-    monkeypatch.setattr("aloe_hub.hub.shards.ROWS_AT_A_TIME", 10)
+    monkeypatch.setattr("aloe_hub.hub.parquet.ROWS_AT_A_TIME", 10)
     rows = [pair(number) for number in range(95)]
     whole = written(tmp_path / "whole", PAIR, rows)
     split = written(tmp_path / "cut", PAIR, rows, shard_bytes=whole.num_bytes // 4)
@@ -106,7 +111,7 @@ def test_several_shards_are_numbered_and_counted_and_keep_the_order(tmp_path, mo
 
 
 def test_a_batch_larger_than_a_shard_is_a_shard_of_its_own(tmp_path, monkeypatch):
-    monkeypatch.setattr("aloe_hub.hub.shards.ROWS_AT_A_TIME", 10)
+    monkeypatch.setattr("aloe_hub.hub.parquet.ROWS_AT_A_TIME", 10)
     split = written(tmp_path, PAIR, [pair(number) for number in range(30)], shard_bytes=1)
     assert [pq.read_table(path).num_rows for path in split.files] == [10, 10, 10]
 
@@ -132,8 +137,10 @@ def test_a_split_without_rows_is_one_empty_shard_with_the_columns(tmp_path):
 
 
 def test_every_split_has_files_of_its_own(tmp_path):
-    config = Config("config", PAIR, {"train": lambda: iter([pair(0), pair(1)]), "test": lambda: iter([pair(2)])})
-    train, test = write_splits(config, tmp_path)
+    write_rows(tmp_path / "rows.jsonl", [pair(0), pair(1), pair(2)])
+    source = SourceFile(tmp_path / "rows.jsonl", dict)
+    splits = {"train": lambda row: [row] * (row["turn"] < 2), "test": lambda row: [row] * (row["turn"] == 2)}
+    train, test = write_splits([Config("config", PAIR, source, splits)], tmp_path)
     assert (read(train), read(test)) == ([pair(0), pair(1)], [pair(2)])
     assert test.files == (tmp_path / "config" / "test-00000-of-00001.parquet",)
 

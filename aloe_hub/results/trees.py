@@ -1,0 +1,118 @@
+"""A file of trees as counts: what became of each fork, and how the judge chose."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from aloe_hub.parsing import steers
+from aloe_hub.types import Exchange, Row, Tree
+
+TIES = ("orders disagree", "judged a tie", "equal replies")
+
+
+@dataclass(frozen=True, slots=True)
+class TreeStats:
+    """Counts over a file of trees; a share of nothing is NaN.
+
+    `by_turn` counts what became of the forks of each turn: the source of the preferred reply, or one of `TIES`.
+    """
+
+    trees: int
+    failed: int
+    by_turn: tuple[Mapping[str, int], ...]
+    choices: int  # verdicts that chose a reply
+    first_shown: int  # of these, the ones that chose the reply shown first
+    steering: int = 0  # replies that hold a line of the judge's, or of its prompt
+
+    @property
+    def exchanges(self) -> int:
+        return self.count()
+
+    def count(self, *outcomes: str) -> int:
+        """Forks that came out so; all forks when nothing is named."""
+        return sum(n for turn in self.by_turn for outcome, n in turn.items() if not outcomes or outcome in outcomes)
+
+    @property
+    def tie_rate(self) -> float:
+        return share(self.count(*TIES), self.exchanges)
+
+    @property
+    def order_agreement(self) -> float:
+        """Share of the forks with two different replies of which the judge said the same in both orders.
+
+        Imported forks, judged in one order only, are left out.
+        """
+        different = self.exchanges - self.count("equal replies", "imported")
+        return share(different - self.count("orders disagree"), different)
+
+    @property
+    def tailored_preferred(self) -> float:
+        """Among the decided forks of a tailored and a plain reply; a judge that cannot tell them apart gives 0.5."""
+        return share(self.count("tailored"), self.count("tailored", "plain"))
+
+    @property
+    def first_shown_rate(self) -> float:
+        """How often a verdict went to the reply shown first; a judge that does not look at positions gives 0.5."""
+        return share(self.first_shown, self.choices)
+
+
+def checked_tree(row: Row) -> Tree:
+    """Raises: ValueError, KeyError, TypeError: the row is not a tree, or a value in it is none that a tree can have."""
+    tree = Tree.from_row(row)
+    for exchange in tree.exchanges:
+        one_of("spoken", exchange.spoken, (0, 1))
+        for reply in exchange.replies:
+            one_of("source", reply.source, ("tailored", "plain", "policy", "imported"))
+        for verdict in exchange.verdicts:
+            one_of("order", verdict.order, ("01", "10"))
+            one_of("choice", verdict.choice, (0, 1, None))
+    return tree
+
+
+def one_of(name: str, value: object, allowed: Collection[object]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} is {value!r}, and not one of {', '.join(map(repr, allowed))}")
+
+
+class TreeTally:
+    """Counts trees one by one; of all of them the first one is kept."""
+
+    def __init__(self) -> None:
+        self.first: Tree | None = None
+        self._by_turn: list[Counter[str]] = []
+        self._favoured: Counter[bool] = Counter()
+        self._trees = self._steering = 0
+
+    def add(self, tree: Tree) -> None:
+        self._trees += 1
+        self.first = self.first or tree
+        self._by_turn.extend(Counter() for _ in tree.exchanges[len(self._by_turn) :])
+        for outcomes, exchange in zip(self._by_turn, tree.exchanges, strict=False):
+            outcomes[outcome(exchange)] += 1
+            self._steering += sum(steers(reply.text) for reply in exchange.replies)
+            if len(exchange.verdicts) > 1:  # a judge who was asked in one order only says nothing about positions
+                # Order "10" shows reply 1 first.
+                self._favoured.update(one.choice == int(one.order[0]) for one in exchange.verdicts if one.choice is not None)
+
+    def stats(self, failed: int) -> TreeStats:
+        """failed: how many trees are not there, since they failed."""
+        by_turn = tuple(dict(turn) for turn in self._by_turn)
+        return TreeStats(self._trees, failed, by_turn, self._favoured.total(), self._favoured[True], self._steering)
+
+
+def outcome(exchange: Exchange) -> str:
+    """The source of the preferred reply, or why there is none (one of `TIES`)."""
+    preferred = exchange.preferred
+    if preferred is not None:
+        return exchange.replies[preferred].source
+    if exchange.replies[0].text == exchange.replies[1].text:
+        return "equal replies"
+    judged_so = all(verdict.choice is None for verdict in exchange.verdicts)
+    return "judged a tie" if judged_so else "orders disagree"
+
+
+def share(part: int, whole: int) -> float:
+    return part / whole if whole else math.nan
