@@ -16,9 +16,8 @@ from huggingface_hub.errors import RepositoryNotFoundError
 from huggingface_hub.hf_api import RepoFile
 
 from aloe_hub.errors import UsageError
-from aloe_hub.hub import cards
 from aloe_hub.hub.demo_settings import DemoSettings
-from aloe_hub.hub.metric_space import app_files
+from aloe_hub.hub.metric_space import app_card, app_files, app_upload
 from aloe_hub.hub.push import Published, Upload, push
 from aloe_hub.hub_errors import hub_errors
 from aloe_hub.model_string import POCKET, POCKET_SFT, ModelString
@@ -45,9 +44,7 @@ def demo_files(settings: DemoSettings) -> dict[str, bytes | Path]:
 
 def demo_card(settings: DemoSettings, models: Iterable[str] = ()) -> str:
     """The README of the Space, with the repos that it uses. `models`: more of them than the settings name."""
-    front, body = cards.parts((shipped("spaces") / "aloe_demo" / "README.md").read_text(encoding="utf-8"), "the Space's template")
-    used = {"models": [*dict.fromkeys((*models, *_models(settings)))], "datasets": _datasets(settings)}
-    return cards.new_card(front | {name: repos for name, repos in used.items() if repos}, body)
+    return app_card("aloe_demo", models=[*dict.fromkeys((*models, *_models(settings)))], datasets=_datasets(settings))
 
 
 def demo_upload(repo: str, settings: DemoSettings, *, private: bool = False, models: Iterable[str] = ()) -> Upload:
@@ -56,16 +53,7 @@ def demo_upload(repo: str, settings: DemoSettings, *, private: bool = False, mod
     Raises:
         UsageError: a setting that means something on this machine alone.
     """
-    card = demo_card(settings, models)
-    return Upload(
-        repo,
-        "space",
-        demo_files(settings),
-        lambda before: cards.merged(before, card, keep_licence=True),
-        lambda path: path.startswith("aloe_hub/"),  # a module of an earlier version
-        "Publish the ALOE demo with aloe-hub",
-        private,
-    )
+    return app_upload(repo, "the ALOE demo", demo_files(settings), demo_card(settings, models), private)
 
 
 def publish_demo(

@@ -7,6 +7,7 @@ says so.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from aloe_hub.errors import AloeError
@@ -35,10 +36,28 @@ def metric_files() -> dict[str, bytes]:
     return found | {path.name: path.read_bytes() for path in COPIED}
 
 
+def app_card(name: str, **used: list[str]) -> str:
+    """The README of a Space; our part of it stands between the markers of cards.py. `used`: the repos that it uses, by kind."""
+    front, body = cards.parts((shipped("spaces") / name / "README.md").read_text(encoding="utf-8"), "the Space's template")
+    return cards.new_card(front | {kind: repos for kind, repos in used.items() if repos}, body)
+
+
+def app_upload(repo: str, what: str, files: Mapping[str, bytes | Path], card: str, private: bool) -> Upload:
+    """What publishing a Space would send. Of what was there, the package's old modules go, if it holds the package."""
+    return Upload(
+        repo,
+        "space",
+        files,
+        lambda before: cards.merged(before, card, keep_licence=True),
+        lambda path: path.startswith("aloe_hub/"),
+        f"Publish {what} with aloe-hub",
+        private,
+    )
+
+
 def metric_card() -> str:
-    """The README of the Space; our part of it stands between the markers of cards.py."""
-    front, body = cards.parts((shipped("spaces") / "aloe" / "README.md").read_text(encoding="utf-8"), "the Space's template")
-    return cards.new_card(front, body)
+    """The README of the metric Space."""
+    return app_card("aloe")
 
 
 def publish_metric(repo: str, *, private: bool = False, tag: str | None = None) -> Published:
@@ -47,17 +66,7 @@ def publish_metric(repo: str, *, private: bool = False, tag: str | None = None) 
     Raises:
         AloeError: the Hub cannot be reached or refuses; nothing is there half-way.
     """
-    card = metric_card()
-    upload = Upload(
-        repo,
-        "space",
-        metric_files(),
-        lambda before: cards.merged(before, card, keep_licence=True),
-        lambda path: False,
-        "Publish the ALOE metric with aloe-hub",
-        private,
-    )
-    return push(upload, tag)
+    return push(app_upload(repo, "the ALOE metric", metric_files(), metric_card(), private), tag)
 
 
 def install_metric() -> Path:

@@ -27,6 +27,7 @@ import tab_chat
 import tab_data
 import tab_watch
 from app_state import AppState
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -34,6 +35,7 @@ from theme import CSS, THEME
 
 from aloe_hub.errors import AloeError
 from aloe_hub.hub.demo_settings import DemoSettings
+from aloe_hub.loopback import LoopbackOnly
 
 HERE = Path(__file__).resolve().parent
 MOST_SESSIONS = 500  # kept at once; each is some text
@@ -100,8 +102,9 @@ def _free() -> int:
 
 
 def serve(state: AppState, port: int | None = None) -> gr.Blocks:
-    """Start serving, in threads of this process."""
+    """Start serving, in threads of this process; to this machine alone, but on the Hub, or where GRADIO_SERVER_NAME says so."""
     blocks = build(state)
+    is_open = {"SPACE_ID", "GRADIO_SERVER_NAME"} & os.environ.keys()
     routes = [Route("/health", health), Route("/gradio_api/upload", no_uploads, methods=["POST"])]
     blocks.launch(
         server_port=_free() if port == 0 else port,
@@ -115,7 +118,12 @@ def serve(state: AppState, port: int | None = None) -> gr.Blocks:
         quiet=True,
         prevent_thread_lock=True,
         state_session_capacity=MOST_SESSIONS,
-        app_kwargs={"routes": routes, "docs_url": None, "redoc_url": None},
+        app_kwargs={
+            "routes": routes,
+            "middleware": [] if is_open else [Middleware(LoopbackOnly)],
+            "docs_url": None,
+            "redoc_url": None,
+        },
     )
     return blocks
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -63,41 +64,27 @@ def build(state: AppState) -> None:
         talk = show.page("talk", session.talk), show.understood(session.talk)
         return *talk, alert, gr.skip() if text is None else text, session
 
-    async def asked(session: Chatting, message: str, side: int, tries: int) -> AsyncIterator[tuple[Any, ...]]:
-        """The pages of a new turn while it grows. Whatever happens, the visitor is free to go on after it."""
-        before = session.talk.picked(1 if side else 0)
-        text: str | None = ""
-        problem: str | None = ""
-        talks = answered(before, message, models, state.sampling, settings.chat_turns, tries=tries)
-        with session.at_work() as stop:
-            try:
-                async for talk in until(stop, talks):
-                    session.talk = talk
-                    yield shown(session, problem, text)
-                    text = problem = None  # the visitor may be writing the next one, and be told to wait
-            finally:
-                session.talk = session.talk.stopped()
-            yield shown(session, "" if stop.is_set() else None)
-
-    async def say(message: str, side: int, session: Chatting) -> AsyncIterator[tuple[Any, ...]]:
-        """Send a message to both models; the replies grow on the page."""
+    async def say(message: str | None, side: int, session: Chatting) -> AsyncIterator[tuple[Any, ...]]:
+        """Send a message to both models, or (None) the last one again; the replies grow on the page."""
         try:
-            if session.busy:
-                raise UsageError(BUSY)
-            text = entered(message, "the message", settings.message_characters)
-            async for pages in asked(session, text, side, 0):
-                yield pages
-        except AloeError as error:
-            yield shown(session, error)
-
-    async def again(side: int, session: Chatting) -> AsyncIterator[tuple[Any, ...]]:
-        try:
-            if session.busy or not session.talk.turns:
+            if session.busy or (message is None and not session.talk.turns):
                 raise UsageError(BUSY if session.busy else NOTHING)
-            last = session.talk.turns[-1]
-            session.talk = session.talk.undone()
-            async for pages in asked(session, last.user, side, last.tries + 1):
-                yield pages
+            if message is None:
+                last, before = session.talk.turns[-1], session.talk.undone()
+                written, tries = last.user, last.tries + 1
+            else:
+                written, tries, before = entered(message, "the message", settings.message_characters), 0, session.talk
+            before = before.picked(1 if side else 0)
+            talks = answered(before, written, models, state.sampling, settings.chat_turns, tries=tries)
+            problem: str | None = ""
+            with session.at_work() as stop:
+                try:
+                    async for session.talk in until(stop, talks):
+                        yield shown(session, problem, problem)
+                        problem = None  # the visitor may be writing the next one, and be told to wait
+                finally:
+                    session.talk = session.talk.stopped()
+                yield shown(session, "" if stop.is_set() else None)
         except AloeError as error:
             yield shown(session, error)
 
@@ -111,8 +98,7 @@ def build(state: AppState) -> None:
 
     def emptied(session: Chatting) -> tuple[Any, ...]:
         session.stop.set()
-        fresh = Chatting()
-        return shown(fresh, text="")
+        return shown(Chatting(), text="")
 
     def picked(side: int, session: Chatting) -> tuple[Any, ...]:
         if not session.busy:
@@ -131,11 +117,10 @@ def build(state: AppState) -> None:
 
     outputs = [page, panel, notice, box, session]
     private = {"api_visibility": "private", "show_progress": "hidden"}
-    generating = state.generating
     multiple = {"trigger_mode": "multiple"}  # who sends another one meanwhile is told to wait
-    gr.on([send.click, box.submit], say, [box, pick, session], outputs, api_name="say", **multiple, **generating)
-    retry.click(again, [pick, session], outputs, api_visibility="private", **generating)
-    suggest.click(suggested, session, outputs, api_visibility="private", **generating)
+    gr.on([send.click, box.submit], say, [box, pick, session], outputs, api_name="say", **multiple, **state.generating)
+    retry.click(partial(say, None), [pick, session], outputs, api_visibility="private", **state.generating)
+    suggest.click(suggested, session, outputs, api_visibility="private", **state.generating)
     stop.click(lambda session: session.stop.set(), session, None, queue=False, **private)
     undo.click(back, session, outputs, **private)
     clear.click(emptied, session, outputs, **private)

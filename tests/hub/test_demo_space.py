@@ -46,14 +46,16 @@ def test_it_holds_the_app_the_theme_the_whole_package_and_the_pocket_model():
     assert not [name for name in files if "__pycache__" in name or name.startswith((".", "test"))]
 
 
-def imports_of(code):
+def imports_of(name, code):
     """The modules that a file may import, anywhere in it."""
+    around = ".".join(name.split("/")[:-1])
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names if node.module.startswith("aloe_hub"))
+            module = f"{around}.{node.module}" if node.level else node.module
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names if module.startswith("aloe_hub"))
 
 
 def test_whatever_the_app_can_come_to_import_is_there_or_pinned():
@@ -66,7 +68,7 @@ def test_whatever_the_app_can_come_to_import_is_there_or_pinned():
     while waiting:
         name = waiting.pop()
         content = files[name]
-        for module in imports_of(content if isinstance(content, bytes) else content.read_bytes()):
+        for module in imports_of(name, content if isinstance(content, bytes) else content.read_bytes()):
             top = module.split(".")[0]
             if top == "aloe_hub":  # its file, and those of the packages around it
                 parts = module.split(".")
