@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import threading
@@ -71,16 +72,17 @@ def running(
 
 
 def serve(directory: Path, port: int = 0, say: Callable[[str], None] = print) -> None:
-    """Serve until Ctrl-C; says the lines to paste, an empty line, and what it does."""
-    with running(directory, port=port) as hub:
-        for name, value in hub.environment.items():
-            say(f"export {name}={shlex.quote(value)}")
-        say("")
-        say(f"# a Hub at {hub.endpoint}, kept in {hub.directory}; Ctrl-C stops it")
-        try:
+    """Serve until Ctrl-C or SIGTERM; says the lines to paste, an empty line, and what it does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with running(directory, port=port) as hub:
+            for name, value in hub.environment.items():
+                say(f"export {name}={shlex.quote(value)}")
+            say("")
+            say(f"# a Hub at {hub.endpoint}, kept in {hub.directory}; Ctrl-C stops it")
             threading.Event().wait()
-        except KeyboardInterrupt:
-            say("# stopped")
+    except KeyboardInterrupt:
+        say("# stopped")
 
 
 def execute(directory: Path, command: list[str]) -> int:

@@ -30,35 +30,23 @@ def commits(call: Call) -> Response:
     return JSONResponse(rows)
 
 
-def create_branch(call: Call) -> Response:
+def create(call: Call) -> Response:
+    """A branch at its starting point, or a tag at the revision in the address."""
     call.writer()
-    start = member(call.json(), "startingPoint", str, "main")
-    return _add(call, "refs/heads/" + check_ref(call.args["branch"]), start)
-
-
-def create_tag(call: Call) -> Response:
-    call.writer()
-    return _add(call, "refs/tags/" + check_ref(member(call.json(), "tag", str)), call.args["revision"])
-
-
-def delete_branch(call: Call) -> Response:
-    return _remove(call, "refs/heads/" + call.args["branch"])
-
-
-def delete_tag(call: Call) -> Response:
-    return _remove(call, "refs/tags/" + call.args["tag"])
-
-
-def _add(call: Call, ref: str, start: str) -> Response:
+    if "branch" in call.args:
+        ref, start = "refs/heads/" + check_ref(call.args["branch"]), member(call.json(), "startingPoint", str, "main")
+    else:
+        ref, start = "refs/tags/" + check_ref(member(call.json(), "tag", str)), call.args["revision"]
     with call.hub.store.locked(call.name) as folder:
-        folder.change_refs(add={ref: folder.revision(start)})
+        folder.add_ref(ref, folder.revision(start))
     return JSONResponse({})
 
 
-def _remove(call: Call, ref: str) -> Response:
+def delete(call: Call) -> Response:
     call.writer()
+    ref = "refs/heads/" + call.args["branch"] if "branch" in call.args else "refs/tags/" + call.args["tag"]
     if ref == MAIN:
         raise bad_request("the branch main cannot be deleted")
     with call.hub.store.locked(call.name) as folder:
-        folder.change_refs(remove=ref)
+        folder.remove_ref(ref)
     return JSONResponse({})

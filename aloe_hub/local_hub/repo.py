@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -133,16 +133,14 @@ class RepoFolder:
         """For each file or folder, the commit that made it what it is at `sha`."""
         found: dict[str, Commit] = {}
         left = set(paths)
-        newer, newer_ids = None, dict[str, str]()
-        for commit in chain(self.history(sha), (None,)):
-            ids = object_ids(commit.tree) if commit else {}
-            if newer:
-                changed = {path for path in left if newer_ids.get(path) != ids.get(path)}
-                found |= dict.fromkeys(changed, newer)
-                left -= changed
+        for commit, before in pairwise(chain(self.history(sha), (None,))):
+            assert commit
+            ids, older = object_ids(commit.tree), object_ids(before.tree) if before else {}
+            changed = {path for path in left if ids.get(path) != older.get(path)}
+            found |= dict.fromkeys(changed, commit)
+            left -= changed
             if not left:
                 break
-            newer, newer_ids = commit, ids
         return found
 
     def add_commit(self, ref: str, edits: Iterable[Edit], message: CommitMessage, parent: str | None) -> str:
@@ -174,14 +172,17 @@ class RepoFolder:
         write_file(self.path / "commits" / f"{sha}.json", data, self._temporary)
         return sha
 
-    def change_refs(self, *, add: dict[str, str] | None = None, remove: str | None = None) -> None:
-        """Branches and tags come and go; one that is there is a 409, one that is not a 404."""
-        state, add = self.state(), add or {}
-        for ref in add.keys() & state.refs:
+    def add_ref(self, ref: str, sha: str) -> None:
+        state = self.state()
+        if ref in state.refs:
             raise Refusal(409, f"Reference already exists: {ref}")
-        if remove is not None and remove not in state.refs:
-            raise revision_not_found(remove)
-        self.save(replace(state, refs={ref: sha for ref, sha in (state.refs | add).items() if ref != remove}))
+        self.save(replace(state, refs=state.refs | {ref: sha}))
+
+    def remove_ref(self, ref: str) -> None:
+        state = self.state()
+        if ref not in state.refs:
+            raise revision_not_found(ref)
+        self.save(replace(state, refs={other: sha for other, sha in state.refs.items() if other != ref}))
 
 
 def _json_bytes(value: object) -> bytes:

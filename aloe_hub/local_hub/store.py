@@ -68,9 +68,9 @@ class Store:
         return RepoFolder(self._path(name), self.temporary)
 
     def names(self, kind: str) -> list[RepoName]:
-        """Repos may come and go meanwhile; the folder of a namespace stays."""
-        root = self.directory / "repos" / kind
-        return sorted(RepoName(kind, space.name, repo.name) for space in root.iterdir() for repo in space.iterdir())
+        """Repos may come and go meanwhile: what is no longer there is refused when it is read."""
+        found = (self.directory / "repos" / kind).glob("*/*")
+        return sorted(RepoName(kind, path.parent.name, path.name) for path in found)
 
     def namespaces(self) -> set[str]:
         return {name.namespace for kind in KINDS for name in self.names(kind)}

@@ -107,13 +107,9 @@ def object_ids(tree: Tree) -> dict[str, str]:
 def listed(tree: Tree, folder: str, *, recursive: bool) -> list[str]:
     """Paths of the files and folders in `folder` ("" for the root), sorted; with `recursive` all the way down."""
     prefix = folder + "/" if folder else ""
-    found: set[str] = set()
-    for path in tree:
-        if not path.startswith(prefix):
-            continue
-        below = [other for other in (*folders_of(path), path) if len(other) > len(prefix) and other.startswith(prefix)]
-        found.update(below if recursive else below[:1])
-    return sorted(found)
+    everything = {*tree, *(above for path in tree for above in folders_of(path))}
+    inside = (path for path in everything if path.startswith(prefix))
+    return sorted(path for path in inside if recursive or "/" not in path.removeprefix(prefix))
 
 
 def _blob_id(data: bytes) -> str:

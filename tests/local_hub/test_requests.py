@@ -1,7 +1,6 @@
 """HTTP itself: ranges, limits, what is refused and how, and what a client finds on the wire."""
 
 import base64
-import contextlib
 import hashlib
 import http.client
 import json
@@ -15,7 +14,6 @@ from urllib.parse import urlsplit
 import pytest
 from hub_tools import OWNER, USERS, ask, commit_lines, make_repo, whole
 
-from aloe_hub import loopback
 from aloe_hub.errors import AloeError
 from aloe_hub.local_hub.call import Limits
 from aloe_hub.local_hub.process import HubProcess, running
@@ -323,67 +321,6 @@ def test_a_body_that_is_badly_announced_is_400(x, head):
     request = b"POST /api/validate-yaml HTTP/1.1\r\nHost: localhost\r\n" + head + b"\r\n\r\nzzzzz\r\n"
     answer = spoken(x, request)
     assert re.match(rb"(HTTP/1.1 100 Continue\r\n\r\n)?HTTP/1.1 400 ", answer), answer
-
-
-def test_a_client_that_never_stops_sending_what_was_refused_is_cut_off(x, monkeypatch):
-    monkeypatch.setattr(loopback, "_LINGER_SECONDS", 0.2)
-    with socket.create_connection(("127.0.0.1", urlsplit(x.endpoint).port), timeout=10) as connection:
-        connection.sendall(b"PUT /nowhere HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
-        with contextlib.suppress(ConnectionError):
-            while True:
-                connection.sendall(b"a\r\n0123456789\r\n" * 1000)
-
-
-@pytest.mark.parametrize(
-    "text", [b"", b"GET / HTTP/1.1\r\nX: ", b"POST /api/validate-yaml HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"]
-)
-def test_a_client_that_drips_its_headers_or_falls_silent_in_its_body_is_cut_off(near, monkeypatch, text):
-    monkeypatch.setattr(loopback, "_HEADER_SECONDS", 0.3)
-    monkeypatch.setattr(loopback, "_SILENT_SECONDS", 0.3)
-    with socket.create_connection(("127.0.0.1", urlsplit(near.endpoint).port), timeout=10) as connection:
-        connection.sendall(text)
-        assert connection.recv(1) == b""
-    assert ask(near, "GET", "/health").status == 200
-
-
-def test_there_are_only_so_many_connections_and_headers_only_so_long(near, monkeypatch):
-    monkeypatch.setattr(loopback, "_MOST_CONNECTIONS", 3)
-    port = urlsplit(near.endpoint).port
-    with contextlib.ExitStack() as stack:
-        for _ in range(3):
-            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
-        with contextlib.suppress(ConnectionError):
-            assert ask(near, "GET", "/health").status == 503
-    assert spoken(near, b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 40_000).startswith(b"HTTP/1.1 400")
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:8089", "[::1]:80", "LOCALHOST"])
-def test_a_loopback_name_may_ask(near, host):
-    for more in ({}, {"Origin": f"http://{host}"}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}):
-        assert ask(near, "GET", "/health", headers={"Host": host, **more}).status == 200
-
-
-@pytest.mark.parametrize(
-    ("headers", "status"),
-    [
-        ({"Host": "evil.example"}, 400),
-        ({"Host": "evil.example:80"}, 400),
-        ({"Host": "127.0.0.1.evil.example"}, 400),
-        ({"Host": "localhost@evil.example"}, 400),
-        ({"Host": "10.0.0.1"}, 400),
-        ({"Host": ""}, 400),
-        ({"Origin": "http://evil.example"}, 403),
-        ({"Origin": "https://localhost.evil.example:8089"}, 403),
-        ({"Origin": "null"}, 403),
-        ({"Origin": ""}, 403),
-        ({"Origin": "http://[bad"}, 403),
-        ({"Sec-Fetch-Site": "cross-site"}, 403),
-    ],
-)
-def test_no_web_page_speaks_through_its_readers_browser(near, headers, status):
-    for method, address in (("GET", "/health"), ("POST", "/api/repos/create")):
-        assert ask(near, method, address, {"name": "new"}, headers=headers).status == status
-    assert ask(near, "GET", "/api/models").json == []
 
 
 @pytest.mark.parametrize(

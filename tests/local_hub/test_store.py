@@ -106,9 +106,9 @@ def life(store: Store) -> None:
             entry = folder.keep_bytes(b"regular %d" % number)
             large = Entry.large(arriving.sha256, arriving.size)
             made = folder.add_commit(MAIN, [Put("a.txt", entry), Put("data/b.bin", large)], words, None)
-            folder.change_refs(add={f"refs/tags/v{number}": made})
+            folder.add_ref(f"refs/tags/v{number}", made)
     with store.locked(X) as folder:
-        folder.change_refs(remove="refs/tags/v0")
+        folder.remove_ref("refs/tags/v0")
     store.create(Y, private=True, sdk=None, author="author")
     store.delete(Y)
     store.move(X, Y)
