@@ -82,11 +82,15 @@ def prefs(run: RunFolder, seen: Callable[[Tree], None] = lambda tree: None) -> l
         seen(tree)
         return tree, list(rows.pairs(tree))
 
+    def sft(read: tuple[Tree, list[Row]]) -> Iterable[Row]:
+        """`rows.sft`, from the pairs that are there already."""
+        return ({name: pair[name] for name in FORK} | {"completion": pair["chosen"]} for pair in read[1])
+
     source = SourceFile(_finished(run, "trees.jsonl", "aloe trees"), tree_and_pairs)
     split = str(run.settings().get("trees", {}).get("split", "train"))
     return [
         Config("pairs", PAIR, source, {split: lambda read: read[1]}),
-        Config("sft", SFT, source, {split: lambda read: map(rows.without_rejected, read[1])}),
+        Config("sft", SFT, source, {split: sft}),
         Config("trees", TREE, source, {split: lambda read: [read[0].to_row()]}),
     ]
 
