@@ -32,9 +32,5 @@ def pairs(tree: Tree) -> Iterator[Row]:
 
 def sft(tree: Tree) -> Iterator[Row]:
     """`tree_id, persona_id, turn, prompt, completion` (the preferred reply): rows for TRL's SFTTrainer."""
-    return map(without_rejected, pairs(tree))
-
-
-def without_rejected(pair: Row) -> Row:
-    """The row of `sft` that belongs to a row of `pairs`."""
-    return {name: pair[name] for name in ("tree_id", "persona_id", "turn", "prompt")} | {"completion": pair["chosen"]}
+    for pair in pairs(tree):
+        yield {name: pair[name] for name in ("tree_id", "persona_id", "turn", "prompt")} | {"completion": pair["chosen"]}

@@ -16,6 +16,7 @@ from jinja2 import Environment, StrictUndefined
 
 from aloe_hub.errors import DataError
 from aloe_hub.model_string import ModelString
+from aloe_hub.results.formatting import number, p_value, with_interval
 from aloe_hub.shipped import shipped
 
 BEGIN, END = "<!-- aloe-hub: this part is written anew by every publish -->", "<!-- aloe-hub: end -->"
@@ -112,6 +113,9 @@ def without_folders(text: str) -> str:
     ('base', 'org/model')
     """
     return PurePath(text).name if text.startswith(("/", "~", "./", "../")) or text.count("/") > 1 else text
+
+
+_ENVIRONMENT.filters |= {"number": number, "with_interval": with_interval, "p_value": p_value, "public": public}
 
 
 def _of_others(theirs: object, ours: list[Any]) -> list[Any]:

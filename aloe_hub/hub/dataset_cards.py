@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from datasets import Features, List, Value
@@ -13,9 +12,8 @@ from datasets.splits import SplitDict, SplitInfo
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.hub import cards
 from aloe_hub.results.counts import is_scripted
-from aloe_hub.results.formatting import number
 from aloe_hub.results.read import count_failed, read_pool, read_settings
-from aloe_hub.results.trees import TreeStats, TreeTally
+from aloe_hub.results.trees import TreeTally
 
 if TYPE_CHECKING:
     from aloe_hub.hub.parquet import Split
@@ -49,7 +47,9 @@ def dataset_card(
         imported_pool=imported,
         scripted=report.is_test_bed("trees") if trees else is_scripted(report.model("personas", "model")),
         models=sorted((role, cards.public(model)) for role, model in dict(settings.get("models", {})).items()),
-        counts=_tree_counts(trees.stats(count_failed(run.path)), splits) if trees else _persona_counts(run.path, settings),
+        pool=None if trees else read_pool(run.path, settings),
+        trees=trees and trees.stats(count_failed(run.path)),
+        pairs=splits[0].rows,
         configs=configs,
         split=splits[0].name,
         columns=_columns(configs),
@@ -67,35 +67,6 @@ class _Settings(dict[str, Any]):
 
     def __missing__(self, key: str) -> str:
         return "–"
-
-
-def _persona_counts(run: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    pool = read_pool(run, settings)
-    assert pool is not None
-    assert pool.profiles is not None
-    assert pool.personalities is not None
-    return {
-        "profiles": pool.profiles.kept,
-        "personalities": pool.personalities.kept,
-        "refused_profiles": pool.profiles.refused,
-        "refused_personalities": pool.personalities.refused,
-        "train": pool.personas.get("train", 0),
-        "test": pool.personas.get("test", 0),
-    }
-
-
-def _tree_counts(trees: TreeStats, splits: Sequence[Split]) -> dict[str, Any]:
-    return {
-        "trees": trees.trees,
-        "exchanges": trees.exchanges,
-        "pairs": next(split.rows for split in splits if split.config == "pairs"),
-        "tie_rate": number(trees.tie_rate, 3),
-        "agreement": number(trees.order_agreement, 3),
-        "first_shown": number(trees.first_shown_rate, 3),
-        "tailored": number(trees.tailored_preferred, 3),
-        "steering": trees.steering,
-        "failed": trees.failed,
-    }
 
 
 def _config(config: Config, splits: Sequence[Split], *, default: bool) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from aloe_hub.hub import cards
 from aloe_hub.hub.base import Base
 from aloe_hub.hub.eval_results import Benchmarked
 from aloe_hub.hub.trained import Trained
-from aloe_hub.results.formatting import number, p_value, percent, with_interval
+from aloe_hub.results.formatting import percent
 from aloe_hub.training.record import TrainingRecord
 from aloe_hub.types import Row
 
@@ -46,7 +46,7 @@ def adapter_card(
         recipe=recipe,
         settings=list(_settings(training)) if training else [],
         report=report,
-        benchmark=_benchmark(benchmark) if benchmark else None,
+        benchmark=benchmark,
     )
     return cards.new_card(front, body)
 
@@ -164,51 +164,6 @@ def _base_link(base: Base) -> str:
     if base.source is None:
         return "a base that is not known"
     return f"`{cards.without_folders(base.source.name)}`, a model that is not on the Hub"
-
-
-# --- the benchmark
-
-
-def _benchmark(benchmark: Benchmarked) -> dict[str, Any]:
-    run, own = benchmark.run, benchmark.policy
-    turns = len(own.scores.al)
-    paired = next((one for one in run.comparisons if one.policy == own.policy), None)
-    return {
-        "setup": benchmark.setup,
-        "test_bed": run.is_test_bed("evaluate"),
-        "bootstrapped_over": run.bootstrapped_over,
-        "curves": _table(
-            ["policy", *(f"AL({turn})" for turn in range(1, turns + 1))],
-            [[_policy(one.policy, own.policy), *(number(al, 2) for al in one.scores.al)] for one in run.policies],
-        ),
-        "summary": _table(
-            ["policy", "AVG", "IR", "N-IR", "R²"],
-            [
-                [
-                    _policy(one.policy, own.policy),
-                    with_interval(one.scores.avg, one.scores.avg_ci, 2),
-                    with_interval(one.scores.ir, one.scores.ir_ci, 3),
-                    with_interval(one.scores.n_ir, one.scores.n_ir_ci, 3),
-                    with_interval(one.scores.r2, one.scores.r2_ci, 2),
-                ]
-                for one in run.policies
-            ],
-        ),
-        "comparison": paired
-        and (
-            f"This model minus `{cards.public(paired.baseline)}` on the same {paired.personas} personas: AVG "
-            f"{with_interval(paired.result.difference, paired.result.difference_ci, 2)}, p {p_value(paired.result.p)}."
-        ),
-    }
-
-
-def _policy(policy: str, own: str) -> str:
-    return "**this model**" if policy == own else f"`{cards.public(policy)}`"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---", *("--:" for _ in head[1:])], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 # --- cells

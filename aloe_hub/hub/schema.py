@@ -11,10 +11,9 @@ from datasets import Features, List, Value
 
 from aloe_hub import rows
 from aloe_hub.errors import DataError
-from aloe_hub.files.jsonl import read_rows
+from aloe_hub.files.jsonl import dumps, read_rows
 from aloe_hub.files.run_folder import RunFolder
-from aloe_hub.results.trees import checked_tree
-from aloe_hub.types import PoolText, Row, Tree
+from aloe_hub.types import Persona, PoolText, Row, Tree, persona_and_split
 
 TEXT, NUMBER, CHOICE = Value("string"), Value("int32"), Value("int8")
 MESSAGES = List({"role": TEXT, "content": TEXT})
@@ -33,10 +32,6 @@ TURN = {
     "spoken": CHOICE,
 }
 TREE = Features({"tree_id": TEXT, "persona_id": TEXT, "profile": TEXT, "personality": TEXT, "turns": List(TURN)})
-
-
-# Columns that hold a number or nothing; every other one holds a text or a list of rows.
-NUMBERS = {"turn", "round", "nearest", "choice", "preferred", "spoken"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +54,15 @@ class Config:
 
 def personas(run: RunFolder) -> list[Config]:
     """The configs of `aloe-personas`; the first one is the default."""
-    source = SourceFile(_finished(run, "personas.jsonl", "aloe personas"), _sound)
-    present = set(read_rows(source.path, lambda row: str(row["split"])))
+    source = SourceFile(_finished(run, "personas.jsonl", "aloe personas"), lambda row: persona_and_split(_encodable(row)))
+    present = {split for _, split in read_rows(source.path, source.build)}
 
-    def of_split(split: str) -> Callable[[Row], Iterable[Row]]:
-        return lambda row: [{name: row[name] for name in PERSONA}] if row["split"] == split else []
+    def of_split(split: str) -> Callable[[tuple[Persona, str]], Iterable[Row]]:
+        return lambda read: [read[0].to_row()] if read[1] == split else []
 
     def texts(name: str) -> Config:
         file = _finished(run, f"{name}.jsonl", "aloe personas")
-        source = SourceFile(file, lambda row: PoolText.from_row(_sound(row)))
+        source = SourceFile(file, lambda row: PoolText.from_row(_encodable(row)))
         return Config(name, POOL_TEXT, source, {"train": lambda text: [text.to_row()]})
 
     splits: dict[str, Callable[[Any], Iterable[Row]]] = {
@@ -83,15 +78,19 @@ def prefs(run: RunFolder, seen: Callable[[Tree], None] = lambda tree: None) -> l
     """
 
     def tree_and_pairs(row: Row) -> tuple[Tree, list[Row]]:
-        tree = checked_tree(_sound(row))
+        tree = Tree.from_row(_encodable(row))
         seen(tree)
         return tree, list(rows.pairs(tree))
+
+    def sft(read: tuple[Tree, list[Row]]) -> Iterable[Row]:
+        """`rows.sft`, from the pairs that are there already."""
+        return ({name: pair[name] for name in FORK} | {"completion": pair["chosen"]} for pair in read[1])
 
     source = SourceFile(_finished(run, "trees.jsonl", "aloe trees"), tree_and_pairs)
     split = str(run.settings().get("trees", {}).get("split", "train"))
     return [
         Config("pairs", PAIR, source, {split: lambda read: read[1]}),
-        Config("sft", SFT, source, {split: lambda read: map(rows.without_rejected, read[1])}),
+        Config("sft", SFT, source, {split: sft}),
         Config("trees", TREE, source, {split: lambda read: [read[0].to_row()]}),
     ]
 
@@ -103,25 +102,9 @@ def _finished(run: RunFolder, name: str, command: str) -> Path:
     return path
 
 
-def _sound(row: Row) -> Row:
-    """The row, if every text in it is one and every number is one: Parquet would say so later, without the line.
-
-    Raises:
-        ValueError: something else in the place of a text, a number or a row, or half of an emoji.
-    """
-    for name, value in row.items():
-        if isinstance(value, list):
-            for one in value:
-                if not isinstance(one, dict):
-                    raise ValueError(f"{name}: expected an object, found {one!r}")
-                _sound(one)
-        elif name in NUMBERS:
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-                raise ValueError(f"{name}: expected a number, found {value!r}")
-        else:
-            if not isinstance(value, str):
-                raise ValueError(f"{name}: expected a text, found {value!r}")
-            value.encode()
+def _encodable(row: Row) -> Row:
+    """The row, if all its texts are valid Unicode; of half an emoji Parquet would complain later, and without the line."""
+    dumps(row).encode()
     return row
 
 

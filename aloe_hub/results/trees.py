@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aloe_hub.parsing import steers
-from aloe_hub.types import Exchange, Row, Tree
+from aloe_hub.types import Exchange, Tree
 
 TIES = ("orders disagree", "judged a tie", "equal replies")
 
@@ -57,24 +57,6 @@ class TreeStats:
     def first_shown_rate(self) -> float:
         """How often a verdict went to the reply shown first; a judge that does not look at positions gives 0.5."""
         return share(self.first_shown, self.choices)
-
-
-def checked_tree(row: Row) -> Tree:
-    """Raises: ValueError, KeyError, TypeError: the row is not a tree, or a value in it is none that a tree can have."""
-    tree = Tree.from_row(row)
-    for exchange in tree.exchanges:
-        one_of("spoken", exchange.spoken, (0, 1))
-        for reply in exchange.replies:
-            one_of("source", reply.source, ("tailored", "plain", "policy", "imported"))
-        for verdict in exchange.verdicts:
-            one_of("order", verdict.order, ("01", "10"))
-            one_of("choice", verdict.choice, (0, 1, None))
-    return tree
-
-
-def one_of(name: str, value: object, allowed: Collection[object]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name} is {value!r}, and not one of {', '.join(map(repr, allowed))}")
 
 
 class TreeTally:
