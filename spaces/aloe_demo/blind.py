@@ -56,7 +56,7 @@ async def judged(talk: Talk, chosen: Index, models: Models) -> tuple[Agreement, 
     spoken, persona = Talk(talk.turns[:-1]).messages, turn.inferred or Persona("", "")
     call = Call(talk.id, len(talk.turns) - 1)
     try:
-        judge = models.judge.there
+        judge = models.judge.chat
         forward, backward = await asyncio.gather(
             roles.verdict(judge, persona, spoken, turn.user, (first, second), "01", call),
             roles.verdict(judge, persona, spoken, turn.user, (second, first), "10", call),

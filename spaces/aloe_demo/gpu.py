@@ -26,9 +26,9 @@ def on_gpu(models: Models) -> Models:
 
         return OnLoan(spaces.GPU(complete))  # type: ignore[attr-defined]
 
-    there = {name: part for name, part in models.parts.items() if part.chat}
+    there = {name: part for name, part in models.parts.items() if not part.problem}
     local = {name: part for name, part in there.items() if ModelString.recorded(part.model).scheme == "local"}
-    return replace(models, **{name: replace(part, chat=on_loan(part.there)) for name, part in local.items()})
+    return replace(models, **{name: replace(part, chat=on_loan(part.chat)) for name, part in local.items()})
 
 
 @dataclass(frozen=True, slots=True)

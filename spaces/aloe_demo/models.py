@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from aloe_hub.chat import open_chat
-from aloe_hub.chat.base import Chat
+from aloe_hub.chat.base import Chat, ChatReply, ChatRequest
 from aloe_hub.errors import AloeError, ChatError
 from aloe_hub.hub.demo_settings import DemoSettings
 
@@ -20,12 +20,22 @@ TITLES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """A `Chat` in place of one that could not be opened."""
+
+    problem: str
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        raise ChatError(self.problem)
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
-    """Who plays it: a model string, and the model, or why it is not there."""
+    """Who plays it: a model string, the model, and why it is not there, if it is not."""
 
     title: str
     model: str
-    chat: Chat | None
+    chat: Chat
     problem: str = ""
 
     @classmethod
@@ -34,20 +44,13 @@ class Part:
             return cls(title, model, open_chat(model))
         except Exception as error:  # whatever a stranger's model does: the page starts without it
             reason = error if isinstance(error, AloeError) else f"{model}: {type(error).__name__}: {error}"
-            return cls(title, model, None, _line(f"{title} is not there: {reason}"))
+            return cls.missing(title, model, _line(f"{title} is not there: {reason}"))
 
-    @property
-    def there(self) -> Chat:
-        """The model.
+    @classmethod
+    def missing(cls, title: str, model: str, problem: str) -> Self:
+        return cls(title, model, Missing(problem), problem)
 
-        Raises:
-            ChatError: it could not be opened.
-        """
-        if self.chat is None:
-            raise ChatError(self.problem)
-        return self.chat
-
-    def failed(self, error: Exception) -> str:
+    def failed(self, error: BaseException) -> str:
         """Why it says nothing, in one line for a visitor."""
         text = _line(str(error) if isinstance(error, AloeError) else f"{type(error).__name__}: {error}")
         return text if text.startswith(self.title) else f"{self.title} failed: {text}"

@@ -110,7 +110,7 @@ def build(state: AppState) -> None:
         persona = state.library.personas[session.seed % len(state.library.personas)]
         call = Call(str(session.seed), len(session.talk.turns))
         try:
-            text = await roles.user_message(models.user.there, persona, session.talk.messages, call)
+            text = await roles.user_message(models.user.chat, persona, session.talk.messages, call)
         except Exception as error:
             return shown(session, models.user.failed(error))
         return shown(session, text=text[: settings.message_characters])

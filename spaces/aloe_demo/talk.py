@@ -110,7 +110,7 @@ async def answered(
 
         try:
             request = ChatRequest(asked, sampling, call.seed("policy", str(tries), 0), "policy")
-            reply = await spoken(part.there, request, say)
+            reply = await spoken(part.chat, request, say)
             if not reply.text.strip():
                 said[side] = Said(done=True, problem=f"{part.title} said nothing")
             else:
@@ -122,7 +122,7 @@ async def answered(
     async def infer() -> tuple[Persona | None, str]:
         try:
             users = [Message("user", earlier.user) for earlier in talk.turns]
-            return await roles.inferred(models.inferrer.there, [*users, Message("user", message)], call), ""
+            return await roles.inferred(models.inferrer.chat, [*users, Message("user", message)], call), ""
         except Exception as error:
             return None, models.inferrer.failed(error)
         finally:

@@ -37,11 +37,7 @@ class Votes:
         self._name = uuid4().hex[:12]
         self._scheduler: CommitScheduler | None = None
         self._agreement = Counter(self._counted())
-        if not repo:
-            return
-        if not token:
-            self.problem = f"votes stay on this machine: ALOE_VOTES_REPO={repo} needs a token (HF_TOKEN)"
-        else:
+        if repo:
             try:
                 self._scheduler = _scheduler(repo, self.folder, token, minutes)
             except Exception as error:  # the Hub is away, or refuses: votes are kept here all the same
@@ -95,8 +91,13 @@ class Votes:
         return found
 
 
-def _scheduler(repo: str, folder: Path, token: str, minutes: float) -> CommitScheduler:
-    """Raises: AloeError, if the dataset is public: visitors were told that it is not."""
+def _scheduler(repo: str, folder: Path, token: str | None, minutes: float) -> CommitScheduler:
+    """
+    Raises:
+        AloeError: there is no token; or the dataset is public, and visitors were told that it is not.
+    """
+    if not token:
+        raise AloeError(f"ALOE_VOTES_REPO={repo} needs a token (HF_TOKEN)")
     from huggingface_hub import CommitScheduler, HfApi
 
     api = HfApi(token=token, library_name="aloe-hub")

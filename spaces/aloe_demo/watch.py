@@ -16,7 +16,6 @@ from models import Models, Part
 from safe import MOST_SHOWN
 
 from aloe_hub import scoring
-from aloe_hub.chat.base import Chat
 from aloe_hub.stages import roles
 from aloe_hub.stages.roles import Call
 from aloe_hub.types import Index, Message, Persona
@@ -86,17 +85,21 @@ async def watched(watch: Watch, models: Models, temperature: float) -> AsyncIter
                 call = Call(watch.id, turn)
                 part = models.user
                 now(doing="the simulated user writes")
-                message = (await roles.user_message(part.there, persona, spoken, call))[:MOST_SHOWN]
+                message = (await roles.user_message(part.chat, persona, spoken, call))[:MOST_SHOWN]
                 part = policy
                 now(doing=f"{policy.title} answers")
                 asked = (*spoken, Message("user", message))
-                reply = (await roles.policy_reply(part.there, asked, call, temperature=temperature))[:MOST_SHOWN]
+                reply = (await roles.policy_reply(part.chat, asked, call, temperature=temperature))[:MOST_SHOWN]
                 now(doing="the judge scores the reply")
-                (score, judgement), inferred = await asyncio.gather(
-                    _scored(models.judge, persona, spoken, message, reply, call), _inferred(models.inferrer, asked, call)
+                scored, inferred = await asyncio.gather(
+                    roles.score(models.judge.chat, persona, spoken, message, reply, call),
+                    roles.inferred(models.inferrer.chat, asked, call),
+                    return_exceptions=True,
                 )
-                steps = (*sides[side].steps, Step(message, reply, score, judgement))
-                now(steps=steps, inferred=(*sides[side].inferred, inferred))
+                # Without the judge a score is missing, without the inferrer a panel stays as it is: the conversation goes on.
+                score, judgement = scored if isinstance(scored, tuple) else (None, models.judge.failed(scored))
+                known = inferred if isinstance(inferred, Persona) else None
+                now(steps=(*sides[side].steps, Step(message, reply, score, judgement)), inferred=(*sides[side].inferred, known))
                 spoken = (*asked, Message("assistant", reply))
             now(doing="")
         except Exception as error:
@@ -115,21 +118,3 @@ async def watched(watch: Watch, models: Models, temperature: float) -> AsyncIter
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _scored(
-    judge: Part, persona: Persona, spoken: tuple[Message, ...], message: str, reply: str, call: Call
-) -> tuple[float | None, str]:
-    """A judge that fails leaves a score that is missing, and the conversation goes on."""
-    try:
-        return await roles.score(judge.there, persona, spoken, message, reply, call)
-    except Exception as error:
-        return None, judge.failed(error)
-
-
-async def _inferred(inferrer: Part, messages: tuple[Message, ...], call: Call) -> Persona | None:
-    try:
-        chat: Chat = inferrer.there
-        return await roles.inferred(chat, messages, call)
-    except Exception:  # the panel beside it stays empty; what was scored is none the less scored
-        return None

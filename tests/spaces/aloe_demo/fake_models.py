@@ -17,7 +17,9 @@ def fake_models(**chats) -> Models:
     parts = {}
     for name, title in TITLES.items():
         chat = cast.get(name, Scripted())
-        parts[name] = Part(title, name, chat, "" if chat else f"{title} is not there: {name}: no such model")
+        parts[name] = (
+            Part(title, name, chat) if chat else Part.missing(title, name, f"{title} is not there: {name}: no such model")
+        )
     return Models(**parts)
 
 

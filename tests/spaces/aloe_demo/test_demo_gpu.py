@@ -60,7 +60,7 @@ def test_with_it_local_models_are_lent_one_and_others_are_not(monkeypatch, lende
     assert found.aligned.chat is among.aligned.chat
 
     async def three():
-        return await asyncio.gather(*(found.base.there.complete(REQUEST) for _ in range(3)))
+        return await asyncio.gather(*(found.base.chat.complete(REQUEST) for _ in range(3)))
 
     with ThreadPoolExecutor(1) as pool:
         replies = pool.submit(lambda: asyncio.run(three())).result()
