@@ -27,7 +27,7 @@ ALLOWED = {
     "loading": set(),
     "world": {"prompts"},
     "chat": {"world", "prompts", "loading", "files"},
-    "stages": {"chat", "world", "prompts", "parsing", "rows", "files", "scoring"},
+    "stages": {"chat", "prompts", "parsing", "rows", "files"},
     "serve": {"chat"},
     "space": {"chat", "stages", "world", "scoring", "files"},
     "results": {"parsing", "rows", "scoring", "comparison", "files"},
