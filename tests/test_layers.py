@@ -28,7 +28,7 @@ ALLOWED = {
     "loading": {"hub_errors"},
     "world": {"prompts"},
     "chat": {"world", "prompts", "loading", "files"},
-    "stages": {"chat", "world", "prompts", "parsing", "rows", "files", "scoring"},
+    "stages": {"chat", "prompts", "parsing", "rows", "files"},
     "serve": {"chat"},
     "results": {"parsing", "rows", "scoring", "comparison", "files"},
     "report": {"results", "files"},

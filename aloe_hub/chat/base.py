@@ -63,8 +63,8 @@ class Streaming(Chat, Protocol):
         ...
 
 
-async def spoken(chat: Chat, request: ChatRequest, say: Callable[[str], None]) -> ChatReply:
-    """What a model answers, as it is said; of one that cannot be heard while it speaks, the whole at once."""
+async def heard(chat: Chat, request: ChatRequest, say: Callable[[str], None]) -> ChatReply:
+    """The reply, said as it grows; of a model that cannot be heard while it speaks, the whole at once."""
     if isinstance(chat, Streaming):
         return await chat.stream(request, say)
     reply = await chat.complete(request)

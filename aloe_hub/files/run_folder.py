@@ -98,9 +98,12 @@ def plain(settings: object) -> dict[str, Any]:
 
 
 def differences(before: Settings, after: Settings) -> Iterator[tuple[str, Any, Any]]:
-    """(name, before, after) of each setting that is not the same; None where it is absent."""
+    """(name, before, after) of each setting that is not the same; None where it is absent.
+
+    `world` counts only where both have it: it was once written into every run, also where no role was scripted.
+    """
     for name in (*before, *(name for name in after if name not in before)):
-        if before.get(name) != after.get(name):
+        if before.get(name) != after.get(name) and not (name == "world" and None in (before.get(name), after.get(name))):
             yield name, before.get(name), after.get(name)
 
 

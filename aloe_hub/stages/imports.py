@@ -19,7 +19,8 @@ from aloe_hub.errors import DataError
 from aloe_hub.files.jsonl import read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages.import_trees import CONVERSATIONS, Notes, conversations, json_values, usable_text
-from aloe_hub.stages.pool import FILES, Pairing, PoolCounts, count_pool, write_pool
+from aloe_hub.stages.pairing import Pairing
+from aloe_hub.stages.pool import FILES, PoolCounts, count_pool, write_pool
 from aloe_hub.types import PoolText, Row, persona_and_split
 
 PROFILES, PERSONALITIES = "profile.jsonl", "personality.jsonl"

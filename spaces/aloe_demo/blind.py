@@ -5,7 +5,6 @@ Nobody knows a visitor's persona: the judge is given what the inferrer has under
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from secrets import randbelow
 from typing import Literal
@@ -56,14 +55,8 @@ async def judged(talk: Talk, chosen: Index, models: Models) -> tuple[Agreement, 
     spoken, persona = Talk(talk.turns[:-1]).messages, turn.inferred or Persona("", "")
     call = Call(talk.id, len(talk.turns) - 1)
     try:
-        judge = models.judge.chat
-        forward, backward = await asyncio.gather(
-            roles.verdict(judge, persona, spoken, turn.user, (first, second), "01", call),
-            roles.verdict(judge, persona, spoken, turn.user, (second, first), "10", call),
-        )
+        verdicts = await roles.both_orders(models.judge.chat, persona, spoken, turn.user, (first, second), call)
     except Exception as error:
         return "unread", models.judge.failed(error)
-    preferred = forward[0], None if backward[0] is None else 1 - backward[0]
-    if preferred[0] is None or preferred[0] != preferred[1]:
-        return "no preference", ""
-    return ("agrees" if preferred[0] == chosen else "differs"), ""
+    choices = {verdict.choice for verdict in verdicts}
+    return ("no preference" if len(choices) > 1 or None in choices else "agrees" if chosen in choices else "differs"), ""

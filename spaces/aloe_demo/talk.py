@@ -14,7 +14,7 @@ from typing import Self
 from models import Models, Part
 from safe import MOST_SHOWN
 
-from aloe_hub.chat.base import ChatRequest, Sampling, spoken
+from aloe_hub.chat.base import ChatRequest, Sampling, heard
 from aloe_hub.errors import UsageError
 from aloe_hub.stages import roles
 from aloe_hub.stages.roles import Call
@@ -110,7 +110,7 @@ async def answered(
 
         try:
             request = ChatRequest(asked, sampling, call.seed("policy", str(tries), 0), "policy")
-            reply = await spoken(part.chat, request, say)
+            reply = await heard(part.chat, request, say)
             if not reply.text.strip():
                 said[side] = Said(done=True, problem=f"{part.title} said nothing")
             else:
