@@ -71,7 +71,7 @@ def push(upload: Upload, tag: str | None) -> Published:
             _check_tag(api, upload, tag)
         head, commit = committed(api, upload)
         tags = _tags(api, upload.repo, upload.repo_type)
-        named = tag or _tag_at(commit, tags) or f"data-{_digest(upload.files)[:12]}"
+        named = tag or _tag_at(commit, tags) or _data_tag(upload.files)
         if named not in tags:
             api.create_tag(upload.repo, tag=named, revision=commit, repo_type=upload.repo_type, exist_ok=True)
     return Published(_url(api, upload.repo, upload.repo_type), commit, named, new=commit != head)
@@ -86,11 +86,13 @@ def already_there(repo: str, repo_type: RepoType, made_from: str, tag: str | Non
             last = api.list_repo_commits(repo, repo_type=repo_type)[0]
         except RepositoryNotFoundError:
             return None
-        if _made_from(made_from) not in last.message.splitlines():
+        said = dict(line.split(": ", 1) for line in last.message.splitlines() if ": " in line)
+        if said.get("Made from") != made_from:
             return None
         tags = _tags(api, repo, repo_type)
-    named = tag or _tag_at(last.commit_id, tags)
-    if named is None or tags.get(named) != last.commit_id:
+    # Where only the card was changed, the tag that is named by the content still marks the commit before.
+    named = tag or _tag_at(last.commit_id, tags) or said.get("Tag")
+    if named not in tags or (tag is not None and tags[tag] != last.commit_id):
         return None
     return Published(_url(api, repo, repo_type), last.commit_id, named, new=False)
 
@@ -134,7 +136,7 @@ def _commit(api: HfApi, upload: Upload) -> tuple[str, str]:
             upload.repo,
             operations,
             commit_message=upload.message,
-            commit_description=_made_from(upload.made_from) if upload.made_from else None,
+            commit_description=upload.made_from and f"Made from: {upload.made_from}\nTag: {_data_tag(upload.files)}",
             repo_type=upload.repo_type,
             parent_commit=head,
         )
@@ -192,11 +194,6 @@ def _tag_at(commit: str, tags: Mapping[str, str]) -> str | None:
     return min((tag for tag, target in tags.items() if target == commit), default=None)
 
 
-def _made_from(digest: str) -> str:
-    """The line of a commit's message."""
-    return f"Made from: {digest}"
-
-
 def _url(api: HfApi, repo: str, repo_type: RepoType) -> str:
     return f"{api.endpoint}/{repo if repo_type == 'model' else f'{repo_type}s/{repo}'}"
 
@@ -213,10 +210,10 @@ def oids(content: Path | bytes) -> tuple[str, str]:
     return sha256.hexdigest(), blob.hexdigest()
 
 
-def _digest(files: Mapping[str, Path | bytes]) -> str:
-    """A name for this content: the same data has the same tag, whoever publishes it."""
+def _data_tag(files: Mapping[str, Path | bytes]) -> str:
+    """A tag named by the content: the same data has the same tag, whoever publishes it."""
     lines = (f"{name} {oids(content)[0]}\n" for name, content in sorted(files.items()))
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    return f"data-{hashlib.sha256(''.join(lines).encode()).hexdigest()[:12]}"
 
 
 @contextmanager

@@ -12,10 +12,13 @@ from random import Random
 
 import pytest
 from hub_tools import READER, STRANGER, ask, whole
+from huggingface_hub.utils import logging
 from published import CANARY, Repo
 
+from aloe_hub.errors import DataError
 from aloe_hub.files.jsonl import read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder
+from aloe_hub.hub import datasets
 from aloe_hub.local_hub.process import HubProcess
 from aloe_hub.local_hub.refusal import Refusal
 
@@ -53,6 +56,47 @@ def test_a_run_is_one_commit_with_data_card_and_tag_and_a_second_publish_makes_n
     second = publish(kind, "--run", made.path, "--repo", repo.id).stdout
     assert f"nothing new: commit {commit[:8]} already holds it, tag {tag}" in second
     assert (repo.commits(), repo.tags()) == ([commit, *before], {tag: commit})
+
+
+def test_what_is_published_already_is_answered_from_digests_and_nothing_else_is(at_hub, made, monkeypatch, tmp_path):
+    run, repo, seen, really = copied(made, tmp_path / "run"), Repo(at_hub, "org/digests"), [], datasets.prepared
+    monkeypatch.setattr(datasets, "prepared", lambda *given: seen.append(given) or really(*given))
+
+    def publish(**options) -> tuple[bool, int]:
+        """Whether a commit came of it, and how often it was made."""
+        seen.clear()
+        return datasets.publish_dataset(run, "prefs", repo.id, **options).new, len(seen)
+
+    assert publish() == (True, 1)
+    assert publish() == publish(private=True) == (False, 0)
+    assert publish(tag="v1") == (False, 1)  # the tag is new
+    assert publish(tag="v1") == (False, 0)
+    assert publish(licence="mit") == (True, 1)
+    assert publish(licence="mit") == (False, 0)
+    assert publish(tag="v2", licence="mit") == (False, 1)
+    with run.file("failed.jsonl").open("w") as file:
+        file.write('{"tree_id": "a", "reason": "no"}\n')
+    assert publish(licence="mit") == (True, 1)
+    assert "| trees that failed and are left out | 1 |" in repo.card()
+    repo.write("README.md", repo.card().replace("| trees that failed", "| changed").encode())
+    assert publish(licence="mit") == (True, 1)  # our part of the card is what the run says
+    assert publish(licence="mit") == (False, 0)
+    repo.write("notes.txt", b"by hand")
+    assert publish(licence="mit") == (False, 1)
+    with run.file("trees.jsonl").open("a") as file:
+        file.write("{torn\n")
+    with pytest.raises(DataError, match="line 21"):
+        publish(licence="mit")
+
+
+def test_how_much_huggingface_hub_says_is_the_callers_again_after_a_publish(at_hub, made):
+    before = logging.get_verbosity()
+    try:
+        logging.set_verbosity_info()
+        datasets.publish_dataset(made, "personas", "org/verbosity")
+        assert logging.get_verbosity() == logging.INFO
+    finally:
+        logging.set_verbosity(before)
 
 
 def test_the_metric_is_one_commit_too(hub, publish):
