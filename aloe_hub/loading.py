@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aloe_hub.errors import AloeError, DataError, UsageError
+from aloe_hub.hub_errors import hub_errors
 from aloe_hub.model_string import POCKET, Source
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 _log = getLogger(__name__)
 DTYPES = ("auto", "float32", "bfloat16", "float16")
-_LOG_IN = "log in with `hf auth login` or set HF_TOKEN"
 
 
 def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
@@ -149,36 +149,11 @@ def _place(source: Source, file: str) -> tuple[str, str | None]:
 
 @contextmanager
 def _hub_errors(source: Source) -> Iterator[None]:
-    """What the Hub answers, as one line that says what to do. Never the request, which carries the token."""
-    from httpx2 import HTTPError
     from huggingface_hub import constants
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
 
-    hub = constants.ENDPOINT
     try:
-        yield
-    except HFValidationError:
-        raise UsageError(f"model {str(source)!r}: not a name that the Hub takes, such as org/model") from None
-    except GatedRepoError:
-        raise AloeError(f"{source}: is gated; accept its terms at {hub}/{source.name}, and {_LOG_IN}") from None
-    except RepositoryNotFoundError:
-        raise DataError(f"{source}: no such folder, and {hub} knows no such model, or not for you; {_LOG_IN}") from None
-    except RevisionNotFoundError:
-        raise DataError(f"{source}: {source.name} has no revision {source.revision}; see {hub}/{source.name}") from None
-    except (HTTPError, LocalEntryNotFoundError, ConnectionError, TimeoutError) as error:
-        # When nothing is in the cache either, the Hub's refusal is the cause of that.
-        refusal = error if isinstance(error, HfHubHTTPError) else error.__cause__
-        if isinstance(refusal, HfHubHTTPError):
-            said = " ".join((refusal.server_message or "").split()) or f"status {refusal.response.status_code}"
-            raise AloeError(f"{source}: {hub} refuses ({said}); try again later, or {_LOG_IN}") from None
-        raise AloeError(f"{source}: not in the cache, and {hub} cannot be reached; go online, or give a folder") from None
+        with hub_errors(str(source), "folder, and no such model", option="model", offline="go online, or give a folder"):
+            yield
     except OSError as error:
         raise AloeError(f"{source}: cannot be stored in {constants.HF_HUB_CACHE} ({_shortened(error)})") from None
 
