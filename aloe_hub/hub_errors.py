@@ -52,8 +52,8 @@ def hub_errors(
     except RevisionNotFoundError:
         raise missing(f"{shown}: {repo} has no revision {name.partition('@')[2]}; see {hub}/{repo}") from None
     except (HTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError, TimeoutError) as error:
-        # When nothing is in the cache either, the Hub's refusal is the cause of that.
-        refusal = error if isinstance(error, HfHubHTTPError) else error.__cause__
+        # To who reads, the Hub's refusal is the cause of there being nothing in the cache either.
+        refusal = error if offline is None or isinstance(error, HfHubHTTPError) else error.__cause__
         if isinstance(refusal, HfHubHTTPError):
             said = " ".join((refusal.server_message or "").split()) or f"status {refusal.response.status_code}"
             if offline is not None:

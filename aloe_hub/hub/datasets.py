@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from aloe_hub.errors import UsageError
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.hub import cards
-from aloe_hub.hub.push import Published, Upload, already_there, push, scratch
+from aloe_hub.hub.push import Published, Upload, already_there, push, scratch, sweep
 from aloe_hub.shipped import shipped
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def publish_dataset(
     """
     made_from = _made_from(run, kind, repo, licence)
     if made_from is not None and (found := already_there(repo, "dataset", made_from, tag)):
+        sweep(run.path)
         return found
     with prepared(run, kind, repo, licence) as plan:
         names = {split.config for split in plan.splits}

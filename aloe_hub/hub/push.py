@@ -219,15 +219,20 @@ def _data_tag(files: Mapping[str, Path | bytes]) -> str:
 @contextmanager
 def scratch(parent: Path, what: str) -> Iterator[Path]:
     """Where what is published is made: a folder beside what it is made from, not made yet, and gone after the context."""
-    for left in parent.glob("publish-*.partial"):  # by a publish that was killed
-        process = left.stem.rpartition("-")[2]
-        if process.isdecimal() and not _alive(int(process)):
-            shutil.rmtree(left, ignore_errors=True)
+    sweep(parent)
     folder = parent / f"publish-{what}-{os.getpid()}.partial"
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(parent: Path) -> None:
+    """Clear what a publish that was killed has left."""
+    for left in parent.glob("publish-*.partial"):
+        process = left.stem.rpartition("-")[2]
+        if process.isdecimal() and not _alive(int(process)):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _alive(process: int) -> bool:
