@@ -22,7 +22,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from aloe_hub.chat.base import Chat, ChatReply, ChatRequest, Streaming
-from aloe_hub.chat.openai_schema import DONE, Asked, Chunks, Refusal, completion, event, models, read
+from aloe_hub.chat.openai_schema import DONE, Chunks, CompletionRequest, RequestError, completion, event, models, read
 from aloe_hub.errors import AloeError, ChatError, TransientError
 
 MOST_BYTES = 4 * 2**20  # of a request's body
@@ -43,7 +43,7 @@ class Speaker:
             Route("/v1/models", self.models),
             Route("/v1/chat/completions", self.completions, methods=["POST"]),
         ]
-        handlers: dict[Any, Any] = {Refusal: _refused, HTTPException: _not_here, ClientDisconnect: _unheard}
+        handlers: dict[Any, Any] = {RequestError: _refused, HTTPException: _not_here, ClientDisconnect: _unheard}
         return Starlette(routes=routes, exception_handlers=handlers)
 
     async def health(self, request: Request) -> Response:
@@ -63,7 +63,7 @@ class Speaker:
             await asyncio.wait([call])
         return JSONResponse(completion(self.model, _reply(call)))
 
-    async def _streamed(self, request: Request, asked: Asked) -> Response:
+    async def _streamed(self, request: Request, asked: CompletionRequest) -> Response:
         """A stream, once there is a first piece: until then an error is told by its status."""
         pieces: asyncio.Queue[str | None] = asyncio.Queue()
         call = self._begun(_spoken(self.chat, asked.call, pieces.put_nowait))
@@ -83,7 +83,7 @@ class Speaker:
     def _admit(self, request: Request) -> None:
         given = request.headers.get("authorization", "").encode("latin-1")
         if self.key and not hmac.compare_digest(given, f"Bearer {self.key}".encode()):
-            raise Refusal("this server wants its ALOE_API_KEY as bearer token", status=401, code="invalid_api_key")
+            raise RequestError("this server wants its ALOE_API_KEY as bearer token", status=401, code="invalid_api_key")
 
 
 class _Stream(StreamingResponse):
@@ -112,7 +112,7 @@ async def _events(
         piece = await pieces.get()
     try:
         yield chunks.ended(_reply(call))
-    except Refusal as refusal:
+    except RequestError as refusal:
         yield event(refusal.body) + DONE
 
 
@@ -126,18 +126,18 @@ async def _spoken(chat: Chat, call: ChatRequest, say: Callable[[str], None]) -> 
 
 
 def _reply(call: asyncio.Task[ChatReply]) -> ChatReply:
-    """Of a call that has ended. Raises Refusal, with one line, where there is none."""
+    """Of a call that has ended. Raises RequestError, with one line, where there is none."""
     if call.cancelled():  # and if it is because the client is gone, nobody hears this
-        raise Refusal("the server ends", status=503)
+        raise RequestError("the server ends", status=503)
     error = call.exception()
     if error is None:
         return call.result()
     if isinstance(error, AloeError):
         # What failed for good is told as such: a client would send a 500 again.
         status = 503 if isinstance(error, TransientError) else 400 if isinstance(error, ChatError) else 500
-        raise Refusal(" ".join(str(error).split()), status=status)
+        raise RequestError(" ".join(str(error).split()), status=status)
     traceback.print_exception(error)
-    raise Refusal(f"{type(error).__name__}: this is a bug in aloe-hub; the server's terminal says more", status=500)
+    raise RequestError(f"{type(error).__name__}: this is a bug in aloe-hub; the server's terminal says more", status=500)
 
 
 @asynccontextmanager
@@ -162,17 +162,17 @@ async def _body(request: Request) -> bytes:
         parts.append(part)
         left -= len(part)
         if left < 0:
-            raise Refusal(f"a body of more than {MOST_BYTES} bytes", status=413)
+            raise RequestError(f"a body of more than {MOST_BYTES} bytes", status=413)
     return b"".join(parts)
 
 
-def _refused(request: Request, refusal: Refusal) -> Response:
+def _refused(request: Request, refusal: RequestError) -> Response:
     return JSONResponse(refusal.body, refusal.status)
 
 
 def _not_here(request: Request, error: HTTPException) -> Response:
     line = f"{request.method} {request.url.path}: {error.detail.lower()}"
-    return JSONResponse(Refusal(line, status=error.status_code).body, error.status_code, error.headers)
+    return JSONResponse(RequestError(line, status=error.status_code).body, error.status_code, error.headers)
 
 
 def _unheard(request: Request, error: ClientDisconnect) -> Response:

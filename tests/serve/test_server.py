@@ -214,7 +214,7 @@ def test_a_chat_that_cannot_be_heard_while_it_speaks_and_tells_no_tokens_is_one_
         ({"messages": [*HELLO, {"role": "assistant"}]}, "messages[1].content None: a text, or a list of parts of text"),
         ({"messages": [{"role": "user", "content": []}]}, "messages[0].content []: a text"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}, "only parts of text are read"),
-        ({"messages": [{"role": "user", "content": "a\ud800"}]}, "messages[0].content: '\\ud800' is half a character"),
+        ({"messages": [{"role": "user", "content": "a\ud800"}]}, "messages[0].content 'a\\ud800': not valid Unicode"),
         ({"temperature": -0.1}, "temperature -0.1: a number from 0 to 2 is wanted"),
         ({"temperature": float("nan")}, "temperature nan: a number"),
         ({"temperature": 10**400}, "a number from 0 to 2 is wanted"),
