@@ -32,7 +32,8 @@ ALLOWED = {
     "report": {"results", "files"},
     "training": {"rows", "scoring", "files", "loading"},
     "hub": {"rows", "scoring", "files", "results", "report", "shipped", "loading", "space"},
-    "local_hub": set(),
+    "loopback": set(),
+    "local_hub": {"loopback"},
     "cli": {"chat", "space", "shipped", "stages", "training", "report", "files", "hub", "local_hub", "serve"},
 }
 HEAVY = {

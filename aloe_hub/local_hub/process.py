@@ -12,16 +12,17 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from aloe_hub.errors import AloeError
-from aloe_hub.local_hub.message import Limits
-from aloe_hub.local_hub.server import LOOPBACK, HubServer
+from aloe_hub.local_hub.app import application
+from aloe_hub.local_hub.call import Hub, Limits
 from aloe_hub.local_hub.store import Store
 from aloe_hub.local_hub.users import User, load_users
+from aloe_hub.loopback import LOOPBACK, answering
 
 DEFAULT_DIRECTORY = Path("~/.cache/aloe-hub/local-hub")
 
@@ -63,21 +64,10 @@ def running(
     Raises:
         AloeError: the folder is served by another process or cannot be written, or the port is taken.
     """
-    store = Store(directory.expanduser())
-    try:
+    with closing(Store(directory.expanduser())) as store:
         users = users or load_users(store.directory, store.temporary)
-        server = HubServer(store, users, port, limits)
-    except BaseException:
-        store.close()
-        raise
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield RunningHub(server.hub.endpoint, next(iter(users)), store.directory)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.close()
+        with answering(application(Hub(store, users, limits or Limits())), port) as endpoint:
+            yield RunningHub(endpoint, next(iter(users)), store.directory)
 
 
 def serve(directory: Path, port: int = 0, say: Callable[[str], None] = print) -> None:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 
 class Refusal(Exception):
-    """A request that is answered with a 4xx. `extra` joins the JSON body, `headers` the answer's."""
+    """A request that is answered with a 4xx."""
 
-    def __init__(
-        self, status: int, message: str, code: str | None = None, *, headers: dict[str, str] | None = None, **extra: object
-    ) -> None:
+    def __init__(self, status: int, message: str, code: str = "", headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.code = code
         self.headers = headers or {}
-        self.extra = extra
+        self.extra: dict[str, object] = {}  # joins the JSON body
 
 
 def bad_request(message: str) -> Refusal:
@@ -23,7 +21,7 @@ def bad_request(message: str) -> Refusal:
 
 def shown(value: object, limit: int = 80) -> str:
     """A client's value for an error message: quoted and short."""
-    text = repr(value)
+    text = repr(value[: limit + 1] if isinstance(value, str | bytes | list) else value)
     return text if len(text) <= limit else text[:limit] + "…"
 
 
@@ -45,12 +43,8 @@ def revision_not_found(revision: str) -> Refusal:
 
 def entry_not_found(path: str, commit: str) -> Refusal:
     """Carries the commit: clients then remember that this commit has no such file."""
-    return Refusal(404, f"Entry not found: {shown(path)}", "EntryNotFound", headers={"X-Repo-Commit": commit})
+    return Refusal(404, f"Entry not found: {shown(path)}", "EntryNotFound", {"X-Repo-Commit": commit})
 
 
-def stale_parent() -> Refusal:
-    return Refusal(412, "A commit has happened since. Please refresh and try again.")
-
-
-def too_large(what: str, limit: int) -> Refusal:
-    return Refusal(413, f"{what} is over this Hub's limit of {limit} bytes")
+def too_large(what: str, limit: int, unit: str = "bytes") -> Refusal:
+    return Refusal(413, f"{what} is over this Hub's limit of {limit} {unit}")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from aloe_hub.local_hub.refusal import bad_request, entry_not_found, shown
 
@@ -28,9 +29,9 @@ class Entry:
         """An LFS file: in git stands its pointer, whose id is the entry's."""
         return cls(sha256, _blob_id(_pointer(sha256, size)), size, lfs=True)
 
-    @property
-    def pointer_size(self) -> int:
-        return len(_pointer(self.sha256, self.size))
+    def lfs_row(self, name: str) -> dict[str, object]:
+        """What clients hear of a large file; its hash is called `oid` in one answer and `sha256` in another."""
+        return {name: self.sha256, "size": self.size, "pointerSize": len(_pointer(self.sha256, self.size))}
 
     @property
     def etag(self) -> str:
@@ -95,12 +96,12 @@ def folders_of(path: str) -> list[str]:
 def object_ids(tree: Tree) -> dict[str, str]:
     """The id of every file and every folder; a folder's changes when anything below it does, as in git."""
     ids: dict[str, str] = {}
-    below: dict[str, list[str]] = {}
+    below: defaultdict[str, Any] = defaultdict(hashlib.sha1)
     for path, entry in sorted(tree.items()):
         ids[path] = entry.oid
         for folder in folders_of(path):
-            below.setdefault(folder, []).append(f"{path} {entry.oid}\n")
-    return ids | {folder: hashlib.sha1("".join(lines).encode()).hexdigest() for folder, lines in below.items()}
+            below[folder].update(f"{path} {entry.oid}\n".encode())
+    return ids | {folder: digest.hexdigest() for folder, digest in below.items()}
 
 
 def listed(tree: Tree, folder: str, *, recursive: bool) -> list[str]:

@@ -1,6 +1,7 @@
 """HTTP itself: ranges, limits, what is refused and how, and what a client finds on the wire."""
 
 import base64
+import contextlib
 import hashlib
 import http.client
 import json
@@ -14,13 +15,15 @@ from urllib.parse import urlsplit
 import pytest
 from hub_tools import OWNER, USERS, ask, commit_lines, make_repo, whole
 
+from aloe_hub import loopback
 from aloe_hub.errors import AloeError
-from aloe_hub.local_hub.message import Limits
+from aloe_hub.local_hub.call import Limits
 from aloe_hub.local_hub.process import HubProcess, running
 
 BATCH = "/org/x.git/info/lfs/objects/batch"
 BLOB = b"blob 7\0content"  # as git names it
 COMMIT = "/api/models/org/x/commit/main"
+PREUPLOAD = "/api/models/org/x/preupload/main"
 
 
 def regular(path, content=b"content", **more):
@@ -317,9 +320,70 @@ def test_a_body_may_come_in_chunks(x):
     ],
 )
 def test_a_body_that_is_badly_announced_is_400(x, head):
-    request = b"POST /api/validate-yaml HTTP/1.1\r\nHost: h\r\n" + head + b"\r\n\r\nzzzzz\r\n"
+    request = b"POST /api/validate-yaml HTTP/1.1\r\nHost: localhost\r\n" + head + b"\r\n\r\nzzzzz\r\n"
     answer = spoken(x, request)
     assert re.match(rb"(HTTP/1.1 100 Continue\r\n\r\n)?HTTP/1.1 400 ", answer), answer
+
+
+def test_a_client_that_never_stops_sending_what_was_refused_is_cut_off(x, monkeypatch):
+    monkeypatch.setattr(loopback, "_LINGER_SECONDS", 0.2)
+    with socket.create_connection(("127.0.0.1", urlsplit(x.endpoint).port), timeout=10) as connection:
+        connection.sendall(b"PUT /nowhere HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while True:
+                connection.sendall(b"a\r\n0123456789\r\n" * 1000)
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"GET / HTTP/1.1\r\nX: ", b"POST /api/validate-yaml HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"]
+)
+def test_a_client_that_drips_its_headers_or_falls_silent_in_its_body_is_cut_off(near, monkeypatch, text):
+    monkeypatch.setattr(loopback, "_HEADER_SECONDS", 0.3)
+    monkeypatch.setattr(loopback, "_SILENT_SECONDS", 0.3)
+    with socket.create_connection(("127.0.0.1", urlsplit(near.endpoint).port), timeout=10) as connection:
+        connection.sendall(text)
+        assert connection.recv(1) == b""
+    assert ask(near, "GET", "/health").status == 200
+
+
+def test_there_are_only_so_many_connections_and_headers_only_so_long(near, monkeypatch):
+    monkeypatch.setattr(loopback, "_MOST_CONNECTIONS", 3)
+    port = urlsplit(near.endpoint).port
+    with contextlib.ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        with contextlib.suppress(ConnectionError):
+            assert ask(near, "GET", "/health").status == 503
+    assert spoken(near, b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 40_000).startswith(b"HTTP/1.1 400")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:8089", "[::1]:80", "LOCALHOST"])
+def test_a_loopback_name_may_ask(near, host):
+    for more in ({}, {"Origin": f"http://{host}"}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}):
+        assert ask(near, "GET", "/health", headers={"Host": host, **more}).status == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example"}, 400),
+        ({"Host": "evil.example:80"}, 400),
+        ({"Host": "127.0.0.1.evil.example"}, 400),
+        ({"Host": "localhost@evil.example"}, 400),
+        ({"Host": "10.0.0.1"}, 400),
+        ({"Host": ""}, 400),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "https://localhost.evil.example:8089"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": ""}, 403),
+        ({"Origin": "http://[bad"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+    ],
+)
+def test_no_web_page_speaks_through_its_readers_browser(near, headers, status):
+    for method, address in (("GET", "/health"), ("POST", "/api/repos/create")):
+        assert ask(near, method, address, {"name": "new"}, headers=headers).status == status
+    assert ask(near, "GET", "/api/models").json == []
 
 
 @pytest.mark.parametrize(
@@ -333,8 +397,9 @@ def test_a_line_that_is_no_request_is_answered_with_less_than_500(x, line):
 def test_a_client_that_leaves_in_the_middle_leaves_nothing(x, capfd):
     data = b"z" * 1000
     address = upload_address(x, data)
-    spoken(x, f"PUT {address} HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n".encode() + data[:500])
-    spoken(x, f"POST {COMMIT} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {OWNER}\r\nContent-Length: 1000\r\n\r\n{{".encode())
+    spoken(x, f"PUT {address} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n".encode() + data[:500])
+    head = f"POST {COMMIT} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {OWNER}\r\n"
+    spoken(x, f"{head}Content-Length: 1000\r\n\r\n{{".encode())
     assert ask(x, "GET", "/health").status == 200
     assert list((x.directory / "tmp").iterdir()) == []
     assert len(ask(x, "GET", "/api/models/org/x/commits/main").json) == 1
@@ -356,6 +421,69 @@ def test_what_is_over_a_limit_is_413_and_the_connection_survives_the_answer(tmp_
         assert answer["error"]["code"] == 413
         assert ask(hub, "GET", "/health").status == 200
         assert whole(tmp_path / "hub") == 2
+
+
+def test_a_small_request_makes_no_large_answer(x):
+    paths = "/api/models/org/x/paths-info/main"
+    as_json = {"Content-Type": "application/json"}
+    twice = ask(x, "POST", paths, {"paths": [".gitattributes"] * 1000}, headers=as_json).json
+    assert [row["path"] for row in twice] == [".gitattributes"]
+    assert ask(x, "POST", paths, {"paths": ["a"] * 1001}, headers=as_json).status == 413
+    assert ask(x, "POST", paths, b"paths=a&" * 1001 + b"paths=a").status == 413
+    assert ask(x, "POST", paths, b'{"paths": [' + b"[]," * 200_000 + b"[]]}", headers=as_json).status == 413
+    row = {"path": "a", "size": 1}
+    assert ask(x, "POST", PREUPLOAD, {"files": [row] * 1001}).status == 413
+    assert ask(x, "POST", BATCH, {"objects": [{"oid": "a" * 64, "size": 1}] * 1001}).status == 413
+    assert ask(x, "POST", COMMIT, commit_lines(*[("deletedFile", {"path": "q"})] * 25_001)).status == 413
+    assert ask(x, "POST", COMMIT, commit_lines(regular("/".join("abcdefgh" * 5)))).status == 400
+
+
+def test_patterns_to_ignore_cannot_take_long(x):
+    files = [{"path": f"d/f{number}", "size": 1} for number in range(1000)]
+    slow = {"files": files, "gitIgnore": "\n".join(f"x{number}*y" for number in range(20_000))}
+    assert ask(x, "POST", PREUPLOAD, slow).status == 413
+    stars = {"files": [{"path": "a" * 250, "size": 1}], "gitIgnore": "*a" * 100 + "b"}
+    assert [row["shouldIgnore"] for row in ask(x, "POST", PREUPLOAD, stars).json["files"]] == [False]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "ignored"),
+    [
+        ("*.log", ["a.log", "d/b.log"]),
+        ("*.log\n!b.log", ["a.log"]),
+        ("# d\n\n/a.log\n/b.log", ["a.log"]),
+        ("d/", ["d/b.log", "d/e/c.txt"]),
+        ("e", ["d/e/c.txt"]),
+        ("d/e", ["d/e/c.txt"]),
+        ("d/e/", ["d/e/c.txt"]),
+        ("d/e/c.txt/", []),
+        ("a.log/", []),
+        ("e/c.txt", []),
+        ("d/**", ["d/b.log", "d/e/c.txt"]),
+        ("d/*\n!d/e/", ["d/b.log"]),
+        ("[", []),
+    ],
+)
+def test_files_are_ignored_as_git_would(x, patterns, ignored):
+    paths = ["a.log", "d/b.log", "d/e/c.txt"]
+    body = {"files": [{"path": path, "size": 1} for path in paths], "gitIgnore": patterns}
+    assert [row["path"] for row in ask(x, "POST", PREUPLOAD, body).json["files"] if row["shouldIgnore"]] == ignored
+
+
+def test_listing_goes_on_while_repos_come_and_go(near):
+    def churn(number):
+        for _ in range(15):
+            make_repo(near, f"org/c{number}")
+            move = {"fromRepo": f"org/c{number}", "toRepo": f"org/m{number}", "type": "model"}
+            assert ask(near, "POST", "/api/repos/move", move).status == 200
+            assert ask(near, "DELETE", "/api/repos/delete", {"organization": "org", "name": f"m{number}"}).status == 200
+
+    threads = [threading.Thread(target=churn, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        assert ask(near, "GET", "/api/models?full=1").status == 200
+    assert ask(near, "GET", "/api/models").json == []
 
 
 def test_one_connection_serves_many_requests(x):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from aloe_hub.local_hub.names import RepoName, check_path
 from aloe_hub.local_hub.refusal import Refusal
-from aloe_hub.local_hub.repo import MAIN, Words
+from aloe_hub.local_hub.repo import MAIN, CommitMessage
 from aloe_hub.local_hub.store import Store
 from aloe_hub.local_hub.tree import DeleteFile, DeleteFolder, Entry, Put, edited, folders_of, listed, object_ids
 
@@ -95,7 +95,7 @@ class Crash(BaseException):
 
 def life(store: Store) -> None:
     """Everything that a store does to a disk, for a few repos."""
-    words = Words("title", "message", "author")
+    words = CommitMessage("title", "message", "author")
     store.create(X, private=False, sdk=None, author="author")
     for number in range(2):
         with store.incoming() as arriving:
@@ -106,7 +106,7 @@ def life(store: Store) -> None:
             entry = folder.keep_bytes(b"regular %d" % number)
             large = Entry.large(arriving.sha256, arriving.size)
             made = folder.add_commit(MAIN, [Put("a.txt", entry), Put("data/b.bin", large)], words, None)
-            folder.change_refs(add={f"refs/tags/v{number}": made.sha})
+            folder.change_refs(add={f"refs/tags/v{number}": made})
     with store.locked(X) as folder:
         folder.change_refs(remove="refs/tags/v0")
     store.create(Y, private=True, sdk=None, author="author")
@@ -180,7 +180,7 @@ def test_a_commit_needs_its_objects_in_the_repo_as_it_is_now(tmp_path):
     store.delete(X)
     store.create(X, private=False, sdk=None, author="author")
     with pytest.raises(Refusal, match="was not uploaded"), store.locked(X) as folder:
-        folder.add_commit(MAIN, [Put("a.txt", entry)], Words("title", "", "author"), None)
+        folder.add_commit(MAIN, [Put("a.txt", entry)], CommitMessage("title", "", "author"), None)
     assert whole(tmp_path) == 1
     store.close()
 

@@ -3,69 +3,85 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO
 from urllib.parse import parse_qs, quote
 
-from aloe_hub.local_hub.message import FilePart, Request, Response, json_object, json_response
-from aloe_hub.local_hub.refusal import Refusal, bad_request, entry_not_found, shown
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from aloe_hub.local_hub.call import MIB, Call, is_true
+from aloe_hub.local_hub.refusal import Refusal, bad_request, entry_not_found, shown, too_large
 from aloe_hub.local_hub.repo import Commit, RepoFolder
 from aloe_hub.local_hub.tree import listed, object_ids
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+_MOST_PATHS = 1000  # described by name in one request
 
 
-def tree(request: Request) -> Response:
+def tree(call: Call) -> Response:
     """A folder's files and folders, by name; `recursive` all the way down, `expand` with the last commit of each."""
-    folder, _ = request.readable()
-    commit = folder.commit(folder.revision(request.args["revision"]))
-    inside = (request.args.get("path") or "").strip("/")
-    paths = listed(commit.tree, inside, recursive=request.flag("recursive"))
+    folder, commit = call.commit()
+    inside = call.args.get("path", "").strip("/")
+    paths = listed(commit.tree, inside, recursive=call.flag("recursive"))
     if inside and not paths:
         raise entry_not_found(inside, commit.sha)
-    return json_response(_rows(folder, commit, paths, expand=request.flag("expand")))
+    return JSONResponse(_rows(folder, commit, paths, expand=call.flag("expand")))
 
 
-def paths_info(request: Request) -> Response:
-    """The same for named paths, in the order asked; what is missing is left out."""
-    folder, _ = request.readable()
-    body = request.raw(request.hub.limits.json)
-    if "json" in request.headers.get("Content-Type", ""):
-        row = json_object(body)
+def paths_info(call: Call) -> Response:
+    """The same for named paths, each once, in the order asked; what is missing is left out."""
+    folder, commit = call.commit()
+    if "json" in call.request.headers.get("Content-Type", ""):
+        row = call.json()
         paths, expand = row.get("paths"), bool(row.get("expand"))
         paths = [paths] if isinstance(paths, str) else paths
         if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
             raise bad_request(f"expected 'paths' as strings, found {shown(paths)}")
     else:
-        form = parse_qs(body.decode("utf-8", "replace"))
-        paths, expand = form.get("paths", []), form.get("expand", [""])[-1].lower() in ("1", "true")
-    commit = folder.commit(folder.revision(request.args["revision"]))
-    return json_response(_rows(folder, commit, [path.strip("/") for path in paths], expand=expand))
+        try:
+            form = parse_qs(call.body.decode("utf-8", "replace"), max_num_fields=_MOST_PATHS + 1)
+        except ValueError:
+            raise too_large("'paths'", _MOST_PATHS, "entries") from None
+        paths, expand = form.get("paths", []), is_true(form.get("expand", [""])[-1])
+    if len(paths) > _MOST_PATHS:
+        raise too_large("'paths'", _MOST_PATHS, "entries")
+    return JSONResponse(_rows(folder, commit, list(dict.fromkeys(path.strip("/") for path in paths)), expand=expand))
 
 
-def resolve(request: Request) -> Response:
+def resolve(call: Call) -> Response:
     """A file's bytes, all or one range of them, with the headers from which clients name their cached copy."""
-    folder, _ = request.readable()
-    commit = folder.commit(folder.revision(request.args["revision"]))
-    path = request.args["path"]
+    folder, commit = call.commit()
+    path = call.args["path"]
     entry = commit.tree.get(path)
     if entry is None:
         raise entry_not_found(path, commit.sha)
+    start, length = _range(call.request.headers.get("Range"), entry.size)
     headers = {
         "X-Repo-Commit": commit.sha,
         "ETag": f'"{entry.etag}"',
         "Accept-Ranges": "bytes",
+        "Content-Length": str(length),
         "Content-Type": "application/octet-stream" if entry.lfs else "text/plain; charset=utf-8",
         "Content-Disposition": f"inline; filename*=UTF-8''{quote(path.rsplit('/', 1)[-1])}",
         "X-Content-Type-Options": "nosniff",
     }
     if entry.lfs:
         headers |= {"X-Linked-Size": str(entry.size), "X-Linked-Etag": f'"{entry.sha256}"'}
-    start, length = _range(request.headers.get("Range"), entry.size)
-    part = FilePart(folder.open_object(entry.sha256), start, length)
-    if length == entry.size:
-        return Response(200, part, headers)
-    return Response(206, part, headers | {"Content-Range": f"bytes {start}-{start + length - 1}/{entry.size}"})
+    if length < entry.size:
+        headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{entry.size}"
+    status = 206 if length < entry.size else 200
+    if call.request.method == "HEAD":
+        return Response(status_code=status, headers=headers)
+    # FileResponse opens its file later, when the repo may be gone, and answers what is not one plain range by other rules.
+    return StreamingResponse(_part(folder.open_object(entry.sha256), start, length), status, headers)
+
+
+def _part(file: BinaryIO, start: int, length: int) -> Iterator[bytes]:
+    with file:
+        file.seek(start)
+        while length and (chunk := file.read(min(MIB, length))):
+            yield chunk
+            length -= len(chunk)
 
 
 def _range(header: str | None, size: int) -> tuple[int, int]:
@@ -92,15 +108,9 @@ def _rows(folder: RepoFolder, commit: Commit, paths: Sequence[str], *, expand: b
     last = folder.last_changes(commit.sha, paths) if expand else {}
     rows: list[dict[str, Any]] = []
     for path in paths:
-        entry = commit.tree.get(path)
-        row: dict[str, Any] = {
-            "type": "file" if entry else "directory",
-            "oid": ids[path],
-            "size": entry.size if entry else 0,
-            "path": path,
-        }
-        if entry and entry.lfs:
-            row["lfs"] = {"oid": entry.sha256, "size": entry.size, "pointerSize": entry.pointer_size}
+        row: dict[str, Any] = {"type": "directory", "oid": ids[path], "size": 0, "path": path}
+        if entry := commit.tree.get(path):
+            row |= {"type": "file", "size": entry.size} | ({"lfs": entry.lfs_row("oid")} if entry.lfs else {})
         if path in last:
             row["lastCommit"] = {"id": last[path].sha, "title": last[path].title, "date": last[path].date}
         rows.append(row)
