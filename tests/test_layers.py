@@ -26,7 +26,7 @@ ALLOWED = {
     "world": {"prompts"},
     "chat": {"world", "prompts", "loading", "files"},
     "stages": {"chat", "world", "prompts", "parsing", "rows", "files", "scoring"},
-    "serve": {"chat"},
+    "serve": {"chat", "loopback"},
     "space": {"chat", "stages", "world", "scoring", "files"},
     "results": {"parsing", "rows", "scoring", "files"},
     "report": {"results", "files"},
