@@ -1,4 +1,4 @@
-"""Imports go one way (DESIGN.md, section 3), and what is light stays light."""
+"""Imports go one way, and what is light stays light."""
 
 import ast
 import subprocess
@@ -18,7 +18,8 @@ ALLOWED = {
     "files": {"shipped"},
     "shipped": set(),
     "rows": set(),
-    "scoring": set(),
+    "scoring": {"comparison"},
+    "comparison": {"scoring"},
     "parsing": set(),
     "prompts": set(),
     "seeds": set(),
@@ -28,7 +29,7 @@ ALLOWED = {
     "stages": {"chat", "world", "prompts", "parsing", "rows", "files", "scoring"},
     "serve": {"chat", "loopback"},
     "space": {"chat", "stages", "world", "scoring", "files"},
-    "results": {"parsing", "rows", "scoring", "files"},
+    "results": {"parsing", "rows", "scoring", "comparison", "files"},
     "report": {"results", "files"},
     "training": {"rows", "scoring", "files", "loading"},
     "hub": {"rows", "scoring", "files", "results", "report", "shipped", "loading", "space"},

@@ -132,7 +132,7 @@ def _train(settings: TrainSettings, run: Path | None, name: str | None, resume: 
 
 
 def _print_trained(trained: Trained, base: str) -> None:
-    report = trained.report["report"]
+    report = trained.record.report
     done = "trained" if trained.new else "was trained already"
     out.print(f"{trained.folder}: {done}, {report['steps']} steps, {report['seconds']:.0f} s", soft_wrap=True, highlight=False)
     shown = {"loss": "loss", "eval_loss": "on trees set aside", "eval_rewards/accuracies": "reward accuracy"}
@@ -143,7 +143,7 @@ def _print_trained(trained: Trained, base: str) -> None:
     if report["tokens"] and report["tokens"]["processed"]:
         figures.append(f"{report['tokens']['exploded'] / report['tokens']['processed']:.1f} times fewer tokens than row by row")
     out.print("  " + ", ".join(figures), soft_wrap=True, highlight=False)
-    policy = f"local:{trained.folder}" if trained.report["settings"]["full"] else f"local:{base}+{trained.folder}"
+    policy = f"local:{trained.folder}" if trained.record.settings["full"] else f"local:{base}+{trained.folder}"
     out.print(f"  try it: aloe evaluate --run {trained.folder.parent.parent} --policy {policy}", soft_wrap=True, highlight=False)
 
 

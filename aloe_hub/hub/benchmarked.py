@@ -35,7 +35,7 @@ class Benchmarked:
     def setup(self) -> str:
         """Who judged whom, in words that keep a test bed from passing for a result."""
         judge, users = (public(self.run.model("evaluate", role) or "not known") for role in ("judge", "user"))
-        counts = f"{self.policy.conversations} personas, {len(self.policy.scores['al'])} turns"
+        counts = f"{self.policy.conversations} personas, {len(self.policy.scores.al)} turns"
         drawn = "".join(f", {name} {self._settings[name]}" for name in ("seed", "temperature") if name in self._settings)
         said = f"{counts}{drawn}; judge {judge}, users {users}"
         test_bed = ": a test bed, it says nothing about language understanding"

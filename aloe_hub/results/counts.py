@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from aloe_hub.comparison import Comparison
 from aloe_hub.model_string import ModelString
+from aloe_hub.scoring import Score
 from aloe_hub.types import Exchange, Transcript, Tree
 
 Stage = Literal["personas", "trees", "evaluate"]
@@ -24,7 +26,7 @@ class PolicyReport:
     policy: str
     conversations: int
     profiles: int
-    scores: Mapping[str, Any]  # as `scoring.score` returns it
+    scores: Score
     samples: tuple[Transcript, ...]
     steering: int = 0  # replies that hold a line of the judge's, or of its prompt
 
@@ -36,7 +38,7 @@ class Paired:
     policy: str
     baseline: str
     personas: int
-    result: Mapping[str, Any]  # as `scoring.compare` returns it
+    result: Comparison
 
 
 @dataclass(frozen=True, slots=True)

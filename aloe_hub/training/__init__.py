@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aloe_hub.training.tree.trainers import TreeDPOTrainer, TreeSFTTrainer
+    from aloe_hub.training.tree import TreeDPOTrainer, TreeSFTTrainer
 
 __all__ = ["TreeDPOTrainer", "TreeSFTTrainer"]
 
@@ -14,7 +14,7 @@ def __getattr__(name: str) -> type:
     """The trainers, loaded when asked for: TRL takes seconds, and `aloe --help` needs none of it."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from aloe_hub.training.tree import trainers
+    from aloe_hub.training import tree
 
-    found: type = getattr(trainers, name)
+    found: type = getattr(tree, name)
     return found

@@ -14,7 +14,6 @@ from transformers import AutoConfig, GenerationConfig, PreTrainedTokenizerBase
 from aloe_hub.errors import DataError
 from aloe_hub.loading import file_of, load_tokenizer
 from aloe_hub.model_string import Source
-from aloe_hub.types import Row
 
 _SHAPE = ("r", "lora_alpha", "target_modules", "lora_dropout")
 
@@ -28,9 +27,6 @@ class Base:
     positions: int | None
     stops: frozenset[int]
 
-    def to_row(self) -> Row:
-        return {"model": self.source.name, "revision": self.source.revision}
-
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
@@ -39,9 +35,6 @@ class Adapter:
     source: Source
     sha256: str
     lora: Mapping[str, Any]
-
-    def to_row(self) -> Row:
-        return {"model": self.source.name, "revision": self.source.revision, "sha256": self.sha256}
 
 
 def find_base(text: str) -> Base:

@@ -15,7 +15,7 @@ from aloe_hub.errors import UsageError
 from aloe_hub.loading import load_adapter, load_model
 from aloe_hub.training.base import Adapter, Base
 from aloe_hub.training.settings import CONFIGS, TrainSettings
-from aloe_hub.training.tree.trainers import TreeDPOTrainer, TreeSFTTrainer
+from aloe_hub.training.tree import TreeDPOTrainer, TreeSFTTrainer
 from aloe_hub.types import Row
 
 Trainer = TreeSFTTrainer | TreeDPOTrainer

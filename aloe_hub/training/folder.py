@@ -8,7 +8,6 @@ a mark when everything else of it is written, and one without a mark is taken fo
 from __future__ import annotations
 
 import fcntl
-import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -18,15 +17,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from aloe_hub.errors import AloeError, DataError, SettingsDiffer, UsageError
-from aloe_hub.files.jsonl import atomic_file, disk_errors
-from aloe_hub.files.run_folder import differences
+from aloe_hub.files.jsonl import disk_errors, loads
+from aloe_hub.training.record import TRAINING, TrainingRecord, write_json
 
-REPORT = "training.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 _MARK = "whole.json"
 _SETTINGS = "settings.json"
-_OUTCOME = ("versions", "device", "report")  # what a finished training says beside what it was made with
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,7 @@ class AdapterFolder:
     def partial(self) -> Path:
         return self.final.with_name(self.final.name + ".partial")
 
-    def check(self, made_with: Mapping[str, Any], *, resume: bool) -> bool:
+    def check(self, record: TrainingRecord, *, resume: bool) -> bool:
         """Whether the adapter is finished. A beginning without a whole checkpoint is none: nothing is lost with it.
 
         Raises:
@@ -54,9 +51,11 @@ class AdapterFolder:
         finished = self.final.exists()
         if not finished and self.last_checkpoint() is None:
             return False
-        path = self.final / REPORT if finished else self.partial / _SETTINGS
-        before = {name: value for name, value in read_json(path).items() if name not in _OUTCOME}
-        difference = next(differences(flat(before), flat(made_with)), None)
+        path = self.final / TRAINING if finished else self.partial / _SETTINGS
+        try:
+            difference = next(TrainingRecord.read(path, finished=finished).differences(record), None)
+        except DataError as error:
+            raise DataError(f"{error}; delete {path.parent}, or give another --name") from None
         if difference is not None:
             name, was, now = difference
             raise SettingsDiffer(
@@ -68,7 +67,7 @@ class AdapterFolder:
         return finished
 
     @contextmanager
-    def claimed(self, made_with: Mapping[str, Any]) -> Iterator[None]:
+    def claimed(self, record: TrainingRecord) -> Iterator[None]:
         """Write down what is about to be made, and let no other process make it; what a kill has torn goes."""
         with disk_errors(self.partial):
             self.partial.mkdir(parents=True, exist_ok=True)
@@ -82,16 +81,16 @@ class AdapterFolder:
             for path in self._checkpoints():
                 if whole is None or _step(path) > _step(whole):
                     shutil.rmtree(path)
-            write_json(self.partial / _SETTINGS, made_with)
+            record.write(self.partial / _SETTINGS)
             yield
 
     def last_checkpoint(self) -> Path | None:
         """The last whole one."""
         return next((path for path in self._checkpoints() if (path / _MARK).exists()), None)
 
-    def finish(self, made: Path, report: Mapping[str, Any]) -> None:
-        """Give the folder `made` its final name, with the report in it; the checkpoints go."""
-        write_json(made / REPORT, report)
+    def finish(self, made: Path, record: TrainingRecord) -> None:
+        """Give the folder `made` its final name, with the record in it; the checkpoints go."""
+        record.write(made / TRAINING)
         with disk_errors(self.final):
             made.rename(self.final)
         self.sweep()
@@ -112,37 +111,7 @@ def mark_whole(checkpoint: Path, kept: Mapping[str, Any]) -> None:
 
 
 def kept_in(checkpoint: Path) -> dict[str, Any]:
-    return read_json(checkpoint / _MARK)
-
-
-def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested tables as one, so that a difference has a name.
-
-    >>> flat({"base": {"model": "m"}, "adapter": None, "settings": {"seed": 0}})
-    {'base.model': 'm', 'settings.seed': 0}
-    """
-    found: dict[str, Any] = {}
-    for name, value in table.items():
-        if isinstance(value, Mapping):
-            found |= flat(value, f"{prefix}{name}.")
-        elif value is not None:
-            found[f"{prefix}{name}"] = value
-    return found
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); delete {path.parent}, or give another --name") from None
-    if not isinstance(value, dict):
-        raise DataError(f"{path}: expected a JSON object; delete {path.parent}, or give another --name")
-    return value
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    with atomic_file(path) as file:
-        file.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+    return loads((checkpoint / _MARK).read_bytes(), str(checkpoint / _MARK))
 
 
 def _step(checkpoint: Path) -> int:

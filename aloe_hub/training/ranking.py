@@ -13,7 +13,7 @@ import torch
 from peft import PeftModel
 from trl.trainer.utils import use_adapter
 
-from aloe_hub.training.tree.trainers import TreeDPOTrainer
+from aloe_hub.training.tree import TreeDPOTrainer
 
 _NOT_THE_MODELS = {"completion_mask", "ref_chosen_logps", "ref_rejected_logps"}
 

@@ -1,78 +1,128 @@
-"""What came of a training: `report` in `training.json`, and what a stopped training must remember to tell it whole."""
+"""`training.json`: what a model was trained with and what came of it. `aloe train` writes it; publishing and the studies read it.
+
+While the training runs, the same record without its outcome stands in `settings.json` of the unfinished folder. Nothing here
+loads torch.
+"""
 
 from __future__ import annotations
 
-import math
-import platform
-import resource
-import sys
-import time
-from collections.abc import Iterable, Mapping
-from importlib.metadata import version
-from typing import Any
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
 
-import torch
+from aloe_hub.errors import DataError
+from aloe_hub.files.jsonl import atomic_file, build_row
+from aloe_hub.files.run_folder import differences
+from aloe_hub.model_string import Source
+from aloe_hub.types import Row
 
-# What says where the training is and how fast this machine, and not how good the model.
-_BESIDE = (
-    "step", "epoch", "learning_rate", "grad_norm", "num_tokens", "tokens", "tokens_exploded",
-    "runtime", "samples_per_second", "steps_per_second",
-)  # fmt: skip
-_PACKAGES = {"aloe_hub": "aloe-hub", "torch": "torch", "transformers": "transformers", "trl": "trl", "peft": "peft"}
+TRAINING = "training.json"
+_TABLES = ("data", "settings", "options")
 
 
-class Meter:
-    """Seconds and peak memory of a training, over all the parts that kills have cut it into.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRecord:
+    """How a model was trained. Options bear the names of TRL, transformers and PEFT.
 
-    Memory is that of the first process: of its GPU what torch allocated, on a CPU what the process took of the machine.
+    adapter: where it started from, if not from the base alone, and the SHA-256 of those weights.
+    data: a dataset and its revision, or a run and the SHA-256 of its rows; how many rows and trees.
+    lora: the shape of the adapter; None where all weights were trained.
+    versions, device, report: the outcome, empty as long as there is none. `report` holds steps, seconds, peak_memory_bytes,
+        log, final, ranking_accuracy, tokens and max_length.
     """
 
-    def __init__(self, device: torch.device, before: Mapping[str, Any]) -> None:
-        self._device = device
-        self._before = before
-        self._started = time.monotonic()
+    method: Literal["sft", "dpo"]
+    base: Source
+    data: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    options: Mapping[str, Any]
+    adapter: Source | None = None
+    adapter_sha256: str | None = None
+    lora: Mapping[str, Any] | None = None
+    versions: Mapping[str, Any] = field(default_factory=dict)
+    device: str = ""
+    report: Mapping[str, Any] = field(default_factory=dict)
 
-    def read(self) -> dict[str, float | int]:
-        seconds = self._before.get("seconds", 0.0) + time.monotonic() - self._started
-        return {"seconds": round(seconds, 3), "peak_memory_bytes": max(self._before.get("peak_memory_bytes", 0), self._memory())}
+    @classmethod
+    def read(cls, path: Path, *, finished: bool = True) -> Self:
+        """The record in a file.
 
-    def _memory(self) -> int:
-        if self._device.type == "cuda":
-            return torch.cuda.max_memory_allocated(self._device)
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return most if sys.platform == "darwin" else most * 1024
+        Raises:
+            DataError: it cannot be read, or holds something else.
+        """
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+        return build_row(content, str(path), lambda row: cls.from_row(row, finished=finished))
+
+    @classmethod
+    def from_row(cls, row: Row, *, finished: bool = True) -> Self:
+        """Raises: KeyError: a value is missing. ValueError: one is of another kind."""
+        if row["method"] not in ("sft", "dpo"):
+            raise ValueError(f"method is {row['method']!r}, and not sft or dpo")
+        adapter = None if row["adapter"] is None else _table(row, "adapter")
+        outcome: dict[str, Any] = {name: _table(row, name) for name in ("versions", "report")} if finished else {}
+        return cls(
+            method=row["method"],
+            base=_source(_table(row, "base")),
+            adapter=None if adapter is None else _source(adapter),
+            adapter_sha256=None if adapter is None else adapter.get("sha256"),
+            lora=None if row["lora"] is None else _table(row, "lora"),
+            device=str(row["device"]) if finished else "",
+            **{name: _table(row, name) for name in _TABLES},
+            **outcome,
+        )
+
+    def made_with(self) -> Row:
+        """All but the outcome: what decides the weights."""
+        base = {"model": self.base.name, "revision": self.base.revision}
+        adapter = self.adapter and {"model": self.adapter.name, "revision": self.adapter.revision, "sha256": self.adapter_sha256}
+        row: Row = {"method": self.method, "base": base, "adapter": adapter}
+        return row | {name: getattr(self, name) for name in (*_TABLES, "lora")}
+
+    def to_row(self) -> Row:
+        outcome = {"versions": self.versions, "device": self.device, "report": self.report} if self.report else {}
+        return self.made_with() | outcome
+
+    def write(self, path: Path) -> None:
+        """Raises: DataError: the disk does not take it."""
+        write_json(path, self.to_row())
+
+    def differences(self, other: TrainingRecord) -> Iterator[tuple[str, object, object]]:
+        """(name, here, there) of everything that the two were not made with alike."""
+        return differences(_flat(self.made_with()), _flat(other.made_with()))
 
 
-def report(
-    history: Iterable[Mapping[str, Any]],
-    evaluated: Mapping[str, Any],
-    ranking: Mapping[str, float | int] | None,
-    measured: Mapping[str, float | int],
-    steps: int,
-) -> dict[str, Any]:
-    """The table `report`.
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """A file of one JSON object, whole or not at all."""
+    with atomic_file(path) as file:
+        file.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n")
 
-    history: what the trainer logged. evaluated: what it measured at the end on the rows set aside, as `eval_*`.
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables as one, so that a difference has a name; what is None counts as not there.
+
+    >>> _flat({"base": {"model": "m"}, "adapter": None, "settings": {"seed": 0}})
+    {'base.model': 'm', 'settings.seed': 0}
     """
-    log = [_numbers(entry) for entry in history if "loss" in entry]
-    last = log[-1] if log else {}
-    final = {name: value for name, value in (last | _numbers(evaluated)).items() if not name.endswith(_BESIDE)}
-    tokens = None
-    if "tree/tokens" in last:
-        tokens = {"exploded": int(last["tree/tokens_exploded"]), "processed": int(last["tree/tokens"])}
-    return {"steps": steps, **measured, "log": log, "final": final, "ranking_accuracy": ranking, "tokens": tokens}
+    found: dict[str, Any] = {}
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{prefix}{name}.")
+        elif value is not None:
+            found[f"{prefix}{name}"] = value
+    return found
 
 
-def versions() -> dict[str, str]:
-    return {name: version(package) for name, package in _PACKAGES.items()}
+def _table(row: Row, name: str) -> Mapping[str, Any]:
+    if not isinstance(row[name], dict):
+        raise ValueError(f"{name} is {row[name]!r}, and not a table")
+    table: Mapping[str, Any] = row[name]
+    return table
 
 
-def device_name(device: torch.device, processes: int) -> str:
-    """Such as `NVIDIA H100 x 8`, or `CPU (x86_64)`."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type.upper()} ({platform.machine()})"
-    return f"{name} x {processes}" if processes > 1 else name
-
-
-def _numbers(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The entry as JSON can hold it: what is no number is null."""
-    return {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in entry.items()}
+def _source(table: Mapping[str, Any]) -> Source:
+    return Source(str(table["model"]), table.get("revision"))

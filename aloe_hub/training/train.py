@@ -11,9 +11,9 @@ from __future__ import annotations
 import errno
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,17 +24,19 @@ from safetensors import SafetensorError
 from transformers import TrainerState
 
 from aloe_hub.errors import AloeError
+from aloe_hub.files.jsonl import loads
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.training.base import find_adapter, find_base
 from aloe_hub.training.build import Trainer, build_trainer, on_cpu, refused
 from aloe_hub.training.callbacks import LogWithSaves, MarkCheckpoints, ShowProgress, StopOnNaN
 from aloe_hub.training.data import Measured, load_rows, measure, split, tree_of
-from aloe_hub.training.folder import REPORT, AdapterFolder, kept_in, read_json, write_json
+from aloe_hub.training.folder import AdapterFolder, kept_in
+from aloe_hub.training.outcome import Meter, device_name, report, versions
 from aloe_hub.training.quiet import quiet
 from aloe_hub.training.ranking import ranking_accuracy
-from aloe_hub.training.record import Meter, device_name, report, versions
+from aloe_hub.training.record import TRAINING, TrainingRecord, write_json
 from aloe_hub.training.settings import TrainSettings
-from aloe_hub.training.tree.trainers import TreeDPOTrainer
+from aloe_hub.training.tree import TreeDPOTrainer
 
 log = logging.getLogger("aloe_hub")
 
@@ -45,10 +47,10 @@ _OURS = ("full", "tree", "allow_truncation", "eval_share", "limit", "seed")
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A finished adapter, its `training.json`, and whether this call made it."""
+    """A finished adapter, its record, and whether this call made it."""
 
     folder: Path
-    report: Mapping[str, Any]
+    record: TrainingRecord
     new: bool
 
 
@@ -79,20 +81,21 @@ def train(
         rows, origin = load_rows(run, settings.data, settings.method, settings.limit)
         parts = split(rows, settings.eval_share)
         counts = {"rows": len(rows), "trees": len(set(map(tree_of, rows))), "eval_rows": len(parts[1])}
-        made_with: dict[str, Any] = {
-            "method": settings.method,
-            "base": base.to_row(),
-            "adapter": adapter.to_row() if adapter else None,
-            "data": origin.to_row() | counts,
-            "settings": {name: getattr(settings, name) for name in _OURS} | {"processes": processes.num_processes},
-            "options": dict(settings.options),
-            "lora": dict(adapter.lora) if adapter else dict(settings.lora) or None,
-        }
-        finished = folder.check(made_with, resume=resume)
+        record = TrainingRecord(
+            method=settings.method,
+            base=base.source,
+            adapter=adapter.source if adapter else None,
+            adapter_sha256=adapter.sha256 if adapter else None,
+            data=origin.to_row() | counts,
+            settings={name: getattr(settings, name) for name in _OURS} | {"processes": processes.num_processes},
+            options=dict(settings.options),
+            lora=dict(adapter.lora) if adapter else dict(settings.lora) or None,
+        )
+        finished = folder.check(record, resume=resume)
         processes.wait_for_everyone()  # nobody writes before everybody has looked
         if finished:
             folder.sweep()
-            return Trained(folder.final, read_json(folder.final / REPORT), new=False)
+            return Trained(folder.final, TrainingRecord.read(folder.final / TRAINING), new=False)
         measured = measure(
             rows,
             settings.method,
@@ -106,7 +109,7 @@ def train(
         )
         if writes:
             _tell(measured, len(rows))
-        with folder.claimed(made_with) if writes else nullcontext(), _machine_errors(folder.partial):
+        with folder.claimed(record) if writes else nullcontext(), _machine_errors(folder.partial):
             processes.wait_for_everyone()
             checkpoint = folder.last_checkpoint()
             meter = Meter(processes.device, kept_in(checkpoint) if checkpoint else {})
@@ -131,9 +134,9 @@ def train(
             if writes:
                 _tidy(made)
                 device = device_name(trainer.args.device, processes.num_processes)
-                folder.finish(made, made_with | {"versions": versions(), "device": device, "report": outcome})
+                folder.finish(made, replace(record, versions=versions(), device=device, report=outcome))
             processes.wait_for_everyone()
-    return Trained(folder.final, read_json(folder.final / REPORT), new=True)
+    return Trained(folder.final, TrainingRecord.read(folder.final / TRAINING), new=True)
 
 
 def _train(trainer: Trainer, checkpoint: Path | None, meter: Meter) -> dict[str, Any]:
@@ -186,7 +189,7 @@ def _tidy(made: Path) -> None:
     config = made / "adapter_config.json"
     if config.exists():
         # PEFT writes sets, in the order of the day.
-        table = read_json(config)
+        table = loads(config.read_bytes(), str(config))
         write_json(config, {key: sorted(value) if _is_set(key, value) else value for key, value in table.items()})
 
 

@@ -39,11 +39,11 @@ def sound(run):
         found[policy] = score(values, cluster_ids=clusters)
         if policy != "tailored":
             worse = compare(scores(run, "tailored")[0], values, cluster_ids=clusters)
-            assert worse["difference_ci"][0] > 1, policy
-    assert found["tailored"]["ir_ci"][0] > 0
-    assert -0.03 <= found["plain"]["ir_ci"][0] <= found["plain"]["ir_ci"][1] <= 0.03
+            assert worse.difference_ci[0] > 1, policy
+    assert found["tailored"].ir_ci[0] > 0
+    assert -0.03 <= found["plain"].ir_ci[0] <= found["plain"].ir_ci[1] <= 0.03
     for policy in ("constant", "parrot", "dump"):
-        assert found[policy]["avg_ci"][1] < found["plain"]["avg_ci"][0]
+        assert found[policy].avg_ci[1] < found["plain"].avg_ci[0]
     return found
 
 
@@ -179,6 +179,6 @@ def test_a_reply_that_orders_a_score_gets_the_score_it_deserves_and_is_counted(r
     traffic = opening(lambda model: Saying(lambda _: order) if model == "local:org/bad" else Scripted())
     evaluate_all(run, ["local:org/bad"], BenchmarkSettings(), traffic=traffic)
     (policy,) = read_runs([run.path]).runs[0].policies
-    assert policy.scores["avg"] < 2
+    assert policy.scores.avg < 2
     assert policy.scores["missing"] == 0
     assert policy.steering == policy.conversations * 10

@@ -52,7 +52,7 @@ def test_sft_makes_a_folder_that_peft_loads_and_that_says_how_it_was_made(rows, 
     }  # fmt: skip
     assert not (rows.path / "adapters/sft.partial").exists()
     report = json.loads((made.folder / "training.json").read_text())
-    assert report == made.report
+    assert report == made.record.to_row()
     assert report["method"] == "sft"
     assert report["base"] == {"model": str(base), "revision": None}
     assert report["adapter"] is None
@@ -111,7 +111,7 @@ def test_ranking_accuracy_is_that_of_the_whole_replies_one_by_one(rows, base, sf
         ]
         return sum(right) / len(right)
 
-    ranking = made.report["report"]["ranking_accuracy"]
+    ranking = made.record.report["ranking_accuracy"]
     assert ranking["pairs"] == len(pairs) > 3
     assert ranking["policy"] == pytest.approx(accuracy(made.folder))
     assert ranking["reference"] == pytest.approx(accuracy(sft))
@@ -127,14 +127,14 @@ def test_the_same_seed_makes_the_same_bytes_and_another_one_others(rows, base):
 
 def test_without_trees_it_is_trl_s_own_training(rows, base):
     made = train(rows, settings("sft", base, tree=False, max_steps=1))
-    assert made.report["report"]["tokens"] is None
-    assert not any(name.startswith("tree/") for name in made.report["report"]["log"][0])
+    assert made.record.report["tokens"] is None
+    assert not any(name.startswith("tree/") for name in made.record.report["log"][0])
 
 
 def test_a_finished_adapter_is_not_made_again_and_not_mixed_with_other_settings(rows, base):
     first = train(rows, settings("sft", base, max_steps=1))
     again = train(rows, settings("sft", base, max_steps=1))
-    assert (again.folder, again.new, again.report) == (first.folder, False, first.report)
+    assert (again.folder, again.new, again.record) == (first.folder, False, first.record)
     with pytest.raises(
         SettingsDiffer, match=r"options.max_steps is 1 there and 2 now; give the same settings, or another --name"
     ):
@@ -146,16 +146,16 @@ def test_a_finished_adapter_is_not_made_again_and_not_mixed_with_other_settings(
 
 def test_all_weights_can_be_trained_by_both_methods(rows, base):
     sft = train(rows, settings("sft", base, full=True, lr=1e-3, max_steps=2))
-    assert sft.report["lora"] is None
+    assert sft.record.lora is None
     before, after = (load_file(folder / "model.safetensors") for folder in (base, sft.folder))
     assert all(not torch.equal(before[name], after[name]) for name in before if "embed" not in name)
     dpo = train(rows, settings("dpo", sft.folder, full=True, lr=1e-3, max_steps=2))
-    assert dpo.report["report"]["log"][0]["rewards/margins"] == 0
-    assert dpo.report["report"]["log"][1]["rewards/margins"] != 0
+    assert dpo.record.report["log"][0]["rewards/margins"] == 0
+    assert dpo.record.report["log"][1]["rewards/margins"] != 0
     options = {"full": True, "lr": 1e-3, "max_steps": 2, "precompute_ref_log_probs": True}
     without_a_copy = train(rows, settings("dpo", sft.folder, **options), name="precomputed")
-    assert without_a_copy.report["report"]["log"][1] == pytest.approx(dpo.report["report"]["log"][1], abs=1e-4)
-    assert without_a_copy.report["report"]["ranking_accuracy"] == dpo.report["report"]["ranking_accuracy"]
+    assert without_a_copy.record.report["log"][1] == pytest.approx(dpo.record.report["log"][1], abs=1e-4)
+    assert without_a_copy.record.report["ranking_accuracy"] == dpo.record.report["ranking_accuracy"]
 
 
 LOSSES = [
@@ -254,7 +254,7 @@ def test_a_row_that_would_be_cut_stops_before_anything_is_written(rows, base):
 def test_rows_are_cut_with_leave_and_it_is_said(rows, base, caplog):
     made = train(rows, settings("sft", base, max_length=400, allow_truncation=True, max_steps=1))
     assert "rows are cut at 400 tokens" in caplog.text
-    assert made.report["report"]["max_length"] == 400
+    assert made.record.report["max_length"] == 400
 
 
 def test_a_base_without_a_chat_template_is_refused(rows, tmp_path):

@@ -52,7 +52,7 @@ def checkpoints(folder):
 
 def outcome(trained):
     """What it made and how: all but the time and the memory that it took."""
-    report = {name: value for name, value in trained.report["report"].items() if name not in ("seconds", "peak_memory_bytes")}
+    report = {name: value for name, value in trained.record.report.items() if name not in ("seconds", "peak_memory_bytes")}
     return report, *((trained.folder / name).read_bytes() for name in (WEIGHTS, "adapter_config.json"))
 
 
@@ -74,7 +74,7 @@ def test_sft_that_was_killed_ends_as_if_it_never_was(rows, base):
         train(rows, settings("sft", base, **LONG | {"lr": 0.5}), resume=True)
     resumed = train(rows, settings("sft", base, **LONG), resume=True)
     assert outcome(resumed) == outcome(whole)
-    assert resumed.report["report"]["steps"] == 30
+    assert resumed.record.report["steps"] == 30
     assert not folder.partial.exists()
 
 

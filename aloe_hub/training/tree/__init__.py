@@ -1,4 +1,8 @@
-"""One pass over a whole preference tree: the trainers of TRL, on the trie of their own rows.
+"""One pass over a whole preference tree: TRL's trainers, on the trie of their own rows.
 
-It stands on torch, transformers, peft and trl, and on nothing of aloe_hub: the folder can be lifted out and used alone.
+It imports torch, transformers, peft and trl, and nothing else of aloe-hub: the folder can be copied elsewhere and used alone.
 """
+
+from .trainers import TreeDPOTrainer, TreeSFTTrainer
+
+__all__ = ["TreeDPOTrainer", "TreeSFTTrainer"]

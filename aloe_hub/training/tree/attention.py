@@ -1,8 +1,8 @@
 """Attention over a token trie: each token sees its ancestors and itself, nothing else.
 
-On a CPU it is computed path by path: a path's queries against the keys above it and its own. That is exact, never makes the
-N x N mask, and costs what the tokens need: a tree of a conversation is one plain causal call over the trunk and a small call
-for each leaf. It stands in for transformers' `sdpa` under the name `aloe_tree` (transformers' AttentionInterface); a pass
+On a CPU it is computed branch by branch: a branch's queries against the keys above it and its own. That is exact, never makes
+the N x N mask, and costs what the tokens need: a tree of a conversation is one plain causal call over the trunk and a small
+call for each leaf. It stands in for transformers' `sdpa` under the name `aloe_tree` (transformers' AttentionInterface); a pass
 without a tree is `sdpa` itself. On a GPU the same name runs FlexAttention over a block mask, one kernel instead of many; that
 has been tested on a CPU only, uncompiled and forwards.
 
@@ -22,9 +22,9 @@ from transformers.integrations.flex_attention import flex_attention_forward
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-from aloe_hub.training.tree.batch import Path, TreeBatch
+from .batch import Branch, TreeBatch
 
-BY_PATHS = "aloe_tree"
+BY_BRANCHES = "aloe_tree"
 
 Mask = torch.Tensor | BlockMask
 
@@ -46,44 +46,50 @@ def tree_attention(
     if aloe_tree is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **others)
     groups = query.shape[1] // key.shape[1]
-    return _by_paths(query, repeat_kv(key, groups), repeat_kv(value, groups), aloe_tree.paths, scaling, sliding_window), None
+    return _by_branches(
+        query, repeat_kv(key, groups), repeat_kv(value, groups), aloe_tree.branches, scaling, sliding_window
+    ), None
 
 
-AttentionInterface.register(BY_PATHS, tree_attention)
-AttentionMaskInterface.register(BY_PATHS, sdpa_mask)
+AttentionInterface.register(BY_BRANCHES, tree_attention)
+AttentionMaskInterface.register(BY_BRANCHES, sdpa_mask)
 
 
-def _by_paths(
+def _by_branches(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    paths: tuple[Path, ...],
+    branches: tuple[Branch, ...],
     scaling: float | None,
     window: int | None,
 ) -> torch.Tensor:
-    # Cut once into the pieces that paths are made of: the gradient of one split is one concatenation, where a slice for each
-    # path would fill as many tensors of the whole length with zeros.
-    cuts = sorted({edge for path in paths for edge in (path.end, *(part.stop for part in path.above))})
+    # Cut once into the pieces that branches are made of: the gradient of one split is one concatenation, where a slice for each
+    # branch would fill as many tensors of the whole length with zeros.
+    cuts = sorted({edge for branch in branches for edge in (branch.end, *(part.stop for part in branch.above))})
     piece = {start: number for number, start in enumerate([0, *cuts])}
     sizes = [end - start for start, end in zip([0, *cuts], cuts, strict=False)]
     keys, values = torch.split(key, sizes, dim=2), torch.split(value, sizes, dim=2)
     seen = []
-    for path, queries in zip(paths, torch.split(query, [path.end - path.start for path in paths], dim=2), strict=True):
-        pieces = [n for part in (*path.above, slice(path.start, path.end)) for n in range(piece[part.start], piece[part.stop])]
+    for branch, queries in zip(
+        branches, torch.split(query, [branch.end - branch.start for branch in branches], dim=2), strict=True
+    ):
+        pieces = [
+            n for part in (*branch.above, slice(branch.start, branch.end)) for n in range(piece[part.start], piece[part.stop])
+        ]
         part = F.scaled_dot_product_attention(
             queries,
             torch.cat([keys[n] for n in pieces], dim=2),
             torch.cat([values[n] for n in pieces], dim=2),
             scale=scaling,
-            **_seen_by(path, window, query.device),
+            **_seen_by(branch, window, query.device),
         )
         seen.append(part.transpose(1, 2))
     return torch.cat(seen, dim=1)
 
 
-def _seen_by(path: Path, window: int | None, device: torch.device) -> dict[str, Any]:
-    """Which of the tokens above and its own a path's tokens may see: causal, and no further back than the window."""
-    length, depth = path.end - path.start, path.depth
+def _seen_by(branch: Branch, window: int | None, device: torch.device) -> dict[str, Any]:
+    """Which of the tokens above and its own a branch's tokens may see: causal, and no further back than the window."""
+    length, depth = branch.end - branch.start, branch.depth
     reaches = window is None or depth + length <= window
     if depth == 0 and reaches:
         return {"is_causal": True}
@@ -109,10 +115,10 @@ def layer_windows(config: PreTrainedConfig) -> dict[str, int | None]:
 
 def _mask(model: PreTrainedModel, tree: TreeBatch, window: int | None) -> Mask:
     implementation, device = model.config._attn_implementation, tree.tokens.device
-    if implementation == "flex_attention" or (implementation == BY_PATHS and device.type == "cuda"):
+    if implementation == "flex_attention" or (implementation == BY_BRANCHES and device.type == "cuda"):
         return _block_mask(tree, window)
-    if implementation == BY_PATHS:
-        # The paths say who sees whom. A tensor of four dimensions is how a model is told to make no mask of its own.
+    if implementation == BY_BRANCHES:
+        # The branches say who sees whom. A tensor of four dimensions is how a model is told to make no mask of its own.
         return torch.ones((1, 1, 1, 1), dtype=torch.bool, device=device)
     allowed = dense_mask(tree, window)
     return torch.zeros(allowed.shape, dtype=model.dtype, device=device).masked_fill_(~allowed, torch.finfo(model.dtype).min)

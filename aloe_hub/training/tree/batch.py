@@ -4,8 +4,8 @@ A tree of T turns explodes into T rows whose prompts repeat one another, so proc
 trie has O(T). It is built from TRL's own padded batch, after its truncation: what the chat template did does not matter, rows
 that differ earlier only share less.
 
-The trie is cut into *paths*: the longest row is the first, each other row adds the part that no earlier row has. A path is one
-stretch of slots, and a slot's descendants are the stretch that follows it:
+The trie is cut into *branches*: the longest row is the first, each other row adds the part that no earlier row has. A branch is
+one stretch of slots, and a slot's descendants are the stretch that follows it:
 
     rows    a b c d e        slots   0 1 2 3 4 | 5 6 | 7
             a b c x y        tokens  a b c d e | x y | z
@@ -31,7 +31,7 @@ _COLUMNS = {"input_ids", "attention_mask", "labels", "completion_mask", "ref_cho
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class Branch:
     """A stretch of slots that follow one another without a fork between them, and the stretches above it, root first."""
 
     start: int
@@ -55,7 +55,7 @@ class TreeBatch:
     tokens: torch.Tensor  # (1, N)
     depths: torch.Tensor  # (1, N): position ids
     ends: torch.Tensor  # (N,): one past the last slot below each slot
-    paths: tuple[Path, ...]
+    branches: tuple[Branch, ...]
     predictors: torch.Tensor  # (n,): the slot that predicts
     labels: torch.Tensor  # (1, n): what it predicts
     gather: torch.Tensor  # (rows, length - 1): which prediction stands there in TRL's layout; n where no label is
@@ -112,7 +112,7 @@ def pack(batch: Mapping[str, Any]) -> TreeBatch | None:
         tokens=torch.from_numpy(np.concatenate([run.tokens for run in trie.runs]))[None],
         depths=torch.from_numpy(np.concatenate([run.depth + np.arange(len(run.tokens)) for run in trie.runs]))[None],
         ends=torch.from_numpy(trie.ends()),
-        paths=tuple(Path(run.start, run.start + len(run.tokens), run.above()) for run in trie.runs),
+        branches=tuple(Branch(run.start, run.start + len(run.tokens), run.above()) for run in trie.runs),
         predictors=torch.from_numpy(pairs[0].copy()),
         labels=torch.from_numpy(pairs[1].copy())[None],
         gather=torch.from_numpy(gather),
@@ -129,7 +129,7 @@ def labels_of(batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
 
 @dataclass(slots=True, eq=False)
 class _Run:
-    """A path while the trie grows: `tokens` that hang below the first `fork` tokens of `parent`."""
+    """A branch while the trie grows: `tokens` that hang below the first `fork` tokens of `parent`."""
 
     tokens: Ids
     parent: _Run | None

@@ -14,8 +14,8 @@ from peft import PeftModel
 from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from aloe_hub.training.tree.attention import BY_PATHS
-from aloe_hub.training.tree.batch import IGNORED, TreeBatch, labels_of
+from .attention import BY_BRANCHES
+from .batch import IGNORED, TreeBatch, labels_of
 
 # Adapters that change a layer's weights and nothing else. Others add tokens, or look at the whole row.
 _ADAPTERS = {"LORA", "LOHA", "LOKR", "IA3", "VERA", "OFT", "BOFT"}
@@ -31,7 +31,7 @@ def model_obstacle(model: PreTrainedModel) -> str | None:
     kinds = set(getattr(config, "layer_types", None) or ())
     if config.get_text_config() is not config:
         return f"{type(model).__name__} has parts beside its language model"
-    if config._attn_implementation not in ("sdpa", "eager", "flex_attention", BY_PATHS):
+    if config._attn_implementation not in ("sdpa", "eager", "flex_attention", BY_BRANCHES):
         return f"its attention is {config._attn_implementation!r}, not sdpa, eager or flex_attention"
     if others := kinds - {"full_attention", "sliding_attention"}:
         return f"{type(model).__name__} has layers of another kind than attention ({', '.join(sorted(others))})"

@@ -18,15 +18,15 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPast
 from trl.trainer.utils import FusedCausalLMOutput
 
-from aloe_hub.training.tree.attention import BY_PATHS, tree_mask
-from aloe_hub.training.tree.batch import TreeBatch
+from .attention import BY_BRANCHES, tree_mask
+from .batch import TreeBatch
 
 
 def add_tree_forward(model: PreTrainedModel, packs: bool = True) -> None:
     """Let a causal LM that carries TRL's fused LM head take `tree=`; with `packs=False` it takes it and ignores it."""
     plain = model.forward
     if packs and model.config._attn_implementation == "sdpa":
-        model.set_attn_implementation(BY_PATHS)
+        model.set_attn_implementation(BY_BRANCHES)
 
     @functools.wraps(type(model).forward)  # the signature that `generate` checks its arguments against
     def forward(

@@ -1,8 +1,8 @@
 """TRL's DPO and SFT trainers, made to process each distinct token of a tree once.
 
 They take the arguments and the data of `trl.DPOTrainer` and `trl.SFTTrainer` and compute the same losses, gradients and metrics
-(tests/training/test_trainers.py): TRL's own code does everything but the pass through the model. Private names of TRL 1.16 are
-used (tests/training/test_tree_names.py fails when one changes).
+(tests/training/tree/test_trainers.py): TRL's own code does everything but the pass through the model. Private names of TRL 1.16
+are used (tests/training/tree/test_names.py fails when one changes).
 
 Where one pass could not be exact, they say so once and train as TRL does. What cannot be seen from outside is checked on the
 first batch: a row of it (in DPO, a pair) must have the same log-probabilities as in a pass of its own.
@@ -22,12 +22,12 @@ from transformers import PreTrainedModel, Trainer
 from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.sft_trainer import SFTTrainer
 
-from aloe_hub.training.tree.batch import TreeCollator
-from aloe_hub.training.tree.exactness import adapter_obstacle, difference, dropouts, model_obstacle, tolerance
-from aloe_hub.training.tree.forward import add_tree_forward
-from aloe_hub.training.tree.sampler import TellEpoch, TreeSampler, trees_of
+from .batch import TreeCollator
+from .exactness import adapter_obstacle, difference, dropouts, model_obstacle, tolerance
+from .forward import add_tree_forward
+from .sampler import TellEpoch, TreeSampler, trees_of
 
-log = logging.getLogger("aloe_hub")
+log = logging.getLogger(__name__)
 
 
 class _OnePass(Trainer):

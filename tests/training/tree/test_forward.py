@@ -6,11 +6,11 @@ import inspect
 import pytest
 import tiny_trees as tiny
 import torch
-from test_tree_attention import LONG
-from test_tree_batch import padded
+from test_attention import LONG
+from test_batch import padded
 from trl.trainer.utils import FusedCausalLMOutput, add_fused_lm_head
 
-from aloe_hub.training.tree.attention import BY_PATHS, _block_mask, tree_attention
+from aloe_hub.training.tree.attention import BY_BRANCHES, _block_mask, tree_attention
 from aloe_hub.training.tree.batch import pack
 from aloe_hub.training.tree.forward import add_tree_forward
 
@@ -58,8 +58,8 @@ def test_with_a_block_mask_attention_by_paths_is_flex_attention():
     module = torch.nn.Module()
     with torch.compiler.set_stance("force_eager"):
         flex, _ = tree_attention(module, query, key, value, _block_mask(tree, None), scaling=0.25, aloe_tree=tree)
-    paths, _ = tree_attention(module, query, key, value, None, scaling=0.25, aloe_tree=tree)
-    torch.testing.assert_close(flex, paths, rtol=1e-5, atol=1e-5)
+    branches, _ = tree_attention(module, query, key, value, None, scaling=0.25, aloe_tree=tree)
+    torch.testing.assert_close(flex, branches, rtol=1e-5, atol=1e-5)
 
 
 def test_the_head_is_applied_to_predictions_alone():
@@ -85,6 +85,6 @@ def test_without_the_fused_head_or_without_leave_the_tree_is_ignored():
 def test_the_patched_forward_keeps_the_models_signature_and_its_plain_numbers():
     model, fresh = patched(), tiny.model(hidden_size=64).eval()
     assert inspect.signature(model.forward).parameters.keys() - {"self"} == inspect.signature(fresh.forward).parameters.keys()
-    assert model.config._attn_implementation == BY_PATHS
+    assert model.config._attn_implementation == BY_BRANCHES
     rows = {name: BATCH[name] for name in ("input_ids", "attention_mask")}
     assert torch.equal(model(**rows).logits, fresh(**rows).logits)

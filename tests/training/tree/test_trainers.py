@@ -34,7 +34,7 @@ def test_in_bfloat16_the_two_differ_by_rounding(both, caplog, options):
     (expected, _), (found, metrics) = tiny.passes(plain), tiny.passes(tree)
     assert [loss for loss, _ in found] == pytest.approx([loss for loss, _ in expected], rel=2e-2)
     assert metrics["tree/tokens"] < metrics["tree/tokens_exploded"]
-    assert "aloe_hub" not in {record.name for record in caplog.records}
+    assert not [record for record in caplog.records if record.name.startswith("aloe_hub.")]
 
 
 def test_every_loss_of_trl_is_listed_here(trainer):

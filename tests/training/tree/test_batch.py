@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aloe_hub.training.tree.attention import dense_mask
-from aloe_hub.training.tree.batch import IGNORED, Path, TreeCollator, pack
+from aloe_hub.training.tree.batch import IGNORED, Branch, TreeCollator, pack
 
 # Few different tokens, so that rows share beginnings, repeat one another and fork anywhere.
 ROWS = st.lists(st.lists(st.tuples(st.integers(1, 3), st.booleans()), min_size=1, max_size=7), min_size=1, max_size=6)
@@ -69,12 +69,12 @@ def test_paths_cover_the_slots_and_name_what_stands_above_them(rows):
     tree = pack(padded(rows))
     if tree is None:
         return
-    assert [slot for path in tree.paths for slot in range(path.start, path.end)] == list(range(len(tree)))
+    assert [slot for branch in tree.branches for slot in range(branch.start, branch.end)] == list(range(len(tree)))
     mask = dense_mask(tree)[0, 0]
-    for path in tree.paths:
-        above = [slot for part in path.above for slot in range(part.start, part.stop)]
-        assert torch.nonzero(mask[path.end - 1]).flatten().tolist() == [*above, *range(path.start, path.end)]
-        assert tree.depths[0, path.start] == path.depth == len(above)
+    for branch in tree.branches:
+        above = [slot for part in branch.above for slot in range(part.start, part.stop)]
+        assert torch.nonzero(mask[branch.end - 1]).flatten().tolist() == [*above, *range(branch.start, branch.end)]
+        assert tree.depths[0, branch.start] == branch.depth == len(above)
 
 
 def test_the_example_of_the_docstring():
@@ -82,10 +82,10 @@ def test_the_example_of_the_docstring():
     tree = pack(padded(rows))
     assert "".join(map(chr, tree.tokens[0])) == "abcdexyz"
     assert tree.ends.tolist() == [8, 8, 7, 5, 5, 7, 7, 8]
-    assert tree.paths == (Path(0, 5), Path(5, 7, (slice(0, 3),)), Path(7, 8, (slice(0, 2),)))
+    assert tree.branches == (Branch(0, 5), Branch(5, 7, (slice(0, 3),)), Branch(7, 8, (slice(0, 2),)))
 
 
-def test_the_trunk_of_a_conversation_is_one_path_and_each_other_reply_a_leaf():
+def test_the_trunk_of_a_conversation_is_one_branch_and_each_other_reply_a_leaf():
     spoken, rows = [], []
     for turn in range(4):
         prompt = [*spoken, (100 + turn, False)]
@@ -93,12 +93,12 @@ def test_the_trunk_of_a_conversation_is_one_path_and_each_other_reply_a_leaf():
         rows += [prompt + reply for reply in replies]
         spoken = prompt + replies[turn % 2]
     tree = pack(padded(rows))
-    trunk, *leaves = tree.paths
+    trunk, *leaves = tree.branches
     assert trunk.above == ()
     assert len(leaves) == 4
     assert [len(leaf.above) for leaf in leaves] == [1] * 4
     # The end of a reply predicts nothing and is not there: of the trunk's last reply and of each leaf one token is left.
-    assert [path.end - path.start for path in tree.paths] == [3 * 3 + 1 + 1, 1, 1, 1, 1]
+    assert [branch.end - branch.start for branch in tree.branches] == [3 * 3 + 1 + 1, 1, 1, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_common_beginnings_are_found_however_long():
     other = [*row[:700], (9, False), (9, True)]
     tree = pack(padded([row, other]))
     assert len(tree) == 999 + 1
-    assert tree.paths[1].depth == 700
+    assert tree.branches[1].depth == 700
 
 
 def test_moving_it_moves_every_tensor():

@@ -1,4 +1,4 @@
-"""Attention by paths, and the masks for eager and FlexAttention, beside attention with the whole mask written out."""
+"""Attention by branches, and the masks for eager and FlexAttention, beside attention with the whole mask written out."""
 
 import pytest
 import tiny_trees as tiny
@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from hypothesis import given
 from hypothesis import strategies as st
-from test_tree_batch import ROWS, padded
+from test_batch import ROWS, padded
 
 from aloe_hub.training.tree.attention import _block_mask, dense_mask, layer_windows, tree_attention, tree_mask
 from aloe_hub.training.tree.batch import pack
@@ -39,10 +39,10 @@ def test_by_paths_is_attention_with_the_whole_mask(rows, window):
 @pytest.mark.parametrize("window", [None, 6])
 def test_the_dense_mask_is_ancestry_within_the_window(window):
     tree = pack(padded(LONG))
-    for path in tree.paths:
-        above = [slot for part in path.above for slot in range(part.start, part.stop)]
-        for slot in range(path.start, path.end):
-            seen = [*above, *range(path.start, slot + 1)][-window if window else 0 :]
+    for branch in tree.branches:
+        above = [slot for part in branch.above for slot in range(part.start, part.stop)]
+        for slot in range(branch.start, branch.end):
+            seen = [*above, *range(branch.start, slot + 1)][-window if window else 0 :]
             assert torch.nonzero(dense_mask(tree, window)[0, 0, slot]).flatten().tolist() == seen
 
 

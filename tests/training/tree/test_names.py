@@ -1,6 +1,6 @@
 """The names of TRL and transformers that training on trees leans on, though nobody promises them. When one changes, this fails.
 
-TRL is pinned for them (pyproject.toml); read aloe_hub/training/tree/trainers.py and tree_forward.py before moving the pin.
+TRL is pinned for them (pyproject.toml); read aloe_hub/training/tree/trainers.py and forward.py before moving the pin.
 """
 
 import dataclasses

@@ -1,6 +1,6 @@
 """Two processes on CPU (DDP over gloo) train as one does with the same global batch.
 
-This file is also the script that the processes run: `torchrun … test_tree_processes.py BATCH OUTPUT`. Not `accelerate launch`,
+This file is also the script that the processes run: `torchrun … test_processes.py BATCH OUTPUT`. Not `accelerate launch`,
 whose `--cpu --num_processes 2` (1.15) starts one process, without a word.
 """
 
@@ -9,11 +9,13 @@ import sys
 from pathlib import Path
 
 import datasets
-import tiny_trees as tiny
 import torch
 from trl import DPOConfig, SFTConfig
 
 from aloe_hub.training import TreeDPOTrainer, TreeSFTTrainer
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # as a script it does not find it by itself
+import tiny_trees as tiny
 
 
 def trained(batch: int, folder: Path) -> dict[str, dict[str, object]]:
