@@ -63,6 +63,16 @@ class Streaming(Chat, Protocol):
         ...
 
 
+async def heard(chat: Chat, request: ChatRequest, say: Callable[[str], None]) -> ChatReply:
+    """The reply, said as it grows; of a model that cannot be heard while it speaks, the whole at once."""
+    if isinstance(chat, Streaming):
+        return await chat.stream(request, say)
+    reply = await chat.complete(request)
+    if reply.text:
+        say(reply.text)
+    return reply
+
+
 @runtime_checkable
 class Connected(Chat, Protocol):
     """A model at the other end of connections."""

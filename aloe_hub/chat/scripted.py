@@ -25,6 +25,7 @@ from aloe_hub.chat.base import ChatReply, ChatRequest
 from aloe_hub.chat.pieces import before
 from aloe_hub.errors import ChatError, UsageError
 from aloe_hub.types import Message
+from aloe_hub.world import WORLD_VERSION as WORLD_VERSION
 from aloe_hub.world import judging, speaking
 from aloe_hub.world.understanding import Known, read_messages, read_personality, read_profile, topic_of
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from aloe_hub import scoring
 from aloe_hub.errors import AloeError, DataError
+from aloe_hub.fields import number, one_of
 from aloe_hub.files.jsonl import read_rows
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.parsing import steers
@@ -30,7 +31,7 @@ from aloe_hub.results.counts import (
     TreeStats,
     outcome,
 )
-from aloe_hub.types import Persona, PoolText, Row, Transcript, Tree
+from aloe_hub.types import PoolText, Row, Transcript, Tree, persona_and_split
 
 T = TypeVar("T")
 BASELINE = "scripted:plain"  # what the other policies are compared to, where it was benchmarked
@@ -104,19 +105,22 @@ class _Scored:
         self.steering += sum(steers(turn.reply) for turn in transcript.turns)
 
     def _add_scores(self, row: Row) -> None:
-        self._add(str(row["persona_id"]), str(row["profile_id"]), row["scores"])
+        scores = [None if one is None else number({"score": one}, "score") for one in row["scores"]]
+        self._add(str(row["persona_id"]), str(row["profile_id"]), scores)
 
-    def _add(self, persona: str, profile: str, scores: Iterable[float | None]) -> None:
+    def _add(self, persona: str, profile: str, scores: Sequence[float | None]) -> None:
+        low, high = SCALE
         # `scoring` checks this too, but here the line is known.
-        found = [None if one is None else _number("score", one, SCALE) for one in scores]
-        if not found:
+        if outside := [score for score in scores if score is not None and not low <= score <= high]:
+            raise ValueError(f"score is {outside[0]!r}, and not from {low} to {high}")
+        if not scores:
             raise ValueError("the conversation has no turns")
         if persona in self.scores:
             raise ValueError(f"persona {persona} has a conversation in a line before")
-        turns = len(next(iter(self.scores.values()), found))
-        if len(found) != turns:
-            raise ValueError(f"the conversation has {len(found)} turns, the ones before have {turns}")
-        self.scores[persona], self.clusters[persona] = found, profile
+        turns = len(next(iter(self.scores.values()), scores))
+        if len(scores) != turns:
+            raise ValueError(f"the conversation has {len(scores)} turns, the ones before have {turns}")
+        self.scores[persona], self.clusters[persona] = list(scores), profile
 
 
 class _Samples:
@@ -188,7 +192,7 @@ def _trees(run: Path) -> tuple[TreeStats | None, Tree | None]:
     by_turn: list[Counter[str]] = []
     favoured: Counter[bool] = Counter()
     count, steering, first = 0, 0, None
-    for tree in _rows(run / "trees.jsonl", _tree):
+    for tree in _rows(run / "trees.jsonl", Tree.from_row):
         count += 1
         first = first or tree
         by_turn.extend(Counter() for _ in tree.exchanges[len(by_turn) :])
@@ -204,18 +208,6 @@ def _trees(run: Path) -> tuple[TreeStats | None, Tree | None]:
     return TreeStats(count, failed, tuple(dict(turn) for turn in by_turn), favoured.total(), favoured[True], steering), first
 
 
-def _tree(row: Row) -> Tree:
-    tree = Tree.from_row(row)
-    for exchange in tree.exchanges:
-        _one_of("spoken", exchange.spoken, (0, 1))
-        for reply in exchange.replies:
-            _one_of("source", reply.source, ("tailored", "plain", "policy", "imported"))
-        for verdict in exchange.verdicts:
-            _one_of("order", verdict.order, ("01", "10"))
-            _one_of("choice", verdict.choice, (0, 1, None))
-    return tree
-
-
 # --- the pool
 
 
@@ -228,12 +220,12 @@ def _pool(run: Path, settings: Mapping[str, Any]) -> PoolStats | None:
     for kind in refused:
         name = f"{kind}_threshold"
         try:
-            thresholds[kind] = None if settings.get(name) is None else _number(name, settings[name])
+            thresholds[kind] = None if settings.get(name) is None else number(settings, name)
         except ValueError as error:
             raise DataError(f"{run / 'run.toml'}, [personas]: {error}") from None
     profiles = _texts(run / "profiles.jsonl", refused["profile"], thresholds["profile"])
     personalities = _texts(run / "personalities.jsonl", refused["personality"], thresholds["personality"])
-    personas = dict(Counter(_rows(run / "personas.jsonl", _split)))
+    personas: dict[str, int] = dict(Counter(split for _, split in _rows(run / "personas.jsonl", persona_and_split)))
     return PoolStats(profiles, personalities, personas) if profiles or personalities or personas else None
 
 
@@ -252,7 +244,7 @@ class _Histogram:
 def _texts(path: Path, refused: _Histogram, threshold: float | None) -> TextStats | None:
     sources: Counter[str] = Counter()
     kept = _Histogram()
-    for text in _rows(path, _pool_text):
+    for text in _rows(path, PoolText.from_row):
         sources[text.source] += 1
         if text.nearest is not None:
             kept.add(text.nearest)
@@ -262,23 +254,9 @@ def _texts(path: Path, refused: _Histogram, threshold: float | None) -> TextStat
     return TextStats(dict(sources), sum(refused.bins), threshold, *bins, tuple(refused.examples))
 
 
-def _pool_text(row: Row) -> PoolText:
-    text = PoolText.from_row(row)
-    _one_of("source", text.source, ("seed", "generated", "imported"))
-    if text.nearest is not None:
-        _number("nearest", text.nearest)
-    return text
-
-
 def _refused(row: Row) -> tuple[str, Refused]:
-    _one_of("kind", row["kind"], ("profile", "personality"))
-    return row["kind"], Refused(row["text"], _number("nearest", row["nearest"]), row["nearest_text"])
-
-
-def _split(row: Row) -> str:
-    Persona.from_row(row)
-    _one_of("split", row["split"], ("train", "test"))
-    return str(row["split"])
+    kind: str = one_of(row, "kind", ("profile", "personality"))
+    return kind, Refused(row["text"], number(row, "nearest"), row["nearest_text"])
 
 
 # --- rows
@@ -291,16 +269,3 @@ def _holds_rows(path: Path) -> bool:
 
 def _rows(path: Path, build: Callable[[Row], T]) -> Iterator[T]:
     return read_rows(path, build) if _holds_rows(path) else iter(())
-
-
-def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name} is {value!r}, and not one of {', '.join(map(repr, allowed))}")
-
-
-def _number(name: str, value: object, scale: tuple[float, float] = (-math.inf, math.inf)) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{name} is {value!r}, and not a number")
-    if not scale[0] <= value <= scale[1]:
-        raise ValueError(f"{name} is {value!r}, and not from {scale[0]} to {scale[1]}")
-    return value

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import traceback
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from aloe_hub.chat.base import Chat, ChatReply, ChatRequest, Streaming
+from aloe_hub.chat.base import Chat, ChatReply, heard
 from aloe_hub.chat.openai_schema import DONE, Chunks, CompletionRequest, RequestError, completion, event, models, read, shown
 from aloe_hub.errors import AloeError, ChatError, TransientError
 
@@ -69,7 +69,7 @@ class ServerApp:
     async def _streamed(self, request: Request, chat: Chat, asked: CompletionRequest) -> Response:
         """A stream, once there is a first piece: until then an error is told by its status."""
         pieces: asyncio.Queue[str | None] = asyncio.Queue()
-        call = self._begun(_spoken(chat, asked.call, pieces.put_nowait))
+        call = self._begun(heard(chat, asked.call, pieces.put_nowait))
         call.add_done_callback(lambda _: pieces.put_nowait(None))
         async with _given_up_if_gone(request, call):
             first = await pieces.get()
@@ -123,15 +123,6 @@ async def _events(
         yield chunks.ended(_reply(call))
     except RequestError as refusal:
         yield event(refusal.body) + DONE
-
-
-async def _spoken(chat: Chat, call: ChatRequest, say: Callable[[str], None]) -> ChatReply:
-    if isinstance(chat, Streaming):
-        return await chat.stream(call, say)
-    reply = await chat.complete(call)
-    if reply.text:
-        say(reply.text)
-    return reply
 
 
 def _reply(call: asyncio.Task[ChatReply]) -> ChatReply:

@@ -6,12 +6,12 @@ Talks are values: a turn that is undone, tried again or stopped half-way leaves 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from secrets import token_hex
 from typing import Self
 
-from aloe_hub.chat.base import Chat, ChatReply, ChatRequest, Sampling, Streaming
+from aloe_hub.chat.base import ChatRequest, Sampling, heard
 from aloe_hub.errors import AloeError, UsageError
 from aloe_hub.space.company import Company, Part
 from aloe_hub.space.safe import MOST_SHOWN
@@ -141,15 +141,6 @@ async def answered(
         for task in (*replies, inferrer):
             task.cancel()
         await asyncio.gather(*replies, inferrer, return_exceptions=True)
-
-
-async def heard(chat: Chat, request: ChatRequest, say: Callable[[str], None]) -> ChatReply:
-    """As it is said; of a model that cannot be heard, the whole at once."""
-    if isinstance(chat, Streaming):
-        return await chat.stream(request, say)
-    reply = await chat.complete(request)
-    say(reply.text)
-    return reply
 
 
 def reason(part: Part, error: Exception) -> str:

@@ -7,6 +7,7 @@ every order of work.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ from aloe_hub.chat.base import Chat, ChatRequest, Role, Sampling
 from aloe_hub.chat.traffic import Traffic
 from aloe_hub.chat.wrappers import Tuned
 from aloe_hub.errors import ParseError
-from aloe_hub.types import Message, Order, Persona, call_seed
+from aloe_hub.types import Message, Order, Persona, Verdict, call_seed
 
 T = TypeVar("T")
 Changes = Mapping[str, Any]  # fields of `Sampling`, by name
@@ -167,6 +168,23 @@ async def verdict(
         second=replies[1],
     )
     return await ask(chat, "judge", prompt, call, parsing.verdict, order)
+
+
+async def both_orders(
+    chat: Chat, persona: Persona, spoken: Sequence[Message], message: str, replies: tuple[str, str], call: Call
+) -> tuple[Verdict, Verdict]:
+    """What the judge says of two replies in either order, as choices of a reply. Two equal ones are a tie that costs no call."""
+    if replies[0] == replies[1]:
+        return Verdict("01", None, ""), Verdict("10", None, "")
+    (first, said_first), (second, said_second) = await asyncio.gather(
+        verdict(chat, persona, spoken, message, replies, "01", call),
+        verdict(chat, persona, spoken, message, (replies[1], replies[0]), "10", call),
+    )
+    # In order "10" the first position holds reply 1.
+    return (
+        Verdict("01", None if first is None else 1 if first else 0, said_first),
+        Verdict("10", None if second is None else 0 if second else 1, said_second),
+    )
 
 
 async def score(

@@ -10,9 +10,9 @@ from aloe_hub.chat.base import ChatReply
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.errors import ParseError, UsageError
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
-from aloe_hub.stages.roles import ATTEMPTS, SAMPLING, Call, ask
+from aloe_hub.stages.roles import ATTEMPTS, SAMPLING, Call, ask, both_orders
 from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all
-from aloe_hub.types import Message
+from aloe_hub.types import Message, Persona
 
 HELLO = (Message("user", "Hello there"),)
 
@@ -103,3 +103,22 @@ def test_sampling_that_cannot_be_meant_is_refused(changes, message):
 def test_the_policys_temperature_has_one_place():
     with pytest.raises(UsageError, match="is a setting of its own"):
         BenchmarkSettings(sampling={"policy": {"temperature": 0}})
+
+
+@pytest.mark.parametrize(
+    ("said", "choices"), [(("1", "2"), (0, 0)), (("2", "1"), (1, 1)), (("1", "1"), (0, 1)), (("tie", "2"), (None, 0))]
+)
+def test_both_orders_are_asked_and_choices_count_replies(said, choices):
+    judge = Says(*(ChatReply(f"Verdict: {one}") for one in said))
+    found = asyncio.run(both_orders(judge, Persona("A nurse.", "Kind."), (), "Hi.", ("one", "two"), Call("tree", 0)))
+    assert [(one.order, one.choice) for one in found] == list(zip(("01", "10"), choices, strict=True))
+    assert [one.text for one in found] == [f"Verdict: {one}" for one in said]
+    shown = [request.messages[0].content for request in judge.asked]
+    assert [text.index("one\n") < text.index("two\n") for text in shown] == [True, False]
+
+
+def test_two_equal_replies_are_a_tie_that_costs_no_call():
+    judge = Says()
+    found = asyncio.run(both_orders(judge, Persona("A nurse.", "Kind."), (), "Hi.", ("one", "one"), Call("tree", 0)))
+    assert [one.choice for one in found] == [None, None]
+    assert judge.asked == []

@@ -12,9 +12,10 @@ from aloe_hub.chat.scripted import Scripted
 from aloe_hub.chat.traffic import Limits, Traffic
 from aloe_hub.errors import AloeError, ChatError, ParseError, SettingsDiffer, UsageError
 from aloe_hub.files.journal import Journal
-from aloe_hub.files.jsonl import read_rows
-from aloe_hub.files.run_folder import RunFolder
-from aloe_hub.stages.merge import merge, write_training_rows
+from aloe_hub.files.jsonl import read_rows, write_rows
+from aloe_hub.files.run_folder import RunFolder, plain
+from aloe_hub.stages.merge import merge
+from aloe_hub.stages.training_rows import write_training_rows
 from aloe_hub.stages.trees import ROLES, Shard, TreeSettings, grow, grow_all, tree_id_of
 from aloe_hub.types import Persona, Tree
 from aloe_hub.world.lexicon import TOPICS
@@ -335,3 +336,18 @@ def test_seventy_turns_take_the_topics_up_again_and_nobody_is_asked_with_a_short
     tree = grown(turns=70, policy=policy)
     path = [text for exchange in tree.exchanges for text in (exchange.user, exchange.replies[exchange.spoken].text)]
     assert [message.content for message in policy.requests[-1].messages] == path[:-1]
+
+
+def test_the_version_of_the_world_is_a_setting_only_where_it_plays_a_role(run, monkeypatch):
+    real = TreeSettings(dict.fromkeys(ROLES, "local:org/model"), turns=1)
+    one_scripted = TreeSettings(dict.fromkeys(ROLES, "local:org/model") | {"judge": "http://127.0.0.1:8000/v1#scripted"}, turns=1)
+    assert "world" not in real.recorded
+    assert (one_scripted.recorded["world"], settings().recorded["world"]) == (1, 1)
+    grow_all(run, settings(limit=2))
+    other = RunFolder(run.path.with_name("real"))
+    write_rows(other.file("personas.jsonl"), read_rows(run.file("personas.jsonl"), dict))
+    other.claim("trees", plain(real) | {"world": 1})  # as it was once written down, whoever played
+    monkeypatch.setattr("aloe_hub.chat.scripted.WORLD_VERSION", 2)
+    assert grow_all(other, real, traffic=opening(lambda model: Scripted())).finished
+    with pytest.raises(SettingsDiffer, match=r"trees\.world is 1 there and 2 now"):
+        grow_all(run, settings(limit=2))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import pytest
 
 from aloe_hub.errors import UsageError
-from aloe_hub.files.recipe import STAGES, read_recipe, settings
+from aloe_hub.files.settings import STAGES, read_recipe, settings
 from aloe_hub.shipped import shipped
 from aloe_hub.stages.benchmark import BenchmarkSettings
 from aloe_hub.stages.pool import PoolSettings
