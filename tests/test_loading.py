@@ -145,7 +145,8 @@ def test_a_model_without_a_chat_template_is_refused(tmp_path):
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path, models):
-    assert refused(load_model, at(tmp_path)) == f"{tmp_path}: no config.json in it, so not a model of transformers; check the name"
+    said = f"{tmp_path}: no config.json in it, so not a model of transformers; check the name"
+    assert refused(load_model, at(tmp_path)) == said
     assert "no tokenizer_config.json in it" in refused(load_tokenizer, at(tmp_path))
     adapter = models / "adapter"
     assert refused(load_model, at(adapter)) == (

@@ -94,7 +94,7 @@ def test_the_key_of_the_environment_is_asked_for_and_never_said():
     [
         (["--model", "gpt-4"], 2, "unknown scheme 'gpt-4'"),
         (["--model", "scripted:nobody"], 2, "no such policy"),
-        (["--model", "local:/no/such/folder"], 2, "no such folder, and no name on the Hub"),
+        (["--model", "local:/no/such/folder"], 2, "no such folder, and not a name on the Hub"),
         (["--model", "scripted", "--port", "{taken}"], 1, "--port {taken}: cannot listen on 127.0.0.1 (Address already in use)"),
     ],
 )
