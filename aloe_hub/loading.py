@@ -144,7 +144,7 @@ def _place(source: Source, file: str) -> tuple[str, str | None]:
         raise AloeError("pocket: this installation has no pocket model; install a released aloe-hub, or name another model")
     if file_of(source, "adapter_config.json") is not None:
         raise DataError(f"{source}: is an adapter, not a model; name its base first, as in BASE+{source}")
-    raise DataError(f"{source}: no {file} in it, so no model of transformers; check the name")
+    raise DataError(f"{source}: no {file} in it, so not a model of transformers; check the name")
 
 
 @contextmanager
@@ -159,24 +159,34 @@ def _hub_errors(source: Source) -> Iterator[None]:
 
 
 @contextmanager
-def _loading(source: Source, what: str) -> Iterator[None]:
-    """What transformers and PEFT raise, as one line; and none of their progress bars, which would cut into ours."""
-    from safetensors import SafetensorError
+def no_progress_bars() -> Iterator[None]:
+    """Keep the bar of transformers for loading weights, a blink long, out of the bars of the command line."""
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    bars: Any = logging  # its functions are untyped
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
     try:
         yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()
+
+
+@contextmanager
+def _loading(source: Source, what: str) -> Iterator[None]:
+    """What transformers and PEFT raise, as one line."""
+    from safetensors import SafetensorError
+
+    try:
+        with no_progress_bars():
+            yield
     except (OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError, SafetensorError) as error:
         if isinstance(error, OSError) and "safetensors" in str(error):
             reason = "it has no safetensors, and pickled weights are never loaded; convert them, or take another model"
         else:
             reason = f"{what} cannot be loaded ({_shortened(error)}); check the files, or name another"
         raise DataError(f"{source}: {reason}") from error
-    finally:
-        if shown:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _base_of(source: Source, config: Path) -> str:
