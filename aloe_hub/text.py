@@ -72,7 +72,7 @@ class Answer:
 
     text: str
     reasoning: int = 0  # blocks
-    tokens: int = 0  # control tokens at the answer's ends, and turns that follow it
+    tokens: int = 0  # control tokens and tags around the answer, and turns that follow it
     open: bool = False
 
 
@@ -155,7 +155,7 @@ def _bare(text: str, reasoning: int, tokens: int, open_: bool) -> Answer:
         end, tokens = _before_blanks(text, token.start()), tokens + 1
     text = text[:end].strip()
     if (wrap := _WRAP.match(text)) and text.lower().endswith(f"</{wrap[1].lower()}>"):
-        text = text[wrap.end() : -len(wrap[1]) - 3].strip()
+        text, tokens = text[wrap.end() : -len(wrap[1]) - 3].strip(), tokens + 1
     return Answer("" if open_ else text, reasoning, tokens, open_)
 
 

@@ -69,7 +69,7 @@ def reply_of(answer: Any, key: Key) -> ChatReply:  # noqa: ANN401 - whatever JSO
     thoughts += sum(bool(message.get(name)) for name in _REASONING)
     _check_end(finish, cut, message, text, thoughts)
     tokens_in, tokens_out = _counts(answer.get("usage"))
-    reply = ChatReply.of(text, cut=cut, thoughts=thoughts, tokens_in=tokens_in, tokens_out=tokens_out)
+    reply = ChatReply.received(text, cut=cut, thoughts=thoughts, tokens_in=tokens_in, tokens_out=tokens_out)
     if key.is_in(reply.text):
         raise ChatError("the reply holds the key that it was asked with; it is not kept")
     return reply
@@ -180,7 +180,7 @@ class Heard:
     def _tell(self) -> None:
         if self._say is None:
             return
-        text = ChatReply.of("".join(self._text)).text
+        text = ChatReply.received("".join(self._text)).text
         ready = text[: -self._HELD_BACK]
         if ready.startswith(self._said) and len(ready) > len(self._said):
             self._say(ready[len(self._said) :])

@@ -61,14 +61,14 @@ class ChatReply:
     thoughts: int = 0
 
     @classmethod
-    def of(
+    def received(
         cls, raw: str, *, cut: bool = False, tokens_in: int | None = None, tokens_out: int | None = None, thoughts: int = 0
     ) -> ChatReply:
         """What a language model answered, as it enters: valid Unicode, without reasoning, without control tokens at its ends.
 
         Reasoning that never ended is an answer that was not finished.
 
-        >>> ChatReply.of("<think>Hm.</think>Hello!<|im_end|>")
+        >>> ChatReply.received("<think>Hm.</think>Hello!<|im_end|>")
         ChatReply(text='Hello!', cut=False, tokens_in=None, tokens_out=None, thoughts=1)
         """
         answer = answer_of(valid(raw))
@@ -90,6 +90,16 @@ class Streaming(Chat, Protocol):
     async def stream(self, request: ChatRequest, say: Callable[[str], None]) -> ChatReply:
         """As `complete`, but `say` is called in the event loop with each piece of the text; together they are the text."""
         ...
+
+
+async def heard(chat: Chat, request: ChatRequest, say: Callable[[str], None]) -> ChatReply:
+    """The reply, said as it grows; of a model that cannot be heard while it speaks, the whole at once."""
+    if isinstance(chat, Streaming):
+        return await chat.stream(request, say)
+    reply = await chat.complete(request)
+    if reply.text:
+        say(reply.text)
+    return reply
 
 
 @runtime_checkable

@@ -48,8 +48,8 @@ def evaluate(
     ] = None,
 ) -> None:
     """Run the ALOE benchmark: each policy talks with the held-out personas, a judge scores every reply."""
-    from aloe_hub.files.recipe import settings
     from aloe_hub.files.run_folder import RunFolder
+    from aloe_hub.files.settings import settings
     from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 
     if personas_repo and not push_results:
@@ -81,7 +81,7 @@ def evaluate(
 
 
 def _push(run: RunFolder, repo: str, policies: list[str], personas_repo: str | None) -> None:
-    from aloe_hub.hub.results import push_results
+    from aloe_hub.hub.eval_results import push_results
 
     with err.status(f"pushing the scores to {repo}"):
         pushed = push_results(run, repo, policies, personas_repo)

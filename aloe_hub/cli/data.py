@@ -48,8 +48,8 @@ def personas(
     budget: calls.Budget = None,
 ) -> None:
     """Grow the persona pool: self-generation from seeds, a semantic filter, pairing and split."""
-    from aloe_hub.files.recipe import settings
     from aloe_hub.files.run_folder import RunFolder
+    from aloe_hub.files.settings import settings
     from aloe_hub.stages.pool import PoolSettings, grow_pool
 
     by_hand = {
@@ -86,12 +86,12 @@ def import_(
 
     The folder holds profile.jsonl and personality.jsonl, or conversations.jsonl (then its personas are the pool), or all three.
     """
-    from aloe_hub.files.recipe import settings
     from aloe_hub.files.run_folder import RunFolder
+    from aloe_hub.files.settings import settings
     from aloe_hub.stages.import_trees import CONVERSATIONS
     from aloe_hub.stages.imports import import_authors, import_conversations
-    from aloe_hub.stages.merge import write_training_rows
-    from aloe_hub.stages.pool import Pairing
+    from aloe_hub.stages.pairing import Pairing
+    from aloe_hub.stages.training_rows import write_training_rows
 
     by_hand = {
         "pairings": pairings,
@@ -141,10 +141,10 @@ def trees(
     budget: calls.Budget = None,
 ) -> None:
     """Grow preference trees, and derive the training rows `pairs` and `sft`. Stopped, it goes on where it was."""
-    from aloe_hub.files.recipe import settings
     from aloe_hub.files.run_folder import RunFolder
+    from aloe_hub.files.settings import settings
     from aloe_hub.stages.forecast import forecast_trees
-    from aloe_hub.stages.merge import write_training_rows
+    from aloe_hub.stages.training_rows import write_training_rows
     from aloe_hub.stages.trees import Shard, TreeSettings, grow_all, models_by_role
 
     folder = RunFolder(run)
@@ -189,7 +189,7 @@ def merge(
     """Put shards into one run: the same bytes as a run that was never cut."""
     from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.stages.merge import merge as merge_shards
-    from aloe_hub.stages.merge import write_training_rows
+    from aloe_hub.stages.training_rows import write_training_rows
 
     folder = RunFolder(run)
     out.print(f"{merge_shards([RunFolder(source) for source in sources], folder)} trees in {run}")

@@ -31,7 +31,7 @@ TestPersonalities = Annotated[int | None, typer.Option("--test-personalities", h
 
 def recipe_table(recipe: str | None, stage: str) -> dict[str, Any]:
     """What the recipe says of one stage."""
-    from aloe_hub.files.recipe import read_recipe
+    from aloe_hub.files.settings import read_recipe
 
     return dict(read_recipe(recipe).get(stage, {})) if recipe else {}
 

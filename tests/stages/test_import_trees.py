@@ -12,8 +12,8 @@ from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.report import read_runs
 from aloe_hub.stages.import_trees import FEW, Notes, conversations
 from aloe_hub.stages.imports import import_authors, import_conversations
-from aloe_hub.stages.merge import write_training_rows
-from aloe_hub.stages.pool import Pairing
+from aloe_hub.stages.pairing import Pairing
+from aloe_hub.stages.training_rows import write_training_rows
 from aloe_hub.types import Persona, Tree, digest
 
 ANN, BEN = Persona("She is a nurse.", "She is kind."), Persona("He is a cook.", "He is blunt.")

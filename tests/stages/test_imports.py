@@ -7,7 +7,7 @@ import pytest
 from aloe_hub.errors import DataError, SettingsDiffer
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages.imports import import_authors, read_texts
-from aloe_hub.stages.pool import Pairing
+from aloe_hub.stages.pairing import Pairing
 
 
 def test_the_authors_folder_gives_331_profiles_and_71_personalities(authors, tmp_path):

@@ -14,7 +14,8 @@ from aloe_hub.files.jsonl import read_rows
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.prompts import listed, sections
 from aloe_hub.stages import pool as personas
-from aloe_hub.stages.pool import EXAMPLES, PATIENCE, PER_ROUND, Pairing, PoolSettings, grow_pool, pair, seeds
+from aloe_hub.stages.pairing import Pairing, pair
+from aloe_hub.stages.pool import EXAMPLES, PATIENCE, PER_ROUND, PoolSettings, grow_pool, seeds
 from aloe_hub.types import PoolText
 
 SMALL = {"profiles": 45, "personalities": 28, "profile_threshold": 0.77, "personality_threshold": 0.8, "pairings": 3}
