@@ -54,7 +54,7 @@ def reply_of(answer: Any, key: Key) -> ChatReply:  # noqa: ANN401 - whatever JSO
         ChatError: the server answered that it will not, or with something else than text; or the reply holds the key.
     """
     if not isinstance(answer, dict):
-        raise TransientError(f"answered with no chat completion: {shown(json.dumps(answer))!r}", maybe_billed=True)
+        raise TransientError(f"the answer is not a chat completion: {shown(json.dumps(answer))!r}", maybe_billed=True)
     choices = answer.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else None
     for place in (answer, choice or {}):

@@ -132,11 +132,11 @@ class Endpoint:
 
     def _redirected(self, url: str, response: httpx2.Response) -> str:
         """Where the server sends us within its own origin. Elsewhere neither the key nor what was said may go."""
-        there = urljoin(url, response.headers["Location"])
         try:
+            there = urljoin(url, response.headers["Location"])
             same = urlsplit(there)[:2] == urlsplit(url)[:2] and response.status_code in (307, 308)
         except ValueError:
-            same = False
+            there, same = "", False
         if not same:
             raise ChatError(f"{response.status_code}: redirected to another address, which is not followed; name that address")
         return there

@@ -49,7 +49,7 @@ async def readable(model: str, hidden: Callable[[str], str]) -> AsyncIterator[No
             error.doc if isinstance(error, json.JSONDecodeError) else "" if isinstance(error, RecursionError) else error.object
         )
         answered = answered if isinstance(answered, str) else answered[: 4 * _SAID].decode("utf-8", "replace")
-        raise transient(f"answered with no chat completion: {shown(hidden(answered))!r}") from None
+        raise transient(f"the answer is not a chat completion: {shown(hidden(answered))!r}") from None
     except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, ValueError) as error:  # a number too long to be read, too
         raise transient(f"no chat completion came of it ({_cause(error, hidden)})") from None
 

@@ -42,7 +42,7 @@ class Scripted:
     >>> from aloe_hub.chat.base import ChatRequest, Sampling
     >>> hello = ChatRequest((Message("user", "Any dinner ideas?"),), Sampling(), seed=1, role="policy")
     >>> asyncio.run(Scripted("parrot").complete(hello))
-    ChatReply(text='Any dinner ideas?', cut=False, tokens_in=3, tokens_out=3)
+    ChatReply(text='Any dinner ideas?', cut=False, tokens_in=3, tokens_out=3, thoughts=0)
     """
 
     policy: str | None = None
