@@ -39,6 +39,7 @@ class ParseError(AloeError):
 
     def __init__(self, wanted: str, text: str) -> None:
         super().__init__(f"model returned no {wanted}: {_shortened(text)!r}")
+        self.wanted = wanted
         self.text = text
 
 

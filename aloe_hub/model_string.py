@@ -133,11 +133,8 @@ class ModelString:
                 # The first plus that has something known on one of its sides; else the first.
                 whole, *split = _splits(rest)
                 base, adapter = max(split or [whole], key=lambda parts: any(map(_known, parts)))
-                return cls(
-                    scheme,
-                    base=_known(base) or Source(base),
-                    adapter=None if adapter is None else _known(adapter) or Source(adapter),
-                )
+                sources = [_known(part) or Source(part) for part in (base, adapter) if part is not None]
+                return cls(scheme, base=sources[0], adapter=sources[1] if len(sources) > 1 else None)
             if scheme in ("http", "https"):
                 address, _, name = text.partition("#")
                 return cls(scheme, name=name or None, address=address)

@@ -22,7 +22,11 @@ PYTHON = {
     "aloe_hub.rows": ["pairs", "sft"],
     "aloe_hub.scoring": ["score", "curve", "Score"],
     "aloe_hub.comparison": ["compare", "Comparison"],
-    "aloe_hub.parsing": ["message", "score", "verdict", "inferred", "numbered", "steers"],
+    "aloe_hub.text": ["valid", "visible", "is_blank", "identity", "Answer", "answer_of", "control_markers"],
+    "aloe_hub.parsing": [
+        "message", "reply", "score", "verdict", "inferred", "numbered", "candidates", "Candidates", "steers", "SCHEMAS",
+        "UNKNOWN",
+    ],
     "aloe_hub.loading": ["Source", "load_tokenizer", "load_model", "load_adapter"],
     "aloe_hub.stages.scale": ["GrowTrees", "LocalExecutor"],
     "aloe_hub.training": ["TreeDPOTrainer", "TreeSFTTrainer"],
@@ -67,9 +71,9 @@ def test_a_public_name_exists_and_says_what_it_is(module, name):
 
 
 def test_every_public_module_lists_no_other_public_name():
-    for module in ("aloe_hub.rows", "aloe_hub.scoring", "aloe_hub.errors", "aloe_hub.parsing"):
+    for module in ("aloe_hub.rows", "aloe_hub.scoring", "aloe_hub.errors", "aloe_hub.text", "aloe_hub.parsing"):
         found = importlib.import_module(module)
-        own = {
+        own = set(getattr(found, "__all__", ())) or {
             name
             for name, value in vars(found).items()
             if not name.startswith("_") and getattr(value, "__module__", None) == module and callable(value)

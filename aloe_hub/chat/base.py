@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, Self, runtime_checkable
 
+from aloe_hub.text import answer_of
 from aloe_hub.types import Message
 
 Role = Literal["profile", "personality", "user", "inferrer", "tailored", "plain", "policy", "judge"]
@@ -44,6 +45,16 @@ class ChatReply:
     cut: bool = False
     tokens_in: int | None = None
     tokens_out: int | None = None
+
+    @classmethod
+    def received(cls, raw: str, cut: bool, tokens_in: int | None = None, tokens_out: int | None = None) -> Self:
+        """The answer in what a real model said. One whose reasoning never ended was cut off, too.
+
+        Where reasoning is all there is, it stays: what reads the reply will say so.
+        """
+        answer = answer_of(raw)
+        text = answer.text if answer.text and (answer.reasoning or answer.tokens) else raw
+        return cls(text, cut or answer.open, tokens_in, tokens_out)
 
 
 class Chat(Protocol):

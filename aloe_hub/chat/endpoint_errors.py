@@ -18,6 +18,7 @@ from huggingface_hub.errors import HfHubHTTPError, InferenceTimeoutError, Offlin
 
 from aloe_hub.chat.base import ChatReply
 from aloe_hub.errors import ChatError, Refused, TransientError
+from aloe_hub.text import valid
 
 KEY = "ALOE_API_KEY"
 _MAY_PASS = {408, 409, 425, 429}
@@ -108,7 +109,7 @@ def whole(model: str, text: object, cut: bool, usage: object) -> ChatReply:
     if not (text or "").strip() and not cut:
         raise TransientError(f"{model}: the reply is empty", maybe_billed=True)
     tokens = _counts(getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens"))
-    return ChatReply(text or "", cut, *tokens)
+    return ChatReply.received(valid(text or ""), cut, *tokens)
 
 
 def _counts(values: Iterable[object]) -> list[int | None]:

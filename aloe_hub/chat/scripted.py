@@ -107,7 +107,7 @@ def _user(sections: Sections, random: Random) -> str:
 
 
 def _inferrer(sections: Sections, random: Random) -> str:
-    known = read_messages(_said_by_user(prompts.messages(sections["USER MESSAGES"])))
+    known = read_messages(_said_by_user(prompts.messages(sections["CONVERSATION"])))
     profile, personality = (text or "unknown" for text in speaking.statement(known))
     return f"Profile: {profile}\nPersonality: {personality}"
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from aloe_hub.report.html import UNDEFINED, number, p_value, percent, write_html
 from aloe_hub.report.plots import letter
-from aloe_hub.results.counts import SCALE, Paired, Report, RunReport, TreeStats
+from aloe_hub.results.counts import NO_VERDICT, SCALE, Paired, Report, RunReport, TreeStats
 from aloe_hub.results.read import read_runs
 from aloe_hub.types import Row
 
@@ -114,8 +114,15 @@ def _trees_line(trees: TreeStats) -> str:
     return (
         f"{trees.trees} trees ({trees.failed} failed), {trees.exchanges} forks: {percent(trees.tie_rate)} ties, "
         f"tailored preferred in {percent(trees.tailored_preferred)} of the decided, "
-        f"both orders agree in {percent(trees.order_agreement)}" + _steering(trees.steering)
+        f"both orders agree in {percent(trees.order_agreement)}"
+        + _no_verdict(trees.count(NO_VERDICT))
+        + _steering(trees.steering)
     )
+
+
+def _no_verdict(forks: int) -> str:
+    """Said only where there is something to say."""
+    return f"; {forks} forks have no verdict, for the judge could not be read" if forks else ""
 
 
 def _steering(replies: int) -> str:

@@ -7,14 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from aloe_hub import parsing
 from aloe_hub.comparison import Comparison
+from aloe_hub.errors import ParseError
 from aloe_hub.model_string import ModelString
 from aloe_hub.scoring import Score
-from aloe_hub.types import Exchange, Transcript, Tree
+from aloe_hub.text import is_blank
+from aloe_hub.types import Exchange, Transcript, Tree, Verdict
 
 Stage = Literal["personas", "trees", "evaluate"]
 STAGES: tuple[Stage, ...] = ("personas", "trees", "evaluate")  # tables of run.toml
 TIES = ("orders disagree", "judged a tie", "equal replies")
+NO_VERDICT = "no verdict"  # the judge's answer could not be read, in one order or in both
 SCALE = (1, 5)  # of the benchmark's judge
 BINS = 40  # of the histograms, over the similarities 0 to 1
 
@@ -45,7 +49,7 @@ class Paired:
 class TreeStats:
     """Counts over a file of trees; a share of nothing is NaN.
 
-    `by_turn` counts what became of the forks of each turn: the source of the preferred reply, or one of `TIES`.
+    `by_turn` counts what became of the forks of each turn, as `outcome` says.
     """
 
     trees: int
@@ -71,9 +75,9 @@ class TreeStats:
     def order_agreement(self) -> float:
         """Share of the forks with two different replies of which the judge said the same in both orders.
 
-        Imported forks, judged in one order only, are left out.
+        Imported forks, judged in one order only, and forks without a verdict are left out.
         """
-        different = self.exchanges - self.count("equal replies", "imported")
+        different = self.exchanges - self.count("equal replies", "imported", NO_VERDICT)
         return share(different - self.count("orders disagree"), different)
 
     @property
@@ -175,13 +179,26 @@ class Report:
 
 
 def outcome(exchange: Exchange) -> str:
-    """The source of the preferred reply, or why there is none (one of `TIES`)."""
+    """The source of the preferred reply, or why there is none (one of `TIES`, or `NO_VERDICT`)."""
     if exchange.preferred is not None:
         return exchange.replies[exchange.preferred].source
     if exchange.replies[0].text == exchange.replies[1].text:
         return "equal replies"
+    if any(no_verdict(verdict) for verdict in exchange.verdicts):
+        return NO_VERDICT
     judged_so = all(verdict.choice is None for verdict in exchange.verdicts)
     return "judged a tie" if judged_so else "orders disagree"
+
+
+def no_verdict(verdict: Verdict) -> bool:
+    """Whether nothing that the judge answered could be read: it chose no reply, and its text says no tie."""
+    if verdict.choice is not None or is_blank(verdict.text):
+        return False
+    try:
+        parsing.verdict(verdict.text)
+    except ParseError:
+        return True
+    return False
 
 
 def share(part: int, whole: int) -> float:

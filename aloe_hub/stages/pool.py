@@ -187,7 +187,7 @@ async def _candidates(chat: Chat, kind: Kind, pool: Sequence[PoolText], number: 
     examples = Random(call.seed(kind, "examples", 0)).sample([text.text for text in pool], min(EXAMPLES, len(pool)))
     prompt = prompted(f"{kind}_generator", examples=prompts.listed(examples), count=str(PER_ROUND))
     try:
-        return (await ask(chat, kind, prompt, call, parsing.numbered))[0]
+        return (await ask(chat, kind, prompt, call, parsing.candidates))[0].texts
     except ParseError:
         return []
 

@@ -5,8 +5,9 @@ are written to the same history, (4) the judge compares them in both orders, (5)
 decides which one is spoken. The next turn follows the coin, so it need not wait for the judge: a turn costs three calls in
 sequence.
 
-A tree that cannot be grown (an answer that nobody can read, a call that failed for good) goes to `failed.jsonl` with the
-reason; the others are grown. `trees.jsonl` has its final name only when every tree is in it, or the failures were accepted.
+A fork whose verdicts cannot be read is kept, undecided, and is in no rows. A tree that cannot be grown (no message or no reply
+that can be read, a call that failed for good) goes to `failed.jsonl` with the reason; the others are grown. `trees.jsonl` has its
+final name only when every tree is in it, or the failures were accepted.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from published import CANARY, Repo
 from aloe_hub.files.jsonl import read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.local_hub.process import HubProcess
-from aloe_hub.local_hub.refusal import Refusal
+from aloe_hub.local_hub.refusal import HubRefusal
 
 DATA = {kind: {f"{name}-00000-of-00001.parquet" for name in names} | {"README.md"} for kind, names in {
     "prefs": ("pairs/train", "sft/train", "trees/train"),
@@ -178,7 +178,7 @@ def test_a_card_that_cannot_be_fetched_is_not_taken_for_one_that_is_not_there(ne
 
     def busy(method: str, address: str) -> None:
         if "/resolve/" in address:
-            raise Refusal(418, "busy")  # what is worth asking again is asked for half a minute
+            raise HubRefusal(418, "busy")  # what is worth asking again is asked for half a minute
 
     near.listeners.append(busy)
     assert "cannot be reached" in refused("prefs", "--run", made.path, "--repo", repo.id, **near.variables)

@@ -22,7 +22,7 @@ def parrots(launched, tmp_path_factory):
     parrot = Scripted("parrot")
 
     def believes_it(request):
-        said = prompts.messages(prompts.sections(request.messages[-1].content)["USER MESSAGES"])[-1].content
+        said = prompts.messages(prompts.sections(request.messages[-1].content)["CONVERSATION"])[-1].content
         return f"Profile: {said}\nPersonality: {said}"
 
     inferrer = Whole(believes_it)

@@ -209,7 +209,7 @@ class Local:
     def _read(self, asked: Asked, tokens: list[int]) -> ChatReply:
         text, stopped = before(self._text(tokens), asked.sampling.stop)
         cut = len(tokens) == asked.most and not stopped
-        return ChatReply(text, cut, tokens_in=len(asked.prompt), tokens_out=len(tokens))
+        return ChatReply.received(text, cut, tokens_in=len(asked.prompt), tokens_out=len(tokens))
 
     def _text(self, tokens: list[int]) -> str:
         return str(self._tokenizer.decode(tokens, skip_special_tokens=True))
