@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from aloe_hub.comparison import compare
     from aloe_hub.errors import AloeError
     from aloe_hub.files.run_folder import RunFolder
-    from aloe_hub.hub.publish import publish_dataset
+    from aloe_hub.hub.datasets import publish_dataset
     from aloe_hub.results.read import read_runs
     from aloe_hub.rows import pairs, sft
     from aloe_hub.scoring import Score, score
@@ -63,7 +63,7 @@ _WHERE = {
     "comparison": "compare",
     "errors": "AloeError",
     "files.run_folder": "RunFolder",
-    "hub.publish": "publish_dataset",
+    "hub.datasets": "publish_dataset",
     "results.read": "read_runs",
     "rows": "pairs sft",
     "scoring": "Score score",

@@ -64,7 +64,7 @@ def _host(origin: str) -> str:
 
 
 @contextmanager
-def answering(app: ASGIApp, port: int = 0) -> Iterator[str]:
+def answering(app: ASGIApp, port: int = 0, protocol: type[BoundedProtocol] | None = None) -> Iterator[str]:
     """Serve `app` to this machine, in a thread of this process, until the block ends; gives the address, http://127.0.0.1:PORT.
 
     Raises:
@@ -81,7 +81,7 @@ def answering(app: ASGIApp, port: int = 0) -> Iterator[str]:
             ) from None
         config = uvicorn.Config(
             LoopbackOnly(app),
-            http=BoundedProtocol,
+            http=protocol or BoundedProtocol,
             ws="none",
             lifespan="off",
             log_config=None,  # requests are not logged: their headers hold tokens

@@ -3,11 +3,15 @@
 The model has the size of the pocket model and random weights: a Llama of 4 layers, 144 wide, with 2,048 tokens. First prompts
 that have nothing in common, of 100 to 300 tokens, with replies of 40; best of 2. Then conversations of 10 turns, with and without
 the memory of what was read in earlier turns. Less than a minute on one core.
+
+`python bench/local.py --continuous` compares with transformers' own continuous batching instead: the same prompts by turns in one
+process, the best of 3 each, and whether the replies are the same, batched and one by one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,11 +20,14 @@ from random import Random
 
 import torch
 from tokenizers import Tokenizer, decoders, models
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers.generation import ContinuousBatchingConfig
 
 from aloe_hub.chat.base import ChatRequest, Sampling
+from aloe_hub.chat.local.decoding import GenerationRequest, generate
 from aloe_hub.chat.local.model import Local
-from aloe_hub.model_string import ModelString
+from aloe_hub.loading import load_model
+from aloe_hub.model_string import ModelString, Source
 from aloe_hub.types import Message
 
 SPECIAL = ("<pad>", "<end>", "<user>", "<assistant>")
@@ -113,8 +120,38 @@ def with_and_without_memory(folder: Path) -> None:
     )
 
 
+def beside_continuous_batching(folder: Path) -> None:
+    ours, paged = load_model(Source(str(folder))), load_model(Source(str(folder)), attention="paged|sdpa")
+    greedy = GenerationConfig(do_sample=False, max_new_tokens=SAID.max_tokens, eos_token_id=1, pad_token_id=0)
+
+    def by_ours(prompts: list[list[int]]) -> list[list[int]]:
+        rows = [GenerationRequest(prompt, SAID, SAID.max_tokens, 0, lambda: False) for prompt in prompts]
+        return generate(ours, rows, frozenset([1]), None)
+
+    def by_theirs(prompts: list[list[int]]) -> list[list[int]]:
+        # As many pages as these prompts and replies fill: it computes attention over all that there are.
+        pages = ContinuousBatchingConfig(page_size=32, num_blocks=12 * len(prompts), max_batch_tokens=4096)
+        found = paged.generate_batch(prompts, greedy, pages)
+        return [found[name].generated_tokens for name in sorted(found, key=lambda name: int(name.rpartition("_")[2]))]
+
+    random = Random(0)
+    for size in BATCHES:
+        prompts = [random.choices(range(len(SPECIAL), 2048), k=random.randint(100, 300)) for _ in range(size)]
+        times = [(seconds(lambda: by_ours(prompts)), seconds(lambda: by_theirs(prompts))) for _ in range(3)]  # noqa: B023
+        fast, continuous = map(min, zip(*times, strict=True))
+        replies, alone = by_theirs(prompts), [by_theirs([prompt])[0] for prompt in prompts[:8]]
+        print(
+            f"{size} at once on {ours.device}: continuous batching is {fast / continuous:.2f} times as fast as ours; "
+            f"replies as ours: {replies == by_ours(prompts)}, as one by one: {replies[:8] == alone}",
+            flush=True,
+        )
+
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
         model = model_of_the_pockets_size(Path(name))
-        beside_one_by_one(Path(name), model)
-        with_and_without_memory(Path(name))
+        if "--continuous" in sys.argv:
+            beside_continuous_batching(Path(name))
+        else:
+            beside_one_by_one(Path(name), model)
+            with_and_without_memory(Path(name))

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "aloe_hub"
 
 # Each room, and the rooms that it may stand on. Those of `GROUND` may be used everywhere.
-GROUND = {"errors", "fields", "types", "model_string", "text"}
+GROUND = {"errors", "fields", "types", "text", "model_string"}
 ALLOWED = {
     "errors": set(),
     "fields": set(),
@@ -25,19 +25,20 @@ ALLOWED = {
     "parsing": set(),
     "prompts": set(),
     "seeds": set(),
-    "loading": set(),
+    "hub_errors": set(),
+    "loading": {"hub_errors"},
+    "embedding": {"loading"},
     "world": {"prompts"},
     "chat": {"world", "prompts", "loading", "files"},
-    "stages": {"chat", "prompts", "parsing", "rows", "files"},
-    "serve": {"chat"},
-    "space": {"chat", "stages", "world", "scoring", "files"},
+    "stages": {"chat", "prompts", "parsing", "rows", "files", "embedding"},
+    "serve": {"chat", "loopback"},
     "results": {"parsing", "rows", "scoring", "comparison", "files"},
     "report": {"results", "files"},
-    "training": {"rows", "scoring", "files", "loading"},
-    "hub": {"rows", "scoring", "files", "results", "report", "shipped", "loading", "space"},
+    "training": {"rows", "scoring", "files", "loading", "hub_errors"},
+    "hub": {"rows", "scoring", "files", "results", "shipped", "loading", "hub_errors", "training"},
     "loopback": set(),
     "local_hub": {"loopback"},
-    "cli": {"chat", "space", "shipped", "stages", "training", "report", "files", "hub", "local_hub", "serve"},
+    "cli": {"chat", "shipped", "stages", "training", "report", "files", "hub", "local_hub", "serve"},
 }
 HEAVY = {
     "torch",

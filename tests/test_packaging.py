@@ -21,10 +21,12 @@ DATA = {
     "aloe_hub/recipes/paper.toml",
     "aloe_hub/report/report.html.j2",
     "aloe_hub/seeds/profiles.jsonl",
-    "aloe_hub/space/pages.html.j2",
     "aloe_hub/spaces/aloe/aloe.py",
     "aloe_hub/spaces/aloe_demo/app.py",
+    "aloe_hub/spaces/aloe_demo/about.md",
+    "aloe_hub/spaces/aloe_demo/pages.html.j2",
     "aloe_hub/spaces/aloe_demo/style.css",
+    "aloe_hub/spaces/theme.py",
     "aloe_hub/world/lexicon.toml",
 }
 

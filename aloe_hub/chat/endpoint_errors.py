@@ -44,11 +44,11 @@ async def readable(model: str, hidden: Callable[[str], str]) -> AsyncIterator[No
         raise TransientError(f"{model}: {_shown(str(error)) or type(error).__name__}", maybe_billed=True) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         answered = error.doc if isinstance(error, json.JSONDecodeError) else error.object.decode(errors="replace")
-        text = hidden(f"{model}: answered with no chat completion: {_shown(answered)!r}")
+        text = hidden(f"{model}: the answer is not a chat completion: {_shown(answered)!r}")
         raise TransientError(text, maybe_billed=True) from None
     except (AttributeError, KeyError, TypeError, ValueError, AssertionError, RecursionError) as error:
         # The client trusts the form of an answer: one of another form breaks it in any of these ways. What it will not send, too.
-        text = hidden(f"{model}: no chat completion came of it ({type(error).__name__}: {_shown(str(error))})")
+        text = hidden(f"{model}: the answer could not be read ({type(error).__name__}: {_shown(str(error))})")
         raise TransientError(text, maybe_billed=True) from None
 
 
@@ -105,7 +105,7 @@ def reply_of(model: str, answer: Any) -> ChatReply:  # noqa: ANN401 - the client
 def whole(model: str, text: object, cut: bool, usage: object) -> ChatReply:
     """A reply from its parts. Raises: TransientError: it is empty, and was not cut off before it began."""
     if not isinstance(text, str | None):
-        raise TransientError(f"{model}: the reply is no text: {_shown(str(text))!r}", maybe_billed=True)
+        raise TransientError(f"{model}: the reply is not a text: {_shown(str(text))!r}", maybe_billed=True)
     if not (text or "").strip() and not cut:
         raise TransientError(f"{model}: the reply is empty", maybe_billed=True)
     tokens = _counts(getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens"))

@@ -77,7 +77,7 @@ def evaluate(
 
 
 def _push(run: RunFolder, repo: str, policies: list[str], personas_repo: str | None) -> None:
-    from aloe_hub.hub.results import push_results
+    from aloe_hub.hub.eval_results import push_results
 
     with err.status(f"pushing the scores to {repo}"):
         pushed = push_results(run, repo, policies, personas_repo)

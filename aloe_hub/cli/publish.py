@@ -53,7 +53,7 @@ def publish(
     if install:
         if what != "metric":
             raise UsageError(f"--install: only the metric can be installed, not {what}")
-        from aloe_hub.hub.spaces import install_metric
+        from aloe_hub.hub.metric_space import install_metric
 
         out.print(f"installed in {install_metric()}\nnow anywhere: evaluate.load('aloe')", soft_wrap=True, markup=False)
         return
@@ -75,7 +75,7 @@ def publish(
 
 
 def _publish_metric(repo: str, *, private: bool, tag: str | None, dry_run: bool) -> None:
-    from aloe_hub.hub.spaces import metric_card, metric_files, publish_metric
+    from aloe_hub.hub.metric_space import metric_card, metric_files, publish_metric
 
     if dry_run:
         _print_plan({name: len(content) for name, content in metric_files().items()}, metric_card())
@@ -86,11 +86,11 @@ def _publish_metric(repo: str, *, private: bool, tag: str | None, dry_run: bool)
 
 
 def _publish_demo(repo: str, *, private: bool, tag: str | None, dry_run: bool) -> None:
+    from aloe_hub.hub.demo_settings import DemoSettings
     from aloe_hub.hub.demo_space import demo_upload, publish_demo
-    from aloe_hub.space.settings import SpaceSettings
 
     if dry_run:
-        _print_upload(demo_upload(repo, SpaceSettings.read(os.environ)))
+        _print_upload(demo_upload(repo, DemoSettings.read(os.environ)))
         return
     with options.err.status(f"publishing to {repo}"):
         published, settings = publish_demo(repo, os.environ, private=private, tag=tag)
@@ -126,7 +126,7 @@ def _publish_dataset(
     what: str, repo: str, run: Path | None, *, private: bool, licence: str | None, tag: str | None, dry_run: bool
 ) -> None:
     from aloe_hub.files.run_folder import RunFolder
-    from aloe_hub.hub.publish import prepared, publish_dataset
+    from aloe_hub.hub.datasets import prepared, publish_dataset
 
     if run is None:
         raise UsageError(f"--run: say which run's {what}, such as --run runs/mine")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,9 +29,8 @@ from aloe_hub.results.counts import (
     Report,
     RunReport,
     TextStats,
-    TreeStats,
-    outcome,
 )
+from aloe_hub.results.trees import TreeTally
 from aloe_hub.types import PoolText, Row, Transcript, Tree, persona_and_split
 
 T = TypeVar("T")
@@ -53,11 +53,13 @@ def read_runs(paths: Sequence[Path]) -> Report:
 def _run(path: Path) -> RunReport:
     if not path.is_dir():
         raise AloeError(f"{path}: no such folder; give a run folder, made by aloe personas, trees or evaluate")
-    settings = RunFolder(path).settings()
-    tables = {stage: table for stage in STAGES if isinstance(table := settings.get(stage), Mapping)}
+    report = read_settings(path)
     scored = _scored(path)
-    trees, tree = _trees(path)
-    pool = _pool(path, tables.get("personas", {}))
+    tally = TreeTally()
+    for tree in _rows(path / "trees.jsonl", Tree.from_row):
+        tally.add(tree)
+    trees = tally.stats(count_failed(path)) if tally.first else None
+    pool = read_pool(path, report.settings.get("personas", {}))
     if not scored and trees is None and pool is None:
         raise AloeError(
             f"{path}: nothing finished to report: no pool, trees, transcripts or scores; "
@@ -66,7 +68,14 @@ def _run(path: Path) -> RunReport:
     policies = sorted((one.report() for one in scored), key=_best_first)
     names = [policy.policy for policy in policies]
     comparisons = sorted(_comparisons(scored), key=lambda paired: names.index(paired.policy))
-    return RunReport(path.resolve().name, tables, tuple(policies), tuple(comparisons), pool, trees, tree)
+    return replace(report, policies=tuple(policies), comparisons=tuple(comparisons), pool=pool, trees=trees, tree=tally.first)
+
+
+def read_settings(path: Path) -> RunReport:
+    """The report of a run of which nothing but the settings is known."""
+    settings = RunFolder(path).settings()
+    tables = {stage: table for stage in STAGES if isinstance(table := settings.get(stage), Mapping)}
+    return RunReport(path.resolve().name, tables)
 
 
 # --- the benchmark
@@ -185,33 +194,16 @@ def _best_first(policy: PolicyReport) -> tuple[float, str]:
     return (math.inf if math.isnan(average) else -average, policy.policy)
 
 
-# --- the trees
-
-
-def _trees(run: Path) -> tuple[TreeStats | None, Tree | None]:
-    by_turn: list[Counter[str]] = []
-    favoured: Counter[bool] = Counter()
-    count, steering, first = 0, 0, None
-    for tree in _rows(run / "trees.jsonl", Tree.from_row):
-        count += 1
-        first = first or tree
-        by_turn.extend(Counter() for _ in tree.exchanges[len(by_turn) :])
-        for outcomes, exchange in zip(by_turn, tree.exchanges, strict=False):
-            outcomes[outcome(exchange)] += 1
-            steering += sum(steers(reply.text) for reply in exchange.replies)
-            if len(exchange.verdicts) > 1:  # a judge who was asked in one order only says nothing about positions
-                # Order "10" shows reply 1 first.
-                favoured.update(one.choice == int(one.order[0]) for one in exchange.verdicts if one.choice is not None)
-    if first is None:
-        return None, None
-    failed = sum(1 for _ in _rows(run / "failed.jsonl", dict))
-    return TreeStats(count, failed, tuple(dict(turn) for turn in by_turn), favoured.total(), favoured[True], steering), first
+def count_failed(run: Path) -> int:
+    """How many trees failed, and are not among the trees."""
+    return sum(1 for _ in _rows(run / "failed.jsonl", dict))
 
 
 # --- the pool
 
 
-def _pool(run: Path, settings: Mapping[str, Any]) -> PoolStats | None:
+def read_pool(run: Path, settings: Mapping[str, Any]) -> PoolStats | None:
+    """The counts of a pool; None where nothing of it is there. `settings` is the table of run.toml that made it."""
     refused = {"profile": _Histogram(), "personality": _Histogram()}
     for kind, one in _rows(run / "rejected.jsonl", _refused):
         refused[kind].add(one.nearest)

@@ -19,12 +19,13 @@ from aloe_hub import parsing, prompts
 from aloe_hub.chat import world_of
 from aloe_hub.chat.base import Chat
 from aloe_hub.chat.traffic import Traffic
+from aloe_hub.embedding import EMBEDDED, Embedder, open_embedder
 from aloe_hub.errors import ParseError, UsageError
 from aloe_hub.files.journal import Journal
 from aloe_hub.files.jsonl import partial_of, read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder, plain
 from aloe_hub.files.settings import at_least, check_sampling
-from aloe_hub.stages.dedup import EMBEDDED, Embedder, Kept, open_embedder, sift
+from aloe_hub.stages.dedup import Kept, sift
 from aloe_hub.stages.pairing import Pairing, pair
 from aloe_hub.stages.roles import Call, ask, prompted, tuned
 from aloe_hub.types import PoolText, Row, digest

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aloe_hub.errors import AloeError, DataError, UsageError
+from aloe_hub.errors import DataError, UsageError
 from aloe_hub.files.jsonl import read_rows
 from aloe_hub.files.run_folder import RunFolder
+from aloe_hub.hub_errors import hub_errors
 from aloe_hub.training.settings import Method
 from aloe_hub.types import Row
 
@@ -227,38 +228,25 @@ def _from_hub(data: str, method: Method) -> tuple[Iterable[Row], Origin]:
     """The rows of a dataset at one commit, which is found first: what `main` is today, it may not be tomorrow."""
     from datasets import load_dataset
     from datasets.exceptions import DatasetNotFoundError
-    from httpx2 import HTTPError
-    from huggingface_hub import HfApi, constants
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        HFValidationError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+    from huggingface_hub import HfApi
 
     repo, _, asked = data.partition("@")
-    config, login = CONFIG[method], "log in with `hf auth login` or set HF_TOKEN"
-    try:
+    config = CONFIG[method]
+    with hub_errors(data, "dataset", option="--data", offline="go online, or train from --run DIR"):
         revision = str(HfApi(library_name="aloe-hub").dataset_info(repo, revision=asked or None).sha)
-        rows: Any = load_dataset(repo, config, revision=revision, split="train")
-    except HFValidationError:
-        raise UsageError(f"--data {data!r}: not a name that the Hub takes, such as org/aloe-prefs") from None
-    except RevisionNotFoundError:
-        raise DataError(f"--data {data}: {repo} has no revision {asked!r}") from None
-    except (RepositoryNotFoundError, DatasetNotFoundError):
-        raise DataError(f"--data {data}: {constants.ENDPOINT} knows no such dataset, or not for you; {login}") from None
-    except ValueError as error:  # what `datasets` says of a config or a split that is not there
-        said = " ".join(str(error).split())[:200]
-        raise DataError(f"--data {data}: no config {config!r} with a split 'train' in it ({said})") from None
-    except HfHubHTTPError as error:
-        said = " ".join((error.server_message or "").split()) or f"status {error.response.status_code}"
-        raise AloeError(f"--data {data}: {constants.ENDPOINT} refuses ({said}); {login}") from None
-    except (HTTPError, OfflineModeIsEnabled, ConnectionError, TimeoutError):
-        raise AloeError(f"--data {data}: {constants.ENDPOINT} cannot be reached; go online, or train from --run DIR") from None
+        try:
+            rows: Any = load_dataset(repo, config, revision=revision, split="train")
+        except DatasetNotFoundError as error:
+            raise DataError(f"--data {data}: no dataset that can be loaded ({_one_line(error)})") from None
+        except ValueError as error:  # what `datasets` says of a config or a split that is not there
+            raise DataError(f"--data {data}: no config {config!r} with a split 'train' in it ({_one_line(error)})") from None
     missing = [name for name in ("prompt", *COMPLETIONS[method]) if name not in rows.column_names]
     if missing:
         raise DataError(
             f"--data {data}: config {config!r} has no column {', '.join(missing)}; it has {', '.join(rows.column_names)}"
         )
     return rows, Origin(dataset=repo, revision=revision)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

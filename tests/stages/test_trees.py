@@ -14,7 +14,7 @@ from aloe_hub.errors import AloeError, ChatError, ParseError, SettingsDiffer, Us
 from aloe_hub.files.journal import Journal
 from aloe_hub.files.jsonl import read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder, plain
-from aloe_hub.results.counts import outcome
+from aloe_hub.results.trees import outcome
 from aloe_hub.stages.merge import merge
 from aloe_hub.stages.roles import ATTEMPTS
 from aloe_hub.stages.training_rows import write_training_rows
