@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "aloe_hub"
 
-# Each room, and the rooms that it may stand on. `errors`, `fields`, `types`, `text` and `model_string` may be used everywhere.
+# Each room, and the rooms that it may stand on. Those of `GROUND` may be used everywhere.
 GROUND = {"errors", "fields", "types", "text", "model_string"}
 ALLOWED = {
     "errors": set(),

@@ -2,9 +2,12 @@
 
 import importlib
 import inspect
+import re
+from pathlib import Path
 
 import pytest
 
+import aloe_hub
 from aloe_hub.cli.app import app
 
 PYTHON = {
@@ -94,3 +97,22 @@ def test_the_options_of_a_command_are_the_listed_ones(aloe, command):
     _, output, _ = aloe(command, "--help")
     for option in set(OPTIONS[command].split()) - {"what", "method"}:
         assert f"--{option}"[:20] in output
+
+
+def test_the_public_face_is_what_the_reference_page_lists():
+    page = (Path(__file__).parents[1] / "docs/reference/api.md").read_text()
+    listed = re.findall(r"^\* `(\w+)`: \S", page, flags=re.MULTILINE)
+    assert sorted(listed) == sorted(aloe_hub.__all__) == sorted(" ".join(aloe_hub._WHERE.values()).split())
+    assert set(dir(aloe_hub)) == {*listed, "__version__"}
+
+
+@pytest.mark.parametrize("name", aloe_hub.__all__)
+def test_a_name_of_the_public_face_is_that_of_its_module(name):
+    value = getattr(aloe_hub, name)
+    assert value.__name__ == name
+    assert inspect.getdoc(value)
+
+
+def test_what_the_public_face_does_not_have_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'aloe_hub' has no attribute 'nothing'"):
+        aloe_hub.nothing  # noqa: B018

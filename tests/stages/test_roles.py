@@ -155,7 +155,7 @@ def test_sampling_by_role_reaches_the_model_and_stands_in_run_toml(run):
         ({"judge": {"stop": "###"}}, "stop = '###': expected a list of texts"),
     ],
 )
-def test_sampling_that_cannot_be_meant_is_refused(changes, message):
+def test_sampling_that_is_invalid_is_refused(changes, message):
     with pytest.raises(UsageError, match=message):
         TreeSettings(models=dict.fromkeys(ROLES, "scripted"), sampling=changes)
 

@@ -25,7 +25,7 @@ from aloe_hub.stages.trees import ROLES, Shard, TreeSettings, grow_all
 from aloe_hub.types import call_seed
 
 SETTINGS = TreeSettings(dict.fromkeys(ROLES, "scripted"), turns=4)
-SCRIPT = Path(__file__).parents[1] / "scripts" / "scale_trees.py"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "scale_trees.py"
 CANARY = "hf_" + "canary" * 6  # in parts: a scanner for secrets is right to look for the whole
 
 
@@ -321,7 +321,7 @@ def test_a_copy_that_could_not_be_sent_is_sent_later(run, tmp_path, monkeypatch)
         (["--remote", "hf://buckets/me/mine"], "--remote goes with --executor jobs"),
     ],
 )
-def test_what_cannot_be_meant_is_one_line_and_starts_no_task(run, options, message):
+def test_what_is_invalid_is_one_line_and_starts_no_task(run, options, message):
     run.claim("trees", SETTINGS.recorded)
     done = script(run, *options, env=os.environ | {"PATH": ""})
     assert done.returncode in (1, 2)

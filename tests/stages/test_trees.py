@@ -334,13 +334,13 @@ def test_limit_grows_the_first_personas(run):
     ("changes", "message"),
     [({"turns": 0}, "--turns 0"), ({"turns": -3}, "--turns -3"), ({"limit": 0}, "--limit 0"), ({"seed": -1}, "--seed -1")],
 )
-def test_settings_that_cannot_be_meant_are_refused(changes, message):
+def test_settings_that_are_invalid_are_refused(changes, message):
     with pytest.raises(UsageError, match=message):
         settings(**changes)
 
 
 @pytest.mark.parametrize("text", ["0/4", "5/4", "1", "a/b", "1/0", "-1/2", "1/2/3", ""])
-def test_a_shard_that_cannot_be_meant_is_refused(text):
+def test_a_shard_that_is_invalid_is_refused(text):
     with pytest.raises(UsageError, match="--shard"):
         Shard.parse(text)
 
