@@ -62,7 +62,7 @@ class Delayed(Recorded):
 def grown(run: RunFolder, trees: int, chat: Recorded | None, concurrency: int, model: str = MODEL) -> float:
     """Seconds to grow so many trees, all roles played by `chat` as if it were behind an endpoint, or by a real endpoint."""
     if chat is not None:
-        traffic_module.open_endpoint = lambda model, timeout: chat
+        traffic_module.open_endpoint = lambda model, timeout: chat  # type: ignore[attr-defined,assignment,return-value]
     for path in run.path.glob("*trees*"):
         path.unlink()
     for name in ("run.toml", "calls.jsonl"):
@@ -124,7 +124,7 @@ def main() -> None:
 
 def over_http(run: RunFolder, trees: int) -> None:
     """The same with real requests: a server and a proxy in processes of their own."""
-    traffic_module.open_endpoint = open_endpoint
+    traffic_module.open_endpoint = open_endpoint  # type: ignore[attr-defined]
     with process("-m", "aloe_hub.cli.app", "serve", "--model", "scripted") as upstream:
         delay = f"{LATENCY * 1000:.0f}"
         with process(PROXY, "--upstream", upstream, "--share", "0", "--delay-ms", delay) as base_url:

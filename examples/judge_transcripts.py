@@ -3,14 +3,15 @@
     python examples/judge_transcripts.py [TRANSCRIPTS.jsonl [JUDGE]]
 
 A line of the file is a conversation: `{"profile": …, "personality": …, "messages": [{"role": …, "content": …}, …]}`. The judge
-gets the benchmark's own prompt for every reply. Without a file, three conversations of the scripted world are judged by it; any other
-judge is `hub:org/model` or `http://host:port/v1#model`.
+gets the benchmark's own prompt for every reply. Without a file, three conversations of the scripted world are judged by it; any
+other judge is `hub:org/model` or `http://host:port/v1#model`.
 """
 
 import asyncio
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from aloe_hub import parsing, prompts
 from aloe_hub.chat import open_chat
@@ -19,23 +20,23 @@ from aloe_hub.errors import ParseError
 from aloe_hub.scoring import score
 from aloe_hub.types import Message
 
+Talk = dict[str, Any]
+
 PERSONA = {
     "profile": "She is a 41-year-old bus driver from Lagos. She is saving for a sewing machine.",
     "personality": "She is generous with praise. She gets bored by long explanations and asks for the short version.",
 }
-QUESTIONS = (
-    "I am saving for a sewing machine. What should I do on a rainy evening?",
-    "Long texts tire me. How do I keep learning?",
-)
+FIRST = "I am saving for a sewing machine. What should I do on a rainy evening?"
+SECOND = "Long texts tire me. How do I keep learning?"
 PLAIN = "Stay indoors without feeling bad today. Make a cozy corner with pillows. Share a blanket and some stories. Good luck."
 FITTING = "Learn together with somebody else. You are saving for a sewing machine, so build on that."
-EXAMPLE = [
+EXAMPLE: list[Talk] = [
     {
         **PERSONA,
         "messages": [
-            {"role": "user", "content": QUESTIONS[0]},
+            {"role": "user", "content": FIRST},
             {"role": "assistant", "content": PLAIN},
-            {"role": "user", "content": QUESTIONS[1]},
+            {"role": "user", "content": SECOND},
             {"role": "assistant", "content": last},
         ],
     }
@@ -43,7 +44,7 @@ EXAMPLE = [
 ]
 
 
-async def judged(judge: Chat, talk: dict[str, object], spoken: list[Message]) -> float | None:
+async def judged(judge: Chat, talk: Talk, spoken: list[Message]) -> float | None:
     """The score of the last of `spoken`; None where the judge's answer cannot be read: never a guess."""
     prompt = prompts.load("benchmark_judge").render(
         profile=str(talk["profile"]),
@@ -59,9 +60,9 @@ async def judged(judge: Chat, talk: dict[str, object], spoken: list[Message]) ->
         return None
 
 
-async def all_scores(judge: Chat, talks: list[dict[str, object]]) -> list[list[float | None]]:
+async def all_scores(judge: Chat, talks: list[Talk]) -> list[list[float | None]]:
     """A row for each conversation, a score for each reply; all are asked for at once."""
-    said = [[Message(**message) for message in talk["messages"]] for talk in talks]  # type: ignore[attr-defined]
+    said = [[Message(**message) for message in talk["messages"]] for talk in talks]
     return [
         list(await asyncio.gather(*(judged(judge, talk, messages[:end]) for end in range(2, len(messages) + 1, 2))))
         for talk, messages in zip(talks, said, strict=True)

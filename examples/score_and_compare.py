@@ -16,9 +16,10 @@ import evaluate
 from aloe_hub.scoring import compare, score
 from aloe_hub.shipped import shipped
 
+Scores = list[list[float | None]]
 PEOPLE = ["cook", "cook", "nurse", "nurse", "rower", "rower"]
-LEARNS = [[2, 3, 3, 4, 5], [1, 2, 4, 4, 5], [2, 2, None, 4, 4], [2, 3, 3, 5, 5], [1, 3, 3, 4, 4], [2, 2, 3, 3, 5]]
-PLAIN = [[2, 2, 2, 2, 2], [2, 2, 3, 2, 2], [2, 1, 2, 2, 2], [2, 2, 2, 2, 3], [2, 2, 2, 1, 2], [2, 2, 2, 2, 2]]
+LEARNS: Scores = [[2, 3, 3, 4, 5], [1, 2, 4, 4, 5], [2, 2, None, 4, 4], [2, 3, 3, 5, 5], [1, 3, 3, 4, 4], [2, 2, 3, 3, 5]]
+PLAIN: Scores = [[2, 2, 2, 2, 2], [2, 2, 3, 2, 2], [2, 1, 2, 2, 2], [2, 2, 2, 2, 3], [2, 2, 2, 1, 2], [2, 2, 2, 2, 2]]
 
 if __name__ == "__main__":
     print("learns:", score(LEARNS, cluster_ids=PEOPLE))

@@ -27,7 +27,8 @@ def say(role: str, content: str) -> dict[str, str]:
 
 def rows(name: str, said: list[str]) -> list[dict[str, object]]:
     """A pair for each turn of a conversation; the prompt of a turn is what was really said before."""
-    found, prompt = [], []
+    found: list[dict[str, object]] = []
+    prompt: list[dict[str, str]] = []
     for message in said:
         prompt = [*prompt, say("user", message)]
         chosen, rejected = say("assistant", f"You say: {message} Tell me more."), say("assistant", "I see.")

@@ -17,7 +17,7 @@ from typing import Any
 from aloe_hub.files.run_folder import policy_file
 from aloe_hub.scoring import compare, score
 
-METHODS = {
+METHODS: dict[str, list[str] | str] = {
     "scripted tailored (oracle)": ["scripted:tailored"],
     "scripted plain": ["scripted:plain"],
     "base": "base",
@@ -79,7 +79,7 @@ def _policies(out: Path, bases: Sequence[str], seeds: int) -> Callable[[str], li
 
 
 def _table(run: Path, title: str, policies: Callable[[str], list[str]]) -> str:
-    models = {name: which if isinstance(which, list) else policies(which) for name, which in METHODS.items()}
+    models: dict[str, Sequence[str]] = {name: which if isinstance(which, list) else policies(which) for name, which in METHODS.items()}
     methods = {name: _read(run, name, which) for name, which in models.items() if which}
     oracle = methods["scripted tailored (oracle)"]
     lines = [
@@ -128,7 +128,11 @@ def _repeated(method: Method, times: int) -> Method:
     size = len(method.scores) // len(method.by_model)
     order = [model * size + row for model in range(len(method.by_model)) for _ in range(times) for row in range(size)]
     return Method(
-        method.name, *([column[at] for at in order] for column in (method.scores, method.profiles, method.texts)), method.by_model
+        method.name,
+        [method.scores[at] for at in order],
+        [method.profiles[at] for at in order],
+        [method.texts[at] for at in order],
+        method.by_model,
     )
 
 

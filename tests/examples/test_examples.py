@@ -36,7 +36,7 @@ def test_every_example_is_listed():
     assert listed == SAYS.keys() == {path.name for path in EXAMPLES.glob("*.py")}
 
 
-@pytest.mark.parametrize("name", SAYS)
+@pytest.mark.parametrize("name", [name for name in SAYS if name != "grow_and_read.py"])
 def test_an_example_runs_and_leaves_nothing_behind(name, tmp_path):
     output = run(name, tmp_path)
     assert [text for text in SAYS[name] if text not in output] == []
@@ -44,7 +44,8 @@ def test_an_example_runs_and_leaves_nothing_behind(name, tmp_path):
 
 
 def test_an_example_keeps_what_it_made_where_it_is_told_to(tmp_path):
-    run("grow_and_read.py", tmp_path, "run")
+    output = run("grow_and_read.py", tmp_path, "run")
+    assert [text for text in SAYS["grow_and_read.py"] if text not in output] == []
     assert {"trees.jsonl", "pairs.jsonl", "personas.jsonl"} <= {path.name for path in (tmp_path / "run").iterdir()}
 
 
