@@ -2,9 +2,11 @@
 
     python scripts/compat.py [--in DIR] [VERSION…]
 
-An environment holds TRL alone; all else is that of the interpreter that runs this. By default the oldest and the newest version
-of the range are tried. On a machine without CUDA, TRL 1.15 needs Triton's interpreter even for its own trainers: it is installed
-beside it.
+An environment holds TRL alone; all else is that of the interpreter that runs this. A version that has the private names of the
+one pass is compared with TRL's own trainers by all tests; with one that lacks them, the trainers must say so once and train as
+TRL does. By default: the oldest version of the range, the oldest that has the names, and the newest.
+
+On a machine without CUDA, TRL 1.15 needs Triton even for its own trainers: it is installed beside it, and interpreted.
 """
 
 from __future__ import annotations
@@ -19,10 +21,12 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-VERSIONS = ("1.13.0", "1.16.0")
+VERSIONS = ("1.13.0", "1.15.0", "1.16.0")
+NAMES = "import trl.trainer.utils as utils; raise SystemExit(not hasattr(utils, 'FusedCausalLMOutput'))"
 NEEDS = {"1.15": ["triton"]}
-TESTS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "training").glob("test_tree_*.py"))
-TESTS.append("tests/training/test_trainers.py")
+WITHOUT = ["tests/training/test_tree_versions.py"]
+WITH = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "training").glob("test_tree_*.py"))
+WITH.append("tests/training/test_trainers.py")
 
 
 def environment(folder: Path, version: str) -> Path:
@@ -42,10 +46,14 @@ def environment(folder: Path, version: str) -> Path:
 def tried(python: Path) -> tuple[int, str]:
     """The exit status of the tests, and their last line."""
     around = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TRITON_INTERPRET": "1"}
-    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS]
-    done = subprocess.run(command, cwd=ROOT, env=around, capture_output=True, text=True, check=False)
+    named = subprocess.run([str(python), "-c", NAMES], env=around, check=False).returncode == 0
+    pytest = [str(python), "-m", "pytest", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*pytest, *(WITH if named else WITHOUT)], cwd=ROOT, env=around, capture_output=True, text=True, check=False
+    )
     lines = re.findall(r"^(?:E  |FAILED|ERROR).*", done.stdout, flags=re.MULTILINE)[:20] if done.returncode else []
-    return done.returncode, "\n".join([*lines, (done.stdout.strip().splitlines() or [done.stderr.strip()])[-1]])
+    how = "one pass" if named else "without the names, as TRL"
+    return done.returncode, "\n".join([how, *lines, (done.stdout.strip().splitlines() or [done.stderr.strip()])[-1]])
 
 
 def main() -> int:

@@ -90,7 +90,7 @@ def _text(text: str | None) -> str:
     return " ".join((text or "").split())
 
 
-class Examples(griffe.Extension):
+class Examples(griffe.Extension):  # type: ignore[misc, unused-ignore]  # where the extra docs is missing
     """Doctests as blocks of code: to Markdown they would be quotes in quotes, and lists would be links."""
 
     def on_object(self, *, obj: griffe.Object, **others: object) -> None:

@@ -79,7 +79,7 @@ def _policies(out: Path, bases: Sequence[str], seeds: int) -> Callable[[str], li
 
 
 def _table(run: Path, title: str, policies: Callable[[str], list[str]]) -> str:
-    models: dict[str, Sequence[str]] = {name: which if isinstance(which, list) else policies(which) for name, which in METHODS.items()}
+    models = {name: which if isinstance(which, list) else policies(which) for name, which in METHODS.items()}
     methods = {name: _read(run, name, which) for name, which in models.items() if which}
     oracle = methods["scripted tailored (oracle)"]
     lines = [
