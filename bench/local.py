@@ -17,11 +17,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-from transformers.generation import ContinuousBatchingConfig
+from transformers.generation.configuration_utils import ContinuousBatchingConfig
 
 from aloe_hub.chat.base import ChatRequest, Sampling
 from aloe_hub.chat.local.decoding import GenerationRequest, generate
@@ -41,8 +42,15 @@ CONVERSATIONS, TURNS = 16, 10
 def model_of_the_pockets_size(folder: Path) -> LlamaForCausalLM:
     """Saved in `folder`, with a tokenizer. It never ends a reply by itself, so that all replies are as long as asked for."""
     torch.manual_seed(0)
-    shape = {"vocab_size": 2048, "hidden_size": 144, "intermediate_size": 384, "num_hidden_layers": 4, "num_attention_heads": 4}
-    model = LlamaForCausalLM(LlamaConfig(**shape, max_position_embeddings=4096, bos_token_id=None, eos_token_id=1)).eval()
+    shape: dict[str, Any] = {
+        "vocab_size": 2048,
+        "hidden_size": 144,
+        "intermediate_size": 384,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+    }
+    model = LlamaForCausalLM(LlamaConfig(**shape, max_position_embeddings=4096, bos_token_id=None, eos_token_id=1))
+    model.train(mode=False)
     with torch.no_grad():
         model.lm_head.weight[: len(SPECIAL)] = 0
         model.lm_head.weight[len(SPECIAL) :] *= 100
@@ -50,7 +58,8 @@ def model_of_the_pockets_size(folder: Path) -> LlamaForCausalLM:
     words = Tokenizer(models.BPE({token: number for number, token in enumerate((*SPECIAL, *LETTERS))}, []))
     words.decoder = decoders.Fuse()
     words.add_special_tokens(list(SPECIAL))
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", eos_token="<end>", chat_template=TEMPLATE)
+    special = {"pad_token": "<pad>", "eos_token": "<end>", "chat_template": TEMPLATE}
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, **special)  # type: ignore[no-untyped-call]
     tokenizer.save_pretrained(folder)
     return model
 
@@ -66,7 +75,11 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def tokens_a_second(answer: Callable[[list[str]], None], batches: list[list[str]]) -> float:
-    best = min(seconds(lambda: [answer(prompts) for prompts in batches]) for _ in range(2))
+    def all_batches() -> None:
+        for prompts in batches:
+            answer(prompts)
+
+    best = min(seconds(all_batches) for _ in range(2))
     return sum(len(prompts) for prompts in batches) * SAID.max_tokens / best
 
 
@@ -84,7 +97,7 @@ def beside_one_by_one(folder: Path, model: LlamaForCausalLM) -> None:
     def generate(prompts: list[str]) -> None:
         messages = [[{"role": "user", "content": one}] for one in prompts]
         batch = tokenizer.apply_chat_template(messages, padding=True, return_tensors="pt")
-        model.generate(**batch, do_sample=False, max_new_tokens=SAID.max_tokens)
+        model.generate(**batch, do_sample=False, max_new_tokens=SAID.max_tokens)  # type: ignore[misc]
 
     print(f"tokens a second, replies of {SAID.max_tokens} tokens, {torch.get_num_threads()} threads")
     print(f"{'at once':>8} {'local:':>8} {'to one by one':>14} {'generate':>9} {'local: to it':>13}")
@@ -98,7 +111,8 @@ def beside_one_by_one(folder: Path, model: LlamaForCausalLM) -> None:
 
 def conversations(chat: Local) -> None:
     async def talk(number: int) -> None:
-        random, spoken = Random(number), ()
+        random = Random(number)
+        spoken: tuple[Message, ...] = ()
         for turn in range(TURNS):
             spoken = (*spoken, Message("user", text(random, 15, 35)))
             reply = await chat.complete(ChatRequest(spoken, SAID, turn, "policy"))
@@ -122,7 +136,7 @@ def with_and_without_memory(folder: Path) -> None:
 
 def beside_continuous_batching(folder: Path) -> None:
     ours, paged = load_model(Source(str(folder))), load_model(Source(str(folder)), attention="paged|sdpa")
-    greedy = GenerationConfig(do_sample=False, max_new_tokens=SAID.max_tokens, eos_token_id=1, pad_token_id=0)
+    greedy = GenerationConfig(do_sample=False, max_new_tokens=SAID.max_tokens, eos_token_id=1, pad_token_id=0)  # type: ignore[no-untyped-call]
 
     def by_ours(prompts: list[list[int]]) -> list[list[int]]:
         rows = [GenerationRequest(prompt, SAID, SAID.max_tokens, 0, lambda: False) for prompt in prompts]
@@ -131,7 +145,7 @@ def beside_continuous_batching(folder: Path) -> None:
     def by_theirs(prompts: list[list[int]]) -> list[list[int]]:
         # As many pages as these prompts and replies fill: it computes attention over all that there are.
         pages = ContinuousBatchingConfig(page_size=32, num_blocks=12 * len(prompts), max_batch_tokens=4096)
-        found = paged.generate_batch(prompts, greedy, pages)
+        found = paged.generate_batch(prompts, greedy, pages)  # type: ignore[operator]
         return [found[name].generated_tokens for name in sorted(found, key=lambda name: int(name.rpartition("_")[2]))]
 
     random = Random(0)

@@ -108,8 +108,9 @@ STEPS = {"publish": _publish, "again": _publish, "read": _read, "plain": _plain}
 def _grown(path: Path) -> RunFolder:
     run, random = RunFolder(path), Random(0)
     texts = [[*{text(random): None for _ in range(number)}] for text, number in ((profile_text, 20), (personality_text, 12))]
-    write_pool(run, *([PoolText(text, "generated", 1) for text in each] for each in texts), GROWN)
-    grow_all(run, TreeSettings(dict.fromkeys(ROLES, "scripted")).recorded)
+    profiles, personalities = ([PoolText(text, "generated", 1) for text in each] for each in texts)
+    write_pool(run, profiles, personalities, GROWN)
+    grow_all(run, TreeSettings(dict.fromkeys(ROLES, "scripted")))
     return run
 
 

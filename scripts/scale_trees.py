@@ -3,7 +3,7 @@
     python scripts/scale_trees.py --run runs/mine --tasks 8 --workers 2 --executor local --model scripted
 
 When all tasks are done, their shards are merged. The same command goes on where a stopped one was, and tries failed trees again.
-docs/guides/scale-out.md says what each executor needs.
+docs/how-to/clusters.md says what each executor needs.
 """
 
 from __future__ import annotations

@@ -41,9 +41,7 @@ def line(proxy):
 
 def ask(connection, seed=1):
     """(status, headers, body) of a call."""
-    connection.request(
-        "POST", "/v1/chat/completions", body(seed), {"Content-Type": "application/json"}, {"Content-Type": "application/json"}
-    )
+    connection.request("POST", "/v1/chat/completions", body(seed), {"Content-Type": "application/json"})
     answer = connection.getresponse()
     return answer.status, answer.headers, answer.read()
 
