@@ -26,6 +26,7 @@ from .batch import Branch, TreeBatch
 
 BY_BRANCHES = "aloe_tree"
 BLOCK = 128
+FLEX_ON = ("cuda",)  # the devices where one kernel beats a call for each branch
 
 Mask = torch.Tensor | BlockMask
 
@@ -126,7 +127,7 @@ def layer_windows(config: PreTrainedConfig) -> dict[str, int | None]:
 
 def _mask(model: PreTrainedModel, tree: TreeBatch, window: int | None) -> Mask:
     implementation, device = model.config._attn_implementation, tree.tokens.device
-    if implementation == "flex_attention" or (implementation == BY_BRANCHES and device.type == "cuda"):
+    if implementation == "flex_attention" or (implementation == BY_BRANCHES and device.type in FLEX_ON):
         return _block_mask(tree, window)
     if implementation == BY_BRANCHES:
         # The branches say who sees whom. A tensor of four dimensions is how a model is told to make no mask of its own.
