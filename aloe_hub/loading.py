@@ -8,17 +8,15 @@ are imported when something is loaded, not before.
 from __future__ import annotations
 
 import json
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from logging import getLogger
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from aloe_hub.errors import AloeError, DataError, UsageError
-from aloe_hub.shipped import shipped
+from aloe_hub.model_string import POCKET, Source
 
 if TYPE_CHECKING:
     import torch
@@ -26,53 +24,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _log = getLogger(__name__)
-POCKET = "pocket"
-POCKET_SFT = "pocket-sft"
-# What ships with aloe-hub, and has a name of its own: folders of the distribution.
-_SHIPPED = {POCKET: "pocket", POCKET_SFT: "pocket/adapter"}
 DTYPES = ("auto", "float32", "bfloat16", "float16")
-_ON_THE_HUB = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?", re.ASCII)
 _LOG_IN = "log in with `hf auth login` or set HF_TOKEN"
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a model or an adapter lies: a folder, `org/model` on the Hub, or what ships with aloe-hub, `pocket` and `pocket-sft`.
-
-    >>> Source.parse("org/model@v1")
-    Source(name='org/model', revision='v1')
-    >>> str(Source.parse("org/model@v1"))
-    'org/model@v1'
-    """
-
-    name: str
-    revision: str | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """A path that exists is taken whole, even with @ in it. `pocket` is always the shipped model, `pocket-sft` the adapter
-        for it that ships too; folders of those names are `./pocket` and `./pocket-sft`.
-
-        Raises:
-            UsageError: neither a folder that exists nor a name that the Hub could know.
-        """
-        if text in _SHIPPED or (text and Path(text).expanduser().exists()):
-            return cls(text)
-        found = _ON_THE_HUB.fullmatch(text)
-        if found is None or text.startswith((".", "-")):
-            raise UsageError(f"model {text!r}: no such folder, and no name on the Hub, such as org/model or org/model@revision")
-        return cls(found["name"], found["revision"])
-
-    def __str__(self) -> str:
-        return self.name if self.revision is None else f"{self.name}@{self.revision}"
-
-    @property
-    def folder(self) -> Path | None:
-        """The folder on this machine; None for a repo on the Hub."""
-        if self.name in _SHIPPED:
-            return shipped(_SHIPPED[self.name])
-        path = Path(self.name).expanduser()
-        return path if self.revision is None and path.exists() else None
 
 
 def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
@@ -156,7 +109,7 @@ def load_adapter(model: PreTrainedModel, source: Source, *, trainable: bool = Fa
             raise _misfit(source, made_for, model, _shortened(error)) from None
     if difference := _difference(adapted, weights):
         raise _misfit(source, made_for, model, difference)
-    here = str(shipped(POCKET)) if made_for == POCKET else made_for
+    here = str(Source(POCKET).folder) if made_for == POCKET else made_for
     if here != model.name_or_path:  # a folder may have been moved: no error, since it fits
         _log.warning("%s: an adapter for %s, now on %s", source, made_for, model.name_or_path)
     return adapted

@@ -19,8 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from aloe_hub.chat import open_endpoint
-from aloe_hub.chat import traffic as traffic_module
+from aloe_hub.chat import open_chat
 from aloe_hub.chat.base import ChatReply, ChatRequest
 from aloe_hub.chat.ledger import Ledger
 from aloe_hub.chat.scripted import Scripted
@@ -61,8 +60,7 @@ class Delayed(Recorded):
 
 def grown(run: RunFolder, trees: int, chat: Recorded | None, concurrency: int, model: str = MODEL) -> float:
     """Seconds to grow so many trees, all roles played by `chat` as if it were behind an endpoint, or by a real endpoint."""
-    if chat is not None:
-        traffic_module.open_endpoint = lambda model, timeout: chat
+    opener = open_chat if chat is None else lambda model, timeout: chat
     for path in run.path.glob("*trees*"):
         path.unlink()
     for name in ("run.toml", "calls.jsonl"):
@@ -70,7 +68,7 @@ def grown(run: RunFolder, trees: int, chat: Recorded | None, concurrency: int, m
     settings = TreeSettings(models=dict.fromkeys(ROLES, model), limit=trees)
     start = time.perf_counter()
     with Ledger(run.file("calls.jsonl")) as ledger:
-        grow_all(run, settings, traffic=Traffic(Limits(concurrency), ledger))
+        grow_all(run, settings, traffic=Traffic(Limits(concurrency), ledger, opener))
     return time.perf_counter() - start
 
 
@@ -124,7 +122,6 @@ def main() -> None:
 
 def over_http(run: RunFolder, trees: int) -> None:
     """The same with real requests: a server and a proxy in processes of their own."""
-    traffic_module.open_endpoint = open_endpoint
     with process("-m", "aloe_hub.cli.app", "serve", "--model", "scripted") as upstream:
         delay = f"{LATENCY * 1000:.0f}"
         with process(PROXY, "--upstream", upstream, "--share", "0", "--delay-ms", delay) as base_url:

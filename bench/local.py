@@ -20,6 +20,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from aloe_hub.chat.base import ChatRequest, Sampling
 from aloe_hub.chat.local.model import Local
+from aloe_hub.model_string import ModelString
 from aloe_hub.types import Message
 
 SPECIAL = ("<pad>", "<end>", "<user>", "<assistant>")
@@ -70,7 +71,7 @@ def at_once(chat: Local, prompts: list[str]) -> None:
 
 
 def beside_one_by_one(folder: Path, model: LlamaForCausalLM) -> None:
-    random, chat = Random(0), Local.load(str(folder), remembered=0)
+    random, chat = Random(0), Local.load(ModelString.parse(f"local:{folder}"), remembered=0)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, padding_side="left")
 
     def generate(prompts: list[str]) -> None:
@@ -104,8 +105,8 @@ def conversations(chat: Local) -> None:
 
 def with_and_without_memory(folder: Path) -> None:
     said = CONVERSATIONS * TURNS * SAID.max_tokens
-    with_memory = seconds(lambda: conversations(Local.load(str(folder))))
-    without = seconds(lambda: conversations(Local.load(str(folder), remembered=0)))
+    with_memory = seconds(lambda: conversations(Local.load(ModelString.parse(f"local:{folder}"))))
+    without = seconds(lambda: conversations(Local.load(ModelString.parse(f"local:{folder}"), remembered=0)))
     print(
         f"{CONVERSATIONS} conversations of {TURNS} turns at once: {said / with_memory:.0f} tokens a second, "
         f"{said / without:.0f} without the memory of earlier turns, ratio {without / with_memory:.1f}"

@@ -36,7 +36,7 @@ def main() -> None:
     rng = np.random.default_rng(0)
     scores = rng.integers(1, 6, (1_000_000, 10)).astype(float)
     scores[rng.random(scores.shape) < 0.01] = np.nan
-    assert np.allclose(score(scores, n_resamples=0)["al"], np.nanmean(scores, axis=0))
+    assert np.allclose(score(scores, n_resamples=0).al, np.nanmean(scores, axis=0))
     nanmean = best(lambda: np.nanmean(scores, axis=0))
     ours = best(lambda: score(scores, n_resamples=0))
     shape = " x ".join(f"{size:,}" for size in scores.shape)

@@ -19,6 +19,7 @@ from aloe_hub.chat.traffic import Limits
 from aloe_hub.errors import AloeError
 from aloe_hub.files.recipe import read_recipe, settings
 from aloe_hub.files.run_folder import RunFolder
+from aloe_hub.model_string import ModelString
 from aloe_hub.stages.merge import merge, write_training_rows
 from aloe_hub.stages.trees import TreeSettings, models_by_role
 
@@ -100,7 +101,7 @@ def grow(args: argparse.Namespace) -> str:
     run, chosen = RunFolder(args.run), tree_settings(args)
     run.personas(chosen.split)
     for model in {*chosen.models.values()}:
-        if not model.startswith("local:"):  # which would be loaded here for nothing
+        if ModelString.parse(model).scheme != "local":  # which would be loaded here for nothing
             open_chat(model)
     # What cannot be meant, or differs from an earlier run, is refused here and not in every task.
     run.claim("trees", chosen)

@@ -12,10 +12,10 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from aloe_hub.comparison import Comparison, compare
 from aloe_hub.files.run_folder import policy_file
-from aloe_hub.scoring import compare, score
+from aloe_hub.scoring import score
 
 METHODS = {
     "scripted tailored (oracle)": ["scripted:tailored"],
@@ -119,7 +119,7 @@ def _read(run: Path, name: str, policies: Sequence[str]) -> Method:
         found.scores.extend(row["scores"] for row in rows)
         found.profiles.extend(row["profile_id"] for row in rows)
         found.texts.extend([turn["judgement"] for turn in json.loads(line)["turns"]] for line in spoken)
-        found.by_model.append(score([row["scores"] for row in rows], n_resamples=0)["avg"])
+        found.by_model.append(score([row["scores"] for row in rows], n_resamples=0).avg)
     return found
 
 
@@ -134,20 +134,20 @@ def _repeated(method: Method, times: int) -> Method:
 
 def _row(method: Method, oracle: Method) -> str:
     scored = score(method.scores, cluster_ids=method.profiles)
-    share = scored["avg"] / score(oracle.scores, n_resamples=0)["avg"]
+    share = scored.avg / score(oracle.scores, n_resamples=0).avg
     low, high = min(method.by_model), max(method.by_model)
     rates = (_mean(method.faults(pattern)) for pattern in FAULTS.values())
     cells = [
         method.name,
         str(len(method.by_model)),
-        f"{scored['al'][0]:.2f}",
-        f"{scored['al'][-1]:.2f}",
-        f"{scored['avg']:.2f} {_interval(scored['avg_ci'], 2)}",
+        f"{scored.al[0]:.2f}",
+        f"{scored.al[-1]:.2f}",
+        f"{scored.avg:.2f} {_interval(scored.avg_ci, 2)}",
         f"{low:.2f} to {high:.2f}" if len(method.by_model) > 1 else "–",
         f"{share:.0%}",
-        f"{scored['ir']:+.3f} {_interval(scored['ir_ci'], 3, '+')}",
-        _number(scored["n_ir"]),
-        _number(scored["r2"], 2),
+        f"{scored.ir:+.3f} {_interval(scored.ir_ci, 3, '+')}",
+        _number(scored.n_ir),
+        _number(scored.r2, 2),
         *(f"{rate:.3f}" for rate in rates),
     ]
     return f"| {' | '.join(cells)} |"
@@ -157,8 +157,8 @@ def _mean(rows: list[list[float]]) -> float:
     return sum(map(sum, rows)) / sum(map(len, rows))
 
 
-def _difference(found: dict[str, Any]) -> str:
-    return f"{found['difference']:+.3f} {_interval(found['difference_ci'], 3, '+')}"
+def _difference(found: Comparison) -> str:
+    return f"{found.difference:+.3f} {_interval(found.difference_ci, 3, '+')}"
 
 
 def _interval(ends: tuple[float, float], digits: int, sign: str = "") -> str:

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from aloe_hub.chat.base import Chat, ChatReply, ChatRequest
 from aloe_hub.chat.scripted import Scripted
+from aloe_hub.chat.traffic import Limits, Traffic
 from aloe_hub.stages.roles import Cast
 
 
@@ -34,3 +36,8 @@ def cast(**roles: Chat) -> Cast:
     """The scripted world in every role but the given ones."""
     scripted = Scripted()
     return Cast(**dict.fromkeys(("user", "inferrer", "tailored", "plain", "judge"), scripted) | roles)
+
+
+def opening(opened: Callable[[str], Chat], limits: Limits | None = None, **named: Any) -> Traffic:
+    """Traffic whose models are what `opened` makes of a model string."""
+    return Traffic(limits or Limits(), open_chat=lambda model, timeout: opened(model), **named)

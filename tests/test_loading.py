@@ -20,8 +20,9 @@ from safetensors.torch import load_file, save_file
 from transformers import ViTConfig
 
 from aloe_hub.errors import AloeError, UsageError
-from aloe_hub.loading import POCKET, Source, load_adapter, load_model, load_tokenizer
+from aloe_hub.loading import load_adapter, load_model, load_tokenizer
 from aloe_hub.local_hub.process import HubProcess, client_environment
+from aloe_hub.model_string import POCKET, Source
 from aloe_hub.shipped import shipped
 
 TOKENS = torch.arange(10, 20).reshape(1, 10)
@@ -266,8 +267,8 @@ ON_THE_HUB = """
 import sys
 from huggingface_hub import HfApi, constants
 from aloe_hub.errors import AloeError
-from aloe_hub.loading import Source, load_adapter, load_model, load_tokenizer
-from aloe_hub.chat.local.model import parse
+from aloe_hub.loading import load_adapter, load_model, load_tokenizer
+from aloe_hub.model_string import ModelString, Source
 
 models = sys.argv[1]
 api = HfApi()
@@ -284,7 +285,7 @@ push("org/adapter", "adapter")
 push("org/pickled", "base", ignore_patterns="*.safetensors")
 api.create_repo("org/empty")
 
-base, adapter = parse("org/tiny@v1+org/adapter@main")
+base, adapter = ModelString.parse("local:org/tiny@v1+org/adapter@main").sources
 tokenizer, model = load_tokenizer(base), load_model(base)
 print(model.config.num_hidden_layers, load_model(Source("org/tiny")).config.num_hidden_layers, model.name_or_path)
 load_adapter(model, adapter)
@@ -302,7 +303,8 @@ for call, name in (
 FROM_THE_CACHE = """
 import sys
 from aloe_hub.errors import AloeError
-from aloe_hub.loading import Source, load_model, load_tokenizer
+from aloe_hub.loading import load_model, load_tokenizer
+from aloe_hub.model_string import Source
 for name in sys.argv[1:]:
     try:
         source = Source.parse(name)

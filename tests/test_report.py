@@ -99,9 +99,9 @@ def test_policies_have_their_true_names_and_their_scores_the_best_first(run):
     policies = one(run).policies
     assert [policy.policy for policy in policies] == ["scripted:tailored", "local:org/model@main", "scripted:plain"]
     best = policies[0]
-    assert (best.conversations, best.profiles, best.scores["missing"]) == (6, 3, 6)
-    assert best.scores["avg"] == pytest.approx(3.5)
-    assert [low <= al <= high for al, (low, high) in zip(best.scores["al"], best.scores["al_ci"], strict=True)].count(True) == 3
+    assert (best.conversations, best.profiles, best.scores.missing) == (6, 3, 6)
+    assert best.scores.avg == pytest.approx(3.5)
+    assert [low <= al <= high for al, (low, high) in zip(best.scores.al, best.scores.al_ci, strict=True)].count(True) == 3
 
 
 def test_policies_are_compared_to_scripted_plain_on_the_personas_of_both(run):
@@ -109,7 +109,7 @@ def test_policies_are_compared_to_scripted_plain_on_the_personas_of_both(run):
     assert set(found) == {"scripted:tailored", "local:org/model@main"}
     assert all(paired.baseline == "scripted:plain" for paired in found.values())
     assert (found["local:org/model@main"].personas, found["scripted:tailored"].personas) == (4, 6)
-    assert found["scripted:tailored"].result["difference"] == pytest.approx(1.5)
+    assert found["scripted:tailored"].result.difference == pytest.approx(1.5)
 
 
 def test_without_scripted_plain_the_first_in_the_alphabet_is_the_baseline(tmp_path):

@@ -31,14 +31,14 @@ def clustered(clusters, each, turns=6, spread=0.7, missing=0.1, seed=0):
 
 def test_the_published_curve_gives_the_published_numbers():
     result = score([RLPA], scale=(0, 100), n_resamples=0)
-    assert f"{result['avg']:.2f} {result['n_ir']:.3f} {result['r2']:.3f}" == "73.38 0.090 0.855"
+    assert f"{result.avg:.2f} {result.n_ir:.3f} {result.r2:.3f}" == "73.38 0.090 0.855"
 
 
 def test_al_is_the_mean_of_each_turn_with_missing_scores_left_out_and_counted():
     result = score([[1, None, 3], [2, 5, None], [3, math.nan, 4]], n_resamples=0)
-    assert result["al"] == [2.0, 5.0, 3.5]
-    assert result["n"] == [3, 1, 2]
-    assert result["missing"] == 3
+    assert result.al == [2.0, 5.0, 3.5]
+    assert result.n == [3, 1, 2]
+    assert result.missing == 3
 
 
 @pytest.mark.parametrize("value", [0.1, 0.3, 1 / 3, 2.2, 4.7, 1e6 + 0.1, 1e-12])
@@ -47,12 +47,12 @@ def test_a_constant_curve_has_no_slope_and_neither_n_ir_nor_r2(value, conversati
     scores = np.full((conversations, 10), value)
     scores[0, 3] = np.nan if conversations > 1 else value
     result = score(scores, scale=(0, 2e6), n_resamples=50)
-    assert result["ir"] == 0
-    assert math.isnan(result["n_ir"])
-    assert math.isnan(result["r2"])
-    assert result["intercept"] == result["avg"] == pytest.approx(value)
-    assert result["ir_ci"] == (0, 0)
-    assert np.isnan(result["r2_ci"]).all()
+    assert result.ir == 0
+    assert math.isnan(result.n_ir)
+    assert math.isnan(result.r2)
+    assert result.intercept == result.avg == pytest.approx(value)
+    assert result.ir_ci == (0, 0)
+    assert np.isnan(result.r2_ci).all()
 
 
 def test_a_curve_counts_as_constant_up_to_1e_9_and_no_further():
@@ -63,26 +63,26 @@ def test_a_curve_counts_as_constant_up_to_1e_9_and_no_further():
 
 def test_a_turn_without_any_score_is_nan_and_left_out_of_the_fit():
     result = score([[1, None, 3, 4], [1, None, 3, 4]], n_resamples=20)
-    assert math.isnan(result["al"][1])
-    assert [result[name] for name in ("avg", "ir", "intercept", "n_ir", "r2")] == pytest.approx(
+    assert math.isnan(result.al[1])
+    assert [getattr(result, name) for name in ("avg", "ir", "intercept", "n_ir", "r2")] == pytest.approx(
         [8 / 3, 1, 0, 1 / 3, 1], abs=1e-12
     )
-    assert np.isnan(result["al_ci"][1]).all()
-    assert result["dropped"]["al"] == [0, 20, 0, 0]
+    assert np.isnan(result.al_ci[1]).all()
+    assert result.dropped["al"] == [0, 20, 0, 0]
 
 
 def test_fewer_than_two_scored_turns_have_an_avg_but_no_line():
     result = score([[None, 2, None], [None, 3, None]], n_resamples=20)
-    assert result["avg"] == 2.5
-    assert all(math.isnan(result[name]) for name in ("ir", "intercept", "n_ir", "r2"))
-    assert result["dropped"]["ir"] == 20
+    assert result.avg == 2.5
+    assert all(math.isnan(getattr(result, name)) for name in ("ir", "intercept", "n_ir", "r2"))
+    assert result.dropped["ir"] == 20
 
 
 def test_no_score_at_all_is_missing_not_an_error():
     result = score([[None, None]], n_resamples=20)
-    assert math.isnan(result["avg"])
-    assert result["missing"] == 2
-    assert result["dropped"] == {"al": [20, 20], "avg": 20, "ir": 20, "n_ir": 20, "r2": 20}
+    assert math.isnan(result.avg)
+    assert result.missing == 2
+    assert result.dropped == {"al": [20, 20], "avg": 20, "ir": 20, "n_ir": 20, "r2": 20}
 
 
 @settings(max_examples=1000, deadline=None)
@@ -96,25 +96,25 @@ def test_the_fit_agrees_with_polyfit_with_scores_missing(data):
     columns = [[value for value in column if value is not None] for column in zip(*rows, strict=True)]
     k = np.array([turn for turn, column in enumerate(columns, 1) if column])
     al = np.array([sum(column) / len(column) for column in columns if column])
-    assert result["missing"] == turns * len(rows) - sum(map(len, columns))
+    assert result.missing == turns * len(rows) - sum(map(len, columns))
     if len(al) == 0:
-        assert math.isnan(result["avg"])
+        assert math.isnan(result.avg)
         return
-    assert result["avg"] == pytest.approx(al.mean())
+    assert result.avg == pytest.approx(al.mean())
     if len(al) < 2:
-        assert math.isnan(result["ir"])
+        assert math.isnan(result.ir)
         return
     slope, intercept = np.polyfit(k, al, 1)
-    assert (result["ir"], result["intercept"]) == pytest.approx((slope, intercept), abs=1e-9)
+    assert (result.ir, result.intercept) == pytest.approx((slope, intercept), abs=1e-9)
     if np.ptp(al) <= 1e-9 * 5:
-        assert math.isnan(result["n_ir"])
-        assert math.isnan(result["r2"])
+        assert math.isnan(result.n_ir)
+        assert math.isnan(result.r2)
         return
     scaled = (al - al.min()) / np.ptp(al)
     line = np.polyfit(k, scaled, 1)
     residual = scaled - np.polyval(line, k)
     r2 = 1 - residual @ residual / ((scaled - scaled.mean()) @ (scaled - scaled.mean()))
-    assert (result["n_ir"], result["r2"]) == pytest.approx((line[0], r2), abs=1e-9)
+    assert (result.n_ir, result.r2) == pytest.approx((line[0], r2), abs=1e-9)
 
 
 def test_many_curves_are_fitted_as_one_by_one():
@@ -134,7 +134,7 @@ def test_lists_and_arrays_score_alike(as_array):
 
 def test_single_precision_scores_are_summed_in_double():
     scores = np.full((100_000, 2), 1.1, dtype=np.float32)
-    assert score(scores, scale=(0, 1.1), n_resamples=0)["al"] == pytest.approx([float(np.float32(1.1))] * 2, rel=1e-12)
+    assert score(scores, scale=(0, 1.1), n_resamples=0).al == pytest.approx([float(np.float32(1.1))] * 2, rel=1e-12)
 
 
 # Bad input
@@ -206,14 +206,14 @@ def test_bad_settings_are_one_line_that_names_the_value(function, settings, mess
 def test_intervals_are_the_same_for_the_same_seed_and_differ_for_another():
     scores, ids = clustered(8, 3)
     assert score(scores, cluster_ids=ids, seed=3) == score(scores, cluster_ids=ids, seed=3)
-    assert score(scores, cluster_ids=ids, seed=3)["ir_ci"] != score(scores, cluster_ids=ids, seed=4)["ir_ci"]
+    assert score(scores, cluster_ids=ids, seed=3).ir_ci != score(scores, cluster_ids=ids, seed=4).ir_ci
 
 
 def test_no_resamples_leave_the_intervals_out_and_the_rest_alone():
     scores, ids = clustered(8, 3)
     plain, full = score(scores, cluster_ids=ids, n_resamples=0), score(scores, cluster_ids=ids)
-    assert not any(name.endswith("_ci") or name == "dropped" for name in plain)
-    assert plain.items() <= full.items()
+    assert not any(name.endswith("_ci") or name == "dropped" for name in plain.to_dict())
+    assert plain.to_dict().items() <= full.to_dict().items()
 
 
 def test_cutting_the_weights_into_blocks_changes_nothing(monkeypatch):
@@ -222,7 +222,7 @@ def test_cutting_the_weights_into_blocks_changes_nothing(monkeypatch):
     monkeypatch.setattr(scoring, "WEIGHTS_AT_A_TIME", 30)
     blocks = score(scores, cluster_ids=ids)
     for name in CI_NAMES:
-        assert blocks[f"{name}_ci"] == pytest.approx(whole[f"{name}_ci"], abs=1e-12)
+        assert getattr(blocks, f"{name}_ci") == pytest.approx(getattr(whole, f"{name}_ci"), abs=1e-12)
 
 
 def resampled_by_hand(scores, ids, n_resamples, seed):
@@ -245,8 +245,8 @@ def test_intervals_agree_with_a_bootstrap_that_lays_out_the_rows():
     by_hand["r2"] = np.array([np.corrcoef(k, al)[0, 1] ** 2 for al in als])
     for name, values in by_hand.items():
         low, high = np.quantile(values, [0.1, 0.9])
-        assert ours[f"{name}_ci"] == pytest.approx((low, high), abs=0.1 * (high - low)), name
-    for turn, interval in enumerate(ours["al_ci"]):
+        assert getattr(ours, f"{name}_ci") == pytest.approx((low, high), abs=0.1 * (high - low)), name
+    for turn, interval in enumerate(ours.al_ci):
         low, high = np.quantile(als[:, turn], [0.1, 0.9])
         assert interval == pytest.approx((low, high), abs=0.1 * (high - low))
 
@@ -257,14 +257,14 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
     for _ in range(200):
         scores = 3 + np.repeat(0.3 * rng.standard_normal(40), 2)[:, None] + 0.2 * rng.standard_normal((80, 4))
         ids = np.repeat(np.arange(40), 2).tolist()
-        low, high = score(scores, cluster_ids=ids, confidence=0.9, n_resamples=200, scale=(-9, 9))["avg_ci"]
+        low, high = score(scores, cluster_ids=ids, confidence=0.9, n_resamples=200, scale=(-9, 9)).avg_ci
         hits += low <= 3 <= high
     assert 0.82 <= hits / 200 <= 0.96
 
 
 def test_clusters_widen_the_interval_where_their_conversations_agree():
     scores, ids = clustered(10, 10)
-    alone, together = score(scores)["avg_ci"], score(scores, cluster_ids=ids)["avg_ci"]
+    alone, together = score(scores).avg_ci, score(scores, cluster_ids=ids).avg_ci
     assert together[1] - together[0] > 2 * (alone[1] - alone[0])
 
 
@@ -275,10 +275,10 @@ def test_every_conversation_as_its_own_cluster_is_the_default():
 
 def test_resamples_that_miss_a_turn_are_dropped_and_counted():
     result = score([[1, None], [2, 3], [1, None]], n_resamples=2000)
-    lost = result["dropped"]["al"][1]
-    assert result["dropped"]["al"][0] == result["dropped"]["avg"] == 0
-    assert lost == result["dropped"]["ir"] == pytest.approx(2000 * (2 / 3) ** 3, rel=0.1)
-    assert result["al_ci"][1] == (3, 3)
+    lost = result.dropped["al"][1]
+    assert result.dropped["al"][0] == result.dropped["avg"] == 0
+    assert lost == result.dropped["ir"] == pytest.approx(2000 * (2 / 3) ** 3, rel=0.1)
+    assert result.al_ci[1] == (3, 3)
 
 
 # Two policies
@@ -301,17 +301,17 @@ def test_few_clusters_give_the_exact_p(seed):
     b, _ = clustered(6, 2, seed=seed + 100)
     a, b, ids = a[:-1], b[:-1], ids[:-1]
     result = compare(a, b, cluster_ids=ids)
-    assert result["exact"]
-    assert result["p"] == p_by_hand(a, b, ids)
-    assert result["difference"] == score(a, n_resamples=0)["avg"] - score(b, n_resamples=0)["avg"]
+    assert result.exact
+    assert result.p == p_by_hand(a, b, ids)
+    assert result.difference == score(a, n_resamples=0).avg - score(b, n_resamples=0).avg
 
 
 def test_many_clusters_give_a_p_close_to_the_exact_one():
     a, ids = clustered(13, 1, seed=1)
     b = a - 0.05 + 0.2 * np.random.default_rng(2).standard_normal((13, 1))
     result = compare(a, b, cluster_ids=ids, n_resamples=4000, scale=(-9, 9))
-    assert not result["exact"]
-    assert result["p"] == pytest.approx(p_by_hand(a, b, ids), abs=0.03)
+    assert not result.exact
+    assert result.p == pytest.approx(p_by_hand(a, b, ids), abs=0.03)
 
 
 @pytest.mark.parametrize("clusters", [6, 20])
@@ -319,35 +319,35 @@ def test_swapping_the_policies_turns_the_difference_round(clusters):
     a, ids = clustered(clusters, 2, seed=1)
     b, _ = clustered(clusters, 2, seed=2)
     ab, ba = compare(a, b, cluster_ids=ids), compare(b, a, cluster_ids=ids)
-    assert ab["difference"] == -ba["difference"]
-    low, high = ba["difference_ci"]
-    assert ab["difference_ci"] == pytest.approx((-high, -low), abs=1e-12)
-    assert ab["p"] == ba["p"]
+    assert ab.difference == -ba.difference
+    low, high = ba.difference_ci
+    assert ab.difference_ci == pytest.approx((-high, -low), abs=1e-12)
+    assert ab.p == ba.p
 
 
 @pytest.mark.parametrize("clusters", [6, 20])
 def test_a_policy_does_not_differ_from_itself(clusters):
     scores, ids = clustered(clusters, 2)
     result = compare(scores, scores, cluster_ids=ids)
-    assert (result["difference"], result["difference_ci"], result["p"]) == (0, (0, 0), 1)
+    assert (result.difference, result.difference_ci, result.p) == (0, (0, 0), 1)
 
 
 def test_pairing_makes_the_interval_of_a_steady_difference_narrow():
     scores, ids = clustered(15, 2, missing=0)
     result = compare(scores, scores - 0.5, cluster_ids=ids, scale=(-9, 9))
-    assert result["difference_ci"] == pytest.approx((0.5, 0.5))
-    assert result["p"] == pytest.approx(1 / 1001)
+    assert result.difference_ci == pytest.approx((0.5, 0.5))
+    assert result.p == pytest.approx(1 / 1001)
 
 
 def test_a_policy_without_scores_has_no_difference_and_no_p():
     result = compare([[None, None]] * 3, [[1, 2]] * 3, n_resamples=10)
-    assert math.isnan(result["difference"])
-    assert math.isnan(result["p"])
-    assert result["dropped"] == 10
+    assert math.isnan(result.difference)
+    assert math.isnan(result.p)
+    assert result.dropped == 10
 
 
 def test_no_resamples_leave_only_the_difference():
-    assert compare([[4, 5]], [[1, 2]], n_resamples=0) == {"difference": 3.0}
+    assert compare([[4, 5]], [[1, 2]], n_resamples=0).to_dict() == {"difference": 3.0}
 
 
 def test_policies_of_different_shapes_are_refused():

@@ -61,3 +61,12 @@ class Streaming(Chat, Protocol):
     async def stream(self, request: ChatRequest, say: Callable[[str], None]) -> ChatReply:
         """As `complete`, but `say` is called in the event loop with each piece of the text; together they are the text."""
         ...
+
+
+@runtime_checkable
+class Connected(Chat, Protocol):
+    """A model at the other end of connections."""
+
+    async def close(self) -> None:
+        """End the connections. The next call opens new ones."""
+        ...

@@ -1,7 +1,7 @@
 """A model behind an endpoint: `hub:org/model[:provider]` and `http://host:port/v1#model`, both by huggingface_hub's own client.
 
-A call is one request, sent once; what comes back is read in `received`. Sending again, waiting and counting are the business of
-the wrappers.
+A call is one request, sent once; what comes back is read in `endpoint_errors`. Sending again, waiting and counting are the
+business of the wrappers.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from os import environ
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +20,7 @@ from huggingface_hub import AsyncInferenceClient, get_token
 from aloe_hub.chat.base import ChatReply, ChatRequest
 from aloe_hub.chat.endpoint_errors import KEY, readable, reply_of, whole
 from aloe_hub.errors import AloeError, Refused, UsageError
+from aloe_hub.model_string import ModelString
 
 # The client keeps this many idle connections open; with more requests in flight on it, each further one costs a new one.
 IN_FLIGHT_EACH = 20
@@ -28,63 +28,21 @@ IN_FLIGHT_EACH = 20
 _NO_KEY = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where requests go, and what they call the model there."""
-
-    model: str
-    base_url: str | None = None
-    provider: str | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> Address:
-        """The address that a model string names.
-
-        Raises:
-            UsageError: it has no model, or is no address; says what one looks like.
-
-        >>> Address.parse("http://127.0.0.1:8000/v1#org/model")
-        Address(model='org/model', base_url='http://127.0.0.1:8000/v1', provider=None)
-        >>> Address.parse("hub:org/model:novita")
-        Address(model='org/model', base_url=None, provider='novita')
-        """
-        if text.startswith("hub:"):
-            found = re.fullmatch(r"hub:([\w.-]+/[\w.-]+)(?::([\w-]+))?", text, re.ASCII)
-            if found is None:
-                raise UsageError(f"model {text!r}: expected hub:org/model or hub:org/model:provider")
-            return cls(found[1], provider=found[2])
-        url, _, model = text.partition("#")
-        try:
-            parts = urlsplit(url)
-            valid = bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            valid = False
-        if not valid:
-            raise UsageError(f"model {text!r}: no address of a server; expected http://host:port/v1#model")
-        if parts.username is not None or parts.password is not None or parts.query:
-            # Not repeated: it may be a secret, and a model string stands in run.toml.
-            raise UsageError(f"model at {parts.hostname}: no user, password or query in its address; a key is given by {KEY}")
-        if not model:
-            raise UsageError(f"model {text!r}: which model of that server? Expected {url}#model")
-        return cls(model, base_url=url.rstrip("/"))
-
-
 class Endpoint:
     """A `Chat` over HTTP, in the event loop that first asks it; `close` ends its connections."""
 
-    def __init__(self, model: str, timeout: float) -> None:
-        """`model` is a model string; `timeout` is in seconds: for a whole reply, or for each silence of one that is streamed.
+    def __init__(self, model: ModelString, timeout: float) -> None:
+        """`timeout` is in seconds: for a whole reply, or for each silence of one that is streamed.
 
         Raises:
-            UsageError: the string cannot be meant.
             AloeError: a model of the Hub, and no token to ask it with.
         """
-        self.model = model
-        self._address = Address.parse(model)
+        self.model = str(model)
+        self._named = model
         self._timeout = timeout
         self._free: list[AsyncInferenceClient] = []
         self._clients: list[AsyncInferenceClient] = []
-        self._key = _key_for(self._address, model)
+        self._key = _key_for(model)
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         async with self._client() as client, readable(self.model, self._hidden), asyncio.timeout(self._timeout):
@@ -122,7 +80,7 @@ class Endpoint:
         try:
             return await client.chat_completion(
                 messages=[{"role": message.role, "content": message.content} for message in request.messages],
-                model=self._address.model,
+                model=self._named.name,
                 max_tokens=sampling.max_tokens,
                 temperature=sampling.temperature,
                 top_p=sampling.top_p,
@@ -132,7 +90,7 @@ class Endpoint:
             )
         except ValueError as error:
             # The client knows the Hub's providers, and refuses what they do not have before it sends anything.
-            if self._address.base_url is None and not isinstance(error, UnicodeDecodeError | json.JSONDecodeError):
+            if self._named.address is None and not isinstance(error, UnicodeDecodeError | json.JSONDecodeError):
                 raise Refused(self._hidden(f"{self.model}: {' '.join(str(error).split())}")) from None
             raise
 
@@ -151,21 +109,21 @@ class Endpoint:
                 self._free.append(client)
 
     def _new_client(self) -> AsyncInferenceClient:
-        if self._address.base_url is not None:
-            return AsyncInferenceClient(base_url=self._address.base_url, api_key=self._key, timeout=self._timeout)
-        provider: Any = self._address.provider
+        if self._named.address is not None:
+            return AsyncInferenceClient(base_url=self._named.address, api_key=self._key, timeout=self._timeout)
+        provider: Any = self._named.provider
         try:
             return AsyncInferenceClient(provider=provider, api_key=self._key, timeout=self._timeout)
         except ValueError as error:
             raise UsageError(f"model {self.model!r}: {error}") from None
 
 
-def _key_for(address: Address, model: str) -> str:
+def _key_for(model: ModelString) -> str:
     """The key of that very server, else the one for all servers; the Hub's token goes to the Hub alone."""
-    if address.base_url is None:
+    if model.address is None:
         token = get_token()
         if token is None:
-            raise AloeError(f"model {model!r}: no token; log in with `hf auth login`, or set HF_TOKEN")
+            raise AloeError(f"model {str(model)!r}: no token; log in with `hf auth login`, or set HF_TOKEN")
         return token
-    host = re.sub(r"\W", "_", urlsplit(address.base_url).hostname or "").upper()
+    host = re.sub(r"\W", "_", urlsplit(model.address).hostname or "").upper()
     return environ.get(f"{KEY}_{host}") or environ.get(KEY) or _NO_KEY

@@ -7,18 +7,16 @@ waits for nobody: it answers in batches. The scripted world is neither limited n
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from aloe_hub.chat import TIMEOUT, is_endpoint, open_chat, open_endpoint
-from aloe_hub.chat.base import Chat
+from aloe_hub.chat import TIMEOUT, open_chat
+from aloe_hub.chat.base import Chat, Connected
 from aloe_hub.chat.ledger import Ledger, Metered
-from aloe_hub.chat.wrappers import ATTEMPTS, FIRST_WAIT, Guarded, Limited, Pace, Places, Retrying
+from aloe_hub.chat.wrappers import ATTEMPTS, FIRST_WAIT, ConcurrencyLimit, Guarded, Limited, Pace, Retrying
 from aloe_hub.errors import UsageError
-
-if TYPE_CHECKING:
-    from aloe_hub.chat.endpoint import Endpoint
+from aloe_hub.model_string import ModelString
 
 T = TypeVar("T")
 
@@ -51,6 +49,8 @@ class Limits:
 class Traffic:
     """Opens models for `run`, within `limits`, and books their calls in `ledger`.
 
+    open_chat: takes a model string and a timeout in seconds; tests give one that opens models of their own.
+
     >>> from aloe_hub.chat.base import ChatRequest, Sampling
     >>> from aloe_hub.types import Message
     >>> hello = ChatRequest((Message("user", "Any dinner ideas?"),), Sampling(), seed=1, role="policy")
@@ -61,19 +61,20 @@ class Traffic:
 
     limits: Limits = field(default_factory=Limits)
     ledger: Ledger = field(default_factory=Ledger)
+    open_chat: Callable[[str, float], Chat] = open_chat
     _open: dict[str, Chat] = field(default_factory=dict)
-    _places: Places = field(init=False)
-    _endpoints: list[Endpoint] = field(default_factory=list)
+    _limit: ConcurrencyLimit = field(init=False)
+    _connected: list[Connected] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        paces = (self.limits.requests_per_minute, self.limits.tokens_per_minute)
-        self._places = Places(self.limits.concurrency, *(Pace(per_minute) if per_minute else None for per_minute in paces))
+        paces = [Pace(most) if most else None for most in (self.limits.requests_per_minute, self.limits.tokens_per_minute)]
+        self._limit = ConcurrencyLimit(self.limits.concurrency, *paces)
 
     def open(self, model: str) -> Chat:
         """The `Chat` that a model string names; one for each string, however many roles it plays.
 
         Raises:
-            UsageError: it cannot be meant; or there is a budget, and no price for it.
+            UsageError: it is invalid; or there is a budget, and no price for it.
             AloeError: it cannot be opened.
         """
         if model not in self._open:
@@ -81,27 +82,28 @@ class Traffic:
         return self._open[model]
 
     def _wrapped(self, model: str) -> Chat:
-        limits = self.limits
-        if not is_endpoint(model):
-            chat = open_chat(model)
-            return chat if model.partition(":")[0] == "scripted" else Metered(chat, model, self.ledger)
-        if self.ledger.budget is not None and model not in self.ledger.prices:
+        named, limits = ModelString.parse(model), self.limits
+        if named.is_remote and self.ledger.budget is not None and model not in self.ledger.prices:
             raise UsageError(f"--budget: no price for {model!r}; add it to the table that --prices names")
-        endpoint = open_endpoint(model, limits.timeout)
-        self._endpoints.append(endpoint)
-        sent = Limited(Metered(endpoint, model, self.ledger), self._places)
-        return Guarded(Retrying(sent, limits.attempts, limits.first_wait), model)
+        chat = self.open_chat(model, limits.timeout)
+        if named.scheme == "scripted":
+            return chat
+        metered = Metered(chat, model, self.ledger)
+        if not named.is_remote:
+            return metered
+        if isinstance(chat, Connected):
+            self._connected.append(chat)
+        return Guarded(Retrying(Limited(metered, self._limit), limits.attempts, limits.first_wait), model)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """`asyncio.run`, and every connection is closed at its end. Models that were opened may be used in a later `run`."""
-
-        self._places.clear()
+        self._limit.clear()
 
         async def closing() -> T:
             try:
                 return await work
             finally:
-                for endpoint in self._endpoints:
-                    await endpoint.close()
+                for chat in self._connected:
+                    await chat.close()
 
         return asyncio.run(closing())

@@ -3,7 +3,7 @@
     Guarded(Retrying(Limited(Metered(Endpoint))))
 
 each with one job, each a `Chat` around a `Chat`; and `Tuned` around them where a role is asked with sampling of its own. Waiting
-to send again happens outside the limit, so that a call which backs off leaves its place to another.
+to send again happens outside the limit, so that a call which backs off leaves its turn to another.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Pace:
 
 
 @dataclass(slots=True)
-class Places:
+class ConcurrencyLimit:
     """A bounded number of requests in flight, of all servers of a run together, and how many go out in a minute."""
 
     concurrency: int
@@ -106,7 +106,7 @@ class Places:
         self.clear()
 
     def clear(self) -> None:
-        """All places are free again: another event loop is about to use them."""
+        """Nothing is in flight any more: another event loop is about to use it."""
         self._free = asyncio.Semaphore(self.concurrency)
 
     @asynccontextmanager
@@ -121,17 +121,17 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Limited:
-    """Sends when there is a place. Tokens are estimated before a call, at four bytes each, and corrected after it."""
+    """Sends when the limit allows it. Tokens are estimated before a call, at four bytes each, and corrected after it."""
 
     inner: Chat
-    places: Places
+    limit: ConcurrencyLimit
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         estimate = sum(len(message.content.encode()) for message in request.messages) // 4 + request.sampling.max_tokens // 2
-        async with self.places.one(estimate):
+        async with self.limit.one(estimate):
             reply = await self.inner.complete(request)
-        if self.places.tokens is not None and reply.tokens_in is not None and reply.tokens_out is not None:
-            self.places.tokens.correct(reply.tokens_in + reply.tokens_out - estimate)
+        if self.limit.tokens is not None and reply.tokens_in is not None and reply.tokens_out is not None:
+            self.limit.tokens.correct(reply.tokens_in + reply.tokens_out - estimate)
         return reply
 
 

@@ -19,7 +19,7 @@ from huggingface_hub.utils._validators import validate_repo_id
 from aloe_hub.errors import AloeError, DataError, UsageError
 from aloe_hub.hub.push import last_change
 from aloe_hub.hub.trained import ADAPTER, CONFIG, Trained, is_local, is_weights, weights_in
-from aloe_hub.loading import POCKET, Source
+from aloe_hub.model_string import POCKET, Source
 
 LICENCE_KEYS = ("license", "license_name", "license_link")
 POCKET_FILE = "pocket.json"  # what tells the pocket model from another, wherever it lies

@@ -9,11 +9,11 @@ from typing import Any
 
 from huggingface_hub import HfApi
 
-from aloe_hub.errors import DataError, UsageError
+from aloe_hub.errors import DataError
 from aloe_hub.hub.base import weights_on_the_hub
 from aloe_hub.hub.cards import public
 from aloe_hub.hub.trained import weights_in
-from aloe_hub.loading import Source
+from aloe_hub.model_string import ModelString
 from aloe_hub.report import read_runs
 from aloe_hub.results.counts import PolicyReport, RunReport
 
@@ -35,7 +35,7 @@ class Benchmarked:
     def setup(self) -> str:
         """Who judged whom, in words that keep a test bed from passing for a result."""
         judge, users = (public(self.run.model("evaluate", role) or "not known") for role in ("judge", "user"))
-        counts = f"{self.policy.conversations} personas, {len(self.policy.scores['al'])} turns"
+        counts = f"{self.policy.conversations} personas, {len(self.policy.scores.al)} turns"
         drawn = "".join(f", {name} {self._settings[name]}" for name in ("seed", "temperature") if name in self._settings)
         said = f"{counts}{drawn}; judge {judge}, users {users}"
         test_bed = ": a test bed, it says nothing about language understanding"
@@ -74,24 +74,12 @@ def benchmarked(
 
 def weights_of(policy: str, repo: str, api: HfApi) -> Weights | None:
     """Of the adapter of `local:base+adapter`, else of the model; None where they cannot be looked at, or need not be."""
-    source = _trained_source(policy)
-    if source is None:
+    sources = ModelString.recorded(policy).sources
+    if not sources:
         return None
+    source = sources[-1]
     if source.folder is not None:
         return weights_in(source.folder)
     if source.name != repo:
         return None
     return weights_on_the_hub(api.model_info(repo, revision=source.revision, files_metadata=True))
-
-
-def _trained_source(policy: str) -> Source | None:
-    scheme, _, model = policy.partition(":")
-    if scheme != "local":
-        return None
-    parts = model.split("+")
-    for start in range(len(parts)):  # a path may have + in it
-        try:
-            return Source.parse("+".join(parts[start:]))
-        except UsageError:
-            continue
-    return None  # a folder that is gone by now

@@ -15,6 +15,7 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 from aloe_hub.errors import DataError
+from aloe_hub.model_string import ModelString
 from aloe_hub.shipped import shipped
 
 BEGIN, END = "<!-- aloe-hub: this part is written anew by every publish -->", "<!-- aloe-hub: end -->"
@@ -96,11 +97,12 @@ def public(model: str) -> str:
     >>> public("http://10.0.0.1:8000/v1#org/model"), public("local:org/model@v1+/home/me/runs/mine/adapters/dpo")
     ('org/model', 'local:org/model@v1+dpo')
     """
-    _, mark, name = model.rpartition("#")
-    if mark or "://" in name:
-        return name if mark else "a model behind an endpoint"
-    scheme, colon, sources = name.rpartition(":")
-    return scheme + colon + "+".join(map(without_folders, sources.split("+")))
+    named = ModelString.recorded(model)
+    if named.address:
+        return named.name or "a model behind an endpoint"
+    if named.sources:
+        return "local:" + "+".join(without_folders(str(source)) for source in named.sources)
+    return without_folders(model)
 
 
 def without_folders(text: str) -> str:

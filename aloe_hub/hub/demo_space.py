@@ -19,7 +19,7 @@ from huggingface_hub.hf_api import RepoFile
 from aloe_hub.errors import UsageError
 from aloe_hub.hub import cards
 from aloe_hub.hub.push import Published, Upload, hub_errors, push
-from aloe_hub.loading import POCKET, POCKET_SFT, Source
+from aloe_hub.model_string import POCKET, POCKET_SFT, ModelString
 from aloe_hub.shipped import shipped
 from aloe_hub.space.settings import SpaceSettings
 
@@ -124,25 +124,23 @@ def _models(settings: SpaceSettings) -> Iterator[str]:
         UsageError: a folder of this machine.
     """
     for model in (settings.base, settings.aligned, settings.user, settings.inferrer, settings.judge):
-        scheme, _, name = model.partition(":")
-        if scheme == "hub":
-            yield name.partition(":")[0]
-        elif scheme == "local":
-            for part in name.split("+"):
-                source = Source.parse(part)
-                if source.name in (POCKET, POCKET_SFT):
-                    continue
-                if source.folder is not None:
-                    raise UsageError(
-                        f"model {model!r}: a folder of this machine, which the Space has not; publish it, and name its repo"
-                    )
-                yield source.name
+        named = ModelString.parse(model)
+        if named.scheme == "hub" and named.name:
+            yield named.name
+        for source in named.sources:
+            if source.name in (POCKET, POCKET_SFT):
+                continue
+            if source.folder is not None:
+                raise UsageError(
+                    f"model {model!r}: a folder of this machine, which the Space does not have; publish it, and name its repo"
+                )
+            yield source.name
 
 
 def _datasets(settings: SpaceSettings) -> list[str]:
     if settings.run:
         raise UsageError(
-            f"ALOE_RUN={settings.run}: a folder of this machine, which the Space has not; publish it, and name the datasets"
+            f"ALOE_RUN={settings.run}: a folder of this machine, which the Space does not have; publish it, and name the datasets"
         )
     return [repo for repo in (settings.personas, settings.prefs) if repo]
 

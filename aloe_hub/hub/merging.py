@@ -8,7 +8,8 @@ from aloe_hub.errors import AloeError, DataError, UsageError
 from aloe_hub.files.jsonl import disk_errors
 from aloe_hub.hub.base import Base
 from aloe_hub.hub.trained import Trained
-from aloe_hub.loading import Source, load_adapter, load_model
+from aloe_hub.loading import load_adapter, load_model
+from aloe_hub.model_string import Source
 
 
 def merged_into(folder: Path, trained: Trained, base: Base) -> None:

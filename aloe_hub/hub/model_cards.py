@@ -171,7 +171,7 @@ def _base_link(base: Base) -> str:
 
 def _benchmark(benchmark: Benchmarked) -> dict[str, Any]:
     run, own = benchmark.run, benchmark.policy
-    turns = len(own.scores["al"])
+    turns = len(own.scores.al)
     paired = next((one for one in run.comparisons if one.policy == own.policy), None)
     return {
         "setup": benchmark.setup,
@@ -179,17 +179,17 @@ def _benchmark(benchmark: Benchmarked) -> dict[str, Any]:
         "bootstrapped_over": run.bootstrapped_over,
         "curves": _table(
             ["policy", *(f"AL({turn})" for turn in range(1, turns + 1))],
-            [[_policy(one.policy, own.policy), *(number(al, 2) for al in one.scores["al"])] for one in run.policies],
+            [[_policy(one.policy, own.policy), *(number(al, 2) for al in one.scores.al)] for one in run.policies],
         ),
         "summary": _table(
             ["policy", "AVG", "IR", "N-IR", "R²"],
             [
                 [
                     _policy(one.policy, own.policy),
-                    with_interval(one.scores, "avg", 2),
-                    with_interval(one.scores, "ir", 3),
-                    with_interval(one.scores, "n_ir", 3),
-                    with_interval(one.scores, "r2", 2),
+                    with_interval(one.scores.to_dict(), "avg", 2),
+                    with_interval(one.scores.to_dict(), "ir", 3),
+                    with_interval(one.scores.to_dict(), "n_ir", 3),
+                    with_interval(one.scores.to_dict(), "r2", 2),
                 ]
                 for one in run.policies
             ],
@@ -197,7 +197,7 @@ def _benchmark(benchmark: Benchmarked) -> dict[str, Any]:
         "comparison": paired
         and (
             f"This model minus `{cards.public(paired.baseline)}` on the same {paired.personas} personas: AVG "
-            f"{with_interval(paired.result, 'difference', 2)}, p {p_value(paired.result['p'])}."
+            f"{with_interval(paired.result.to_dict(), 'difference', 2)}, p {p_value(paired.result.p)}."
         ),
     }
 

@@ -40,7 +40,7 @@ from aloe_hub.hub.trained import (
     weights_in,
     without_paths,
 )
-from aloe_hub.loading import POCKET
+from aloe_hub.model_string import POCKET
 from aloe_hub.shipped import shipped
 
 

@@ -45,7 +45,7 @@ def read_back(run: Path, org: str) -> list[str]:
         scores = [row["scores"] for row in rows]
         found = metric.compute(predictions=scores, cluster_ids=clusters, n_resamples=100)
         expected = score(scores, cluster_ids=clusters, n_resamples=100)
-        _same(f"{org}/aloe on {path.name}", str(found), str(expected))
+        _same(f"{org}/aloe on {path.name}", str(found), str(expected.to_dict()))
         said.append(f'evaluate.load("{org}/aloe") on {path.name}: AVG {found["avg"]:.2f}, as computed here')
     return said
 

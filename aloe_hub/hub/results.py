@@ -52,7 +52,7 @@ def push_results(run: RunFolder, repo: str, policies: Collection[str], personas_
                 f"publish it first: aloe publish adapter --adapter DIR --repo {repo}"
             ) from None
         found = benchmarked(run.path, repo, (weights,), api, policies)
-        if math.isnan(found.policy.scores["avg"]):
+        if math.isnan(found.policy.scores.avg):
             raise DataError(f"{run.path}: {found.policy.policy} has no score at all, so there is nothing to push")
         revision = _check_personas(api, dataset, run, found)
         rows = eval_result_entries_to_yaml(list(_entries(found, dataset, revision, _date(run, found))))
@@ -63,7 +63,7 @@ def push_results(run: RunFolder, repo: str, policies: Collection[str], personas_
 
 
 def _entries(found: Benchmarked, dataset: str, revision: str, date: str) -> Iterator[EvalResultEntry]:
-    scores = found.policy.scores
+    scores = found.policy.scores.to_dict()
     for key, (name, suffix, digits) in METRICS.items():
         if math.isnan(scores[key]):
             continue

@@ -17,7 +17,7 @@ from typing import Any, Self
 from aloe_hub.errors import DataError
 from aloe_hub.files.jsonl import build_row, loads
 from aloe_hub.hub.cards import without_folders
-from aloe_hub.loading import POCKET, Source
+from aloe_hub.model_string import POCKET, Source
 from aloe_hub.types import Row
 
 ADAPTER_CONFIG, CONFIG, TRAINING = "adapter_config.json", "config.json", "training.json"

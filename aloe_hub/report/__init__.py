@@ -47,7 +47,7 @@ def print_report(report: Report, console: Console) -> None:
             console.print(Text(run.made_by("evaluate")))
             # Names stand above the table, by letter: a model string is easily as long as the whole terminal is wide.
             for place, policy in enumerate(run.policies):
-                line = f"  {letter(place)}  {sparkline(policy.scores['al'])}  {policy.policy}"
+                line = f"  {letter(place)}  {sparkline(policy.scores.al)}  {policy.policy}"
                 console.print(Text(line + _steering(policy.steering)))
             console.print(_policies(run))
             console.print(Text(f"Brackets: 95% intervals, bootstrapped over {run.bootstrapped_over}."))
@@ -76,7 +76,7 @@ def sparkline(values: Sequence[float]) -> str:
 def _policies(run: RunReport) -> Table:
     from rich.table import Table
 
-    turns = max(len(policy.scores["al"]) for policy in run.policies)
+    turns = max(len(policy.scores.al) for policy in run.policies)
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("", "conver-\nsations", "AL(1)", f"AL({turns})", "AVG", "IR", "N-IR", "R²", "missing"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -85,21 +85,21 @@ def _policies(run: RunReport) -> Table:
         table.add_row(
             letter(place),
             str(policy.conversations),
-            number(scores["al"][0], 2),
-            number(scores["al"][-1], 2),
+            number(scores.al[0], 2),
+            number(scores.al[-1], 2),
             # The interval below its number: side by side they would not fit into 80 columns.
-            _with_interval(scores["avg"], scores["avg_ci"], 2, "\n"),
-            _with_interval(scores["ir"], scores["ir_ci"], 3, "\n", sign=True),
-            number(scores["n_ir"], 3, sign=True),
-            number(scores["r2"], 2),
-            str(scores["missing"]),
+            _with_interval(scores.avg, scores.avg_ci, 2, "\n"),
+            _with_interval(scores.ir, scores.ir_ci, 3, "\n", sign=True),
+            number(scores.n_ir, 3, sign=True),
+            number(scores.r2, 2),
+            str(scores.missing),
         )
     return table
 
 
 def _comparison_line(paired: Paired) -> str:
-    gain = _with_interval(paired.result["difference"], paired.result["difference_ci"], 2, sign=True)
-    p = p_value(paired.result["p"])
+    gain = _with_interval(paired.result.difference, paired.result.difference_ci, 2, sign=True)
+    p = p_value(paired.result.p)
     return f"AVG {gain}, p {p}, {paired.personas} personas: {paired.policy} minus {paired.baseline}"
 
 
@@ -144,13 +144,13 @@ def _row(run: RunReport) -> Row:
                 "policy": policy.policy,
                 "conversations": policy.conversations,
                 "profiles": policy.profiles,
-                **policy.scores,
+                **policy.scores.to_dict(),
                 "steering": policy.steering,
             }
             for policy in run.policies
         ],
         "comparisons": [
-            {"policy": paired.policy, "baseline": paired.baseline, "personas": paired.personas, **paired.result}
+            {"policy": paired.policy, "baseline": paired.baseline, "personas": paired.personas, **paired.result.to_dict()}
             for paired in run.comparisons
         ],
         "judged_by": run.made_by("trees") if trees else None,

@@ -81,7 +81,7 @@ def _shown(run: RunReport, place: int) -> dict[str, Any]:
         "report": run,
         "index": place,
         "contents": [(anchor, title) for anchor, (title, there) in contents.items() if there],
-        "turns": max((len(policy.scores["al"]) for policy in run.policies), default=0),
+        "turns": max((len(policy.scores.al) for policy in run.policies), default=0),
         "curves": curves(run.policies, f"curves{place}") if run.policies else None,
         "comparisons": [
             {"place": names.index(paired.policy), "of": paired, "whisker": whisker}
@@ -105,11 +105,11 @@ def _flat(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any
 
 def _whiskers(comparisons: Sequence[Paired]) -> Iterator[tuple[float, float, float] | None]:
     """Start, width and middle of each interval, in percent of an axis that all share and in whose middle is 0."""
-    intervals = [paired.result["difference_ci"] for paired in comparisons]
+    intervals = [paired.result.difference_ci for paired in comparisons]
     ends = [abs(end) for interval in intervals for end in interval if not math.isnan(end)]
     reach = 1.1 * max(ends, default=0.0) or 1.0
     for paired, interval in zip(comparisons, intervals, strict=True):
-        low, high, middle = (50 + 50 * value / reach for value in (*interval, paired.result["difference"]))
+        low, high, middle = (50 + 50 * value / reach for value in (*interval, paired.result.difference))
         yield None if math.isnan(low) else (round(low, 2), round(high - low, 2), round(middle, 2))
 
 

@@ -57,14 +57,14 @@ def curves(policies: Sequence[PolicyReport], name: str) -> Markup:
     def draw(axes: Axes) -> None:
         ends: dict[int, float] = {}
         for place, policy in enumerate(policies):
-            colour, al = _colour(place), policy.scores["al"]
+            colour, al = _colour(place), policy.scores.al
             turns = range(1, len(al) + 1)
-            low, high = zip(*policy.scores["al_ci"], strict=True)
+            low, high = zip(*policy.scores.al_ci, strict=True)
             axes.fill_between(turns, low, high, color=colour, alpha=0.16, linewidth=0)
             axes.plot(turns, al, color=colour, marker=MARKERS[place % SERIES], markersize=5, linewidth=1.8)
             scored = [value for value in al if not math.isnan(value)]
             ends[place] = scored[-1] if scored else math.nan
-        last = max(len(policy.scores["al"]) for policy in policies)
+        last = max(len(policy.scores.al) for policy in policies)
         gap = min(0.2, (SCALE[1] - SCALE[0]) / len(policies))
         for place, y in _spread(ends, gap, *SCALE).items():
             colour = _colour(place)

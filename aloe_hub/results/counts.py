@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from aloe_hub.comparison import Comparison
+from aloe_hub.model_string import ModelString
+from aloe_hub.scoring import Score
 from aloe_hub.types import Exchange, Transcript, Tree
 
 Stage = Literal["personas", "trees", "evaluate"]
@@ -23,7 +26,7 @@ class PolicyReport:
     policy: str
     conversations: int
     profiles: int
-    scores: Mapping[str, Any]  # as `scoring.score` returns it
+    scores: Score
     samples: tuple[Transcript, ...]
     steering: int = 0  # replies that hold a line of the judge's, or of its prompt
 
@@ -35,7 +38,7 @@ class Paired:
     policy: str
     baseline: str
     personas: int
-    result: Mapping[str, Any]  # as `scoring.compare` returns it
+    result: Comparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,4 +194,4 @@ def is_scripted(model: str | None) -> bool:
     >>> is_scripted("http://127.0.0.1:8000/v1#scripted")
     True
     """
-    return model is not None and model.rpartition("#")[2].startswith("scripted")
+    return model is not None and ModelString.recorded(model).is_scripted

@@ -177,7 +177,7 @@ def _comparisons(scored: Sequence[_Scored]) -> Iterator[Paired]:
 
 
 def _best_first(policy: PolicyReport) -> tuple[float, str]:
-    average = policy.scores["avg"]
+    average = policy.scores.avg
     return (math.inf if math.isnan(average) else -average, policy.policy)
 
 

@@ -6,17 +6,16 @@ variable; what cannot be reached is none: the page says so where it matters, and
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Self
 
 from aloe_hub.errors import UsageError
+from aloe_hub.model_string import ModelString, has_scheme
 
 PREFIX = "ALOE_"
 DEFAULT_BASE = "local:pocket"
 DEFAULT_ADAPTER = "pocket-sft"
-_MODEL_STRING = re.compile(r"(local|hub|http|https|scripted):|scripted$")
 # The least and the most that each number may be.
 _BOUNDS: dict[str, tuple[float, float]] = {
     "watch_turns": (1, 50),
@@ -60,9 +59,9 @@ class SpaceSettings:
                 raise UsageError(f"{_variable(name)}={value}: must be from {least:,} to {most:,}")
         for name in ("base", "user", "inferrer", "judge"):
             model = getattr(self, name)
-            if not _MODEL_STRING.match(model):
+            if not has_scheme(model):
                 raise UsageError(f"{_variable(name)}={model}: not a model string, such as local:org/model or scripted")
-        if not _MODEL_STRING.match(self.adapter) and not self.base.startswith("local:"):
+        if not has_scheme(self.adapter) and ModelString.recorded(self.base).scheme != "local":
             raise UsageError(
                 f"{_variable('adapter')}={self.adapter}: an adapter needs a base that is local:, and that is {self.base}; "
                 "give the aligned model as a model string"
@@ -87,13 +86,13 @@ class SpaceSettings:
     @property
     def aligned(self) -> str:
         """The model string of the aligned model."""
-        return self.adapter if _MODEL_STRING.match(self.adapter) else f"{self.base}+{self.adapter}"
+        return self.adapter if has_scheme(self.adapter) else f"{self.base}+{self.adapter}"
 
     @property
     def is_test_bed(self) -> bool:
         """Whether all who take part are of the scripted world: nothing here is about people then, which has to be said."""
         models = self.base, self.adapter, self.user, self.inferrer, self.judge
-        return all(model in (DEFAULT_BASE, DEFAULT_ADAPTER) or model.startswith("scripted") for model in models)
+        return all(model in (DEFAULT_BASE, DEFAULT_ADAPTER) or ModelString.recorded(model).is_scripted for model in models)
 
     def environment(self) -> dict[str, str]:
         """The variables that give these settings; none for what is the default."""

@@ -45,7 +45,7 @@ class Watched:
     @property
     def numbers(self) -> dict[str, Any] | None:
         """What the `aloe` metric says of this conversation, without intervals: one conversation has none. None: no turn yet."""
-        return scoring.score([[step.score for step in self.steps]], n_resamples=0) if self.steps else None
+        return scoring.score([[step.score for step in self.steps]], n_resamples=0).to_dict() if self.steps else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from typing import Any
 from transformers import AutoConfig, GenerationConfig, PreTrainedTokenizerBase
 
 from aloe_hub.errors import DataError
-from aloe_hub.loading import Source, file_of, load_tokenizer
+from aloe_hub.loading import file_of, load_tokenizer
+from aloe_hub.model_string import Source
 
 _SHAPE = ("r", "lora_alpha", "target_modules", "lora_dropout")
 

@@ -92,4 +92,4 @@ class Aloe(evaluate.Metric):
             confidence=confidence,
             n_resamples=n_resamples,
             seed=seed,
-        )
+        ).to_dict()

@@ -114,7 +114,7 @@ def evaluated(text: str, low: float, high: float, confidence: float, resamples: 
         confidence=confidence,
         n_resamples=int(resamples),
         seed=int(seed),
-    )
+    ).to_dict()
     clusters = None if scores.cluster_ids is None else len(set(scores.cluster_ids))
     return page(result, (low, high), confidence, conversations, clusters), as_json(result)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from aloe_hub.chat.base import ChatReply, ChatRequest
+from aloe_hub.model_string import ModelString
 from aloe_hub.space.company import Company, Part
 
 
@@ -19,7 +20,7 @@ def on_gpu(company: Company) -> Company:
     import spaces
 
     def lent(part: Part) -> Part:
-        if part.chat is None or not part.model.startswith("local:"):
+        if part.chat is None or ModelString.parse(part.model).scheme != "local":
             return part
         chat = part.chat
 

@@ -14,9 +14,10 @@ from faulty import running as broken
 
 from aloe_hub.chat import open_chat
 from aloe_hub.chat.base import ChatReply, ChatRequest, Sampling
-from aloe_hub.chat.endpoint import IN_FLIGHT_EACH, Address, Endpoint
+from aloe_hub.chat.endpoint import IN_FLIGHT_EACH, Endpoint
 from aloe_hub.chat.scripted import Scripted
-from aloe_hub.errors import AloeError, ChatError, Refused, TransientError, UsageError
+from aloe_hub.errors import AloeError, ChatError, Refused, TransientError
+from aloe_hub.model_string import ModelString
 from aloe_hub.serve.server import running
 from aloe_hub.types import Message
 
@@ -31,7 +32,7 @@ def ask(model, *requests, timeout=30.0):
     """The replies, asked at once over one endpoint."""
 
     async def together():
-        endpoint = Endpoint(model, timeout)
+        endpoint = Endpoint(ModelString.parse(model), timeout)
         try:
             return await asyncio.gather(*(endpoint.complete(one) for one in requests or (request(),)))
         finally:
@@ -95,7 +96,7 @@ def test_an_endpoint_says_what_the_model_behind_it_says(scripted):
 def test_an_endpoint_can_be_heard_while_it_speaks(scripted):
     async def listen():
         pieces = []
-        endpoint = Endpoint(scripted.name, 30)
+        endpoint = Endpoint(ModelString.parse(scripted.name), 30)
         reply = await endpoint.stream(request(), pieces.append)
         await endpoint.close()
         return reply, pieces
@@ -112,7 +113,7 @@ def test_many_at_once_are_each_answered(scripted):
 
 
 def test_it_may_be_used_in_one_event_loop_after_another(scripted):
-    endpoint = Endpoint(scripted.name, 30)
+    endpoint = Endpoint(ModelString.parse(scripted.name), 30)
 
     async def once():
         try:
@@ -270,26 +271,3 @@ def test_a_provider_that_the_hub_does_not_have_is_refused_before_anything_is_sen
     with pytest.raises(Refused, match=r"hub:org/model:nobody: Provider 'nobody' not supported") as caught:
         ask("hub:org/model:nobody")
     assert "canary" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("model", "address"),
-    [
-        ("hub:org/model", Address("org/model")),
-        ("hub:org/model:together", Address("org/model", provider="together")),
-        ("http://127.0.0.1:8000/v1#org/model", Address("org/model", "http://127.0.0.1:8000/v1")),
-        ("https://host/v1/#m#2", Address("m#2", "https://host/v1")),
-        ("http://[::1]:8000/v1#scripted:plain", Address("scripted:plain", "http://[::1]:8000/v1")),
-    ],
-)
-def test_a_model_string_is_an_address(model, address):
-    assert Address.parse(model) == address
-
-
-@pytest.mark.parametrize(
-    "model",
-    ["hub:", "hub:model", "hub:org/model:a:b", "http://host", "http://#m", "http://host:99999/v1#m", "http://host/v1?key=1#m"],
-)
-def test_what_is_no_address_is_refused(model):
-    with pytest.raises(UsageError, match="model"):
-        Address.parse(model)

@@ -7,7 +7,7 @@ import pytest
 
 from aloe_hub.chat import wrappers
 from aloe_hub.chat.base import ChatReply, ChatRequest, Sampling
-from aloe_hub.chat.wrappers import OUTAGE, Guarded, Limited, Pace, Places, Retrying, Tuned
+from aloe_hub.chat.wrappers import OUTAGE, ConcurrencyLimit, Guarded, Limited, Pace, Retrying, Tuned
 from aloe_hub.errors import ChatError, Refused, RunStopped, TransientError
 from aloe_hub.types import Message
 
@@ -115,7 +115,7 @@ def test_no_more_requests_are_in_flight_than_there_are_places():
             return ChatReply("Hello")
 
     async def crowd():
-        places = Places(3)
+        places = ConcurrencyLimit(3)
         chats = Limited(Counting(), places), Limited(Counting(), places)  # two servers share them
         await asyncio.gather(*(chats[number % 2].complete(HELLO) for number in range(40)))
 
@@ -134,7 +134,7 @@ def test_a_call_that_backs_off_leaves_its_place_to_another():
             return ChatReply("Hello")
 
     async def two():
-        places = Places(1)
+        places = ConcurrencyLimit(1)
         calls = [Retrying(Limited(First(), places)).complete(ChatRequest(HELLO.messages, Sampling(), n, "plain")) for n in (1, 2)]
         await asyncio.gather(*calls)
 
@@ -175,7 +175,7 @@ def test_requests_are_spread_over_the_minute(monkeypatch):
 
 def test_tokens_a_minute_count_what_was_really_said(monkeypatch):
     clock = Clock(monkeypatch)
-    places = Places(4, tokens=Pace(per_minute=60))
+    places = ConcurrencyLimit(4, tokens=Pace(per_minute=60))
 
     async def two():
         for _ in range(2):

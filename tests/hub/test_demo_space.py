@@ -114,7 +114,7 @@ def test_the_requirements_are_third_party_pins_of_the_constraints():
 @pytest.mark.parametrize("given", [{"base": "local:{}", "adapter": "org/a"}, {"adapter": "{}"}, {"run": "{}"}])
 def test_a_folder_of_this_machine_is_refused_since_the_space_has_it_not(tmp_path, given):
     settings = SpaceSettings(**{name: value.format(tmp_path) for name, value in given.items()})
-    with pytest.raises(UsageError, match="a folder of this machine, which the Space has not"):
+    with pytest.raises(UsageError, match="a folder of this machine, which the Space does not have"):
         demo_upload("org/aloe-demo", settings)
 
 

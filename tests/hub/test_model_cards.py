@@ -223,9 +223,9 @@ def test_the_curve_in_the_card_is_that_of_the_report_beside_the_other_policies(s
     run, adapter = scored
     card = card_of(adapter, run=run.path)
     own = next(one for one in read_runs([run.path]).runs[0].policies if one.policy.startswith("local:"))
-    curve = " | ".join(f"{value:.2f}" for value in own.scores["al"])
+    curve = " | ".join(f"{value:.2f}" for value in own.scores.al)
     assert f"| **this model** | {curve} |" in card
-    low, high = own.scores["avg_ci"]
+    low, high = own.scores.avg_ci
     assert f"| **this model** | {own.scores['avg']:.2f} [{low:.2f}, {high:.2f}] |" in card
     assert "| `scripted:plain` | " in card
     assert "| policy | AL(1) | AL(2) | AL(3) |" in card

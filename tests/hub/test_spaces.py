@@ -22,7 +22,7 @@ CASES = [
     {"predictions": [[3, 3, 3]], "n_resamples": 0},
     {"predictions": [[None, 1.5, 4], [None, 2, 3]], "scale": [0, 100], "confidence": 0.9, "n_resamples": 50, "seed": 3},
 ]
-EXPECTED = [json.dumps(scoring.score(case["predictions"], **dict(list(case.items())[1:]))) for case in CASES]
+EXPECTED = [json.dumps(scoring.score(case["predictions"], **dict(list(case.items())[1:])).to_dict()) for case in CASES]
 # A process in which `aloe_hub` cannot be imported.
 ALONE = """
 import json, sys

@@ -21,6 +21,7 @@ def pretrain():
 @pytest.fixture(scope="session")
 def tokenizer():
     """The one that is shipped."""
-    from aloe_hub.loading import Source, load_tokenizer
+    from aloe_hub.loading import load_tokenizer
+    from aloe_hub.model_string import Source
 
     return load_tokenizer(Source.parse("pocket"))

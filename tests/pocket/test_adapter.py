@@ -7,7 +7,8 @@ from random import Random
 
 from aloe_hub.chat.local.model import Local
 from aloe_hub.chat.scripted import Scripted
-from aloe_hub.loading import POCKET, POCKET_SFT, Source, load_adapter, load_model
+from aloe_hub.loading import load_adapter, load_model
+from aloe_hub.model_string import POCKET, POCKET_SFT, ModelString, Source
 from aloe_hub.shipped import shipped
 from aloe_hub.stages.benchmark import BenchmarkSettings, converse
 from aloe_hub.types import Persona
@@ -34,9 +35,9 @@ def test_it_comes_to_fit_a_user_and_its_base_does_not():
     settings = BenchmarkSettings(turns=6, temperature=0.0)
 
     async def late(name):
-        policy, world = Local.load(name), Scripted()
+        policy, world = Local.load(ModelString.parse(name)), Scripted()
         talks = await asyncio.gather(*(converse(user, policy, world, world, name=name, settings=settings) for user in users))
         scores = [score for talk in talks for score in talk.scores[3:]]
         return sum(scores) / len(scores)
 
-    assert asyncio.run(late(f"{POCKET}+{POCKET_SFT}")) > asyncio.run(late(POCKET)) + 0.5
+    assert asyncio.run(late(f"local:{POCKET}+{POCKET_SFT}")) > asyncio.run(late(f"local:{POCKET}")) + 0.5

@@ -28,7 +28,7 @@ def test_the_curves_grow_and_end_as_the_metric_computes_them():
     assert lengths == sorted(lengths)
     for side in watches[-1].sides:
         assert repr(side.numbers) == repr(
-            scoring.score([[step.score for step in side.steps]], n_resamples=0)
+            scoring.score([[step.score for step in side.steps]], n_resamples=0).to_dict()
         )  # NaN is not itself
         assert (side.doing, side.problem, side.numbers["missing"]) == ("", "", 0)
         assert len(side.inferred) == 4

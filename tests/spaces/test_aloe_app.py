@@ -171,7 +171,7 @@ def test_a_file_that_aloe_wrote_is_read_by_columns_and_by_lines():
 def test_the_page_shows_what_the_metric_returns():
     text = app.SIX_CONVERSATIONS
     found = read(text)
-    expected = score(found.conversations, cluster_ids=found.cluster_ids, confidence=0.9, n_resamples=300, seed=7)
+    expected = score(found.conversations, cluster_ids=found.cluster_ids, confidence=0.9, n_resamples=300, seed=7).to_dict()
     shown, copy = app.evaluated(text, 1, 5, 0.9, 300, 7)
     assert json.loads(copy) == json.loads(json.dumps(expected))
     for name in ("avg", "ir", "n_ir", "r2"):

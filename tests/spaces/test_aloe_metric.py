@@ -27,8 +27,8 @@ def metric(monkeypatch, tmp_path):
 
 def test_the_metric_returns_what_scoring_returns(metric):
     settings = {"cluster_ids": IDS, "scale": (0, 5), "confidence": 0.9, "n_resamples": 200, "seed": 7}
-    assert metric.compute(predictions=SCORES, **settings) == score(SCORES, **settings)
-    assert metric.compute(predictions=SCORES) == score(SCORES)
+    assert metric.compute(predictions=SCORES, **settings) == score(SCORES, **settings).to_dict()
+    assert metric.compute(predictions=SCORES) == score(SCORES).to_dict()
 
 
 def test_the_metric_returns_its_documented_keys(metric):
@@ -47,7 +47,7 @@ def test_a_turn_without_a_score_survives_the_way_through_arrow(metric):
 def test_conversations_added_one_by_one_are_scored_together(metric):
     for conversation in SCORES:
         metric.add(prediction=conversation)
-    assert metric.compute(cluster_ids=IDS) == score(SCORES, cluster_ids=IDS)
+    assert metric.compute(cluster_ids=IDS) == score(SCORES, cluster_ids=IDS).to_dict()
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_conversations_added_one_by_one_are_scored_together(metric):
 def test_bad_scores_are_refused_and_do_not_leak_into_the_next_call(metric, scores, message):
     with pytest.raises(ValueError, match=message):
         metric.compute(predictions=scores)
-    assert metric.compute(predictions=SCORES) == score(SCORES)
+    assert metric.compute(predictions=SCORES) == score(SCORES).to_dict()
 
 
 def test_the_example_of_the_documentation_is_true(metric):
@@ -97,5 +97,5 @@ def test_the_metric_works_from_a_folder_that_carries_its_own_copy_of_scoring(tmp
     env.pop("PYTHONPATH", None)
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    expected = json.dumps(score(SCORES, cluster_ids=IDS))
+    expected = json.dumps(score(SCORES, cluster_ids=IDS).to_dict())
     assert done.stdout.splitlines()[-1] == expected

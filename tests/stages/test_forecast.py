@@ -1,17 +1,16 @@
 """What a run will take, from a few trees that are not kept."""
 
 import pytest
+from fakes import opening
 
-from aloe_hub.chat import traffic
 from aloe_hub.chat.base import ChatReply
 from aloe_hub.chat.ledger import Ledger, Price
 from aloe_hub.chat.scripted import Scripted
-from aloe_hub.chat.traffic import Traffic
 from aloe_hub.errors import ChatError
 from aloe_hub.stages.forecast import forecast_trees
 from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all
 
-MODEL = "local:counted"  # a model in this process is written down; the scripted world is not
+MODEL = "local:org/counted"  # a model in this process is written down; the scripted world is not
 
 
 class Counted:
@@ -22,13 +21,12 @@ class Counted:
 
 
 @pytest.fixture
-def settings(monkeypatch):
-    monkeypatch.setattr(traffic, "open_chat", lambda model: Counted() if model == MODEL else Scripted())
+def settings():
     return TreeSettings(models=dict.fromkeys(ROLES, MODEL), turns=3)
 
 
-def priced():
-    return Traffic(ledger=Ledger(prices={MODEL: Price(1.0, 5.0)}))
+def priced(opened=lambda model: Counted() if model == MODEL else Scripted()):
+    return opening(opened, ledger=Ledger(prices={MODEL: Price(1.0, 5.0)}))
 
 
 def test_the_sample_stands_for_all_trees_and_nothing_is_written(run, settings):
@@ -52,19 +50,18 @@ def test_the_forecast_is_what_the_run_then_takes(run, settings):
 
 
 def test_what_is_grown_already_is_not_forecast(run, settings):
-    grow_all(run, settings)
+    grow_all(run, settings, traffic=priced())
     lines = run.file("trees.jsonl").read_text().splitlines(keepends=True)
     run.file("trees.jsonl").rename(run.file("trees.jsonl.partial"))
     run.file("trees.jsonl.partial").write_text("".join(lines[:13]) + lines[13][:40])
     assert forecast_trees(run, settings, 2, traffic=priced()).left == 7
 
 
-def test_a_sample_that_fails_is_told(run, settings, monkeypatch):
+def test_a_sample_that_fails_is_told(run, settings):
     class Fails:
         async def complete(self, request):
             if request.role == "judge":
                 raise ChatError("no judge today")
             return await Counted().complete(request)
 
-    monkeypatch.setattr(traffic, "open_chat", lambda model: Fails())
-    assert forecast_trees(run, settings, 3, traffic=priced()).failed == 3
+    assert forecast_trees(run, settings, 3, traffic=priced(lambda model: Fails())).failed == 3

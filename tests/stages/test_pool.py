@@ -6,9 +6,8 @@ from random import Random
 
 import numpy as np
 import pytest
-from fakes import Recording, Saying
+from fakes import Recording, Saying, opening
 
-from aloe_hub.chat import traffic
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.errors import DataError, SettingsDiffer, UsageError
 from aloe_hub.files.jsonl import read_rows
@@ -58,10 +57,9 @@ def test_a_pool_grows_from_the_seeds_to_its_target_and_some_candidates_are_refus
     assert all(row["nearest"] > 0.77 and row["nearest_text"] for row in refused)
 
 
-def test_the_generator_is_shown_five_random_examples_of_the_pool(folder, monkeypatch):
+def test_the_generator_is_shown_five_random_examples_of_the_pool(folder):
     chat = Recording()
-    monkeypatch.setattr(traffic, "open_chat", lambda model: chat)
-    grow_pool(folder, PoolSettings(**SMALL))
+    grow_pool(folder, PoolSettings(**SMALL), traffic=opening(lambda model: chat))
     for request in chat.requests:
         shown = sections(request.messages[0].content)
         assert len(shown["EXAMPLES"].splitlines()) == EXAMPLES
@@ -69,25 +67,26 @@ def test_the_generator_is_shown_five_random_examples_of_the_pool(folder, monkeyp
     assert len({request.messages[0].content for request in chat.requests}) > 1
 
 
-def test_three_rounds_in_a_row_that_keep_nothing_end_the_growth(folder, monkeypatch):
+def test_three_rounds_in_a_row_that_keep_nothing_end_the_growth(folder):
     said = []
 
     def repeats_itself(request):
         said.append(request)
         return listed([seeds("profile")[0].text] * 20)
 
-    monkeypatch.setattr(traffic, "open_chat", lambda model: Saying(repeats_itself))
-    counts = grow_pool(folder, PoolSettings(**SMALL | {"test_profiles": 2, "test_personalities": 2}))
+    settings = PoolSettings(**SMALL | {"test_profiles": 2, "test_personalities": 2})
+    counts = grow_pool(folder, settings, traffic=opening(lambda model: Saying(repeats_itself)))
     assert (counts.profiles, counts.personalities) == (20, 20 + 1)  # a profile is no personality: one is new there
     assert len(said) == PATIENCE + PATIENCE + 1
 
 
-def test_a_generator_that_cannot_be_read_ends_the_growth_too(folder, monkeypatch):
-    monkeypatch.setattr(traffic, "open_chat", lambda model: Saying(lambda request: "I would rather not."))
-    assert grow_pool(folder, PoolSettings(**SMALL | {"test_profiles": 2, "test_personalities": 2})).profiles == 20
+def test_a_generator_that_cannot_be_read_ends_the_growth_too(folder):
+    settings = PoolSettings(**SMALL | {"test_profiles": 2, "test_personalities": 2})
+    refusing = opening(lambda model: Saying(lambda request: "I would rather not."))
+    assert grow_pool(folder, settings, traffic=refusing).profiles == 20
 
 
-def test_an_interrupted_pool_goes_on_and_ends_with_the_same_bytes(folder, tmp_path, monkeypatch):
+def test_an_interrupted_pool_goes_on_and_ends_with_the_same_bytes(folder, tmp_path):
     grow_pool(folder, PoolSettings(**SMALL))
     again = RunFolder(tmp_path / "again")
 
@@ -100,10 +99,8 @@ def test_an_interrupted_pool_goes_on_and_ends_with_the_same_bytes(folder, tmp_pa
                 raise KeyboardInterrupt
             return await Scripted().complete(request)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(traffic, "open_chat", lambda model: Stops())
-        with pytest.raises(KeyboardInterrupt):
-            grow_pool(again, PoolSettings(**SMALL))
+    with pytest.raises(KeyboardInterrupt):
+        grow_pool(again, PoolSettings(**SMALL), traffic=opening(lambda model: Stops()))
     assert not again.file("personas.jsonl").exists()
     grow_pool(again, PoolSettings(**SMALL))
     for name in ("profiles", "personalities", "rejected", "personas"):

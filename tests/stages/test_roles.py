@@ -3,9 +3,9 @@
 import asyncio
 
 import pytest
+from fakes import opening
 
 from aloe_hub import parsing
-from aloe_hub.chat import traffic
 from aloe_hub.chat.base import ChatReply
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.errors import ParseError, UsageError
@@ -46,35 +46,35 @@ def test_one_that_is_always_cut_off_could_not_be_read():
     assert len(chat.asked) == ATTEMPTS
 
 
-def test_what_a_benchmarked_policy_says_until_it_is_cut_off_is_scored(run, monkeypatch):
+def test_what_a_benchmarked_policy_says_until_it_is_cut_off_is_scored(run):
     class Rambling:
         async def complete(self, request):
             return ChatReply("And another thing, and yet", cut=True)
 
-    monkeypatch.setattr(traffic, "open_chat", lambda model: Rambling() if model == "local:m" else Scripted())
-    assert evaluate_all(run, ["local:m"], BenchmarkSettings(turns=2)) == 0
+    traffic = opening(lambda model: Rambling() if model == "local:org/m" else Scripted())
+    assert evaluate_all(run, ["local:org/m"], BenchmarkSettings(turns=2), traffic=traffic) == 0
 
 
-def test_a_policys_reply_that_was_cut_off_is_in_no_tree(run, monkeypatch):
+def test_a_policys_reply_that_was_cut_off_is_in_no_tree(run):
     class Rambling:
         async def complete(self, request):
             return ChatReply("And another thing, and yet", cut=True)
 
-    monkeypatch.setattr(traffic, "open_chat", lambda model: Rambling() if model == "local:m" else Scripted())
-    models = dict.fromkeys(ROLES, "scripted") | {"policy": "local:m"}
-    assert grow_all(run, TreeSettings(models=models, turns=1, limit=2)).failed == 2
+    traffic = opening(lambda model: Rambling() if model == "local:org/m" else Scripted())
+    models = dict.fromkeys(ROLES, "scripted") | {"policy": "local:org/m"}
+    assert grow_all(run, TreeSettings(models=models, turns=1, limit=2), traffic=traffic).failed == 2
 
 
-def test_sampling_by_role_reaches_the_model_and_stands_in_run_toml(run, monkeypatch):
+def test_sampling_by_role_reaches_the_model_and_stands_in_run_toml(run):
     class Listening(Says):
         async def complete(self, request):
             self.asked.append(request)
             return await Scripted().complete(request)
 
     chat = Listening()
-    monkeypatch.setattr(traffic, "open_chat", lambda model: chat)
     changes = {"judge": {"max_tokens": 999, "stop": ["###"]}, "user": {"temperature": 0.1, "top_p": 0.5}}
-    grow_all(run, TreeSettings(models=dict.fromkeys(ROLES, "scripted"), turns=1, limit=1, sampling=changes))
+    settings = TreeSettings(models=dict.fromkeys(ROLES, "scripted"), turns=1, limit=1, sampling=changes)
+    grow_all(run, settings, traffic=opening(lambda model: chat))
     found = {request.role: request.sampling for request in chat.asked}
     assert (found["judge"].max_tokens, found["judge"].stop, found["judge"].temperature) == (999, ("###",), 0.0)
     assert (found["user"].temperature, found["user"].top_p) == (0.1, 0.5)

@@ -5,10 +5,9 @@ import json
 from collections import Counter
 
 import pytest
-from fakes import Recording, Saying, cast
+from fakes import Recording, Saying, cast, opening
 
 from aloe_hub import prompts, rows
-from aloe_hub.chat import traffic
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.chat.traffic import Limits, Traffic
 from aloe_hub.errors import AloeError, ChatError, ParseError, SettingsDiffer, UsageError
@@ -223,7 +222,7 @@ def test_a_run_with_other_settings_is_refused_and_the_difference_named(run):
         grow_all(run, settings(seed=2))
 
 
-def test_a_stopped_run_goes_on_and_ends_with_the_same_bytes(run, monkeypatch):
+def test_a_stopped_run_goes_on_and_ends_with_the_same_bytes(run):
     grow_all(run, settings())
     reference = run.file("trees.jsonl").read_bytes()
     run.file("trees.jsonl").unlink()
@@ -237,10 +236,8 @@ def test_a_stopped_run_goes_on_and_ends_with_the_same_bytes(run, monkeypatch):
                 raise KeyboardInterrupt
             return await Scripted().complete(request)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(traffic, "open_chat", lambda model: Stops())
-        with pytest.raises(KeyboardInterrupt):
-            grow_all(run, settings(), traffic=Traffic(Limits(3)))
+    with pytest.raises(KeyboardInterrupt):
+        grow_all(run, settings(), traffic=opening(lambda model: Stops(), Limits(3)))
     done = run.file("trees.jsonl.partial").read_text().count("\n")
     assert 0 < done < 20
     grow_all(run, settings())
@@ -262,10 +259,10 @@ class Failing:
         return await Scripted().complete(request)
 
 
-def test_failed_trees_are_data_not_a_crash(run, monkeypatch):
+def test_failed_trees_are_data_not_a_crash(run):
     personas = run.personas("train")
-    monkeypatch.setattr(traffic, "open_chat", lambda model: Failing((personas[3], personas[11])))
-    done = grow_all(run, settings())
+    failing = opening(lambda model: Failing((personas[3], personas[11])))
+    done = grow_all(run, settings(), traffic=failing)
     assert (done.wanted, done.failed, done.finished) == (20, 2, False)
     assert not run.file("trees.jsonl").exists()
     reasons = [json.loads(line) for line in run.file("failed.jsonl.partial").read_text().splitlines()]
@@ -273,7 +270,7 @@ def test_failed_trees_are_data_not_a_crash(run, monkeypatch):
     assert any("Both are nice." in row["reason"] for row in reasons)
     assert any("no route to the model" in row["reason"] for row in reasons)
 
-    assert grow_all(run, settings(), accept_failures=True).finished
+    assert grow_all(run, settings(), traffic=failing, accept_failures=True).finished
     assert len(run.file("trees.jsonl").read_text().splitlines()) == 18
     assert [json.loads(line)["persona_id"] for line in run.file("failed.jsonl").read_text().splitlines()] == [
         personas[3].persona_id,
@@ -281,7 +278,6 @@ def test_failed_trees_are_data_not_a_crash(run, monkeypatch):
     ]
 
     write_training_rows(run)
-    monkeypatch.setattr(traffic, "open_chat", lambda model: Scripted())
     assert grow_all(run, settings(), retry_failed=True) == type(done)(20, 0, finished=True)
     assert not run.file("pairs.jsonl").exists()  # they were those of 18 trees
     assert not run.file("failed.jsonl").exists()
@@ -291,9 +287,8 @@ def test_failed_trees_are_data_not_a_crash(run, monkeypatch):
     assert run.file("trees.jsonl").read_bytes() == retried
 
 
-def test_failed_trees_are_not_tried_again_while_another_process_is_at_work(run, monkeypatch):
-    monkeypatch.setattr(traffic, "open_chat", lambda model: Failing(run.personas("train")[3:5]))
-    grow_all(run, settings())
+def test_failed_trees_are_not_tried_again_while_another_process_is_at_work(run):
+    grow_all(run, settings(), traffic=opening(lambda model: Failing(run.personas("train")[3:5])))
     failures = run.file("failed.jsonl.partial").read_bytes()
     with Journal(run.file("failed.jsonl"), key="tree_id"), pytest.raises(AloeError, match="another process is writing this run"):
         grow_all(run, settings(), retry_failed=True)

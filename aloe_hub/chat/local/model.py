@@ -26,8 +26,9 @@ from aloe_hub.chat.base import ChatReply, ChatRequest
 from aloe_hub.chat.local.decoding import Asked, generate
 from aloe_hub.chat.local.kv_cache import REMEMBERED, Memory
 from aloe_hub.chat.pieces import Pieces, before
-from aloe_hub.errors import ChatError, DataError, UsageError
-from aloe_hub.loading import Source, load_adapter, load_model, load_tokenizer
+from aloe_hub.errors import ChatError, DataError
+from aloe_hub.loading import load_adapter, load_model, load_tokenizer
+from aloe_hub.model_string import ModelString
 
 MOST_ROWS = 128  # in a batch; more gain little on a CPU and need more memory
 QUIET = 16  # turns of the event loop without a new request, after which all that can come at once has come
@@ -38,30 +39,12 @@ _log = getLogger(__name__)
 _open: WeakValueDictionary[str, Local] = WeakValueDictionary()
 
 
-def open_local(name: str) -> Local:
+def open_local(model: ModelString) -> Local:
     """`Local.load`, but roles that name the same model share it, as long as one of them lives."""
-    found = _open.get(name)
+    found = _open.get(str(model))
     if found is None:
-        found = _open[name] = Local.load(name)
+        found = _open[str(model)] = Local.load(model)
     return found
-
-
-def parse(name: str) -> tuple[Source, Source | None]:
-    """(base, adapter) of BASE or BASE+ADAPTER. A path that exists may have + in it.
-
-    Raises:
-        UsageError: the part that is neither a path nor a name on the Hub.
-
-    >>> parse("org/model@v1+org/adapter")
-    (Source(name='org/model', revision='v1'), Source(name='org/adapter', revision=None))
-    """
-    pluses = [place for place, letter in enumerate(name) if letter == "+"]
-    for base, adapter in ((name, None), *((name[:plus], name[plus + 1 :]) for plus in pluses)):
-        try:
-            return Source.parse(base), None if adapter is None else Source.parse(adapter)
-        except UsageError as error:
-            wrong = error
-    raise wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +61,7 @@ class Local:
     def __init__(
         self, name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, remembered: int | None = None
     ) -> None:
-        self._name = f"local:{name}"
+        self._name = name
         self._model = model
         self._tokenizer = tokenizer
         self._ends = _ends(model, tokenizer)
@@ -94,27 +77,25 @@ class Local:
         self._worker: asyncio.Task[None] | None = None
 
     @classmethod
-    def load(cls, name: str, remembered: int | None = None) -> Local:
-        """What `local:NAME` names. Of earlier turns `remembered` bytes are kept, by default what suits the device.
+    def load(cls, model: ModelString, remembered: int | None = None) -> Local:
+        """What a `local:` string names. Of earlier turns `remembered` bytes are kept, by default what suits the device.
 
         Raises:
-            UsageError, DataError, AloeError: it cannot be meant, is not there, or cannot be loaded.
+            DataError, AloeError: it is not there, or cannot be loaded.
         """
-        base, adapter = parse(name)
-        tokenizer, model = load_tokenizer(base), load_model(base)
-        if model._is_stateful:
-            raise DataError(
-                f"local:{name}: its state would be spoilt by the padding of a batch; take a model that is all attention"
-            )
-        if adapter is not None:
-            adapted = load_adapter(model, adapter)
+        assert model.base is not None
+        tokenizer, base = load_tokenizer(model.base), load_model(model.base)
+        if base._is_stateful:
+            raise DataError(f"{model}: its state would be spoilt by the padding of a batch; take a model that is all attention")
+        if model.adapter is not None:
+            adapted = load_adapter(base, model.adapter)
             config = adapted.active_peft_config
             if config.is_prompt_learning:
-                raise DataError(f"local:{name}: the adapter is made of prompts; only adapters of weights, such as LoRA, are read")
+                raise DataError(f"{model}: the adapter is made of prompts; only adapters of weights, such as LoRA, are read")
             # Merged it costs nothing; but half precision would round the sum, and the replies would not be the trained ones.
-            merge = isinstance(config, LoraConfig) and model.dtype == torch.float32
-            model = adapted.merge_and_unload() if merge else adapted.get_base_model()  # type: ignore[assignment]
-        return cls(name, model, tokenizer, remembered)
+            merge = isinstance(config, LoraConfig) and base.dtype == torch.float32
+            base = adapted.merge_and_unload() if merge else adapted.get_base_model()  # type: ignore[assignment]
+        return cls(str(model), base, tokenizer, remembered)
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         return await self._reply(request)

@@ -10,7 +10,8 @@ from transformers import DynamicCache, MistralConfig
 from aloe_hub.chat.base import ChatRequest, Sampling
 from aloe_hub.chat.local.kv_cache import Memory, RoomyLayer, read, read_in
 from aloe_hub.chat.local.model import Local
-from aloe_hub.loading import Source, load_model
+from aloe_hub.loading import load_model
+from aloe_hub.model_string import ModelString, Source
 from aloe_hub.types import Message
 
 
@@ -46,7 +47,7 @@ def side_by_side(chat, openings, turns):
 
 
 def test_a_conversation_that_goes_on_is_read_from_where_it_was_left(base):
-    chat = Local.load(str(base))
+    chat = Local.load(ModelString.parse(f"local:{base}"))
     given = read_by(chat._model)
     (spoken,) = side_by_side(chat, ["Any dinner ideas?"], 5)
     # Each message with its marks is read once: what the user says in one call, what the model says token by token.
@@ -55,7 +56,8 @@ def test_a_conversation_that_goes_on_is_read_from_where_it_was_left(base):
 
 def test_replies_are_the_same_with_and_without_the_memory(base):
     openings = ["A", "Some dinner", "Any dinner ideas for the two of us?", "Some dinner for eight"]
-    with_memory, without = Local.load(str(base)), Local.load(str(base), remembered=0)
+    named = ModelString.parse(f"local:{base}")
+    with_memory, without = Local.load(named), Local.load(named, remembered=0)
     assert side_by_side(with_memory, openings, 4) == side_by_side(without, openings, 4)
 
 

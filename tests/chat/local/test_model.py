@@ -18,10 +18,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, MambaConfig, Mistr
 
 from aloe_hub.chat import open_chat
 from aloe_hub.chat.base import ChatRequest, Sampling
-from aloe_hub.chat.local.model import MOST_ROWS, Local, parse
+from aloe_hub.chat.local.model import MOST_ROWS, Local
 from aloe_hub.chat.pieces import Pieces
 from aloe_hub.errors import AloeError, ChatError, DataError, UsageError
 from aloe_hub.files.jsonl import read_rows
+from aloe_hub.model_string import ModelString
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all
 from aloe_hub.types import Message, Transcript, Tree
@@ -257,7 +258,7 @@ def test_nothing_of_a_stop_string_is_heard(base):
 
 
 def test_a_character_of_several_tokens_is_heard_whole():
-    chat = Local.load("pocket")
+    chat = Local.load(ModelString.parse("local:pocket"))
     text = "Café: 10 €"
     tokens = chat._tokenizer(text, add_special_tokens=False)["input_ids"]
     pieces = Pieces()
@@ -395,11 +396,11 @@ def test_a_folder_may_have_plus_and_at_in_its_name(tmp_path):
     folder = tmp_path / "c++@home"
     folder.mkdir()
     for name, expected in [
-        (str(folder), [str(folder), None]),
+        (str(folder), [str(folder)]),
         (f"{folder}+org/adapter@v2", [str(folder), "org/adapter@v2"]),
         (f"pocket+{folder}", ["pocket", str(folder)]),
     ]:
-        assert [source and str(source) for source in parse(name)] == expected
+        assert [str(source) for source in ModelString.parse(f"local:{name}").sources] == expected
 
 
 SHORT_OF_MEMORY = """

@@ -1,0 +1,232 @@
+r"""How a model is named: one string everywhere, read here and nowhere else.
+
+    scripted  scripted:POLICY                     the offline world
+    local:MODEL[+ADAPTER]                         a model in this process; each part is a `Source`
+    hub:org/model[:PROVIDER]                      Hugging Face Inference Providers
+    http://host:port/v1#MODEL                     any OpenAI-compatible server (https, too)
+
+A folder's name may hold + and @: a path that exists is taken as it stands before anything is read as a separator. An address
+never holds a user, a password or a query, since a model string is written into run.toml; no error repeats one that does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+from aloe_hub.errors import UsageError
+from aloe_hub.shipped import shipped
+
+POCKET = "pocket"
+POCKET_SFT = "pocket-sft"
+# What ships with aloe-hub, and has a name of its own: folders of the distribution.
+_SHIPPED = {POCKET: "pocket", POCKET_SFT: "pocket/adapter"}
+_REMOTE = ("hub", "http", "https")
+SCHEMES = ("scripted", "local", *_REMOTE)
+_ON_THE_HUB = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?", re.ASCII)
+_AT_A_PROVIDER = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(:(?P<provider>[\w-]+))?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a model or an adapter lies: a folder, `org/model` on the Hub, or what ships with aloe-hub, `pocket` and `pocket-sft`.
+
+    >>> Source.parse("org/model@v1")
+    Source(name='org/model', revision='v1')
+    >>> str(Source.parse("org/model@v1"))
+    'org/model@v1'
+    """
+
+    name: str
+    revision: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """A path that exists is taken whole, even with @ in it. `pocket` is always the shipped model, `pocket-sft` the adapter
+        for it that ships too; folders of those names are `./pocket` and `./pocket-sft`.
+
+        Raises:
+            UsageError: neither a folder that exists nor a name that the Hub could know.
+        """
+        if text in _SHIPPED or _existing(text):
+            return cls(text)
+        found = _ON_THE_HUB.fullmatch(text)
+        if found is None or text.startswith((".", "-")):
+            shown = _repeatable(text) if "//" in text else repr(text)
+            raise UsageError(f"model {shown}: no such folder, and no name on the Hub, such as org/model or org/model@revision")
+        return cls(found["name"], found["revision"])
+
+    def __str__(self) -> str:
+        return self.name if self.revision is None else f"{self.name}@{self.revision}"
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder on this machine; None for a repo on the Hub."""
+        if self.name in _SHIPPED:
+            return shipped(_SHIPPED[self.name])
+        return _existing(self.name) if self.revision is None else None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelString:
+    """What a model string says. Which of the fields are set depends on the scheme.
+
+    >>> ModelString.parse("local:org/model@v1+org/adapter").adapter
+    Source(name='org/adapter', revision=None)
+    >>> str(ModelString.parse("hub:org/model:novita"))
+    'hub:org/model:novita'
+    """
+
+    scheme: str  # one of `SCHEMES`; of a `recorded` string that has none of them, empty
+    policy: str | None = None  # scripted
+    base: Source | None = None  # local
+    adapter: Source | None = None  # local
+    name: str | None = None  # hub, http, https: what the model is called there
+    provider: str | None = None  # hub
+    address: str | None = None  # http, https: the base URL
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """
+        Raises:
+            UsageError: an unknown scheme, with the known ones; a form that the scheme does not have; a folder that is not there.
+        """
+        if not isinstance(text, str):
+            raise UsageError(f"model {text!r}: a model is named by a string, such as scripted")
+        scheme, colon, rest = text.partition(":")
+        if scheme == "scripted":
+            return cls(scheme, policy=rest if colon else None)
+        if scheme == "local" and colon:
+            base, adapter = _base_and_adapter(rest)
+            return cls(scheme, base=base, adapter=adapter)
+        if scheme == "hub" and colon:
+            found = _AT_A_PROVIDER.fullmatch(rest)
+            if found is None:
+                raise UsageError(f"model {_repeatable(text)}: expected hub:org/model or hub:org/model:provider")
+            return cls(scheme, name=found["name"], provider=found["provider"])
+        if scheme in _REMOTE and colon:
+            address, name = _address_and_name(text)
+            return cls(scheme, name=name, address=address)
+        raise UsageError(
+            f"model {_repeatable(text)}: unknown scheme {_repeatable(scheme)}; known: scripted, scripted:POLICY, local:MODEL, "
+            "local:MODEL+ADAPTER, hub:org/model, hub:org/model:PROVIDER, http://host:port/v1#model"
+        )
+
+    @classmethod
+    def recorded(cls, text: str) -> Self:
+        """The model string of a run that was made, perhaps on another machine: nothing of it is an error.
+
+        Folders may be gone, and are then told from adapters as well as can be.
+
+        >>> ModelString.recorded("local:/gone/base+org/adapter").adapter
+        Source(name='org/adapter', revision=None)
+        """
+        scheme, _, rest = text.partition(":")
+        try:
+            return cls.parse(text)
+        except UsageError:
+            if scheme == "local":
+                # The first plus that has something known on one of its sides; else the first.
+                whole, *split = _splits(rest)
+                base, adapter = max(split or [whole], key=lambda parts: any(map(_known, parts)))
+                sources = [_known(part) or Source(part) for part in (base, adapter) if part is not None]
+                return cls(scheme, base=sources[0], adapter=sources[1] if len(sources) > 1 else None)
+            if scheme in ("http", "https"):
+                address, _, name = text.partition("#")
+                return cls(scheme, name=name or None, address=address)
+            return cls("", name=text)
+
+    def __str__(self) -> str:
+        if self.scheme == "scripted":
+            return self.scheme if self.policy is None else f"scripted:{self.policy}"
+        if self.scheme == "local":
+            return "local:" + "+".join(map(str, self.sources))
+        if self.scheme == "hub":
+            return f"hub:{self.name}" + (f":{self.provider}" if self.provider else "")
+        return "#".join(part for part in (self.address, self.name) if part is not None)
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The base and the adapter of a `local:` model."""
+        return tuple(source for source in (self.base, self.adapter) if source is not None)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is asked over a network."""
+        return self.scheme in _REMOTE
+
+    @property
+    def is_scripted(self) -> bool:
+        """Whether the scripted world answers, perhaps from behind an endpoint.
+
+        >>> ModelString.parse("http://127.0.0.1:8000/v1#scripted").is_scripted
+        True
+        """
+        served = self.name if self.address else None
+        return self.scheme == "scripted" or (served is not None and served.partition(":")[0] == "scripted")
+
+
+def has_scheme(text: str) -> bool:
+    """Whether a text is meant as a model string, and not as the name of a model, an adapter or a folder.
+
+    >>> has_scheme("scripted"), has_scheme("local:nothing"), has_scheme("org/model")
+    (True, True, False)
+    """
+    scheme, colon, _ = text.partition(":")
+    return scheme in SCHEMES and (bool(colon) or scheme == "scripted")
+
+
+def _splits(text: str) -> Iterator[tuple[str, str | None]]:
+    """(base, adapter) as a `local:` string may be read: whole first, then at each plus."""
+    yield text, None
+    yield from ((text[: plus.start()], text[plus.end() :]) for plus in re.finditer(r"\+", text))
+
+
+def _base_and_adapter(text: str) -> tuple[Source, Source | None]:
+    for base, adapter in _splits(text):
+        try:
+            return Source.parse(base), None if adapter is None else Source.parse(adapter)
+        except UsageError as error:
+            wrong = error
+    raise wrong
+
+
+def _address_and_name(text: str) -> tuple[str, str]:
+    address, _, name = text.partition("#")
+    try:
+        parts = urlsplit(address)
+        valid = bool(parts.hostname) and parts.port != 0 and text.isprintable() and " " not in address
+    except ValueError:
+        valid = False
+    if not valid:
+        raise UsageError(f"model {_repeatable(text)}: no address of a server; expected http://host:port/v1#model")
+    if "@" in parts.netloc or "?" in address:
+        raise UsageError(f"model at {parts.hostname}: no user, password or query in its address; a key is given by ALOE_API_KEY")
+    if not name:
+        raise UsageError(f"model {text!r}: which model of that server? Expected {address}#model")
+    return address.rstrip("/"), name
+
+
+def _existing(text: str) -> Path | None:
+    """The path, if there is something at it."""
+    try:
+        path = Path(text).expanduser()
+        return path if text and path.exists() else None
+    except (OSError, ValueError, RuntimeError):  # too long for a file name, a zero byte in it, the home folder of nobody
+        return None
+
+
+def _known(text: str | None) -> Source | None:
+    try:
+        return None if text is None else Source.parse(text)
+    except UsageError:
+        return None
+
+
+def _repeatable(text: str) -> str:
+    """`text` as an error repeats it: without what may be the password or the key of an address."""
+    return repr(re.sub(r"\?[^#]*", "?***", re.sub(r"(?s)^(\w+:/*)?.*@", r"\1***@", text)))

@@ -1,0 +1,144 @@
+"""Model strings: one grammar, read back as it is written, whatever folders are called."""
+
+import string
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aloe_hub.errors import UsageError
+from aloe_hub.model_string import SCHEMES, ModelString, Source, has_scheme
+
+LETTERS = string.ascii_letters + string.digits + "_.-"
+part = st.builds(str.__add__, st.sampled_from(string.ascii_letters), st.text(LETTERS, max_size=8))
+repo = st.builds("{}/{}".format, part, part)
+source = st.builds(Source, repo, st.none() | st.text(LETTERS + "/", min_size=1, max_size=8)) | st.just(Source("pocket"))
+printable = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=12)
+address = st.builds("{}://{}:{}{}".format, st.sampled_from(["http", "https"]), part.map(str.lower), st.integers(1, 65535),
+                    st.sampled_from(["", "/v1", "/a/b"]))  # fmt: skip
+model_string = st.one_of(
+    st.builds(ModelString, st.just("scripted"), policy=st.none() | st.text()),
+    st.builds(ModelString, st.just("local"), base=source, adapter=st.none() | source),
+    st.builds(ModelString, st.just("hub"), name=repo, provider=st.none() | part.map(lambda text: text.replace(".", ""))),
+    st.builds(lambda url, name: ModelString(url.partition(":")[0], name=name, address=url), address, printable),
+)
+
+
+@given(model_string)
+def test_what_is_written_is_read_back(model):
+    assert ModelString.parse(str(model)) == model
+    assert ModelString.recorded(str(model)) == model
+    assert has_scheme(str(model))
+
+
+@given(st.text() | st.builds("{}:{}".format, st.sampled_from(SCHEMES), st.text(LETTERS + "/:@#+?~ \0\n")))
+def test_any_text_is_a_model_string_or_a_usage_error_of_one_line(text):
+    recorded = ModelString.recorded(text)
+    try:
+        assert ModelString.parse(text) == recorded
+        said = ""
+    except UsageError as error:
+        said = str(error)
+    assert not said or said.isprintable()
+
+
+@pytest.mark.parametrize("base", ["base", "c++", "a+b@v1", "pocket+org/adapter"])
+@pytest.mark.parametrize("adapter", [None, "dpo", "d+p@o", "a+b/dpo", "org/adapter@v1"])
+def test_a_folder_that_exists_is_taken_as_it_stands(tmp_path, monkeypatch, base, adapter):
+    monkeypatch.chdir(tmp_path)
+    parts = [base] if adapter is None else [base, adapter]
+    for folder in parts:
+        Path(folder).mkdir(parents=True)
+    model = ModelString.parse("local:" + "+".join(parts))
+    assert [str(source) for source in model.sources] == parts
+    assert [source.folder for source in model.sources] == [Path(folder) for folder in parts]
+    assert ModelString.parse(str(model)) == model
+
+
+@pytest.mark.parametrize(
+    ("text", "sources"),
+    [
+        ("local:/gone/base", ["/gone/base"]),
+        ("local:/gone/base+/gone/dpo", ["/gone/base", "/gone/dpo"]),
+        ("local:org/model@v1+/gone/a+b/dpo", ["org/model@v1", "/gone/a+b/dpo"]),
+        ("local:/gone/a+b/base+org/adapter", ["/gone/a+b/base", "org/adapter"]),
+    ],
+)
+def test_folders_of_a_run_that_was_made_may_be_gone(text, sources):
+    with pytest.raises(UsageError, match="no such folder"):
+        ModelString.parse(text)
+    assert [str(source) for source in ModelString.recorded(text).sources] == sources
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://me:canary@host/v1#m",
+        "http://me:canary@host:99999/v1#m",
+        "http://me:can/canary@host/v1#m",
+        "http://me:can#canary@host/v1#m",
+        "http://me:canary@host/v1",
+        "http://me:canary@#m",
+        "http://canary@host#m",
+        "http://host/v1?key=canary#m",
+        "http://host:0/v1?key=canary#m",
+        "htp://me:canary@host/v1#m",
+        "me:canary@host/v1#m",
+        "canary@host",
+        "https//me:canary@host/v1#m",
+        "local:http://me:canary@host/v1",
+        "local:pocket+http://me:canary@host/v1",
+        "hub:me:canary@host/v1#m",
+        "http:\n//me:canary@host/v1#m",
+    ],
+)
+def test_no_error_repeats_the_credentials_of_an_address(text):
+    with pytest.raises(UsageError) as caught:
+        ModelString.parse(text)
+    assert "canary" not in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "scripted", "remote"),
+    [
+        ("scripted", True, False),
+        ("scripted:plain", True, False),
+        ("http://host/v1#scripted:plain", True, True),
+        ("http://host/v1#org/scripted", False, True),
+        ("hub:scripted/model", False, True),
+        ("local:pocket", False, False),
+    ],
+)
+def test_it_says_who_answers_and_where(text, scripted, remote):
+    model = ModelString.parse(text)
+    assert (model.is_scripted, model.is_remote) == (scripted, remote)
+
+
+@pytest.mark.parametrize("text", ["org/model", "pocket-sft", "runs/x", "local", "hub", "gpt:4", "", "scripted-ish"])
+def test_a_name_of_a_model_is_no_model_string(text):
+    assert not has_scheme(text)
+
+
+@pytest.mark.parametrize(
+    ("model", "named"),
+    [
+        ("hub:org/model", ModelString("hub", name="org/model")),
+        ("hub:org/model:together", ModelString("hub", name="org/model", provider="together")),
+        ("http://127.0.0.1:8000/v1#org/model", ModelString("http", name="org/model", address="http://127.0.0.1:8000/v1")),
+        ("https://host/v1/#m#2", ModelString("https", name="m#2", address="https://host/v1")),
+        ("http://[::1]:8000/v1#scripted:plain", ModelString("http", name="scripted:plain", address="http://[::1]:8000/v1")),
+    ],
+)
+def test_a_model_string_names_an_endpoint(model, named):
+    assert ModelString.parse(model) == named
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["hub:", "hub:model", "hub:org/model:a:b", "http://host", "http://#m", "http://host:99999/v1#m", "http://host/v1?key=1#m"],
+)
+def test_what_is_no_address_is_refused(model):
+    with pytest.raises(UsageError, match="model"):
+        ModelString.parse(model)
