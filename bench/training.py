@@ -129,9 +129,9 @@ def made(kind: str, turns: int, who: str) -> Any:  # noqa: ANN401 - one of four 
     )
 
 
-def tree(kind: str, turns: int) -> Dataset:
-    """The rows of one tree: the preferred reply is spoken in half of the turns."""
-    random = Random(turns)
+def tree(kind: str, turns: int, number: int = 0) -> Dataset:
+    """The rows of one tree, of a number for other words: the preferred reply is spoken in half of the turns."""
+    random = Random(turns + 1000 * number)
 
     def said(role: str, length: int) -> dict[str, str]:
         words = random.choices(WORDS, k=random.randint(length * 7 // 10, length * 13 // 10))
@@ -142,7 +142,7 @@ def tree(kind: str, turns: int) -> Dataset:
     for turn in range(turns):
         prompt = [*spoken, said("user", 40)]
         chosen, rejected = said("assistant", 60), said("assistant", 60)
-        rows.append({"tree_id": "0", "prompt": prompt, "chosen": [chosen], "rejected": [rejected]})
+        rows.append({"tree_id": str(number), "prompt": prompt, "chosen": [chosen], "rejected": [rejected]})
         spoken = [*prompt, (chosen, rejected)[turn % 2]]
     data = Dataset.from_list(rows)
     return data if kind == "dpo" else data.remove_columns("rejected").rename_column("chosen", "completion")

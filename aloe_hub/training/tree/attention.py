@@ -3,8 +3,7 @@
 On a CPU it is computed branch by branch: a branch's queries against the keys above it and its own. That is exact, never makes
 the N x N mask, and costs what the tokens need: a tree of a conversation is one plain causal call over the trunk and a small
 call for each leaf. It stands in for transformers' `sdpa` under the name `aloe_tree` (transformers' AttentionInterface); a pass
-without a tree is `sdpa` itself. On a GPU the same name runs FlexAttention over a block mask, one kernel instead of many; that
-has been tested on a CPU only, uncompiled and forwards.
+without a tree is `sdpa` itself. On a GPU the same name runs FlexAttention over a block mask, one kernel instead of many.
 
 `eager` and `flex_attention` models keep their own attention and are given a mask: additive for eager, which would misread a
 boolean one without a word, a BlockMask for flex.
@@ -12,19 +11,22 @@ boolean one without a word, a BlockMask for flex.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from torch.nn.attention.flex_attention import BlockMask, create_block_mask
+from torch.nn.attention.flex_attention import BlockMask, flex_attention
 from transformers import AttentionInterface, PreTrainedConfig, PreTrainedModel
-from transformers.integrations.flex_attention import flex_attention_forward
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from .batch import Branch, TreeBatch
 
 BY_BRANCHES = "aloe_tree"
+BLOCK = 128
+FLEX_ON = ("cuda",)  # the devices where one kernel beats a call for each branch
 
 Mask = torch.Tensor | BlockMask
 
@@ -41,18 +43,28 @@ def tree_attention(
     **others: Any,  # noqa: ANN401 - what a model hands on
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """What a model calls in each layer; shapes (1, heads, N, width) in, (1, N, heads, width) out, as transformers wants."""
-    if isinstance(attention_mask, BlockMask):
-        return flex_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **others)
     if aloe_tree is None:
+        assert not isinstance(attention_mask, BlockMask)
         return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **others)
     groups = query.shape[1] // key.shape[1]
-    return _by_branches(
-        query, repeat_kv(key, groups), repeat_kv(value, groups), aloe_tree.branches, scaling, sliding_window
-    ), None
+    key, value = repeat_kv(key, groups), repeat_kv(value, groups)
+    if isinstance(attention_mask, BlockMask):
+        # Under autocast a model may leave queries and keys in float32. Autocast casts sdpa's inputs, and not FlexAttention's.
+        query, key = query.to(value.dtype), key.to(value.dtype)
+        seen = _flex_attention()(query, key, value, block_mask=attention_mask, scale=scaling)
+        return seen.transpose(1, 2).contiguous(), None
+    return _by_branches(query, key, value, aloe_tree.branches, scaling, sliding_window), None
 
 
 AttentionInterface.register(BY_BRANCHES, tree_attention)
 AttentionMaskInterface.register(BY_BRANCHES, sdpa_mask)
+
+
+@functools.cache
+def _flex_attention() -> Callable[..., torch.Tensor]:
+    """Compiled, since as it is it would write out all N x N scores; once for trees of every length."""
+    compiled: Callable[..., torch.Tensor] = torch.compile(flex_attention, dynamic=True)
+    return compiled
 
 
 def _by_branches(
@@ -115,7 +127,7 @@ def layer_windows(config: PreTrainedConfig) -> dict[str, int | None]:
 
 def _mask(model: PreTrainedModel, tree: TreeBatch, window: int | None) -> Mask:
     implementation, device = model.config._attn_implementation, tree.tokens.device
-    if implementation == "flex_attention" or (implementation == BY_BRANCHES and device.type == "cuda"):
+    if implementation == "flex_attention" or (implementation == BY_BRANCHES and device.type in FLEX_ON):
         return _block_mask(tree, window)
     if implementation == BY_BRANCHES:
         # The branches say who sees whom. A tensor of four dimensions is how a model is told to make no mask of its own.
@@ -134,9 +146,37 @@ def dense_mask(tree: TreeBatch, window: int | None = None) -> torch.Tensor:
 
 
 def _block_mask(tree: TreeBatch, window: int | None) -> BlockMask:
-    ends, depths, reach = tree.ends, tree.depths[0], len(tree) + 1 if window is None else window
+    """The mask by blocks of 128 x 128 slots: what no token of a block sees is skipped, what all see needs no mask.
+
+    A block of keys is seen from a later block of queries if one of the keys' descendants reach into it, and wholly if all span
+    it. So two numbers a block decide, and nothing of N x N is made.
+    """
+    ends, depths, slots, reach = tree.ends, tree.depths[0], len(tree), window or 0
+    blocks = -(-slots // BLOCK)
+    padded = F.pad(ends, (0, blocks * BLOCK - slots), value=slots).view(blocks, BLOCK)
+    start = torch.arange(0, blocks * BLOCK, BLOCK, device=ends.device)[:, None]  # of a block of queries
+    below = start > start.T
+    full = below & (padded.amin(dim=1) >= (start + BLOCK).clamp(max=slots))
+    if window is not None:
+        full = torch.zeros_like(full)
+    partial = (below & (padded.amax(dim=1) > start) | (start == start.T)) & ~full
 
     def sees(batch: torch.Tensor, head: torch.Tensor, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
-        return (key <= query) & (query < ends[key]) & (depths[query] - depths[key] < reach)
+        return (key <= query) & (query < ends[key])
 
-    return create_block_mask(sees, None, None, len(tree), len(tree), device=str(ends.device))
+    def sees_near(batch: torch.Tensor, head: torch.Tensor, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
+        return sees(batch, head, query, key) & (depths[query] - depths[key] < reach)
+
+    return BlockMask.from_kv_blocks(
+        *_listed(partial),
+        *_listed(full),
+        BLOCK_SIZE=BLOCK,
+        mask_mod=sees if window is None else sees_near,
+        seq_lengths=(slots, slots),
+    )
+
+
+def _listed(seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """For each row of blocks, how many are seen, and which, those first; of the shapes and the type that BlockMask wants."""
+    which = seen.int().argsort(dim=-1, descending=True, stable=True)
+    return seen.sum(dim=-1, dtype=torch.int32)[None, None], which.to(torch.int32)[None, None]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_batch import ROWS, padded
 
-from aloe_hub.training.tree.attention import _block_mask, dense_mask, layer_windows, tree_attention, tree_mask
+from aloe_hub.training.tree.attention import BLOCK, _block_mask, dense_mask, layer_windows, tree_attention, tree_mask
 from aloe_hub.training.tree.batch import pack
 
 LONG = [[(1 + place % 3, True) for place in range(30)] for _ in range(3)]
@@ -53,6 +53,29 @@ def test_the_block_mask_is_the_dense_mask(window):
     mask = _block_mask(tree, window)
     written_out = mask.mask_mod(torch.tensor(0), torch.tensor(0), slots[:, None], slots[None, :])
     assert torch.equal(written_out, dense_mask(tree, window)[0, 0])
+
+
+@pytest.mark.parametrize("window", [None, 150])
+@pytest.mark.parametrize(("trunk", "leaves"), [(700, {200: 90, 256: 300, 384: 128, 640: 128, 699: 5}), (128, {}), (1024, {1: 1})])
+def test_blocks_that_are_skipped_are_seen_by_nobody_and_full_ones_by_all(trunk, leaves, window):
+    tree = pack(padded([[(1, True)] * trunk, *([(1, True)] * fork + [(2, True)] * length for fork, length in leaves.items())]))
+    dense, blocks = dense_mask(tree, window)[0, 0], -(-len(tree) // BLOCK)
+    mask = _block_mask(tree, window)
+    whole = dense.new_zeros(blocks * BLOCK, blocks * BLOCK)
+    whole[: len(tree), : len(tree)] = dense
+    tiles = whole.view(blocks, BLOCK, blocks, BLOCK).transpose(1, 2).flatten(2)
+    kinds = [(mask.kv_num_blocks, mask.kv_indices), (mask.full_kv_num_blocks, mask.full_kv_indices)]
+    partial, full = ([set(row[:n].tolist()) for n, row in zip(counts[0, 0], which[0, 0], strict=True)] for counts, which in kinds)
+    for row in range(blocks):
+        assert not partial[row] & full[row]
+        queries = min(BLOCK, len(tree) - row * BLOCK)
+        for column in range(blocks):
+            seen = tiles[row, column].view(BLOCK, BLOCK)[:queries]
+            assert bool(seen.any()) <= (column in partial[row] | full[row])
+            assert (column in full[row]) <= bool(seen.all())
+            if window is None and row != column:
+                assert (column in partial[row] | full[row]) == bool(seen.any())
+                assert (column in full[row]) == bool(seen.all())
 
 
 def test_a_model_with_one_kind_of_layer_gets_one_mask_and_a_mixed_one_gets_one_for_each():

@@ -11,7 +11,6 @@ import tiny_trees as tiny
 import torch
 import trl
 from transformers import PreTrainedModel, Trainer
-from transformers.integrations.flex_attention import flex_attention_forward
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 from trl import DPOConfig, DPOTrainer, SFTTrainer
 from trl.trainer.dpo_trainer import DataCollatorForPreference
@@ -35,7 +34,6 @@ def test_trl_is_the_one_that_was_read():
         (Trainer._get_train_sampler, "self train_dataset"),
         (add_fused_lm_head, "model temperature cast_lm_head_to_fp32 outputs"),
         (sdpa_attention_forward, "module query key value attention_mask dropout scaling is_causal position_bias cache kwargs"),
-        (flex_attention_forward, "module query key value attention_mask scaling softcap s_aux position_bias kwargs"),
         (repeat_kv, "hidden_states n_rep"),
         (PreTrainedModel.set_attn_implementation, "self attn_implementation allow_all_kernels"),
     ],
