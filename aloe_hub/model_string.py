@@ -3,6 +3,7 @@ r"""How a model is named: one string everywhere, read here and nowhere else.
     scripted  scripted:POLICY                     the offline world
     local:MODEL[+ADAPTER]                         a model in this process; each part is a `Source`
     hub:org/model[:PROVIDER]                      Hugging Face Inference Providers
+    litellm:PROVIDER/MODEL                        any provider that LiteLLM knows, by its name there
     http://host:port/v1#MODEL                     any OpenAI-compatible server (https, too)
 
 A folder's name may hold + and @: a path that exists is taken as it stands before anything is read as a separator. An address
@@ -25,9 +26,10 @@ POCKET = "pocket"
 POCKET_SFT = "pocket-sft"
 # What ships with aloe-hub, and has a name of its own: folders of the distribution.
 _SHIPPED = {POCKET: "pocket", POCKET_SFT: "pocket/adapter"}
-_REMOTE = ("hub", "http", "https")
+_REMOTE = ("hub", "litellm", "http", "https")
 SCHEMES = ("scripted", "local", *_REMOTE)
 _ON_THE_HUB = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?", re.ASCII)
+_AT_LITELLM = re.compile(r"[\w.-]+/[!-~]+", re.ASCII)
 _AT_A_PROVIDER = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(:(?P<provider>[\w-]+))?", re.ASCII)
 
 
@@ -85,7 +87,7 @@ class ModelString:
     policy: str | None = None  # scripted
     base: Source | None = None  # local
     adapter: Source | None = None  # local
-    name: str | None = None  # hub, http, https: what the model is called there
+    name: str | None = None  # hub, litellm, http, https: what the model is called there
     provider: str | None = None  # hub
     address: str | None = None  # http, https: the base URL
 
@@ -108,12 +110,16 @@ class ModelString:
             if found is None:
                 raise UsageError(f"model {_repeatable(text)}: expected hub:org/model or hub:org/model:provider")
             return cls(scheme, name=found["name"], provider=found["provider"])
+        if scheme == "litellm" and colon:
+            if not _AT_LITELLM.fullmatch(rest):
+                raise UsageError(f"model {_repeatable(text)}: expected litellm:PROVIDER/MODEL, such as litellm:openai/gpt-5")
+            return cls(scheme, name=rest)
         if scheme in _REMOTE and colon:
             address, name = _address_and_name(text)
             return cls(scheme, name=name, address=address)
         raise UsageError(
             f"model {_repeatable(text)}: unknown scheme {_repeatable(scheme)}; known: scripted, scripted:POLICY, local:MODEL, "
-            "local:MODEL+ADAPTER, hub:org/model, hub:org/model:PROVIDER, http://host:port/v1#model"
+            "local:MODEL+ADAPTER, hub:org/model, hub:org/model:PROVIDER, litellm:PROVIDER/MODEL, http://host:port/v1#model"
         )
 
     @classmethod
@@ -145,8 +151,8 @@ class ModelString:
             return self.scheme if self.policy is None else f"scripted:{self.policy}"
         if self.scheme == "local":
             return "local:" + "+".join(map(str, self.sources))
-        if self.scheme == "hub":
-            return f"hub:{self.name}" + (f":{self.provider}" if self.provider else "")
+        if self.scheme in ("hub", "litellm"):
+            return f"{self.scheme}:{self.name}" + (f":{self.provider}" if self.provider else "")
         return "#".join(part for part in (self.address, self.name) if part is not None)
 
     @property

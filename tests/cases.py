@@ -69,7 +69,7 @@ def _is_of_the_judge(key: str, row: dict[str, object]) -> bool:
 def through(name: str, dialect: Dialect, server: DialectServer, run: Path, clean: dict[str, object] | None) -> str:
     """What is wrong with a run through this dialect; empty if nothing is."""
     model = server.name(name)
-    limits = ("--attempts", ATTEMPTS, "--timeout", 20)
+    limits = ("--attempts", ATTEMPTS, "--timeout", 20, *dialect.options)
     grown = aloe("trees", "--run", run, "--limit", TREES, "--turns", TURNS, "--model", model, *limits)
     asked = server.asked.pop(name)
     measured = aloe(

@@ -30,11 +30,15 @@ Ends = Literal["same", "whole", "at once", "again", "unread"]
 
 @dataclass(frozen=True)
 class Dialect:
-    """`answer(text, body)`: what is sent for the scripted world's `text`. `says`: what the command's last words match."""
+    """`answer(text, body)`: what is sent for the scripted world's `text`. `says`: what the command's last words match.
+
+    `options`: what a user adds to the commands for that server.
+    """
 
     ends: Ends
     answer: Callable[[str, dict[str, Any]], "Sent"]
     says: str = ""
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,18 @@ def as_json(text: str) -> str:
     assert found
     value = found[2] if found[2] != "tie" else '"tie"'
     return f'{{"reason": "fits", "{found[1].lower()}": {value}}}'
+
+
+def structured(text: str, body: dict[str, Any]) -> Sent:
+    """A server that holds the answer to the schema that it was sent; where an answer has a form, it insists on one."""
+    if "response_format" not in body:
+        return error("which schema?") if re.search(r"(?m)^(Score|Verdict|Profile): ", text) else said(text)
+    schema = body["response_format"]["json_schema"]["schema"]
+    values = {name.lower(): value for name, value in re.findall(r"(?m)^(Score|Verdict|Profile|Personality): (.*)$", text)}
+    if "score" in values:
+        values["score"] = float(values["score"])
+    values["reasons"] = text.rpartition("\n")[0]
+    return said(json.dumps({name: values[name] for name in schema["required"]}))
 
 
 DIALECTS: dict[str, Dialect] = {
@@ -222,6 +238,24 @@ DIALECTS: dict[str, Dialect] = {
         "--extra-body",
     ),
     "no-seed": Dialect("at once", mistral, "--extra-body"),
+    "max-completion-tokens": Dialect(
+        "same",
+        refusing("max_tokens", "Unsupported parameter: 'max_tokens'", lambda b: b.get("max_completion_tokens", 0) < 256),
+        options=("--extra-body", '{"max_tokens": "max_completion_tokens"}'),
+    ),
+    "left-out-temperature": Dialect(
+        "same",
+        refusing("temperature", "Unsupported value: 'temperature'", lambda b: "temperature" in b),
+        options=("--extra-body", '{"temperature": null}'),
+    ),
+    "random-seed": Dialect("whole", mistral, options=("--extra-body", '{"seed": null, "random_seed": 7}')),
+    "structured": Dialect("same", structured, options=("--structured",)),
+    "no-schema": Dialect(
+        "at once",
+        refusing("response_format", "Unknown parameter: 'response_format'", lambda b: "response_format" in b),
+        r"--extra-body '\{\"response_format\": null\}'",
+        options=("--structured",),
+    ),
     "one-of-two": Dialect(
         "same",
         refusing("top_p", "`temperature` and `top_p` cannot both be specified.", lambda b: "temperature" in b and "top_p" in b),

@@ -24,7 +24,7 @@ def open_chat(model: str, timeout: float = TIMEOUT) -> Chat:
     Scripted(policy='plain')
     """
     named = ModelString.parse(model)
-    extra = "hub" if named.is_remote else "local"
+    extra = "hub" if named.is_remote and named.scheme != "litellm" else named.scheme
     try:
         if named.scheme == "scripted":
             from aloe_hub.chat.scripted import Scripted
@@ -34,6 +34,10 @@ def open_chat(model: str, timeout: float = TIMEOUT) -> Chat:
             from aloe_hub.chat.local.model import open_local
 
             return open_local(named)
+        if named.scheme == "litellm":
+            from aloe_hub.chat.litellm import LiteLLM
+
+            return LiteLLM(named, timeout)
         from aloe_hub.chat.endpoint import Endpoint
 
         return Endpoint(named, timeout)

@@ -34,6 +34,12 @@ class Sampling:
     def extra_fields(self) -> dict[str, Any]:
         return dict(json.loads(self.extra_body)) if self.extra_body else {}
 
+    @property
+    def most_tokens(self) -> int:
+        """That an answer may cost: `max_tokens`, or the limit that `extra_body` sets under whichever name."""
+        limits = (value for name, value in self.extra_fields.items() if name.startswith("max_") and name.endswith("_tokens"))
+        return max(self.max_tokens, *(value for value in limits if type(value) is int), 0)
+
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:

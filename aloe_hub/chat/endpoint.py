@@ -52,7 +52,7 @@ class Endpoint:
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         async with readable(self.model, self._key.hidden), asyncio.timeout(self._timeout):
-            async with self._sent(self._body(request)) as response:
+            async with self._sent(body_of(self._name, request)) as response:
                 answer = b"".join([piece async for piece in self._pieces(response)])
                 streamed = response.headers.get("Content-Type", "").startswith("text/event-stream")
             if streamed:  # nobody asked it to
@@ -65,7 +65,7 @@ class Endpoint:
     async def stream(self, request: ChatRequest, say: Callable[[str], None]) -> ChatReply:
         """As `complete`; reasoning in a block of its own is not said."""
         heard = Heard(say)
-        body = self._body(request) | {"stream": True, "stream_options": {"include_usage": True}}
+        body = body_of(self._name, request) | {"stream": True, "stream_options": {"include_usage": True}}
         async with readable(self.model, self._key.hidden), self._sent(body) as response:
             rest = b""
             async for piece in self._pieces(response):
@@ -81,32 +81,6 @@ class Endpoint:
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
-
-    def _body(self, request: ChatRequest) -> dict[str, Any]:
-        """What is sent. A value that is the server's own default anyway is left out: some servers refuse to be told it."""
-        sampling = request.sampling
-        body = {
-            "model": self._name,
-            "messages": [message.to_row() for message in request.messages],
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p if sampling.top_p < 1 else None,
-            "max_tokens": sampling.max_tokens,
-            "stop": list(sampling.stop) or None,
-            "seed": request.seed,
-            "response_format": request.schema and {
-                "type": "json_schema",
-                "json_schema": {"name": request.role, "strict": True, "schema": request.schema},
-            },
-        }  # fmt: skip
-        body = {name: value for name, value in body.items() if value is not None}
-        for name, value in sampling.extra_fields.items():
-            if value is None:
-                body.pop(name, None)
-            elif name == "max_tokens" and isinstance(value, str):  # the limit's name on that server
-                body[value] = body.pop(name)
-            else:
-                body[name] = value
-        return body
 
     @asynccontextmanager
     async def _sent(self, body: dict[str, Any]) -> AsyncIterator[httpx2.Response]:
@@ -149,3 +123,30 @@ class Endpoint:
             if size > MOST_BYTES:
                 raise TransientError(f"the answer is longer than {MOST_BYTES // 2**20} MiB", maybe_billed=True)
             yield piece
+
+
+def body_of(name: str, request: ChatRequest) -> dict[str, Any]:
+    """What is sent. A value that is the server's own default anyway is left out: some servers refuse to be told it."""
+    sampling = request.sampling
+    body = {
+        "model": name,
+        "messages": [message.to_row() for message in request.messages],
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p if sampling.top_p < 1 else None,
+        "max_tokens": sampling.max_tokens,
+        "stop": list(sampling.stop) or None,
+        "seed": request.seed,
+        "response_format": request.schema and {
+            "type": "json_schema",
+            "json_schema": {"name": request.role, "strict": True, "schema": request.schema},
+        },
+    }  # fmt: skip
+    body = {field: value for field, value in body.items() if value is not None}
+    for field, value in sampling.extra_fields.items():
+        if value is None:
+            body.pop(field, None)
+        elif field == "max_tokens" and isinstance(value, str):  # the limit's name on that server
+            body[value] = body.pop(field)
+        else:
+            body[field] = value
+    return body

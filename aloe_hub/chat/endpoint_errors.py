@@ -63,7 +63,7 @@ def refusal(status: int, said: bytes, retry_after: str | None, on_the_hub: bool 
     if status in _MAY_PASS or status >= 500:
         return TransientError(text, retry_after=_seconds(retry_after))
     if status in (400, 422) and (named := _parameter_in(words)):
-        other = '"max_completion_tokens"' if "max_completion_tokens" in words else "null"
+        other = '"max_completion_tokens"' if named == "max_tokens" and "max_completion_tokens" in words else "null"
         return Refused(f"{text}; what is sent can be changed: --extra-body '{{\"{named}\": {other}}}'")
     if status in (401, 403):
         where = "the Hub takes it from HF_TOKEN or `hf auth login`" if on_the_hub else f"endpoints take it from {KEY}"

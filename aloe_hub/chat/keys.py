@@ -59,6 +59,8 @@ class Key:
             return text
         size = min(_TELLS, len(self._value))
         pieces = {self._value[place : place + size] for place in range(len(self._value) - size + 1)}
+        if not any(piece in text for piece in pieces):
+            return text
         shown, place = [], 0
         while place < len(text):
             if text[place : place + size] not in pieces:

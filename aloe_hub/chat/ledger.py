@@ -62,6 +62,7 @@ class Spent:
     calls: int = 0
     failed: int = 0  # requests that were not answered; most were sent again
     cut: int = 0
+    thoughts: int = 0  # answers that reasoning was cut off from
     tokens_in: int = 0
     tokens_out: int = 0
     seconds: float = 0.0  # of the answered ones, together
@@ -72,6 +73,7 @@ class Spent:
         self.calls += answered
         self.failed += not answered
         self.cut += bool(row.get("cut"))
+        self.thoughts += bool(row.get("thoughts"))
         self.tokens_in += row.get("tokens_in") or 0
         self.tokens_out += row.get("tokens_out") or 0
         self.seconds += row["seconds"] if answered else 0
@@ -170,7 +172,7 @@ class Metered:
         price = self.ledger.prices.get(self.model)
         # No tokenizer makes more tokens than bytes: this much is the most that the request can cost.
         most_in = sum(len(message.content.encode()) + BYTES_A_MESSAGE for message in request.messages)
-        most = price.of(most_in, request.sampling.max_tokens) if price else 0.0
+        most = price.of(most_in, request.sampling.most_tokens) if price else 0.0
         self.ledger.set_aside(most)
         row: dict[str, Any] = {"role": request.role, "model": self.model, "seed": request.seed, "retry": request.retry}
         start = perf_counter()
@@ -190,7 +192,8 @@ class Metered:
                 row["estimated"] = True
             tokens_in = most_in // BYTES_A_TOKEN if reply.tokens_in is None else reply.tokens_in
             tokens_out = len(reply.text.encode()) // BYTES_A_TOKEN if reply.tokens_out is None else reply.tokens_out
-            row |= {"tokens_in": tokens_in, "tokens_out": tokens_out} | ({"cut": True} if reply.cut else {})
+            row |= {"tokens_in": tokens_in, "tokens_out": tokens_out}
+            row |= {name: value for name, value in (("cut", reply.cut), ("thoughts", reply.thoughts)) if value}
             cost = price.of(tokens_in, tokens_out) if price else 0.0
             return reply
         finally:

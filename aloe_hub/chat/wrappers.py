@@ -34,13 +34,15 @@ log = logging.getLogger("aloe_hub")
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """Asks with other sampling than the role's usual one: `changes` are fields of `Sampling`."""
+    """Asks with other sampling than the role's usual one (`changes` are fields of `Sampling`), or for JSON of a `schema`."""
 
     inner: Chat
     changes: Mapping[str, Any]
+    schema: Mapping[str, Any] | None = None
 
     async def complete(self, request: ChatRequest) -> ChatReply:
-        return await self.inner.complete(replace(request, sampling=replace(request.sampling, **self.changes)))
+        sampling = replace(request.sampling, **self.changes)
+        return await self.inner.complete(replace(request, sampling=sampling, schema=self.schema or request.schema))
 
 
 @dataclass(slots=True)

@@ -45,9 +45,10 @@ def evaluate(
     asking: calls.Asking,
 ) -> None:
     """Run the ALOE benchmark: each policy talks with the held-out personas, a judge scores every reply."""
-    from aloe_hub.files.run_folder import RunFolder
+    from aloe_hub.files.jsonl import read_rows
+    from aloe_hub.files.run_folder import RunFolder, policy_file
     from aloe_hub.files.settings import settings
-    from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
+    from aloe_hub.stages.benchmark import ROLES, BenchmarkSettings, evaluate_all
 
     if personas_repo and not push_results:
         raise UsageError("--personas-repo: says of which dataset the pushed scores are; give --push-results org/adapter too")
@@ -55,7 +56,7 @@ def evaluate(
     default = options.first(model, table.pop("model", None), "scripted")
     policies = options.first(policy, table.pop("policies", None), [])
     policies = [policies] if isinstance(policies, str) else policies
-    by_hand = {
+    by_hand = asking.settings(table, ROLES) | {
         "user": options.first(user, table.pop("user", None), default),
         "judge": options.first(judge, table.pop("judge", None), default),
         "turns": turns,
@@ -68,8 +69,10 @@ def evaluate(
     with calls.traffic(run / "calls.jsonl", asking, concurrency=concurrency) as traffic, bars() as bar:
         failed = evaluate_all(RunFolder(run), policies, chosen, traffic=traffic, on_progress=bar)
     if failed:
-        err.print(f"{failed} conversations failed; the reasons stand in {run}/transcripts/failed-*.jsonl")
-        err.print("run the same command again to try them again")
+        lost = [path for path in (run / "transcripts" / f"failed-{policy_file(name)}" for name in policies) if path.exists()]
+        again = f"all reasons stand in {', '.join(map(str, lost))}; run the same command again to try these conversations again"
+        err.print(again, markup=False, highlight=False, soft_wrap=True)
+        calls.tell_failures(f"{failed} conversations", next(read_rows(lost[0], lambda row: str(row.get("reason")))))
         raise typer.Exit(1)
     out.print(f"{len(policies)} policies scored in {run}; see: aloe report {run}")
     if push_results:

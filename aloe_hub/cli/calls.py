@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import partial, wraps
@@ -35,6 +35,20 @@ class Asking:
         Path | None, _option(help="TOML: a table for each model string, input and output in $ for a million tokens.")
     ] = None
     budget: Annotated[float | None, _option(help="Stop before the run's calls cost more, in $; needs --prices.")] = None
+    extra_body: Annotated[
+        list[str] | None,
+        _option(metavar="[ROLE=]JSON", help="Further fields of each request, or of one role's; null leaves one out. Repeatable."),
+    ] = None
+    structured: Annotated[
+        bool, _option("--structured", help="Ask judge, inferrer and generators for JSON of a schema; text where that is unknown.")
+    ] = False
+
+    def settings(self, table: Mapping[str, Any], roles: Iterable[str]) -> dict[str, Any]:
+        """What of it decides the bytes of a stage with these roles, over the recipe's `table`: settings given by hand."""
+        from aloe_hub.files.settings import with_extra_bodies
+
+        sampling = with_extra_bodies(table.get("sampling"), self.extra_body or (), roles)
+        return {"sampling": sampling, "structured": self.structured or None}
 
 
 def asks_models(command: Callable[..., None]) -> Callable[..., None]:
@@ -92,8 +106,15 @@ def tell(ledger: Ledger) -> None:
             table.add_row(role, *(f"{number:,}" for number in numbers), seconds, cost)
         err.print(model, markup=False, highlight=False, soft_wrap=True)
         err.print(table)
+    if thoughts := sum(spent.thoughts for spent in ledger.by_role.values()):
+        err.print(f"reasoning was cut off from {thoughts:,} answers")
     if ledger.before:
         err.print(f"${ledger.cost:.4f} in all, with ${ledger.before:.4f} of earlier commands")
+
+
+def tell_failures(failed: str, reason: str) -> None:
+    """How many failed, and why the first did: as the last line, for that is the one which is read."""
+    err.print(f"{failed} failed; the first: {' '.join(reason.split())}", markup=False, highlight=False, soft_wrap=True)
 
 
 def tell_forecast(forecast: Forecast, ledger: Ledger) -> None:

@@ -47,9 +47,10 @@ def personas(
     """Grow the persona pool: self-generation from seeds, a semantic filter, pairing and split."""
     from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.files.settings import settings
-    from aloe_hub.stages.pool import PoolSettings, grow_pool
+    from aloe_hub.stages.pool import FILES, PoolSettings, grow_pool
 
-    by_hand = {
+    table = options.recipe_table(recipe, "personas")
+    by_hand = asking.settings(table, FILES) | {
         "model": model,
         "profiles": profiles,
         "personalities": personalities,
@@ -61,7 +62,7 @@ def personas(
         "test_personalities": test_personalities,
         "seed": seed,
     }
-    chosen = settings(PoolSettings, options.recipe_table(recipe, "personas"), by_hand)
+    chosen = settings(PoolSettings, table, by_hand)
     # One round follows another.
     with calls.traffic(run / "calls.jsonl", asking, concurrency=1) as traffic, bars() as bar:
         progress = lambda kind, done, total: bar(PLURAL[kind], done, total)  # noqa: E731
@@ -135,6 +136,7 @@ def trees(
     asking: calls.Asking,
 ) -> None:
     """Grow preference trees, and derive the training rows `pairs` and `sft`. Stopped, it goes on where it was."""
+    from aloe_hub.files.jsonl import partial_of
     from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.files.settings import settings
     from aloe_hub.stages.forecast import forecast_trees
@@ -147,7 +149,7 @@ def trees(
         table, model, user=user, inferrer=inferrer, tailored=tailored, plain=plain, judge=judge, policy=policy
     )
     by_hand: dict[str, Any] = {"turns": turns, "split": split, "limit": limit, "temperature": temperature, "seed": seed}
-    by_hand["models"] = models
+    by_hand |= asking.settings(table, models) | {"models": models}
     chosen = settings(TreeSettings, table, by_hand)
     part = Shard.parse(shard) if shard is not None else None
     if dry_run:
@@ -167,12 +169,21 @@ def trees(
             on_progress=partial(bar, "trees"),
         )
     if not grown.finished:
-        err.print(f"{grown.failed} of {grown.wanted} trees failed; the reasons stand in {folder.file('failed.jsonl.partial')}")
-        err.print("run again with --retry-failed to try them again, or with --accept-failures to finish without them")
+        failures = partial_of(folder.file(part.file().replace("trees", "failed") if part else "failed.jsonl"))
+        err.print(
+            f"all reasons stand in {failures}; run again with --retry-failed to try these trees again, or with --accept-failures "
+            "to finish without them",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+        calls.tell_failures(f"{grown.failed} of {grown.wanted} trees", grown.reason)
         raise typer.Exit(1)
     out.print(f"{grown.wanted - grown.failed} trees in {run}")
     if not shard:
         _print_rows(write_training_rows(folder))
+    if grown.failed and grown.reason:
+        calls.tell_failures(f"{grown.failed} of {grown.wanted} trees", grown.reason)
 
 
 def merge(

@@ -92,9 +92,13 @@ class RunFolder:
 
 
 def plain(settings: object) -> dict[str, Any]:
-    """Settings as TOML can hold them: no None, no tuples."""
+    """Settings as TOML can hold them: no None, no tuples; a switch that is off is left out, as where there was none yet."""
     table = asdict(settings) if is_dataclass(settings) and not isinstance(settings, type) else dict(settings)  # type: ignore[call-overload]
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in table.items() if value is not None}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in table.items()
+        if value is not None and value is not False
+    }
 
 
 def differences(before: Settings, after: Settings) -> Iterator[tuple[str, Any, Any]]:

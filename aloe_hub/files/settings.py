@@ -5,6 +5,8 @@ A recipe is one TOML file for a run worth repeating. It is found by its name amo
 
 from __future__ import annotations
 
+import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,6 +17,14 @@ from aloe_hub.shipped import shipped
 
 T = TypeVar("T")
 NUMBERS = {"temperature": (0, 2), "top_p": (0, 1), "max_tokens": (1, 10**6)}
+NOT_EXTRA = (
+    "api_key",
+    "messages",
+    "model",
+    "n",
+    "stream",
+    "stream_options",
+)  # run.toml holds no key; the others decide what is read
 STAGES = ("personas", "trees", "train", "evaluate")
 
 
@@ -51,7 +61,7 @@ def settings(kind: type[T], recipe: dict[str, Any], by_hand: dict[str, Any]) -> 
     for name, value in recipe.items():
         if name not in known:
             raise UsageError(f"recipe: unknown setting {name!r}; known: {', '.join(sorted(known))}")
-        wanted = next((plain for plain in (int, float, str) if known[name] in (plain, plain | None)), None)
+        wanted = next((plain for plain in (bool, int, float, str) if known[name] in (plain, plain | None)), None)
         if wanted and type(value) is not wanted and not (wanted is float and type(value) is int):
             raise UsageError(f"recipe: {name} = {value!r}: expected {wanted.__name__}")
     return kind(**(recipe | {name: value for name, value in by_hand.items() if value is not None}))
@@ -76,6 +86,8 @@ def check_conversations(turns: int, seed: int, limit: int | None, temperature: f
 def check_sampling(changes: Mapping[str, Mapping[str, Any]] | None, roles: Iterable[str]) -> None:
     """A recipe's tables `[STAGE.sampling.ROLE]`. Raises: UsageError: a role, a name or a value that there is not."""
     roles = list(roles)
+    if not isinstance(changes, Mapping | None):
+        raise UsageError(f"recipe: sampling = {changes!r}: expected a table for each role")
     for role, table in (changes or {}).items():
         where = f"sampling.{role}"
         if role not in roles or not isinstance(table, Mapping):
@@ -88,10 +100,59 @@ def check_sampling(changes: Mapping[str, Mapping[str, Any]] | None, roles: Itera
             if name == "stop":
                 if not isinstance(value, list) or not all(isinstance(text, str) and text for text in value):
                     raise UsageError(f"recipe: {where}.stop = {value!r}: expected a list of texts")
+            elif name == "extra_body":
+                extra_fields(f"recipe: {where}.extra_body", value)
             elif name not in NUMBERS:
-                raise UsageError(f"recipe: {where}: unknown setting {name!r}; known: {', '.join(NUMBERS)}, stop")
+                raise UsageError(f"recipe: {where}: unknown setting {name!r}; known: {', '.join(NUMBERS)}, stop, extra_body")
             else:
                 least, most = NUMBERS[name]
                 kinds = (int,) if name == "max_tokens" else (int, float)
                 if type(value) not in kinds or not least <= value <= most:
                     raise UsageError(f"recipe: {where}.{name} = {value!r}: expected a number from {least} to {most}")
+
+
+def extra_fields(where: str, value: object) -> dict[str, Any]:
+    """What an `extra_body` says, JSON text or a table of a recipe.
+
+    Raises:
+        UsageError: no JSON object, or one with a field that is not the user's to say; it begins with `where`.
+    """
+    wrong = f'{where}: expected a JSON object, such as {{"reasoning_effort": "low"}}'
+    try:
+        fields = json.loads(value) if isinstance(value, str) else value
+        fields = json.loads(json.dumps(fields, ensure_ascii=False, allow_nan=False).encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UsageError(f"{wrong} ({error})") from None
+    if not isinstance(fields, dict):
+        raise UsageError(wrong)
+    limit = fields.get("max_tokens")
+    for name in [*fields, *([limit] if isinstance(limit, str) else [])]:
+        if name in NOT_EXTRA or not re.fullmatch(r"[\w.-]+", name):
+            raise UsageError(f"{where}: {name!r} cannot be set there")
+    return fields
+
+
+def with_extra_bodies(
+    sampling: Mapping[str, Mapping[str, Any]] | None, given: Iterable[str], roles: Iterable[str]
+) -> dict[str, dict[str, Any]] | None:
+    """`sampling` with what each `--extra-body [ROLE=]JSON` adds, later ones over earlier ones, field by field.
+
+    Raises:
+        UsageError: no such role, or no such JSON.
+
+    >>> with_extra_bodies(None, ['{"seed": null}', 'judge={"top_k": 1}'], ["user", "judge"])["judge"]
+    {'extra_body': '{"seed": null, "top_k": 1}'}
+    """
+    roles = list(roles)
+    check_sampling(sampling, roles)
+    changed = {role: dict(table) for role, table in (sampling or {}).items()}
+    for text in given:
+        role, json_text = named.groups() if (named := re.fullmatch(r"(?s)\s*(\w+)\s*=(.*)", text)) else (None, text)
+        if role and role not in roles:
+            raise UsageError(f"--extra-body {role}=…: no such role here; known: {', '.join(roles)}")
+        fields = extra_fields(f"--extra-body {text}", json_text)
+        for one in [role] if role else roles:
+            table = changed.setdefault(one, {})
+            before = extra_fields(f"recipe: sampling.{one}.extra_body", table.get("extra_body", {}))
+            table["extra_body"] = json.dumps(before | fields)
+    return changed or None

@@ -26,12 +26,15 @@ from aloe_hub.stages.roles import Call
 from aloe_hub.stages.workers import first_error
 from aloe_hub.types import Message, Persona, Row, Transcript, Turn, digest
 
+ROLES = ("user", "policy", "judge")
+
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkSettings:
     """What decides the scores, beside the policy.
 
     `temperature` is the policy's; None: as in `roles.SAMPLING`. `sampling`: by role, fields of `Sampling` that are to be others.
+    `structured`: the judge is asked for JSON of a schema, where the server has it.
     """
 
     user: str = "scripted"
@@ -42,10 +45,11 @@ class BenchmarkSettings:
     limit: int | None = None
     temperature: float | None = None
     sampling: dict[str, dict[str, Any]] | None = None
+    structured: bool = False
 
     def __post_init__(self) -> None:
         check_conversations(self.turns, self.seed, self.limit, self.temperature)
-        check_sampling(self.sampling, ("user", "policy", "judge"))
+        check_sampling(self.sampling, ROLES)
 
     @property
     def calls_a_conversation(self) -> int:
@@ -135,7 +139,10 @@ def _evaluate(
         on_progress(policy, len(personas), len(personas))
         return 0
     models = {"user": settings.user, "policy": policy, "judge": settings.judge}
-    cast = {role: roles.tuned(traffic.open(model), role, settings.sampling) for role, model in models.items()}
+    prompt_of = {"judge": "benchmark_judge"} if settings.structured else {}
+    cast = {
+        role: roles.tuned(traffic.open(model), role, settings.sampling, prompt_of.get(role)) for role, model in models.items()
+    }
     failures = run.file(f"transcripts/failed-{name}")
     failures.unlink(missing_ok=True)  # what failed before is tried again
     failed: list[Row] = []

@@ -47,7 +47,7 @@ def forecast_trees(
         RunStopped: every call fails, or the budget is too small for the sample.
     """
     at_least("--sample", sample, 1)
-    cast = Cast.of(settings.models, traffic, settings.sampling)
+    cast = Cast.of(settings.models, traffic, settings.sampling, settings.structured)
     wanted = wanted_trees(run, settings, shard)
     done = set(_done(run.file(shard.file() if shard else "trees.jsonl")))
     left = [item for item in wanted.items() if item[0] not in done]

@@ -50,6 +50,7 @@ class PoolSettings:
     test_personalities: int = 5
     seed: int = 0
     sampling: dict[str, dict[str, Any]] | None = None
+    structured: bool = False
 
     def __post_init__(self) -> None:
         check_sampling(self.sampling, FILES)
@@ -151,7 +152,7 @@ def _grow(
     on_progress: Callable[[int, int], None],
 ) -> tuple[list[PoolText], list[Row]]:
     """One pool, and the rows of `rejected.jsonl` for it."""
-    chat = tuned(traffic.open(settings.model), kind, settings.sampling)
+    chat = tuned(traffic.open(settings.model), kind, settings.sampling, f"{kind}_generator" if settings.structured else None)
     threshold = settings.profile_threshold if kind == "profile" else settings.personality_threshold
     pool = seeds(kind)[:target]
     rejected: list[Row] = []

@@ -9,6 +9,7 @@ work.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ from aloe_hub.chat.base import Chat, ChatRequest, Role, Sampling
 from aloe_hub.chat.traffic import Traffic
 from aloe_hub.chat.wrappers import Tuned
 from aloe_hub.errors import ChatError, ParseError, Refused, TransientError
+from aloe_hub.files.settings import extra_fields
 from aloe_hub.text import is_blank
 from aloe_hub.types import Message, Order, Persona, Verdict, call_seed
 
@@ -61,15 +63,22 @@ class Cast:
     policy: Chat | None = None
 
     @classmethod
-    def of(cls, models: Mapping[str, str], traffic: Traffic, sampling: Mapping[str, Changes] | None = None) -> Cast:
-        """A cast from model strings by role; `sampling` says by role what is other than in `SAMPLING`."""
-        return cls(**{role: tuned(traffic.open(model), role, sampling) for role, model in models.items()})
+    def of(
+        cls, models: Mapping[str, str], traffic: Traffic, sampling: Mapping[str, Changes] | None = None, structured: bool = False
+    ) -> Cast:
+        """A cast from model strings by role; `sampling` and `structured` are as in the settings of the stage."""
+        answers = {"judge": "pairwise_judge", "inferrer": "inferrer"} if structured else {}
+        return cls(**{role: tuned(traffic.open(model), role, sampling, answers.get(role)) for role, model in models.items()})
 
 
-def tuned(chat: Chat, role: str, sampling: Mapping[str, Changes] | None) -> Chat:
-    """`chat`, asked as the settings' `sampling` says of `role`."""
-    changes = (sampling or {}).get(role)
-    return Tuned(chat, {name: tuple(value) if name == "stop" else value for name, value in changes.items()}) if changes else chat
+def tuned(chat: Chat, role: str, sampling: Mapping[str, Changes] | None, prompt: str | None = None) -> Chat:
+    """`chat`, asked as the settings' `sampling` says of `role`; for JSON of the schema of a `prompt`, if one is named."""
+    changes = dict((sampling or {}).get(role, {}))
+    if "stop" in changes:
+        changes["stop"] = tuple(changes["stop"])
+    if "extra_body" in changes:
+        changes["extra_body"] = json.dumps(extra_fields(role, changes["extra_body"]))
+    return Tuned(chat, changes, parsing.SCHEMAS[prompt] if prompt else None) if changes or prompt else chat
 
 
 async def ask(

@@ -39,6 +39,7 @@ class TreeSettings:
     """What decides a tree's bytes: `models` maps each role (and perhaps `policy`) to a model string.
 
     `temperature` is the policy's; None: as in `roles.SAMPLING`. `sampling`: by role, fields of `Sampling` that are to be others.
+    `structured`: judge and inferrer are asked for JSON of a schema, where the server has it.
     """
 
     models: dict[str, str]
@@ -48,6 +49,7 @@ class TreeSettings:
     limit: int | None = None
     temperature: float | None = None
     sampling: dict[str, dict[str, Any]] | None = None
+    structured: bool = False
 
     def __post_init__(self) -> None:
         check_conversations(self.turns, self.seed, self.limit, self.temperature)
@@ -98,11 +100,12 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Grown:
-    """What `grow_all` did."""
+    """What `grow_all` did; `reason`: why the first of the failed trees failed."""
 
     wanted: int
     failed: int
     finished: bool
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +197,7 @@ def grow_all(
     """
     traffic = traffic or Traffic()
     wanted = wanted_trees(run, settings, shard)
-    cast = Cast.of(settings.models, traffic, settings.sampling)
+    cast = Cast.of(settings.models, traffic, settings.sampling, settings.structured)
     run.claim("trees", settings.recorded)
     final = run.file(shard.file() if shard else "trees.jsonl")
     failures = final.with_name(final.name.replace("trees", "failed", 1))
@@ -243,11 +246,12 @@ def _grow_left(
             on_progress=lambda ended: on_progress(done + ended, len(wanted)),
         )
         lost = [tree_id for tree_id in wanted if tree_id in failed]
+        reason = next((str(row.get("reason")) for row in failed.rows() if row["tree_id"] in wanted), "")
         if lost and not accept_failures:
-            return Grown(len(wanted), len(lost), finished=False)
+            return Grown(len(wanted), len(lost), finished=False, reason=reason)
         if lost:
             failed.finish(lost)
         else:
             failed.discard()
         trees.finish([tree_id for tree_id in wanted if tree_id in trees])
-    return Grown(len(wanted), len(lost), finished=True)
+    return Grown(len(wanted), len(lost), finished=True, reason=reason)
