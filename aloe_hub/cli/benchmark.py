@@ -33,6 +33,9 @@ def evaluate(
     limit: options.Limit = None,
     temperature: options.Temperature = None,
     seed: options.Seed = None,
+    accept_failures: Annotated[
+        bool, typer.Option("--accept-failures", help="Finish without the conversations that failed.")
+    ] = False,
     concurrency: options.Concurrency = 32,
     push_results: Annotated[
         str | None, typer.Option("--push-results", help="Push the scores to this model's repo, which one --policy must be.")
@@ -47,6 +50,7 @@ def evaluate(
     """Run the ALOE benchmark: each policy talks with the held-out personas, a judge scores every reply."""
     from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.files.settings import settings
+    from aloe_hub.results.unread import check_scores
     from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 
     if personas_repo and not push_results:
@@ -66,11 +70,13 @@ def evaluate(
     }
     chosen = settings(BenchmarkSettings, table, by_hand)
     with calls.traffic(run / "calls.jsonl", asking, concurrency=concurrency) as traffic, bars() as bar:
-        failed = evaluate_all(RunFolder(run), policies, chosen, traffic=traffic, on_progress=bar)
+        failed = evaluate_all(RunFolder(run), policies, chosen, traffic=traffic, accept_failures=accept_failures, on_progress=bar)
     if failed:
         err.print(f"{failed} conversations failed; the reasons stand in {run}/transcripts/failed-*.jsonl")
-        err.print("run the same command again to try them again")
+    if failed and not accept_failures:
+        err.print("run the same command again to try them again, or with --accept-failures to finish without them")
         raise typer.Exit(1)
+    check_scores(RunFolder(run), policies)
     out.print(f"{len(policies)} policies scored in {run}; see: aloe report {run}")
     if push_results:
         _push(RunFolder(run), push_results, policies, personas_repo)

@@ -137,6 +137,7 @@ def trees(
     """Grow preference trees, and derive the training rows `pairs` and `sft`. Stopped, it goes on where it was."""
     from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.files.settings import settings
+    from aloe_hub.results.unread import check_verdicts
     from aloe_hub.stages.forecast import forecast_trees
     from aloe_hub.stages.training_rows import write_training_rows
     from aloe_hub.stages.trees import Shard, TreeSettings, grow_all, models_by_role
@@ -173,6 +174,7 @@ def trees(
     out.print(f"{grown.wanted - grown.failed} trees in {run}")
     if not shard:
         _print_rows(write_training_rows(folder))
+    check_verdicts(folder.file(part.file() if part else "trees.jsonl"))
 
 
 def merge(
