@@ -38,7 +38,7 @@ ALLOWED = {
     "hub": {"rows", "scoring", "files", "results", "shipped", "loading", "hub_errors", "training"},
     "loopback": set(),
     "local_hub": {"loopback"},
-    "cli": {"chat", "shipped", "stages", "training", "report", "files", "hub", "local_hub", "serve"},
+    "cli": {"chat", "shipped", "stages", "training", "report", "results", "files", "hub", "local_hub", "serve"},
 }
 HEAVY = {
     "torch",

@@ -33,6 +33,9 @@ def evaluate(
     limit: options.Limit = None,
     temperature: options.Temperature = None,
     seed: options.Seed = None,
+    accept_failures: Annotated[
+        bool, typer.Option("--accept-failures", help="Finish without the conversations that failed.")
+    ] = False,
     concurrency: options.Concurrency = 32,
     push_results: Annotated[
         str | None, typer.Option("--push-results", help="Push the scores to this model's repo, which one --policy must be.")
@@ -48,6 +51,7 @@ def evaluate(
     from aloe_hub.files.jsonl import read_rows
     from aloe_hub.files.run_folder import RunFolder, policy_file
     from aloe_hub.files.settings import settings
+    from aloe_hub.results.unread import check_scores
     from aloe_hub.stages.benchmark import ROLES, BenchmarkSettings, evaluate_all
 
     if personas_repo and not push_results:
@@ -67,13 +71,15 @@ def evaluate(
     }
     chosen = settings(BenchmarkSettings, table, by_hand)
     with calls.traffic(run / "calls.jsonl", asking, concurrency=concurrency) as traffic, bars() as bar:
-        failed = evaluate_all(RunFolder(run), policies, chosen, traffic=traffic, on_progress=bar)
+        failed = evaluate_all(RunFolder(run), policies, chosen, traffic=traffic, accept_failures=accept_failures, on_progress=bar)
     if failed:
         lost = [path for path in (run / "transcripts" / f"failed-{policy_file(name)}" for name in policies) if path.exists()]
-        again = f"all reasons stand in {', '.join(map(str, lost))}; run the same command again to try these conversations again"
-        err.print(again, markup=False, highlight=False, soft_wrap=True)
+        again = "" if accept_failures else "; run again to try them again, or with --accept-failures to finish without them"
+        err.print(f"all reasons stand in {', '.join(map(str, lost))}{again}", markup=False, highlight=False, soft_wrap=True)
         calls.tell_failures(f"{failed} conversations", next(read_rows(lost[0], lambda row: str(row.get("reason")))))
+    if failed and not accept_failures:
         raise typer.Exit(1)
+    check_scores(RunFolder(run), policies)
     out.print(f"{len(policies)} policies scored in {run}; see: aloe report {run}")
     if push_results:
         _push(RunFolder(run), push_results, policies, personas_repo)

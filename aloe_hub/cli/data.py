@@ -139,6 +139,7 @@ def trees(
     from aloe_hub.files.jsonl import partial_of
     from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.files.settings import settings
+    from aloe_hub.results.unread import check_verdicts
     from aloe_hub.stages.forecast import forecast_trees
     from aloe_hub.stages.training_rows import write_training_rows
     from aloe_hub.stages.trees import Shard, TreeSettings, grow_all, models_by_role
@@ -184,6 +185,7 @@ def trees(
         _print_rows(write_training_rows(folder))
     if grown.failed and grown.reason:
         calls.tell_failures(f"{grown.failed} of {grown.wanted} trees", grown.reason)
+    check_verdicts(folder.file(part.file() if part else "trees.jsonl"))
 
 
 def merge(

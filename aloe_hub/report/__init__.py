@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from aloe_hub.report.html import write_html
 from aloe_hub.report.plots import letter
-from aloe_hub.results.counts import SCALE, Paired, Report, RunReport
+from aloe_hub.results.counts import SCALE, Paired, PolicyReport, Report, RunReport
 from aloe_hub.results.formatting import UNDEFINED, number, p_value, percent, with_interval
 from aloe_hub.results.read import read_runs
 from aloe_hub.results.trees import NO_VERDICT, TreeStats
 from aloe_hub.types import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console
     from rich.table import Table
@@ -53,6 +53,9 @@ def print_report(report: Report, console: Console) -> None:
                 console.print(Text(line + _steering(policy.steering)))
             console.print(_policies(run))
             console.print(Text(f"Brackets: 95% intervals, bootstrapped over {run.bootstrapped_over}."))
+            for place, policy in enumerate(run.policies):
+                for line in _left_out(policy):
+                    console.print(Text(f"{letter(place)}: {line}"))
         for paired in run.comparisons:
             console.print(Text(_comparison_line(paired)))
         if run.trees:
@@ -97,6 +100,15 @@ def _policies(run: RunReport) -> Table:
             str(scores.missing),
         )
     return table
+
+
+def _left_out(policy: PolicyReport) -> Iterator[str]:
+    """What its numbers do without; said only where there is something to say."""
+    if policy.avg_bounds:
+        low, high = (number(end, 2) for end in policy.avg_bounds)
+        yield f"{policy.scores.missing} scores are missing; AVG is {low} if all of them were {SCALE[0]}, {high} if {SCALE[1]}"
+    if policy.failed:
+        yield f"{policy.failed} conversations failed and are left out"
 
 
 def _comparison_line(paired: Paired) -> str:
@@ -147,6 +159,8 @@ def _row(run: RunReport) -> Row:
                 "conversations": policy.conversations,
                 "profiles": policy.profiles,
                 **policy.scores.to_dict(),
+                "avg_bounds": policy.avg_bounds,
+                "failed": policy.failed,
                 "steering": policy.steering,
             }
             for policy in run.policies

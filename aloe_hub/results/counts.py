@@ -28,6 +28,17 @@ class PolicyReport:
     scores: Score
     samples: tuple[Transcript, ...]
     steering: int = 0  # replies that hold a line of the judge's, or of its prompt
+    failed: int = 0  # conversations that are not among them
+
+    @property
+    def avg_bounds(self) -> tuple[float, float] | None:
+        """AVG if all missing scores were the lowest there is, and if all were the highest; None where none is missing."""
+        if not self.scores.missing:
+            return None
+        counts = self.scores.n
+        given = sum(al * n for al, n in zip(self.scores.al, counts, strict=True) if n)
+        low, high = ((given + self.scores.missing * end) / (self.conversations * len(counts)) for end in SCALE)
+        return low, high
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,10 @@ class _Scored:
     def report(self) -> PolicyReport:
         scores = scoring.score(list(self.scores.values()), cluster_ids=list(self.clusters.values()), scale=SCALE)
         profiles = len(set(self.clusters.values()))
-        return PolicyReport(self.policy, len(self.scores), profiles, scores, self.samples.chosen, self.steering)
+        # One that was tried again and finished since then leaves no such file.
+        failed = self.path.parents[1] / "transcripts" / f"failed-{self.path.name}"
+        lost = sum(1 for _ in _rows(failed, dict))
+        return PolicyReport(self.policy, len(self.scores), profiles, scores, self.samples.chosen, self.steering, lost)
 
     def _add_transcript(self, row: Row) -> None:
         transcript = Transcript.from_row(row)

@@ -103,14 +103,16 @@ def outcome(exchange: Exchange) -> str:
 
 
 def no_verdict(verdict: Verdict) -> bool:
-    """Whether nothing that the judge answered could be read: it chose no reply, and its text says no tie."""
+    """Whether nothing that the judge answered could be read: it chose no reply, and its text says no tie.
+
+    A text that names a reply, although none was chosen, was cut off before its end.
+    """
     if verdict.choice is not None or is_blank(verdict.text):
         return False
     try:
-        parsing.verdict(verdict.text)
+        return parsing.verdict(verdict.text) is not None
     except ParseError:
         return True
-    return False
 
 
 def share(part: int, whole: int) -> float:

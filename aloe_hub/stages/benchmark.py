@@ -2,7 +2,8 @@
 
 Paper, section 4. All conversations run at once; every finished one is journalled with its texts, so a stopped run goes on
 where it was. A score that cannot be read in three attempts is missing (null), never a number; a conversation whose user or
-policy failed for good goes to `transcripts/failed-POLICY.jsonl` with the reason, and is tried again by the next command.
+policy failed for good goes to `transcripts/failed-POLICY.jsonl` with the reason, and is tried again by the next command, unless
+the failures are accepted: then the others are all there is.
 """
 
 from __future__ import annotations
@@ -98,15 +99,18 @@ def evaluate_all(
     settings: BenchmarkSettings,
     *,
     traffic: Traffic | None = None,
+    accept_failures: bool = False,
     on_progress: Callable[[str, int, int], None] = lambda policy, done, total: None,
 ) -> int:
     """Benchmark each policy on the run's held-out personas; returns how many conversations failed.
 
-    Writes `transcripts/POLICY.jsonl` (every text, score and judgement) and `scores/POLICY.jsonl` (what the metric needs).
+    Writes `transcripts/POLICY.jsonl` (every text, score and judgement) and `scores/POLICY.jsonl` (what the metric needs); of a
+    policy with failed conversations only if `accept_failures`, without them.
 
     Raises:
         SettingsDiffer: the folder holds scores that were made with other settings.
         UsageError: two policies would be written to one file.
+        DataError: failures are accepted, but no conversation of a policy is left.
         RunStopped: the budget allows no further conversation, or every call fails.
     """
     if not policies:
@@ -118,7 +122,7 @@ def evaluate_all(
         traffic.open(policy)
     personas = run.personas(settings.split)[: settings.limit]
     run.claim("evaluate", plain(settings) | world_of([settings.user, settings.judge]))
-    return sum(_evaluate(run, policy, personas, settings, traffic, on_progress) for policy in policies)
+    return sum(_evaluate(run, policy, personas, settings, traffic, accept_failures, on_progress) for policy in policies)
 
 
 def _evaluate(
@@ -127,6 +131,7 @@ def _evaluate(
     personas: Sequence[Persona],
     settings: BenchmarkSettings,
     traffic: Traffic,
+    accept_failures: bool,
     on_progress: Callable[[str, int, int], None],
 ) -> int:
     name = policy_file(policy)
@@ -165,10 +170,13 @@ def _evaluate(
         )
         if failed:
             write_rows(failures, failed)
-            return len(failed)
-        journal.finish([persona.persona_id for persona in personas])
+            if not accept_failures:
+                return len(failed)
+            if not len(journal):
+                raise DataError(f"{policy}: every conversation failed, so nothing is left to accept; see {failures}")
+        journal.finish([persona.persona_id for persona in personas if persona.persona_id in journal])
     write_rows(scores, (transcript.to_scores_row() for transcript in _written(run, policy)))
-    return 0
+    return len(failed)
 
 
 def _written(run: RunFolder, policy: str) -> list[Transcript]:

@@ -12,6 +12,7 @@ from typing import Literal
 from models import Models
 from talk import Talk
 
+from aloe_hub.results.trees import no_verdict
 from aloe_hub.stages import roles
 from aloe_hub.stages.roles import Call
 from aloe_hub.types import Index, Message, Persona, Row
@@ -58,5 +59,7 @@ async def judged(talk: Talk, chosen: Index, models: Models) -> tuple[Agreement, 
         verdicts = await roles.both_orders(models.judge.chat, persona, spoken, turn.user, (first, second), call)
     except Exception as error:
         return "unread", models.judge.failed(error)
+    if any(no_verdict(verdict) for verdict in verdicts):
+        return "unread", ""
     choices = {verdict.choice for verdict in verdicts}
     return ("no preference" if len(choices) > 1 or None in choices else "agrees" if chosen in choices else "differs"), ""

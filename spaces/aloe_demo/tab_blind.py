@@ -26,7 +26,7 @@ JUDGED: dict[Agreement, str] = {
     "agrees": "The judge would have chosen it too.",
     "differs": "The judge would have chosen the other one.",
     "no preference": "The judge has no preference: a tie, or it changes its mind with the order.",
-    "unread": "The judge could not be asked.",
+    "unread": "The judge could not be asked, or not be read.",
 }
 BUSY = "the models are still answering"
 NOTHING = "there are no two replies to choose from: write a message first"

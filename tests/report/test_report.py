@@ -41,7 +41,8 @@ def transcript(persona, policy, scores, text="hello"):
 
 def exchange(choices, spoken=0, texts=("for you", "for all"), sources=("tailored", "plain"), user="hi"):
     first, second = (Reply(source, text) for source, text in zip(sources, texts, strict=True))
-    verdicts = Verdict("01", choices[0], "Verdict: 1"), Verdict("10", choices[1], "Verdict: 2")
+    said = ["Verdict: tie" if choice is None else f"Verdict: {place}" for place, choice in enumerate(choices, 1)]
+    verdicts = Verdict("01", choices[0], said[0]), Verdict("10", choices[1], said[1])
     return Exchange(user, Persona("a cat", ""), (first, second), verdicts, spoken)
 
 

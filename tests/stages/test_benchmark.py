@@ -7,7 +7,7 @@ from fakes import Recording, Saying, opening
 
 from aloe_hub.chat.scripted import POLICIES, Scripted
 from aloe_hub.chat.traffic import Limits
-from aloe_hub.errors import ChatError, SettingsDiffer, UsageError
+from aloe_hub.errors import AloeError, ChatError, SettingsDiffer, UsageError
 from aloe_hub.files.jsonl import read_rows
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.report import read_runs
@@ -118,6 +118,36 @@ def test_a_conversation_that_fails_is_data_and_is_tried_again(run):
     assert evaluate_all(run, ["scripted:plain"], BenchmarkSettings(turns=2)) == 0
     assert len(transcripts(run, "plain")) == 4
     assert not run.file("transcripts/failed-scripted_plain.jsonl").exists()
+
+
+def test_failures_can_be_accepted_and_the_others_are_all_there_is(run):
+    lost = run.personas("test")[1]
+
+    class Unreachable:
+        async def complete(self, request):
+            if lost.profile in request.messages[0].content and lost.personality in request.messages[0].content:
+                raise ChatError("no route to the model")
+            return await Scripted().complete(request)
+
+    traffic = opening(lambda model: Unreachable() if model == "scripted" else Scripted("plain"))
+    settings = BenchmarkSettings(turns=2)
+    assert evaluate_all(run, ["scripted:plain"], settings, traffic=traffic, accept_failures=True) == 1
+    assert [one.persona for one in transcripts(run, "plain")] == [one for one in run.personas("test") if one != lost]
+    assert len(scores(run, "plain")[0]) == 3
+    assert evaluate_all(run, ["scripted:plain"], settings) == 0
+    (policy,) = read_runs([run.path]).runs[0].policies
+    assert (policy.conversations, policy.failed) == (3, 1)
+
+
+def test_failures_of_every_conversation_cannot_be_accepted(run):
+    class Unreachable:
+        async def complete(self, request):
+            raise ChatError("no route to the model")
+
+    traffic = opening(lambda model: Unreachable() if model == "scripted" else Scripted("plain"))
+    with pytest.raises(AloeError, match="every"):
+        evaluate_all(run, ["scripted:plain"], BenchmarkSettings(turns=2), traffic=traffic, accept_failures=True)
+    assert not run.file("scores/scripted_plain.jsonl").exists()
 
 
 def test_a_stopped_benchmark_goes_on_and_ends_with_the_same_bytes(run):

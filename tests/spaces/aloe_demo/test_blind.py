@@ -49,3 +49,11 @@ def test_a_judge_that_always_takes_the_first_has_no_preference_and_one_that_fail
     assert asyncio.run(judged(TALK, 1, fake_models(judge=Whole(lambda _: "Verdict: 1")))) == ("no preference", "")
     agreement, why = asyncio.run(judged(TALK, 1, fake_models(judge=Failing())))
     assert (agreement, why.startswith("the judge failed: http")) == ("unread", True)
+
+
+def test_a_judge_whose_verdict_cannot_be_read_is_unread_and_not_without_a_preference():
+    assert asyncio.run(judged(TALK, 1, fake_models(judge=Whole(lambda _: "Both have their charm.")))) == ("unread", "")
+
+
+def test_a_judge_that_says_a_tie_has_no_preference():
+    assert asyncio.run(judged(TALK, 1, fake_models(judge=Whole(lambda _: "Verdict: tie")))) == ("no preference", "")

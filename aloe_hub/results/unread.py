@@ -1,0 +1,52 @@
+"""How much of a judge's work could not be read: what the commands say once everything is written.
+
+Up to a tenth is noise that the report counts. Beyond it the numbers say more about the reader than about the policy, so the
+command fails; its files stay as they are, and the same command fails again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from aloe_hub.errors import DataError
+from aloe_hub.files.jsonl import read_rows
+from aloe_hub.files.run_folder import RunFolder, policy_file
+from aloe_hub.results.trees import NO_VERDICT, no_verdict, outcome
+from aloe_hub.text import is_blank
+from aloe_hub.types import Transcript, Tree
+
+MOST_UNREAD = 0.1
+QUOTED = 160  # characters of an answer
+REMEDY = (
+    "ask with --structured if the server can, or another --judge, and in another --run folder, since this one keeps its settings"
+)
+
+
+def check_scores(run: RunFolder, policies: Iterable[str]) -> None:
+    """Raises: DataError: more than a tenth of the scores of one of the policies are missing."""
+    for policy in policies:
+        path = run.file(f"transcripts/{policy_file(policy)}")
+        turns = [turn for one in read_rows(path, Transcript.from_row) for turn in one.turns]
+        unread = [turn.judgement for turn in turns if turn.score is None]
+        _check(unread, len(turns), f"scores of {policy}", "the judge gave none that could be read")
+
+
+def check_verdicts(trees: Path) -> None:
+    """Raises: DataError: more than a tenth of the forks in this file have no verdict."""
+    forks = 0
+    unread: list[str] = []
+    for tree in read_rows(trees, Tree.from_row):
+        forks += len(tree.exchanges)
+        undecided = (fork for fork in tree.exchanges if outcome(fork) == NO_VERDICT)
+        unread += [next(verdict.text for verdict in fork.verdicts if no_verdict(verdict)) for fork in undecided]
+    _check(unread, forks, "forks", "they have no verdict that could be read")
+
+
+def _check(unread: list[str], whole: int, of_what: str, why: str) -> None:
+    if len(unread) <= MOST_UNREAD * whole:
+        return
+    answer = next((text for text in unread if not is_blank(text)), "")
+    shortened = answer if len(answer) <= QUOTED else answer[:QUOTED] + "…"
+    said = f"it answered {shortened!r}" if answer else "its answers were empty"
+    raise DataError(f"{len(unread)} of {whole} {of_what} are missing: {why}; {said}; all files are written; {REMEDY}")
