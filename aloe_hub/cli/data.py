@@ -86,10 +86,11 @@ def import_(
     """
     from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.files.settings import settings
+    from aloe_hub.stages.import_files import found
     from aloe_hub.stages.import_trees import CONVERSATIONS
     from aloe_hub.stages.imports import import_authors, import_conversations
     from aloe_hub.stages.pairing import Pairing
-    from aloe_hub.stages.training_rows import write_training_rows
+    from aloe_hub.stages.training_rows import control_tokens_in, write_training_rows
 
     by_hand = {
         "pairings": pairings,
@@ -98,14 +99,15 @@ def import_(
         "seed": seed,
     }
     into = RunFolder(run)
-    counts, notes = import_authors(folder, into, settings(Pairing, {}, by_hand))
+    counts, notes = import_authors(folder, into, settings(Pairing, {}, by_hand), fewer=pairings is None)
     _print_notes(notes)
     _print_pool(run, counts)
-    if (folder / CONVERSATIONS).exists():
-        imported = import_conversations(folder / CONVERSATIONS, into)
+    talks = found(folder, CONVERSATIONS)
+    if talks.exists():
+        imported = import_conversations(talks, into)
         _print_notes(imported.notes)
         out.print(f"{imported.trees} trees in {run}")
-        _print_rows(write_training_rows(into))
+        _print_rows(write_training_rows(into), control_tokens_in(into))
 
 
 @calls.asks_models
@@ -141,7 +143,7 @@ def trees(
     from aloe_hub.files.settings import settings
     from aloe_hub.results.unread import check_verdicts
     from aloe_hub.stages.forecast import forecast_trees
-    from aloe_hub.stages.training_rows import write_training_rows
+    from aloe_hub.stages.training_rows import control_tokens_in, write_training_rows
     from aloe_hub.stages.trees import Shard, TreeSettings, grow_all, models_by_role
 
     folder = RunFolder(run)
@@ -182,7 +184,7 @@ def trees(
         raise typer.Exit(1)
     out.print(f"{grown.wanted - grown.failed} trees in {run}")
     if not shard:
-        _print_rows(write_training_rows(folder))
+        _print_rows(write_training_rows(folder), control_tokens_in(folder))
     if grown.failed and grown.reason:
         calls.tell_failures(f"{grown.failed} of {grown.wanted} trees", grown.reason)
     check_verdicts(folder.file(part.file() if part else "trees.jsonl"))
@@ -195,11 +197,11 @@ def merge(
     """Put shards into one run: the same bytes as a run that was never cut."""
     from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.stages.merge import merge as merge_shards
-    from aloe_hub.stages.training_rows import write_training_rows
+    from aloe_hub.stages.training_rows import control_tokens_in, write_training_rows
 
     folder = RunFolder(run)
     out.print(f"{merge_shards([RunFolder(source) for source in sources], folder)} trees in {run}")
-    _print_rows(write_training_rows(folder))
+    _print_rows(write_training_rows(folder), control_tokens_in(folder))
 
 
 def _print_pool(run: Path, counts: PoolCounts) -> None:
@@ -207,6 +209,10 @@ def _print_pool(run: Path, counts: PoolCounts) -> None:
         f"{counts.profiles} profiles and {counts.personalities} personalities ({counts.refused} candidates refused): "
         f"{counts.train} personas for training, {counts.test} held out, in {run}"
     )
+    if counts.marked:
+        err.print(
+            f"{counts.marked} of the texts hold control tokens of chat templates, such as <|im_end|>; they are kept as text"
+        )
 
 
 def _print_notes(notes: Iterable[str]) -> None:
@@ -214,5 +220,9 @@ def _print_notes(notes: Iterable[str]) -> None:
         err.print(note, markup=False, highlight=False, soft_wrap=True)
 
 
-def _print_rows(counts: dict[str, int]) -> None:
+def _print_rows(counts: dict[str, int], marked: dict[str, int]) -> None:
     out.print(f"{counts['pairs']} preference pairs (pairs.jsonl) and {counts['sft']} SFT rows (sft.jsonl)")
+    if marked:
+        tokens = ", ".join(f"{token} in {number}" for token, number in marked.items())
+        note = f"trees hold control tokens of chat templates ({tokens}): where they are those of its base, aloe train"
+        err.print(f"{note} refuses their rows, or takes them out with --clean-control-tokens", markup=False, highlight=False)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from aloe_hub.embedding import Vectors
 from aloe_hub.errors import UsageError
+from aloe_hub.text import identity
 
 DECIMALS = 6
 BLOCK = 2048  # rows of the pool compared at a time: with 256 queries, 4 MB of similarities
@@ -41,8 +42,8 @@ class Kept:
         return len(self.texts)
 
     def find(self, text: str) -> int | None:
-        """Where the same text stands, surrounding white space aside."""
-        return self._places.get(text.strip())
+        """Where a text stands that a reader cannot tell from this one."""
+        return self._places.get(identity(text))
 
     def add(self, texts: Sequence[str], vectors: Vectors) -> None:
         """Keep texts, unfiltered, with their (n, d) vectors."""
@@ -60,7 +61,7 @@ class Kept:
         self._rows[start:end] = vectors
         self.texts.extend(texts)
         for place, text in enumerate(texts, start):
-            self._places.setdefault(text.strip(), place)
+            self._places.setdefault(identity(text), place)
 
     def nearest(self, vectors: Vectors, *, first: int = 0, block: int = BLOCK) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
         """For each of n vectors the highest cosine similarity to the kept texts from `first` on, and where it stands.

@@ -11,17 +11,25 @@ by the verdict: which one was the tailored one is lost, so the source of both is
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from reprlib import repr as shortened
 from typing import Literal
 
 from aloe_hub.errors import DataError
+from aloe_hub.files.jsonl import dumps
+from aloe_hub.stages.import_files import byte_lines, is_valid, json_values, usable_text
+from aloe_hub.text import identity
 from aloe_hub.types import Exchange, Persona, Reply, Row, Tree, Verdict, digest
 
-CONVERSATIONS = "conversations.jsonl"
+CONVERSATIONS = "conversations"
+WANTED = "{profile, personality, conversations: [{user, assistant: {preferred, rejected}, chosen}]}"
+_FORMS = (
+    ({"chosen", "rejected"}, "preference pairs (`chosen` and `rejected`), which aloe train --data takes from the Hub"),
+    ({"messages"}, "chat messages (`messages`), which aloe train sft --data takes from the Hub"),
+    ({"conversation_history"}, "that of PRISM (`conversation_history`)"),
+)
 AS_SAID = Verdict("01", 0, "imported: the authors' judge was asked in one order only")
 FEW = 20  # notes that are shown one by one
 
@@ -58,18 +66,24 @@ class Notes:
         return f"{self.path}: {action}: {times} times: {kind} (lines {', '.join(lines)}{', …' if times > len(lines) else ''})"
 
 
-def conversations(path: Path, notes: Notes, held_out: Container[str] = ()) -> Iterator[Tree]:
+def conversations(path: Path, notes: Notes, held_out: Container[str] = (), pool: Iterable[str] = ()) -> Iterator[Tree]:
     """The usable conversations of a file, in its order; `notes` grows while they are read.
+
+    A profile or personality that a reader cannot tell from one of the `pool`, or from an earlier one, is that one.
 
     Raises:
         DataError: the file cannot be read, or nothing in it can be used: then the first note says why.
     """
     first_line: dict[str, int] = {}
     samples: Counter[str] = Counter()
+    known = {identity(text): text for text in pool}
     for number, row in _rows(path, notes):
         repairs: Counter[str] = Counter()
+        if not is_valid(dumps(row)):
+            repairs["conversations hold text that is not valid Unicode; what is not was replaced"] += 1
         try:
-            persona = Persona(_persona_text(row, "profile", repairs), _persona_text(row, "personality", repairs))
+            texts = [_persona_text(row, name, repairs) for name in ("profile", "personality")]
+            persona = Persona(*(known.setdefault(identity(text), text) for text in texts))
             exchanges, stopped = _exchanges(row, repairs)
         except DataError as error:
             notes.add(number, "refused", str(error))
@@ -78,7 +92,7 @@ def conversations(path: Path, notes: Notes, held_out: Container[str] = ()) -> It
             kind = "the profile or the personality is held out for the benchmark (--test-profiles 0 keeps all for training)"
             notes.add(number, "refused", kind)
             continue
-        content = digest(persona.to_row(), [exchange.to_row() for exchange in exchanges])
+        content = digest(persona.to_row(), identity(dumps({"turns": [exchange.to_row() for exchange in exchanges]})))
         if content in first_line:
             kind = "the same conversation as in a line before"
             notes.add(number, "refused", kind, f"the same conversation as line {first_line[content]}")
@@ -95,58 +109,24 @@ def conversations(path: Path, notes: Notes, held_out: Container[str] = ()) -> It
         raise DataError(f"{path}: no conversation that can be used: {why.removeprefix(str(path)).lstrip(',: ')}")
 
 
-def json_values(line: str) -> Iterator[object]:
-    """The JSON values of a line, one after another; a `DataError` where one cannot be read, and nothing after it."""
-    decoder = json.JSONDecoder()
-    rest = line.strip()
-    while rest:
-        try:
-            value, end = decoder.raw_decode(rest)
-        except (ValueError, RecursionError) as error:
-            yield DataError(f"not JSON ({error}): {rest[:60]!r}")
-            return
-        yield value
-        rest = rest[end:].strip()
-
-
-def usable_text(value: object) -> str:
-    """The text without blanks around it; "" for what is no text, as a blank one is none either.
-
-    Raises:
-        DataError: half of an emoji: JSON can hold it, no file in UTF-8 can.
-    """
-    if not isinstance(value, str):
-        return ""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise DataError("text that is not valid Unicode") from None
-    return value.strip()
-
-
 def _rows(path: Path, notes: Notes) -> Iterator[tuple[int, Row]]:
     """(line number, row) of each JSON object in the file."""
-    try:
-        lines = path.open("rb")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-    with lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                values = list(json_values(line.decode("utf-8-sig" if number == 1 else "utf-8")))
-            except UnicodeDecodeError as error:
-                notes.add(number, "refused", "not UTF-8", f"not UTF-8 ({error})")
-                continue
-            if len(values) > 1 and all(isinstance(value, dict) for value in values):
-                kind = "several JSON values on one line, read as so many conversations"
-                notes.add(number, "repaired", kind, f"{len(values)} JSON values on one line, read as {len(values)} conversations")
-            for value in values:
-                if isinstance(value, dict):
-                    yield number, value
-                elif isinstance(value, DataError):
-                    notes.add(number, "refused", "not JSON", str(value))
-                else:
-                    notes.add(number, "refused", "not a JSON object", f"expected a JSON object, found {shortened(value)}")
+    for number, line in enumerate(byte_lines(path), 1):
+        try:
+            values = list(json_values(line.decode()))
+        except UnicodeDecodeError as error:
+            notes.add(number, "refused", "not UTF-8", f"not UTF-8 ({error})")
+            continue
+        if len(values) > 1 and all(isinstance(value, dict) for value in values):
+            kind = "several JSON values on one line, read as so many conversations"
+            notes.add(number, "repaired", kind, f"{len(values)} JSON values on one line, read as {len(values)} conversations")
+        for value in values:
+            if isinstance(value, dict):
+                yield number, value
+            elif isinstance(value, DataError):
+                notes.add(number, "refused", "not JSON", str(value))
+            else:
+                notes.add(number, "refused", "not a JSON object", f"expected a JSON object, found {shortened(value)}")
 
 
 def _persona_text(row: Row, name: str, repairs: Counter[str]) -> str:
@@ -159,8 +139,18 @@ def _persona_text(row: Row, name: str, repairs: Counter[str]) -> str:
         repairs[f"{name} texts were JSON strings; the text in them was taken"] += 1
         text = usable_text(values[0])
     if not text:
-        raise DataError(f"no {name}")
+        raise DataError(f"no {name}" + ("" if name in row else f"; {_form(row)}"))
     return text
+
+
+def _form(row: Row) -> str:
+    """Which form of others a row without a persona has, and the one wanted."""
+    turns = row.get("conversations")
+    if isinstance(turns, list) and turns and isinstance(turns[0], dict) and "from" in turns[0]:
+        form = "that of ShareGPT (turns of `from` and `value`)"
+    else:
+        form = next((name for keys, name in _FORMS if keys <= row.keys()), f"an object with the keys {shortened(list(row))}")
+    return f"found {form}; wanted {WANTED}"
 
 
 def _exchanges(row: Row, repairs: Counter[str]) -> tuple[tuple[Exchange, ...], str]:

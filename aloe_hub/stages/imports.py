@@ -1,7 +1,7 @@
 """`aloe import`: the files of the ALOE authors → a pool, and trees. What is repaired or refused is said, with file and line.
 
-Their format is one JSON string a line; `profile.jsonl` holds two of them on line 6, which is read as two. Imported texts are
-never filtered: by all-MiniLM only 30 of the 331 profiles would pass the paper's own threshold.
+Their format is one JSON string a line; `profile.jsonl` holds two of them on line 6, which is read as two. Imported texts become
+valid Unicode and are never filtered: by all-MiniLM only 30 of the 331 profiles would pass the paper's own threshold.
 
 `conversations.jsonl` gives trees; where it lies alone, the personas in it are the pool.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from reprlib import repr as shortened
@@ -18,12 +18,14 @@ from reprlib import repr as shortened
 from aloe_hub.errors import DataError
 from aloe_hub.files.jsonl import read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder
-from aloe_hub.stages.import_trees import CONVERSATIONS, Notes, conversations, json_values, usable_text
+from aloe_hub.stages.import_files import byte_lines, found, is_plain, is_valid, text_values, usable_text
+from aloe_hub.stages.import_trees import CONVERSATIONS, Notes, conversations
 from aloe_hub.stages.pairing import Pairing
 from aloe_hub.stages.pool import FILES, PoolCounts, count_pool, write_pool
+from aloe_hub.text import identity
 from aloe_hub.types import PoolText, Row, persona_and_split
 
-PROFILES, PERSONALITIES = "profile.jsonl", "personality.jsonl"
+PROFILES, PERSONALITIES = "profile", "personality"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +44,25 @@ class ReadTexts:
     notes: tuple[str, ...]
 
 
-def import_authors(folder: Path, run: RunFolder, pairing: Pairing) -> tuple[PoolCounts, list[str]]:
+def import_authors(folder: Path, run: RunFolder, pairing: Pairing, *, fewer: bool = False) -> tuple[PoolCounts, list[str]]:
     """Read the personas of the authors' folder into a run; returns what the pool holds and the notes.
 
+    fewer: pair a profile with all the personalities for training where there are not as many as `pairing` asks for.
     With `conversations.jsonl` alone there is nothing to pair or to hold out: each persona in it is one for training.
 
     Raises:
         DataError: a file is missing, or holds no text at all.
         SettingsDiffer: the run folder holds another pool.
     """
-    paths = folder / PROFILES, folder / PERSONALITIES
-    if (folder / CONVERSATIONS).exists() and not any(path.exists() for path in paths):
-        return _import_personas(folder / CONVERSATIONS, run)
-    profiles, personalities = (read_texts(path) for path in paths)
-    hashes = {f"{path.stem}_sha256": _sha256_of(path) for path in paths}
+    paths = {name: found(folder, name) for name in (PROFILES, PERSONALITIES)}
+    talks = found(folder, CONVERSATIONS)
+    if talks.exists() and not any(path.exists() for path in paths.values()):
+        return _import_personas(talks, run)
+    profiles, personalities = map(read_texts, paths.values())
+    left = len(personalities.texts) - (pairing.test_personalities if pairing.test_profiles else 0)
+    if fewer and 0 < left < pairing.pairings:
+        pairing = replace(pairing, pairings=left)
+    hashes = {f"{name}_sha256": _sha256_of(path) for name, path in paths.items()}
     run.claim("personas", {"source": "imported", **hashes, **asdict(pairing)})
     if not run.file("personas.jsonl").exists():
         write_pool(run, profiles.texts, personalities.texts, pairing)
@@ -72,9 +79,10 @@ def import_conversations(path: Path, run: RunFolder) -> ImportedTrees:
         SettingsDiffer: the run folder holds other trees.
     """
     splits = dict(read_rows(run.file("personas.jsonl"), persona_and_split))
-    held_out = {text for persona, split in splits.items() if split == "test" for text in (persona.profile, persona.personality)}
+    texts = {persona: (persona.profile, persona.personality) for persona in splits}
+    held_out = {text for persona, split in splits.items() if split == "test" for text in texts[persona]}
     notes = Notes(path)
-    trees = conversations(path, notes, held_out)
+    trees = conversations(path, notes, held_out, chain.from_iterable(texts.values()))
     first = next(trees)  # a file without anything to use claims nothing
     run.claim("trees", {"source": "imported", "conversations_sha256": _sha256_of(path)})
 
@@ -90,39 +98,51 @@ def import_conversations(path: Path, run: RunFolder) -> ImportedTrees:
 
 
 def read_texts(path: Path) -> ReadTexts:
-    """All texts of a file, each once, in file order."""
+    """All texts of a file, each once, in file order: two that a reader cannot tell apart are one.
+
+    The file holds JSON strings, a line each or as one array, `{"persona": …}` objects, or plain lines of text.
+    """
+    if not path.exists():
+        raise DataError(
+            f"{path}: no such file; the folder needs {PROFILES}.jsonl and {PERSONALITIES}.jsonl, or {CONVERSATIONS}.jsonl "
+            "(.gz, .json and .txt are read too)"
+        )
     try:
-        content = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; the folder needs {PROFILES} and {PERSONALITIES}, or {CONVERSATIONS}") from None
-    except (OSError, UnicodeDecodeError) as error:
+        content = b"".join(byte_lines(path)).decode()
+    except UnicodeDecodeError as error:
         raise DataError(f"{path}: cannot be read ({error})") from None
-    first_line: dict[str, int] = {}
+    first: dict[str, tuple[str, str]] = {}  # the text and where it stands, by what a reader sees of it
     notes: list[str] = []
-    for number, line in enumerate(content.split("\n"), 1):
-        values = list(json_values(line))
+    for where, values in text_values(content):
         if len(values) > 1 and all(isinstance(value, str) for value in values):
-            notes.append(f"{path}, line {number}: repaired: {len(values)} JSON values on one line, read as {len(values)} texts")
+            notes.append(f"{path}, {where}: repaired: {len(values)} JSON values on one line, read as {len(values)} texts")
         for value in values:
             try:
                 text = _only_text(value)
-                if text in first_line:
-                    raise DataError(f"the same text as line {first_line[text]}")
-                first_line[text] = number
+                if identity(text) in first:
+                    raise DataError(f"the same text as {first[identity(text)][1]}")
+                first[identity(text)] = text, where
             except DataError as error:
-                notes.append(f"{path}, line {number}: refused: {error}")
-    if not first_line:
-        raise DataError(f"{path}: no text in it")
-    return ReadTexts(tuple(PoolText(text, "imported") for text in first_line), tuple(notes))
+                notes.append(f"{path}, {where}: refused: {error}")
+            else:
+                if isinstance(value, str) and not is_valid(value):
+                    notes.append(f"{path}, {where}: repaired: text that is not valid Unicode; what is not was replaced")
+    if not first:
+        raise DataError(f"{path}: no text in it" + (f" ({notes[0].removeprefix(f'{path}, ')})" if notes else ""))
+    if is_plain(content):
+        notes.append(f"{path}: no JSON, so read as plain text, one text a line")
+    return ReadTexts(tuple(PoolText(text, "imported") for text, _ in first.values()), tuple(notes))
 
 
 def _only_text(value: object) -> str:
     if isinstance(value, DataError):
         raise value
-    text = usable_text(value)
-    if not text:
-        raise DataError(f"expected a text, found {shortened(value)}")
-    return text
+    text = usable_text(value.get("persona") if isinstance(value, dict) else value)
+    if text:
+        return text
+    if isinstance(value, dict):
+        raise DataError(f'expected a text or {{"persona": "…"}}, found an object with the keys {shortened(list(value))}')
+    raise DataError(f"expected a text, found {shortened(value)}")
 
 
 def _import_personas(path: Path, run: RunFolder) -> tuple[PoolCounts, list[str]]:
@@ -134,7 +154,7 @@ def _import_personas(path: Path, run: RunFolder) -> tuple[PoolCounts, list[str]]
             texts = dict.fromkeys(getattr(persona, kind) for persona in personas)
             write_rows(run.file(file), (PoolText(text, "imported").to_row() for text in texts))
         write_rows(run.file("personas.jsonl"), (persona.to_row() | {"split": "train"} for persona in personas))
-    note = f"{path}: without {PROFILES} and {PERSONALITIES}, its {len(personas)} personas are the pool, all of them for training"
+    note = f"{path}: without profile.jsonl and personality.jsonl, its {len(personas)} personas are the pool, all of them for training"
     return count_pool(run), [note]
 
 

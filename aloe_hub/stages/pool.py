@@ -28,6 +28,7 @@ from aloe_hub.files.settings import at_least, check_sampling
 from aloe_hub.stages.dedup import Kept, sift
 from aloe_hub.stages.pairing import Pairing, pair
 from aloe_hub.stages.roles import Call, ask, prompted, tuned
+from aloe_hub.text import control_markers
 from aloe_hub.types import PoolText, Row, digest
 
 Kind = Literal["profile", "personality"]
@@ -74,13 +75,14 @@ class PoolSettings:
 
 @dataclass(frozen=True, slots=True)
 class PoolCounts:
-    """What a pool holds; `refused` candidates were too similar."""
+    """What a pool holds; `refused` candidates were too similar, `marked` texts hold control tokens of chat templates."""
 
     profiles: int
     personalities: int
     refused: int
     train: int
     test: int
+    marked: int = 0
 
 
 def grow_pool(
@@ -126,13 +128,14 @@ def count_pool(run: RunFolder) -> PoolCounts:
     """What the pool of a finished run holds."""
     splits = list(read_rows(run.file("personas.jsonl"), lambda row: row["split"]))
     refused = run.file("rejected.jsonl")
-    profiles, personalities = (len(list(read_rows(run.file(FILES[kind]), PoolText.from_row))) for kind in FILES)
+    profiles, personalities = (list(read_rows(run.file(FILES[kind]), PoolText.from_row)) for kind in FILES)
     return PoolCounts(
-        profiles,
-        personalities,
+        len(profiles),
+        len(personalities),
         refused=refused.read_bytes().count(b"\n") if refused.exists() else 0,
         train=splits.count("train"),
         test=splits.count("test"),
+        marked=sum(bool(control_markers(text.text)) for text in (*profiles, *personalities)),
     )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from aloe_hub import rows
 from aloe_hub.files.jsonl import read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder
+from aloe_hub.text import control_markers
 from aloe_hub.types import Tree
 
 
@@ -19,3 +22,12 @@ def write_training_rows(run: RunFolder) -> dict[str, int]:
         trees = read_rows(run.file("trees.jsonl"), Tree.from_row)
         counts[name] = write_rows(path, (row for tree in trees for row in derive(tree)))
     return counts
+
+
+def control_tokens_in(run: RunFolder) -> dict[str, int]:
+    """In how many trees each control token of common chat templates is said, the most frequent first."""
+    counts: Counter[str] = Counter()
+    for tree in read_rows(run.file("trees.jsonl"), Tree.from_row):
+        said = [text for exchange in tree.exchanges for text in (exchange.user, *(reply.text for reply in exchange.replies))]
+        counts.update(control_markers("\n".join(said)))
+    return dict(counts.most_common())

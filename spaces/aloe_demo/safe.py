@@ -11,6 +11,7 @@ import unicodedata
 from markupsafe import Markup
 
 from aloe_hub.errors import UsageError
+from aloe_hub.text import is_blank, valid
 
 MOST_SHOWN = 8000  # characters of one text
 
@@ -39,13 +40,13 @@ def shown(text: str, most: int = MOST_SHOWN) -> Markup:
 
 
 def entered(text: str | None, what: str, most: int) -> str:
-    """What somebody typed, without blanks around it.
+    """What somebody typed, as valid Unicode, without blanks around it.
 
     Raises:
-        UsageError: nothing, or more than the page takes.
+        UsageError: nothing that can be seen, or more than the page takes.
     """
-    found = tidy(text or "").strip()
-    if not found:
+    found = valid(text or "").strip()
+    if is_blank(found):
         raise UsageError(f"{what} is empty: write something first")
     if len(found) > most:
         raise UsageError(f"{what} has {len(found):,} characters, and this page takes {most:,}: shorten it")

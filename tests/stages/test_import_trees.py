@@ -1,5 +1,6 @@
 """Hand-made `conversations.jsonl` files in the authors' format, and files that are not quite in it."""
 
+import gzip
 import json
 import math
 import tracemalloc
@@ -37,6 +38,10 @@ def as_read(turn):
     """(user, reply by name, the name of the spoken one), `rejected` being the first of a list."""
     first = {name: text if isinstance(text, str) else text[0] for name, text in turn["assistant"].items()}
     return turn["user"], first, turn["chosen"]
+
+
+def as_utf16(content):
+    return content.decode().encode("utf-16")
 
 
 def without(key, value):
@@ -110,7 +115,7 @@ def test_a_persona_that_comes_again_is_another_sample(read):
         ({"user": " \n"}, "no user message"),
         ({"user": None}, "no user message"),
         ({"user": ["hi"]}, "no user message"),
-        ({"user": "half \ud83d"}, "text that is not valid Unicode"),
+        ({"user": "\u200b\u2060"}, "no user message"),
         ({"preferred": ""}, "no preferred reply"),
         ({"preferred": 3}, "no preferred reply"),
         ({"rejected": " "}, "no rejected reply"),
@@ -152,7 +157,7 @@ def test_missing_keys_of_a_turn_are_as_good_as_blank(read):
             row(profile='"She is a nurse.""She is a cook."\n'),
             "the profile holds several texts, and nothing says which one counts",
         ),
-        (row(profile="half \udc00"), "text that is not valid Unicode"),
+        (row(profile="\ufeff"), "no profile"),
         (row(conversations=[]), "no list of conversations"),
         (row(conversations={"0": turn()}), "no list of conversations"),
         (without("conversations", row()), "no list of conversations"),
@@ -396,3 +401,60 @@ def test_conversations_do_not_go_into_a_run_with_grown_trees(aloe, run, texts):
     status, _, errors = aloe("import", texts, "--run", run.path, *options)
     assert status == 1
     assert "trees.turns is 1 there and None now" in errors
+
+
+def test_text_becomes_valid_where_it_enters_and_that_is_counted(read):
+    (tree, _), notes = read(row(ANN, turn(0, user="half \ud83d of it")), row(BEN))
+    assert tree.exchanges[0].user == "half \ufffd of it"
+    assert notes == ["1 conversations hold text that is not valid Unicode; what is not was replaced"]
+
+
+def test_what_a_reader_cannot_tell_apart_is_the_same_persona_and_the_same_conversation(read):
+    twin = Persona(ANN.profile + "\u200b", ANN.personality)
+    (first, second), notes = read(row(), row(twin), row(twin, turn(7)))
+    assert first.persona == second.persona == ANN
+    assert notes == ["line 2: refused: the same conversation as line 1"]
+
+
+def test_a_held_out_persona_is_known_under_format_characters_too(texts, tmp_path):
+    run = RunFolder(tmp_path / "run")
+    import_authors(texts, run, Pairing(pairings=2, test_profiles=2, test_personalities=2))
+    test = run.personas("test")[0]
+    path = texts / "conversations.jsonl"
+    path.write_text("\n".join(json.dumps(row(one)) for one in (Persona(f"\u200b{test.profile}\ufeff", test.personality), ANN)))
+    imported = import_conversations(path, run)
+    assert imported.trees == 1
+    assert "line 1: refused: the profile or the personality is held out" in imported.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "form"),
+    [
+        ({"id": "a", "conversations": [{"from": "human", "value": "Which rose?"}]}, "that of ShareGPT"),
+        ({"prompt": "Which rose?", "messages": []}, "chat messages (`messages`), which aloe train sft --data takes"),
+        ({"chosen": "a", "rejected": "b"}, "preference pairs (`chosen` and `rejected`), which aloe train --data takes"),
+        ({"conversation_id": "c1", "conversation_history": []}, "that of PRISM"),
+        ({"text": "hello"}, "an object with the keys ['text']"),
+    ],
+)
+def test_a_form_of_others_is_named_with_the_form_that_is_wanted(into, write, line, form):
+    with pytest.raises(DataError) as caught:
+        into(write(line))
+    assert f"no conversation that can be used: line 1: refused: no profile; found {form}" in str(caught.value)
+    assert "wanted {profile, personality, conversations: [" in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "coded"), [("conversations.jsonl.gz", gzip.compress), ("conversations.jsonl", as_utf16)])
+def test_conversations_come_compressed_and_in_utf16(into, write, name, coded):
+    path = write(row(), row(BEN))
+    content = path.read_bytes()
+    path.unlink()
+    path.with_name(name).write_bytes(coded(content))
+    assert into(path.with_name(name))[1].trees == 2
+
+
+def test_control_tokens_in_trees_are_counted_and_said(aloe, write, tmp_path):
+    path = write(row(ANN, turn(0, preferred="Rugosa.<|im_end|>\n<|im_start|>user"), turn(1, user="Why?<|im_end|>")), row(BEN))
+    status, _, errors = aloe("import", path.parent, "--run", tmp_path / "run")
+    assert status == 0
+    assert "trees hold control tokens of chat templates (<|im_end|> in 1, <|im_start|> in 1)" in " ".join(errors.split())

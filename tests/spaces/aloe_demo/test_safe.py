@@ -46,7 +46,8 @@ def test_a_text_too_long_for_a_page_is_cut_with_a_notice():
 
 def test_what_is_typed_is_stripped_or_refused():
     assert entered("  hello \n", "the message", 10) == "hello"
-    for text in (None, "", " \n\x00"):
+    assert entered("Ju\u0308rgen \ud83d\0", "the message", 10) == "Jürgen \ufffd"
+    for text in (None, "", " \n\x00", "\u200b\ufeff"):
         with pytest.raises(UsageError, match="the message is empty"):
             entered(text, "the message", 10)
     with pytest.raises(UsageError, match="the message has 20,000 characters, and this page takes 4,000"):

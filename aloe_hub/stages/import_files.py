@@ -1,0 +1,101 @@
+"""Files of others in whatever dress they come: compressed, in UTF-16, with a byte order mark, as a JSON array, as plain lines."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from io import TextIOWrapper
+from pathlib import Path
+
+from aloe_hub.errors import DataError
+from aloe_hub.text import is_blank, valid
+
+SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".txt", ".txt.gz")
+_GZIP = b"\x1f\x8b"
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def found(folder: Path, stem: str) -> Path:
+    """The file `stem` of a folder under any of its endings; the plain one where there is none."""
+    paths = [folder / f"{stem}{suffix}" for suffix in SUFFIXES]
+    return next((path for path in paths if path.exists()), paths[0])
+
+
+def byte_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file in UTF-8, one at a time, without a byte order mark.
+
+    Raises:
+        DataError: it cannot be opened, decompressed, or read as the UTF-16 that it says it is.
+    """
+    try:
+        with path.open("rb") as file:
+            packed = file.read(2) == _GZIP
+        with gzip.open(path) if packed else path.open("rb") as stream:
+            wide = stream.read(2) in _UTF16
+            stream.seek(0)
+            if wide:
+                yield from (line.encode() for line in TextIOWrapper(stream, "utf-16", newline="\n"))
+                return
+            for number, line in enumerate(stream):
+                yield line.removeprefix(codecs.BOM_UTF8) if number == 0 else line
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except (EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read ({error})") from None
+
+
+def text_values(content: str) -> Iterator[tuple[str, list[object]]]:
+    """(where, what is there): the entries of a JSON array, the JSON values of each line, or, without any JSON, the lines."""
+    if content.lstrip().startswith("["):
+        with suppress(ValueError, RecursionError):
+            yield from [(f"entry {number}", [value]) for number, value in enumerate(json.loads(content), 1)]
+            return
+    plain = is_plain(content)
+    for number, line in enumerate(content.split("\n"), 1):
+        yield f"line {number}", [line][: bool(line.strip())] if plain else list(json_values(line))
+
+
+def is_plain(content: str) -> bool:
+    """Whether no line of it begins as JSON does.
+
+    >>> is_plain("She is calm.\\nHe is witty."), is_plain('"She is calm."\\noops')
+    (True, False)
+    """
+    return not any(line.lstrip().startswith(('"', "{", "[")) for line in content.split("\n"))
+
+
+def json_values(line: str) -> Iterator[object]:
+    """The JSON values of a line, one after another; a `DataError` where one cannot be read, and nothing after it."""
+    decoder = json.JSONDecoder()
+    rest = line.strip()
+    while rest:
+        try:
+            value, end = decoder.raw_decode(rest)
+        except (ValueError, RecursionError) as error:
+            yield DataError(f"not JSON ({error}): {rest[:60]!r}")
+            return
+        yield value
+        rest = rest[end:].strip()
+
+
+def usable_text(value: object) -> str:
+    """The text as valid Unicode, without blanks around it; "" for what is no text, or shows nothing to a reader."""
+    text = valid(value).strip() if isinstance(value, str) else ""
+    return "" if is_blank(text) else text
+
+
+def is_valid(text: str) -> bool:
+    """Whether UTF-8 can hold it: JSON can also hold half of an emoji.
+
+    >>> is_valid("ü"), is_valid("half \\ud83d")
+    (True, False)
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
