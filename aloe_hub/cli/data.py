@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aloe_hub.cli import calls, options
-from aloe_hub.cli.options import bars, err, out
+from aloe_hub.cli.progress import bars, err, out, working
 
 if TYPE_CHECKING:  # the stages are imported where they run: `aloe --help` must not wait for them
     from aloe_hub.stages.pool import PoolCounts
@@ -97,14 +97,16 @@ def import_(
         "seed": seed,
     }
     into = RunFolder(run)
-    counts, notes = import_authors(folder, into, settings(Pairing, {}, by_hand))
+    with working(f"importing {folder}"):
+        counts, notes = import_authors(folder, into, settings(Pairing, {}, by_hand))
+        imported = import_conversations(folder / CONVERSATIONS, into) if (folder / CONVERSATIONS).exists() else None
+        derived = write_training_rows(into) if imported else {}
     _print_notes(notes)
     _print_pool(run, counts)
-    if (folder / CONVERSATIONS).exists():
-        imported = import_conversations(folder / CONVERSATIONS, into)
+    if imported:
         _print_notes(imported.notes)
         out.print(f"{imported.trees} trees in {run}")
-        _print_rows(write_training_rows(into))
+        _print_rows(derived)
 
 
 @calls.asks_models
@@ -170,9 +172,10 @@ def trees(
         err.print(f"{grown.failed} of {grown.wanted} trees failed; the reasons stand in {folder.file('failed.jsonl.partial')}")
         err.print("run again with --retry-failed to try them again, or with --accept-failures to finish without them")
         raise typer.Exit(1)
+    derived = None if shard else write_training_rows(folder)
     out.print(f"{grown.wanted - grown.failed} trees in {run}")
-    if not shard:
-        _print_rows(write_training_rows(folder))
+    if derived:
+        _print_rows(derived)
 
 
 def merge(
@@ -185,8 +188,10 @@ def merge(
     from aloe_hub.stages.training_rows import write_training_rows
 
     folder = RunFolder(run)
-    out.print(f"{merge_shards([RunFolder(source) for source in sources], folder)} trees in {run}")
-    _print_rows(write_training_rows(folder))
+    merged = merge_shards([RunFolder(source) for source in sources], folder)
+    derived = write_training_rows(folder)
+    out.print(f"{merged} trees in {run}")
+    _print_rows(derived)
 
 
 def _print_pool(run: Path, counts: PoolCounts) -> None:
@@ -198,7 +203,7 @@ def _print_pool(run: Path, counts: PoolCounts) -> None:
 
 def _print_notes(notes: Iterable[str]) -> None:
     for note in notes:
-        err.print(note, markup=False, highlight=False, soft_wrap=True)
+        err.print(note, soft_wrap=True)
 
 
 def _print_rows(counts: dict[str, int]) -> None:
