@@ -210,8 +210,8 @@ def _address_and_name(text: str) -> tuple[str, str]:
         valid = False
     if not valid:
         raise UsageError(f"model {_repeatable(text)}: no address of a server; expected http://host:port/v1#model")
-    if "@" in parts.netloc or "?" in address:
-        raise UsageError(f"model at {parts.hostname}: no user, password or query in its address; a key is given by ALOE_API_KEY")
+    if re.search("[@?;]", address) or "?" in name:
+        raise UsageError("model: no user, password or query in the address of a server; a key is given by ALOE_API_KEY")
     if not name:
         raise UsageError(f"model {text!r}: which model of that server? Expected {address}#model")
     return address.rstrip("/"), name
@@ -234,5 +234,5 @@ def _known(text: str | None) -> Source | None:
 
 
 def _repeatable(text: str) -> str:
-    """`text` as an error repeats it: without what may be the password or the key of an address."""
-    return repr(re.sub(r"\?[^#]*", "?***", re.sub(r"(?s)^(\w+:/*)?.*@", r"\1***@", text)))
+    """`text` as an error repeats it. What may be an address is not repeated: a password or a key may stand anywhere in it."""
+    return "(not repeated)" if re.search(r"//|[@?]|^https?:", text, re.IGNORECASE) else repr(text)

@@ -37,7 +37,7 @@ RECIPE = Path(__file__).parent / "miniature.toml"
 POCKET = Path(__file__).parents[1] / "pocket"
 PRETRAIN = POCKET / "pretrain.py"
 SHIPPED = json.loads((POCKET / "pocket.json").read_text(encoding="utf-8"))
-# Pairs of the policy's own differ in a fact or two: they bear, and need, a higher rate, and a tighter leash (see the benchmarks page).
+# Pairs of the policy's own differ in a fact or two: they bear, and need, a higher rate, and a tighter leash (see the benchmarks).
 ON_POLICY_DPO = ("--lr", 5e-4, "--beta", 0.5, "--epochs", 2)
 ON_POLICY_TREES = 200  # as many as the off-policy DPO trains on
 

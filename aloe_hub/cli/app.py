@@ -1,12 +1,18 @@
 """`aloe`: runs a command, and turns whatever goes wrong into one line and an exit status.
 
-0 done, 1 failed, 2 wrong usage, 130 interrupted (the same command goes on where it was).
+0 done, 1 failed, 2 wrong usage, 130 interrupted, by Ctrl-C or SIGTERM (the same command goes on where it was).
 """
 
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 import typer
 
@@ -55,7 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        app(arguments, prog_name="aloe")
+        with _terminated_as_interrupted():
+            app(arguments, prog_name="aloe")
     except SystemExit as stop:  # typer ends every command so, and has already explained wrong usage
         status = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except BrokenPipeError:
@@ -68,6 +75,27 @@ def main(arguments: list[str] | None = None) -> int:
     if status == INTERRUPTED:
         print("aloe: interrupted; run the same command again to go on where it was", file=sys.stderr)
     return status
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does: what is in flight is given up, and what is done stays."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    own = os.getpid()
+
+    def terminated(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != own:  # a fork of this process, which a library ends
+            os._exit(128 + number)
+        interrupt = signal.getsignal(signal.SIGINT)  # asyncio has its own while it runs
+        (interrupt if callable(interrupt) else signal.default_int_handler)(number, frame)
+
+    before = signal.signal(signal.SIGTERM, terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _one_line(error: Exception) -> str:

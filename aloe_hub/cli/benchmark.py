@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aloe_hub.cli import calls, options
-from aloe_hub.cli.options import bars, err, out
+from aloe_hub.cli.progress import bars, err, out, working
 from aloe_hub.errors import UsageError
 
 if TYPE_CHECKING:
@@ -88,10 +88,10 @@ def evaluate(
 def _push(run: RunFolder, repo: str, policies: list[str], personas_repo: str | None) -> None:
     from aloe_hub.hub.eval_results import push_results
 
-    with err.status(f"pushing the scores to {repo}"):
+    with working(f"pushing the scores to {repo}"):
         pushed = push_results(run, repo, policies, personas_repo)
     done = f"scores pushed as commit {pushed.commit[:8]}" if pushed.new else "nothing new: these scores are there already"
-    out.print(f"{pushed.url}: {done}", highlight=False, markup=False, soft_wrap=True)
+    out.print(f"{pushed.url}: {done}", soft_wrap=True)
 
 
 def report(

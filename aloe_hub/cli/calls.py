@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 from rich.table import Table
 
-from aloe_hub.cli.options import err, out
+from aloe_hub.cli.progress import err, out
 
 if TYPE_CHECKING:
     from aloe_hub.chat.ledger import Ledger, Spent
@@ -104,7 +104,7 @@ def tell(ledger: Ledger) -> None:
             seconds = f"{spent.seconds / spent.calls:.2f}" if spent.calls else "–"
             cost = f"{spent.cost:.4f}" if model in ledger.prices else "–"
             table.add_row(role, *(f"{number:,}" for number in numbers), seconds, cost)
-        err.print(model, markup=False, highlight=False, soft_wrap=True)
+        err.print(model, soft_wrap=True)
         err.print(table)
     if thoughts := sum(spent.thoughts for spent in ledger.by_role.values()):
         err.print(f"reasoning was cut off from {thoughts:,} answers")
@@ -132,7 +132,7 @@ def tell_forecast(forecast: Forecast, ledger: Ledger) -> None:
             table.add_row(
                 role, *(f"{number:,.0f}" for number in numbers), f"{cost:.2f}" if model in ledger.prices else "no price"
             )
-        out.print(model, markup=False, highlight=False, soft_wrap=True)
+        out.print(model, soft_wrap=True)
         out.print(table)
     failed = f", {forecast.failed} of which failed" if forecast.failed else ""
     out.print(f"{forecast.left} trees to grow; forecast from {forecast.sample} that were grown and not kept{failed}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aloe_hub.cli import calls, options
-from aloe_hub.cli.options import bars, err, out
+from aloe_hub.cli.progress import bars, err, out, working
 
 if TYPE_CHECKING:  # the stages are imported where they run: `aloe --help` must not wait for them
     from aloe_hub.stages.pool import PoolCounts
@@ -99,15 +99,17 @@ def import_(
         "seed": seed,
     }
     into = RunFolder(run)
-    counts, notes = import_authors(folder, into, settings(Pairing, {}, by_hand), fewer=pairings is None)
+    with working(f"importing {folder}"):
+        counts, notes = import_authors(folder, into, settings(Pairing, {}, by_hand), fewer=pairings is None)
+        talks = found(folder, CONVERSATIONS)
+        imported = import_conversations(talks, into) if talks.exists() else None
+        derived = write_training_rows(into) if imported else {}
     _print_notes(notes)
     _print_pool(run, counts)
-    talks = found(folder, CONVERSATIONS)
-    if talks.exists():
-        imported = import_conversations(talks, into)
+    if imported:
         _print_notes(imported.notes)
         out.print(f"{imported.trees} trees in {run}")
-        _print_rows(write_training_rows(into), control_tokens_in(into))
+        _print_rows(derived, control_tokens_in(into))
 
 
 @calls.asks_models
@@ -182,9 +184,10 @@ def trees(
         )
         calls.tell_failures(f"{grown.failed} of {grown.wanted} trees", grown.reason)
         raise typer.Exit(1)
+    derived = None if shard else write_training_rows(folder)
     out.print(f"{grown.wanted - grown.failed} trees in {run}")
-    if not shard:
-        _print_rows(write_training_rows(folder), control_tokens_in(folder))
+    if derived:
+        _print_rows(derived, control_tokens_in(folder))
     if grown.failed and grown.reason:
         calls.tell_failures(f"{grown.failed} of {grown.wanted} trees", grown.reason)
     check_verdicts(folder.file(part.file() if part else "trees.jsonl"))
@@ -200,8 +203,10 @@ def merge(
     from aloe_hub.stages.training_rows import control_tokens_in, write_training_rows
 
     folder = RunFolder(run)
-    out.print(f"{merge_shards([RunFolder(source) for source in sources], folder)} trees in {run}")
-    _print_rows(write_training_rows(folder), control_tokens_in(folder))
+    merged = merge_shards([RunFolder(source) for source in sources], folder)
+    derived = write_training_rows(folder)
+    out.print(f"{merged} trees in {run}")
+    _print_rows(derived, control_tokens_in(folder))
 
 
 def _print_pool(run: Path, counts: PoolCounts) -> None:
@@ -217,7 +222,7 @@ def _print_pool(run: Path, counts: PoolCounts) -> None:
 
 def _print_notes(notes: Iterable[str]) -> None:
     for note in notes:
-        err.print(note, markup=False, highlight=False, soft_wrap=True)
+        err.print(note, soft_wrap=True)
 
 
 def _print_rows(counts: dict[str, int], marked: dict[str, int]) -> None:

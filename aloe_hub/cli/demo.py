@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from typing import Annotated
 import typer
 
 from aloe_hub.cli import benchmark, data, options
-from aloe_hub.cli.options import out
+from aloe_hub.cli.progress import out
 from aloe_hub.errors import AloeError
 
 RECIPE = "demo"
@@ -73,17 +74,17 @@ def demo(
 @contextmanager
 def _python_at(directory: Path) -> Iterator[Callable[..., None]]:
     """A local Hub, and Python that talks to it: in processes of its own, since clients choose their Hub when imported."""
-    from aloe_hub.local_hub.process import client_environment, running
+    from aloe_hub.local_hub.process import client_environment, ended, running
 
     with running(directory) as hub:
         environment = client_environment(hub, os.environ) | QUIET
 
         def python(*arguments: str) -> None:
             sys.stdout.flush()
-            done = subprocess.run([sys.executable, *arguments], env=environment, check=False)
-            if done.returncode == INTERRUPTED:
+            status = ended(subprocess.Popen([sys.executable, *arguments], env=environment))
+            if status in (INTERRUPTED, -signal.SIGTERM):
                 raise KeyboardInterrupt
-            if done.returncode:
+            if status:
                 raise AloeError(f"the step {' '.join(arguments[2:])} failed; run the demo again to go on from there")
 
         yield python
@@ -108,7 +109,7 @@ def _say_how(run: Path, hub: Path, recipe: str) -> None:
     if shutil.which("aloe") is None:
         lines.insert(0, f". {Path(sys.executable).parent / 'activate'}")
     for line in lines:
-        out.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+        out.print(f"  {line}", soft_wrap=True)
     out.print(
         "Logged in with `hf auth login`, the same publish and train commands without `aloe hub exec …` go to the real Hub.",
         soft_wrap=True,

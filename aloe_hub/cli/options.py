@@ -1,18 +1,11 @@
-"""Options that several commands share, and how long work is shown."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-out = Console()
-err = Console(stderr=True)
 
 Run = Annotated[Path, typer.Option("--run", help="The run folder.", show_default=False)]
 Recipe = Annotated[str | None, typer.Option("--recipe", help="A recipe's name or TOML file; options given by hand win over it.")]
@@ -41,24 +34,3 @@ def recipe_table(recipe: str | None, stage: str) -> dict[str, Any]:
 def first(*values: Any) -> Any:  # noqa: ANN401 - what a recipe holds may be of any type
     """The first value that was given: by hand, else by the recipe, else the default."""
     return next((value for value in values if value is not None), None)
-
-
-class Bars:
-    """One progress bar for each name, made when it is first heard of."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._bars: dict[str, TaskID] = {}
-
-    def __call__(self, name: str, done: int, total: int) -> None:
-        if name not in self._bars:
-            self._bars[name] = self._progress.add_task(name, total=total)
-        self._progress.update(self._bars[name], completed=done, total=total)
-
-
-@contextmanager
-def bars() -> Iterator[Bars]:
-    """Progress bars on standard error, so that standard output can be piped."""
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=err) as progress:
-        yield Bars(progress)

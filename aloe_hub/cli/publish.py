@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from aloe_hub.cli import options
-from aloe_hub.cli.options import out
+from aloe_hub.cli.progress import out, working
 from aloe_hub.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def publish(
             raise UsageError(f"--install: only the metric can be installed, not {what}")
         from aloe_hub.hub.metric_space import install_metric
 
-        out.print(f"installed in {install_metric()}\nnow anywhere: evaluate.load('aloe')", soft_wrap=True, markup=False)
+        out.print(f"installed in {install_metric()}\nnow anywhere: evaluate.load('aloe')", soft_wrap=True)
         return
     if repo is None:
         raise UsageError(f"--repo: say where to, such as org/aloe-{what}")
@@ -80,7 +79,7 @@ def _publish_metric(repo: str, *, private: bool, tag: str | None, dry_run: bool)
     if dry_run:
         _print_plan({name: len(content) for name, content in metric_files().items()}, metric_card())
         return
-    with options.err.status(f"publishing to {repo}"):
+    with working(f"publishing to {repo}"):
         published = publish_metric(repo, private=private, tag=tag)
     _print_published(published, f'evaluate.load("{repo}")')
 
@@ -92,7 +91,7 @@ def _publish_demo(repo: str, *, private: bool, tag: str | None, dry_run: bool) -
     if dry_run:
         _print_upload(demo_upload(repo, DemoSettings.read(os.environ)))
         return
-    with options.err.status(f"publishing to {repo}"):
+    with working(f"publishing to {repo}"):
         published, settings = publish_demo(repo, os.environ, private=private, tag=tag)
     named = [f"{name}={value}" for name, value in settings.environment().items()]
     _print_published(published, f"configured by {', '.join(named) or 'nothing: pocket, scripted users and judge'}")
@@ -105,7 +104,7 @@ def _publish_adapter(folder: Path, repo: str, how: Options, *, tag: str | None, 
         with prepared_adapter(folder, repo, ask_hub=False, **how) as upload:
             _print_upload(upload)
         return
-    with options.err.status(f"publishing to {repo}"):
+    with working(f"publishing to {repo}"):
         published = publish_adapter(folder, repo, tag=tag, **how)
     _print_published(published, f'pipeline("text-generation", model="{repo}")')
 
@@ -116,7 +115,7 @@ def _publish_pocket(repo: str, *, private: bool, tag: str | None, dry_run: bool)
     if dry_run:
         _print_upload(pocket_upload(repo))
         return
-    with options.err.status(f"publishing to {repo}"):
+    with working(f"publishing to {repo}"):
         published = publish_pocket(repo, private=private, tag=tag)
     adapter = f"aloe publish adapter --adapter runs/mine/adapters/dpo --base-repo {repo} --repo org/adapter"
     _print_published(published, f'pipeline("text-generation", model="{repo}")', adapter)
@@ -136,7 +135,7 @@ def _publish_dataset(
             sizes = {name: path.stat().st_size for name, path in plan.files.items() if isinstance(path, Path)}
             _print_plan(sizes, plan.card)
         return
-    with options.err.status(f"publishing to {repo}"):
+    with working(f"publishing to {repo}"):
         published = publish_dataset(RunFolder(run), kind, repo, private=private, licence=licence, tag=tag)
     lines = f'load_dataset("{repo}")', f'load_dataset("{repo}", revision="{published.tag}")'
     _print_published(published, *lines)
@@ -144,8 +143,8 @@ def _publish_dataset(
 
 def _print_plan(sizes: dict[str, int], card: str) -> None:
     for name, size in sizes.items():
-        out.print(f"{size:>12,} bytes  {name}", highlight=False, markup=False, soft_wrap=True)
-    out.print(f"\nREADME.md\n\n{card}", highlight=False, markup=False, soft_wrap=True)
+        out.print(f"{size:>12,} bytes  {name}", soft_wrap=True)
+    out.print(f"\nREADME.md\n\n{card}", soft_wrap=True)
 
 
 def _print_upload(upload: Upload) -> None:
@@ -158,6 +157,6 @@ def _print_upload(upload: Upload) -> None:
 def _print_published(published: Published, *lines: str) -> None:
     commit = published.commit[:8]
     done = f"published as commit {commit}" if published.new else f"nothing new: commit {commit} already holds it"
-    out.print(f"{published.url}: {done}, tag {published.tag}", highlight=False, markup=False, soft_wrap=True)
+    out.print(f"{published.url}: {done}, tag {published.tag}", soft_wrap=True)
     for line in lines:
-        out.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+        out.print(f"  {line}", soft_wrap=True)

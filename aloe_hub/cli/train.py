@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from aloe_hub.cli import options
-from aloe_hub.cli.options import bars, err, out
+from aloe_hub.cli.progress import bars, err, out, working
 from aloe_hub.errors import AloeError, UsageError
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def train(
 def _settings(
     method: Literal["sft", "dpo"], recipe: str | None, by_hand: dict[str, Any], more: list[str], *, shown: bool
 ) -> TrainSettings:
-    with err.status("loading PyTorch") if shown else nullcontext():
+    with working("loading PyTorch") if shown else nullcontext():
         from aloe_hub.training.settings import parsed_option, train_settings
 
     for key, value in map(parsed_option, more):
@@ -134,7 +134,7 @@ def _train(settings: TrainSettings, run: Path | None, *, name: str | None, resum
 def _print_trained(trained: Trained, base: str) -> None:
     report = trained.record.report
     done = "trained" if trained.new else "was trained already"
-    out.print(f"{trained.folder}: {done}, {report['steps']} steps, {report['seconds']:.0f} s", soft_wrap=True, highlight=False)
+    out.print(f"{trained.folder}: {done}, {report['steps']} steps, {report['seconds']:.0f} s", soft_wrap=True)
     shown = {"loss": "loss", "eval_loss": "on trees set aside", "eval_rewards/accuracies": "reward accuracy"}
     figures = [f"{label} {report['final'][key]:.4g}" for key, label in shown.items() if report["final"].get(key) is not None]
     if report["ranking_accuracy"]:
@@ -142,9 +142,9 @@ def _print_trained(trained: Trained, base: str) -> None:
         figures.append(f"ranking accuracy {ranking['policy']:.3g} (reference {ranking['reference']:.3g})")
     if report["tokens"] and report["tokens"]["processed"]:
         figures.append(f"{report['tokens']['exploded'] / report['tokens']['processed']:.1f} times fewer tokens than row by row")
-    out.print("  " + ", ".join(figures), soft_wrap=True, highlight=False)
+    out.print("  " + ", ".join(figures), soft_wrap=True)
     policy = f"local:{trained.folder}" if trained.record.settings["full"] else f"local:{base}+{trained.folder}"
-    out.print(f"  try it: aloe evaluate --run {trained.folder.parent.parent} --policy {policy}", soft_wrap=True, highlight=False)
+    out.print(f"  try it: aloe evaluate --run {trained.folder.parent.parent} --policy {policy}", soft_wrap=True)
 
 
 def _check_push(settings: TrainSettings, push: str | None, base_repo: str | None) -> None:
@@ -168,8 +168,6 @@ def _check_push(settings: TrainSettings, push: str | None, base_repo: str | None
 def _publish(folder: Path, repo: str, *, base_repo: str | None, private: bool) -> None:
     from aloe_hub.hub.models import publish_adapter
 
-    with err.status(f"publishing to {repo}"):
+    with working(f"publishing to {repo}"):
         published = publish_adapter(folder, repo, base_repo=base_repo, private=private)
-    out.print(
-        f"{published.url}: published as commit {published.commit[:8]}, tag {published.tag}", soft_wrap=True, highlight=False
-    )
+    out.print(f"{published.url}: published as commit {published.commit[:8]}, tag {published.tag}", soft_wrap=True)

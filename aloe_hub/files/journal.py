@@ -1,22 +1,22 @@
 """Long work, one line at a time: append-only JSONL that survives kill -9 and goes on where it was.
 
 While the work runs, rows are appended to `NAME.partial` in whatever order they are done. A process that is killed in the
-middle of a line leaves a torn last line: it is dropped and said so, and its row is made again. When all is there, `finish`
-writes the rows in their proper order and renames: a file under its final name is complete, and the same bytes whatever the
-interruptions were.
+middle of a line leaves a torn last line: it is dropped and said so, and its row is made again. Any other line that is not a whole
+row is refused with its number: whoever looks at it may remove it. When all is there, `finish` writes the rows in their proper
+order and renames: a file under its final name is complete, and the same bytes whatever the interruptions were.
 """
 
 from __future__ import annotations
 
 import fcntl
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from aloe_hub.errors import AloeError
+from aloe_hub.errors import AloeError, DataError
 from aloe_hub.files.jsonl import atomic_file, build_row, disk_errors, encoded, loads, partial_of
 from aloe_hub.types import Row
 
@@ -34,6 +34,8 @@ def is_finished(final: Path) -> bool:
 class Journal:
     """The unfinished form of the file `final`; a row is known by its value under `key`.
 
+    check: raises KeyError, TypeError or ValueError for a row without its content.
+
     A context manager: it holds a lock, so that two processes never write the same journal.
 
     >>> import tempfile
@@ -46,10 +48,11 @@ class Journal:
     '{"id":"a"}\\n{"id":"b"}\\n'
     """
 
-    def __init__(self, final: Path, key: str) -> None:
+    def __init__(self, final: Path, key: str, check: Callable[[Row], object] = lambda row: None) -> None:
         self.final = final
         self.partial = partial_of(final)
         self.key = key
+        self._check = check
         # Where each row lies: memory stays flat however long the rows are.
         self._offsets: dict[str | int, int] = {}
         self._file: IO[bytes] | None = None
@@ -117,6 +120,7 @@ class Journal:
             self._file = None
 
     def _key_of(self, row: Row) -> str | int:
+        self._check(row)
         key = row[self.key]
         if not isinstance(key, str | int):
             raise ValueError(f"{self.key!r} is {key!r}: expected a text or a number")
@@ -145,5 +149,9 @@ class Journal:
                 with disk_errors(self.partial):
                     file.truncate(offset)
                 return
-            self._offsets.setdefault(build_row(line, f"{self.partial}, line {number}", self._key_of), offset)
+            if line.strip():
+                try:
+                    self._offsets.setdefault(build_row(line, f"{self.partial}, line {number}", self._key_of), offset)
+                except DataError as error:
+                    raise DataError(f"{error}; remove that line: its row is made again") from None
             offset += len(line)

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -96,13 +96,19 @@ def execute(directory: Path, command: list[str]) -> int:
             child = subprocess.Popen(command, env=client_environment(hub, os.environ))
         except OSError as error:
             raise AloeError(f"{command[0]}: cannot be run ({error.strerror})") from None
-        while True:
-            try:
-                status = child.wait()
-                break
-            except KeyboardInterrupt:  # the terminal has told the command as well; how it ends is its own
-                continue
+        status = ended(child)
     return status if status >= 0 else 128 - status
+
+
+def ended(child: subprocess.Popen[bytes]) -> int:
+    """How a command ended. Of Ctrl-C the terminal has told it as well, SIGTERM is handed on; how it ends is its own."""
+    before = signal.signal(signal.SIGTERM, lambda number, frame: child.terminate())
+    try:
+        while True:
+            with suppress(KeyboardInterrupt):
+                return child.wait()
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def client_environment(hub: RunningHub, own: Mapping[str, str]) -> dict[str, str]:

@@ -151,7 +151,7 @@ def _evaluate(
     failures = run.file(f"transcripts/failed-{name}")
     failures.unlink(missing_ok=True)  # what failed before is tried again
     failed: list[Row] = []
-    with Journal(final, key="persona_id") as journal:
+    with Journal(final, key="persona_id", check=lambda row: _check_transcript(row, policy, settings.turns)) as journal:
         todo = {persona.persona_id: persona for persona in personas if persona.persona_id not in journal}
         done = len(personas) - len(todo)
         on_progress(policy, done, len(personas))
@@ -177,6 +177,15 @@ def _evaluate(
         journal.finish([persona.persona_id for persona in personas if persona.persona_id in journal])
     write_rows(scores, (transcript.to_scores_row() for transcript in _written(run, policy)))
     return len(failed)
+
+
+def _check_transcript(row: Row, policy: str, turns: int) -> None:
+    """Raises: KeyError, ValueError: not a whole transcript of this policy."""
+    transcript = Transcript.from_row(row)
+    if len(transcript.turns) != turns:
+        raise ValueError(f"a transcript of {len(transcript.turns)} turns instead of {turns}")
+    if transcript.policy != policy:
+        raise ValueError(f"a transcript of {transcript.policy!r} and not of {policy!r}")
 
 
 def _written(run: RunFolder, policy: str) -> list[Transcript]:

@@ -10,7 +10,7 @@ from aloe_hub.files.journal import Journal
 from aloe_hub.files.jsonl import read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder, differences
 from aloe_hub.stages.trees import Shard, tree_id_of
-from aloe_hub.types import Row
+from aloe_hub.types import Row, Tree
 
 
 def merge(sources: Sequence[RunFolder], run: RunFolder) -> int:
@@ -40,10 +40,10 @@ def merge(sources: Sequence[RunFolder], run: RunFolder) -> int:
             if first.file(f"{name}.jsonl").exists():
                 write_rows(run.file(f"{name}.jsonl"), read_rows(first.file(f"{name}.jsonl"), dict))
     failed: list[Row] = []
-    with Journal(run.file("trees.jsonl"), key="tree_id") as trees:
+    with Journal(run.file("trees.jsonl"), key="tree_id", check=Tree.from_row) as trees:
         for path in shards:
             # A shard is empty when there are more shards than personas, or when all of its trees failed.
-            for row in read_rows(path, dict) if path.stat().st_size else ():
+            for row in read_rows(path, _whole) if path.stat().st_size else ():
                 if row["tree_id"] not in trees:
                     trees.append(row)
             failures = path.with_name(path.name.replace("trees", "failed", 1))
@@ -58,6 +58,12 @@ def merge(sources: Sequence[RunFolder], run: RunFolder) -> int:
             write_rows(run.file("failed.jsonl"), [lost[tree_id] for tree_id in order if tree_id in lost])
         trees.finish([tree_id for tree_id in order if tree_id in trees])
     return len(order) - len(lost)
+
+
+def _whole(row: Row) -> Row:
+    """Raises: KeyError, ValueError: not a whole tree."""
+    Tree.from_row(row)
+    return row
 
 
 def _settings(run: RunFolder) -> Row:

@@ -21,6 +21,7 @@ from aloe_hub.chat.base import Chat
 from aloe_hub.chat.traffic import Traffic
 from aloe_hub.embedding import EMBEDDED, Embedder, open_embedder
 from aloe_hub.errors import ParseError, UsageError
+from aloe_hub.fields import rows, text
 from aloe_hub.files.journal import Journal
 from aloe_hub.files.jsonl import partial_of, read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder, plain
@@ -160,7 +161,7 @@ def _grow(
     pool = seeds(kind)[:target]
     rejected: list[Row] = []
     kept = Kept()
-    with Journal(_rounds_file(run, kind), key="round") as rounds:
+    with Journal(_rounds_file(run, kind), key="round", check=_check_round) as rounds:
         for row in rounds.rows():
             pool += [PoolText.from_row(text) for text in row["kept"]]
             rejected += row["rejected"]
@@ -200,6 +201,14 @@ async def _candidates(chat: Chat, kind: Kind, pool: Sequence[PoolText], number: 
 def _rounds_file(run: RunFolder, kind: Kind) -> Path:
     """The rounds' journal; it never gets its final name, for all that is in it stands in the pool's own files."""
     return run.file(f"rounds-{FILES[kind]}")
+
+
+def _check_round(row: Row) -> None:
+    """Raises: KeyError, ValueError: a round without what it kept and what it refused."""
+    for kept in rows(row, "kept"):
+        PoolText.from_row(kept)
+    for refused in rows(row, "rejected"):
+        text(refused, "text")
 
 
 def _barren(rounds: Iterable[Sequence[Row]]) -> int:

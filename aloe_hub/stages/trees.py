@@ -21,6 +21,7 @@ from typing import Any
 from aloe_hub.chat import world_of
 from aloe_hub.chat.traffic import Traffic
 from aloe_hub.errors import UsageError
+from aloe_hub.fields import text
 from aloe_hub.files.journal import Journal, is_finished
 from aloe_hub.files.jsonl import partial_of
 from aloe_hub.files.run_folder import RunFolder, plain
@@ -204,7 +205,7 @@ def grow_all(
     if not (retry_failed and failures.exists()) and is_finished(final):
         on_progress(len(wanted), len(wanted))
         return Grown(len(wanted), 0, finished=True)
-    with Journal(failures, key="tree_id") as failed:  # its lock first: another process may be at work on both
+    with Journal(failures, key="tree_id", check=_check_failed) as failed:  # its lock first: another may be at work on both
         if retry_failed:
             failed.clear()
             failures.unlink(missing_ok=True)
@@ -213,6 +214,21 @@ def grow_all(
                 for rows in ("pairs.jsonl", "sft.jsonl"):
                     run.file(rows).unlink(missing_ok=True)
         return _grow_left(final, failed, wanted, cast, settings, traffic, accept_failures, on_progress)
+
+
+def _check_failed(row: Row) -> None:
+    """Raises: KeyError, ValueError: a row of `failed.jsonl` without whose tree failed and why."""
+    for name in ("persona_id", "reason"):
+        text(row, name)
+
+
+def _check_tree(row: Row, wanted: Mapping[str, Persona], turns: int) -> None:
+    """Raises: KeyError, ValueError: not a whole tree of this run."""
+    tree = Tree.from_row(row)
+    if len(tree.exchanges) != turns:
+        raise ValueError(f"a tree of {len(tree.exchanges)} turns instead of {turns}")
+    if wanted.get(tree.tree_id, tree.persona) != tree.persona:
+        raise ValueError("the tree of another persona than its tree_id says")
 
 
 def _grow_left(
@@ -226,7 +242,7 @@ def _grow_left(
     on_progress: Callable[[int, int], None],
 ) -> Grown:
     """Grow what stands in neither journal, and give the files their final names if all is there, or what is not is accepted."""
-    with Journal(final, key="tree_id") as trees:
+    with Journal(final, key="tree_id", check=lambda row: _check_tree(row, wanted, settings.turns)) as trees:
         todo = {tree_id: persona for tree_id, persona in wanted.items() if tree_id not in trees and tree_id not in failed}
         done = len(wanted) - len(todo)
         on_progress(done, len(wanted))
