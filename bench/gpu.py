@@ -24,11 +24,12 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-TREES = 8
+TREES = {10: 16, 20: 8}  # by their turns; enough for batches that fill a GPU
 LEAST = 15.0  # seconds that a cell may take; with fewer left, none is begun
 
 
@@ -58,19 +59,20 @@ def cells(dry: bool) -> list[Cell]:
     if dry:
         found = [Cell(kind, 2, who, 2) for kind in ("dpo", "sft") for who in ("exact", "tree", "trl")]
         return [*found, Cell("sft", 2, "trl-unpadded", 2)]
-    found = [Cell("dpo", 10), Cell("sft", 10)]
-    found += [Cell("dpo", 10, who, batch) for who, batch in (("tree", 1), ("trl", 1), ("tree", 4), ("trl", 4), ("tree", 8))]
-    found += [Cell("dpo", 20, who, batch) for who, batch in (("tree", 1), ("trl", 4), ("tree", 4), ("trl", 1))]
-    found += [
-        Cell("sft", 10, who, batch) for who, batch in (("tree", 4), ("trl", 4), ("trl-flash", 10), ("tree", 8), ("trl-flex", 10))
-    ]
-    found += [Cell("sft", 20, who, batch) for who, batch in (("tree", 4), ("trl-flash", 10), ("trl", 4), ("trl-flex", 10))]
-    found += [Cell("dpo", 10, "trl", 10), Cell("dpo", 20, "trl", 10), Cell("sft", 10, "trl", 16)]
-    found += [Cell("dpo", 10, "tree-branches", batch) for batch in (1, 4)] + [Cell("dpo", 20, "tree-branches", 4)]
-    found += [Cell("dpo", 10, "tree", 4, full=True), Cell("dpo", 10, "trl", 4, full=True)]
-    found += [Cell("dpo", 20, "tree", 4, checkpointing=True), Cell("dpo", 20, "trl", 10, checkpointing=True)]
-    found += [Cell("dpo", 20), Cell("sft", 20), Cell("dpo", 10, "tree-static", 4), Cell("dpo", 20, "tree", 8)]
-    return [*found, Cell("sft", 10, "tree", 4, full=True), Cell("sft", 10, "trl", 4, full=True), Cell("dpo", 10, "trl", 20)]
+    first = {
+        ("dpo", 10): (("tree", 8), ("trl", 8), ("tree", 16), ("trl", 12), ("tree", 1)),
+        ("sft", 10): (("tree", 16), ("trl-flash", 24), ("trl", 16), ("tree", 8), ("trl-flash", 10)),
+        ("dpo", 20): (("tree", 4), ("trl", 6), ("tree", 8)),
+        ("sft", 20): (("tree", 8), ("trl-flash", 12)),
+    }
+    found = [Cell(kind, turns, who, batch) for (kind, turns), each in first.items() for who, batch in each]
+    found += [Cell("dpo", 10), Cell("sft", 1), Cell("sft", 10)]
+    found += [Cell("dpo", 10, "tree", 4, full=True), Cell("dpo", 10, "trl", 8, full=True)]
+    found += [Cell("dpo", 20, "tree", 8, checkpointing=True), Cell("dpo", 20, "trl", 12, checkpointing=True)]
+    found += [Cell("sft", 10, "tree", 4, full=True), Cell("sft", 10, "trl", 16, full=True), Cell("sft", 10, "trl-flex", 10)]
+    found += [Cell("dpo", 10, "tree-branches", 1), Cell("dpo", 10, "tree", 4), Cell("dpo", 10, "trl", 4)]
+    found += [Cell("sft", 20, "trl", 8), Cell("dpo", 20), Cell("sft", 20), Cell("dpo", 10, "tree-static", 4)]
+    return [*found, Cell("dpo", 10, "trl", 1), Cell("dpo", 20, "tree", 1), Cell("dpo", 20, "trl", 2)]
 
 
 def main() -> None:
@@ -186,6 +188,7 @@ def work(every: list[Cell], path: Path, until: float, *, dry: bool) -> None:
         except torch.OutOfMemoryError:
             found = {"error": "out of memory"}
         except Exception as error:  # the next cell may do better
+            traceback.print_exc()
             found = {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:400]}"}
         keep(path, cell.name, found)
         gc.collect()
@@ -221,7 +224,7 @@ def measured(cell: Cell, dry: bool) -> dict[str, Any]:
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
         rounds: list[float] = []
-        trees = 1 if dry else TREES
+        trees = 1 if dry else TREES[cell.turns]
         while not rounds or (sum(rounds) < 2 and len(rounds) < 5):
             began = time.perf_counter()
             for batch in trainer.get_train_dataloader():
@@ -308,7 +311,7 @@ def trainer_of(cell: Cell, dry: bool, *, dtype: str = "bfloat16", trees: int = 0
 
     from aloe_hub.training import TreeDPOTrainer, TreeSFTTrainer
 
-    trees = trees or (1 if dry else TREES)
+    trees = trees or (1 if dry else TREES[cell.turns])
     data = concatenate_datasets([tree(cell.kind, cell.turns, number) for number in range(trees)])
     if not cell.ours:  # every tree's first turn, every tree's second …: rows of a batch are of one length or nearly
         data = data.select([number * cell.turns + turn for turn in range(cell.turns) for number in range(trees)])
@@ -372,13 +375,17 @@ def model_of(cell: Cell, dry: bool, dtype: str) -> Any:  # noqa: ANN401
 
 def flash(module: Any, query: Any, key: Any, value: Any, mask: Any, scaling: float, **others: Any) -> Any:  # noqa: ANN401
     """Rows without padding over torch's own flash kernels: what flash-attention does, where that is not installed."""
+    from inspect import signature
+
     from torch.nn.attention.varlen import varlen_attn
     from transformers.integrations.sdpa_attention import repeat_kv
 
     groups = query.shape[1] // key.shape[1]
     each = [one[0].transpose(0, 1).to(value.dtype) for one in (query, repeat_kv(key, groups), repeat_kv(value, groups))]
     edges, longest = others["cu_seq_lens_q"], others["max_length_q"]
-    return varlen_attn(*each, edges, edges, longest, longest, scale=scaling, window_size=(-1, 0))[None], None
+    # Causal, in the words of one version of torch or another.
+    causal = {"window_size": (-1, 0)} if "window_size" in signature(varlen_attn).parameters else {"is_causal": True}
+    return varlen_attn(*each, edges, edges, longest, longest, scale=scaling, **causal)[None], None
 
 
 def synchronize() -> None:
