@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from logging import getLogger
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from aloe_hub.errors import AloeError, DataError, UsageError
 from aloe_hub.model_string import POCKET, Source
@@ -127,7 +127,7 @@ def file_of(source: Source, file: str) -> Path | None:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import RemoteEntryNotFoundError
 
-    with _hub_errors(source):
+    with hub_errors(source):
         try:
             return Path(hf_hub_download(source.name, file, revision=source.revision, library_name="aloe-hub"))
         except RemoteEntryNotFoundError:
@@ -148,7 +148,7 @@ def _place(source: Source, file: str) -> tuple[str, str | None]:
 
 
 @contextmanager
-def _hub_errors(source: Source) -> Iterator[None]:
+def hub_errors(source: Source, kind: Literal["model", "dataset"] = "model") -> Iterator[None]:
     """What the Hub answers, as one line that says what to do. Never the request, which carries the token."""
     from httpx2 import HTTPError
     from huggingface_hub import constants
@@ -162,25 +162,31 @@ def _hub_errors(source: Source) -> Iterator[None]:
     )
 
     hub = constants.ENDPOINT
+    model = kind == "model"
+    named, page = (str(source), f"{hub}/{source.name}") if model else (f"--data {source}", f"{hub}/datasets/{source.name}")
     try:
         yield
     except HFValidationError:
-        raise UsageError(f"model {str(source)!r}: not a name that the Hub takes, such as org/model") from None
+        raise UsageError(
+            f"{'model' if model else '--data'} {str(source)!r}: not a name that the Hub takes, such as org/{kind}"
+        ) from None
     except GatedRepoError:
-        raise AloeError(f"{source}: is gated; accept its terms at {hub}/{source.name}, and {_LOG_IN}") from None
+        raise AloeError(f"{named}: is gated; accept its terms at {page}, and {_LOG_IN}") from None
     except RepositoryNotFoundError:
-        raise DataError(f"{source}: no such folder, and {hub} knows no such model, or not for you; {_LOG_IN}") from None
+        folder = "no such folder, and " if model else ""
+        raise DataError(f"{named}: {folder}{hub} knows no such {kind}, or not for you; {_LOG_IN}") from None
     except RevisionNotFoundError:
-        raise DataError(f"{source}: {source.name} has no revision {source.revision}; see {hub}/{source.name}") from None
+        raise DataError(f"{named}: {source.name} has no revision {source.revision}; see {page}") from None
     except (HTTPError, LocalEntryNotFoundError, ConnectionError, TimeoutError) as error:
         # When nothing is in the cache either, the Hub's refusal is the cause of that.
         refusal = error if isinstance(error, HfHubHTTPError) else error.__cause__
         if isinstance(refusal, HfHubHTTPError):
             said = " ".join((refusal.server_message or "").split()) or f"status {refusal.response.status_code}"
-            raise AloeError(f"{source}: {hub} refuses ({said}); try again later, or {_LOG_IN}") from None
-        raise AloeError(f"{source}: not in the cache, and {hub} cannot be reached; go online, or give a folder") from None
+            raise AloeError(f"{named}: {hub} refuses ({said}); try again later, or {_LOG_IN}") from None
+        instead = "give a folder" if model else "train from --run DIR"
+        raise AloeError(f"{named}: not in the cache, and {hub} cannot be reached; go online, or {instead}") from None
     except OSError as error:
-        raise AloeError(f"{source}: cannot be stored in {constants.HF_HUB_CACHE} ({_shortened(error)})") from None
+        raise AloeError(f"{named}: cannot be stored in {constants.HF_HUB_CACHE} ({_shortened(error)})") from None
 
 
 @contextmanager

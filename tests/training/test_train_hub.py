@@ -68,7 +68,7 @@ def test_the_pushed_adapter_is_loaded_by_its_name_in_another_process(looped, bas
     ("name", "status", "message"),
     [
         ("unknown", 1, "--data org/nothing: http://127.0.0.1"),
-        ("revision", 1, "--data org/aloe-prefs@nothing: org/aloe-prefs has no revision 'nothing'"),
+        ("revision", 1, "--data org/aloe-prefs@nothing: org/aloe-prefs has no revision nothing"),
         ("columns", 1, "--data org/texts: config 'sft' has no column prompt, completion; it has text"),
         ("config", 1, "--data org/texts: no config 'pairs' with a split 'train' in it"),
         ("name", 2, "--data 'a//b': not a name that the Hub takes"),
