@@ -127,7 +127,7 @@ def file_of(source: Source, file: str) -> Path | None:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import RemoteEntryNotFoundError
 
-    with hub_errors(source):
+    with hub_read_errors(source):
         try:
             return Path(hf_hub_download(source.name, file, revision=source.revision, library_name="aloe-hub"))
         except RemoteEntryNotFoundError:
@@ -148,7 +148,7 @@ def _place(source: Source, file: str) -> tuple[str, str | None]:
 
 
 @contextmanager
-def hub_errors(source: Source, kind: Literal["model", "dataset"] = "model") -> Iterator[None]:
+def hub_read_errors(source: Source, kind: Literal["model", "dataset"] = "model") -> Iterator[None]:
     """What the Hub answers, as one line that says what to do. Never the request, which carries the token."""
     from httpx2 import HTTPError
     from huggingface_hub import constants
