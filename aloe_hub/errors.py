@@ -1,7 +1,7 @@
 """Everything that aloe-hub raises on purpose, as one small tree.
 
     AloeError                 one line for a person: the offending value, where it stood, what to do
-    ├── UsageError            an option or a model string that cannot be meant (exit status 2)
+    ├── UsageError            an option or a model string that is invalid (exit status 2)
     ├── DataError             a file or a row that cannot be used: names the file and the line
     ├── SettingsDiffer        a run folder that was made with other settings
     ├── ParseError            a model's answer that cannot be read; carries the answer
@@ -21,7 +21,7 @@ class AloeError(Exception):
 
 
 class UsageError(AloeError):
-    """An option, a model string or a recipe that cannot be meant."""
+    """An option, a model string or a recipe that is invalid."""
 
     exit_status = 2
 
@@ -39,6 +39,7 @@ class ParseError(AloeError):
 
     def __init__(self, wanted: str, text: str) -> None:
         super().__init__(f"model returned no {wanted}: {_shortened(text)!r}")
+        self.wanted = wanted
         self.text = text
 
 

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from logging import getLogger
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from aloe_hub.errors import AloeError, DataError, UsageError
+from aloe_hub.hub_errors import hub_errors
 from aloe_hub.model_string import POCKET, Source
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 _log = getLogger(__name__)
 DTYPES = ("auto", "float32", "bfloat16", "float16")
-_LOG_IN = "log in with `hf auth login` or set HF_TOKEN"
 
 
 def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
@@ -127,7 +127,7 @@ def file_of(source: Source, file: str) -> Path | None:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import RemoteEntryNotFoundError
 
-    with hub_read_errors(source):
+    with _hub_errors(source):
         try:
             return Path(hf_hub_download(source.name, file, revision=source.revision, library_name="aloe-hub"))
         except RemoteEntryNotFoundError:
@@ -144,70 +144,49 @@ def _place(source: Source, file: str) -> tuple[str, str | None]:
         raise AloeError("pocket: this installation has no pocket model; install a released aloe-hub, or name another model")
     if file_of(source, "adapter_config.json") is not None:
         raise DataError(f"{source}: is an adapter, not a model; name its base first, as in BASE+{source}")
-    raise DataError(f"{source}: no {file} in it, so no model of transformers; check the name")
+    raise DataError(f"{source}: no {file} in it, so not a model of transformers; check the name")
 
 
 @contextmanager
-def hub_read_errors(source: Source, kind: Literal["model", "dataset"] = "model") -> Iterator[None]:
-    """What the Hub answers, as one line that says what to do. Never the request, which carries the token."""
-    from httpx2 import HTTPError
+def _hub_errors(source: Source) -> Iterator[None]:
     from huggingface_hub import constants
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
 
-    hub = constants.ENDPOINT
-    model = kind == "model"
-    named, page = (str(source), f"{hub}/{source.name}") if model else (f"--data {source}", f"{hub}/datasets/{source.name}")
+    try:
+        with hub_errors(str(source), "folder, and no such model", option="model", offline="go online, or give a folder"):
+            yield
+    except OSError as error:
+        raise AloeError(f"{source}: cannot be stored in {constants.HF_HUB_CACHE} ({_shortened(error)})") from None
+
+
+@contextmanager
+def no_progress_bars() -> Iterator[None]:
+    """Keep the bar of transformers for loading weights, a blink long, out of the bars of the command line."""
+    from transformers.utils import logging
+
+    bars: Any = logging  # its functions are untyped
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
     try:
         yield
-    except HFValidationError:
-        raise UsageError(
-            f"{'model' if model else '--data'} {str(source)!r}: not a name that the Hub takes, such as org/{kind}"
-        ) from None
-    except GatedRepoError:
-        raise AloeError(f"{named}: is gated; accept its terms at {page}, and {_LOG_IN}") from None
-    except RepositoryNotFoundError:
-        folder = "no such folder, and " if model else ""
-        raise DataError(f"{named}: {folder}{hub} knows no such {kind}, or not for you; {_LOG_IN}") from None
-    except RevisionNotFoundError:
-        raise DataError(f"{named}: {source.name} has no revision {source.revision}; see {page}") from None
-    except (HTTPError, LocalEntryNotFoundError, ConnectionError, TimeoutError) as error:
-        # When nothing is in the cache either, the Hub's refusal is the cause of that.
-        refusal = error if isinstance(error, HfHubHTTPError) else error.__cause__
-        if isinstance(refusal, HfHubHTTPError):
-            said = " ".join((refusal.server_message or "").split()) or f"status {refusal.response.status_code}"
-            raise AloeError(f"{named}: {hub} refuses ({said}); try again later, or {_LOG_IN}") from None
-        instead = "give a folder" if model else "train from --run DIR"
-        raise AloeError(f"{named}: not in the cache, and {hub} cannot be reached; go online, or {instead}") from None
-    except OSError as error:
-        raise AloeError(f"{named}: cannot be stored in {constants.HF_HUB_CACHE} ({_shortened(error)})") from None
+    finally:
+        if shown:
+            bars.enable_progress_bar()
 
 
 @contextmanager
 def _loading(source: Source, what: str) -> Iterator[None]:
-    """What transformers and PEFT raise, as one line; and none of their progress bars, which would cut into ours."""
+    """What transformers and PEFT raise, as one line."""
     from safetensors import SafetensorError
-    from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        yield
+        with no_progress_bars():
+            yield
     except (OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError, SafetensorError) as error:
         if isinstance(error, OSError) and "safetensors" in str(error):
             reason = "it has no safetensors, and pickled weights are never loaded; convert them, or take another model"
         else:
             reason = f"{what} cannot be loaded ({_shortened(error)}); check the files, or name another"
         raise DataError(f"{source}: {reason}") from error
-    finally:
-        if shown:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _base_of(source: Source, config: Path) -> str:

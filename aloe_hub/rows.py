@@ -14,26 +14,23 @@ from aloe_hub.types import Message, Row, Tree
 
 def pairs(tree: Tree) -> Iterator[Row]:
     """`tree_id, persona_id, turn, prompt, chosen, rejected` for each decided fork: rows for TRL's DPOTrainer."""
-    for head, preferred, rejected in _decided(tree):
-        yield head | {"chosen": preferred, "rejected": rejected}
+    spoken = [message.to_row() for exchange in tree.exchanges for message in exchange.messages]
+    persona_id = tree.persona.persona_id
+    for turn, exchange in enumerate(tree.exchanges):
+        preferred = exchange.preferred
+        if preferred is None:
+            continue
+        yield {
+            "tree_id": tree.tree_id,
+            "persona_id": persona_id,
+            "turn": turn,
+            "prompt": spoken[: 2 * turn + 1],  # both messages of each turn before, and the user's of this one
+            "chosen": [Message("assistant", exchange.replies[preferred].text).to_row()],
+            "rejected": [Message("assistant", exchange.replies[1 - preferred].text).to_row()],
+        }
 
 
 def sft(tree: Tree) -> Iterator[Row]:
     """`tree_id, persona_id, turn, prompt, completion` (the preferred reply): rows for TRL's SFTTrainer."""
-    for head, preferred, _ in _decided(tree):
-        yield head | {"completion": preferred}
-
-
-def _decided(tree: Tree) -> Iterator[tuple[Row, list[Row], list[Row]]]:
-    """What each row of a decided fork begins with, its preferred and its rejected completion."""
-    for turn, exchange in enumerate(tree.exchanges):
-        if exchange.preferred is None:
-            continue
-        head = {
-            "tree_id": tree.tree_id,
-            "persona_id": tree.persona.persona_id,
-            "turn": turn,
-            "prompt": [message.to_row() for message in tree.spoken(turn)],
-        }
-        preferred, rejected = exchange.replies[exchange.preferred], exchange.replies[1 - exchange.preferred]
-        yield head, [Message("assistant", preferred.text).to_row()], [Message("assistant", rejected.text).to_row()]
+    for pair in pairs(tree):
+        yield {name: pair[name] for name in ("tree_id", "persona_id", "turn", "prompt")} | {"completion": pair["chosen"]}

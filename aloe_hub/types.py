@@ -1,7 +1,8 @@
 """The nouns of ALOE: persona, exchange, tree, transcript. Frozen values, standard library only.
 
 Every value has an id that follows from its content (never from when or where it was made), and turns into a JSON row and
-back without loss: `from_row(value.to_row()) == value`, also through `json.dumps`.
+back without loss: `from_row(value.to_row()) == value`, also through `json.dumps`. A row that is no such value is a KeyError (the
+name of what is missing) or a ValueError of one line; whoever reads a file adds the file and the line.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
+
+from aloe_hub.fields import number, one_of, rows, text
 
 Row = dict[str, Any]
 Index = Literal[0, 1]
@@ -18,6 +21,9 @@ Index = Literal[0, 1]
 ReplySource = Literal["tailored", "plain", "policy", "imported"]
 Order = Literal["01", "10"]
 TextSource = Literal["seed", "generated", "imported"]
+Split = Literal["train", "test"]
+_INDICES, _REPLY_SOURCES, _ORDERS = get_args(Index), get_args(ReplySource), get_args(Order)
+_TEXT_SOURCES, _SPLITS = get_args(TextSource), get_args(Split)
 
 
 def digest(*parts: object) -> str:
@@ -64,7 +70,8 @@ class PoolText:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
-        return cls(row["text"], row["source"], row["round"], row["nearest"])
+        nearest = None if row["nearest"] is None else number(row, "nearest")
+        return cls(text(row, "text"), one_of(row, "source", _TEXT_SOURCES), int(number(row, "round")), nearest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +104,9 @@ class Persona:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
+        for part in (row["profile"], row["personality"]):
+            if not isinstance(part, str) or not part.strip():
+                raise ValueError(f"a persona without text: {part!r}")
         return cls(row["profile"], row["personality"])
 
 
@@ -121,6 +131,10 @@ class Reply:
     def to_row(self) -> Row:
         return {"source": self.source, "text": self.text}
 
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        return cls(one_of(row, "source", _REPLY_SOURCES), text(row, "text"))
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -132,6 +146,10 @@ class Verdict:
 
     def to_row(self) -> Row:
         return {"order": self.order, "choice": self.choice, "text": self.text}
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        return cls(one_of(row, "order", _ORDERS), one_of(row, "choice", (*_INDICES, None)), text(row, "text"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +191,14 @@ class Exchange:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
-        first, second = (Reply(**reply) for reply in row["replies"])
-        verdicts = tuple(Verdict(**verdict) for verdict in row["verdicts"])
+        replies = [Reply.from_row(reply) for reply in rows(row, "replies")]
+        if len(replies) != 2:
+            raise ValueError(f"a fork of {len(replies)} replies instead of 2")
+        verdicts = tuple(Verdict.from_row(verdict) for verdict in rows(row, "verdicts"))
         if not verdicts:
             raise ValueError("a fork without a verdict: nobody judged it, which is no tie")
-        inferred = Persona(row["inferred_profile"], row["inferred_personality"])
-        return cls(row["user"], inferred, (first, second), verdicts, row["spoken"])
+        inferred = Persona(text(row, "inferred_profile"), text(row, "inferred_personality"))
+        return cls(text(row, "user"), inferred, (replies[0], replies[1]), verdicts, one_of(row, "spoken", _INDICES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +228,8 @@ class Tree:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
-        exchanges = tuple(Exchange.from_row(turn) for turn in row["turns"])
-        return cls(row["tree_id"], Persona.from_row(row), exchanges)
+        exchanges = tuple(Exchange.from_row(turn) for turn in rows(row, "turns"))
+        return cls(text(row, "tree_id"), Persona.from_row(row), exchanges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +243,11 @@ class Turn:
 
     def to_row(self) -> Row:
         return {"user": self.user, "reply": self.reply, "score": self.score, "judgement": self.judgement}
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        score = None if row["score"] is None else number(row, "score")
+        return cls(text(row, "user"), text(row, "reply"), score, text(row, "judgement"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +278,8 @@ class Transcript:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
-        return cls(Persona.from_row(row), row["policy"], tuple(Turn(**turn) for turn in row["turns"]))
+        persona, policy = Persona.from_row(row), text(row, "policy")
+        return cls(persona, policy, tuple(Turn.from_row(turn) for turn in rows(row, "turns")))
 
     def to_scores_row(self) -> Row:
         """What `evaluate.load("aloe")` needs of this conversation; its cluster is the persona's profile."""
@@ -263,3 +289,8 @@ class Transcript:
             "profile_id": self.persona.profile_id,
             "scores": list(self.scores),
         }
+
+
+def persona_and_split(row: Mapping[str, Any]) -> tuple[Persona, Split]:
+    """What a row of `personas.jsonl` holds."""
+    return Persona.from_row(row), one_of(row, "split", _SPLITS)

@@ -26,7 +26,7 @@ from aloe_hub.chat.scripted import Scripted
 from aloe_hub.chat.traffic import Limits, Traffic
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages.imports import import_authors
-from aloe_hub.stages.pool import Pairing
+from aloe_hub.stages.pairing import Pairing
 from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all
 from aloe_hub.world.speaking import personality_text, profile_text
 

@@ -15,7 +15,8 @@ import tracemalloc
 
 import numpy as np
 
-from aloe_hub.stages.dedup import EMBEDDED, Embedder, Kept, open_embedder, sift
+from aloe_hub.embedding import EMBEDDED, Embedder, open_embedder
+from aloe_hub.stages.dedup import Kept, sift
 
 ROUND = 20  # candidates: what the generator is asked for at a time
 SIZES = {30: 20, 331: 6, 3310: 2}  # pool size: on how many of them the released loop is timed

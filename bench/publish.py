@@ -21,8 +21,9 @@ from random import Random
 from aloe_hub.files.jsonl import read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.local_hub.process import HubProcess, client_environment
-from aloe_hub.stages.merge import write_training_rows
-from aloe_hub.stages.pool import Pairing, write_pool
+from aloe_hub.stages.pairing import Pairing
+from aloe_hub.stages.pool import write_pool
+from aloe_hub.stages.training_rows import write_training_rows
 from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all, tree_id_of
 from aloe_hub.types import Persona, PoolText, Row, Tree
 from aloe_hub.world.speaking import personality_text, profile_text
@@ -107,14 +108,15 @@ STEPS = {"publish": _publish, "again": _publish, "read": _read, "plain": _plain}
 def _grown(path: Path) -> RunFolder:
     run, random = RunFolder(path), Random(0)
     texts = [[*{text(random): None for _ in range(number)}] for text, number in ((profile_text, 20), (personality_text, 12))]
-    write_pool(run, *([PoolText(text, "generated", 1) for text in each] for each in texts), GROWN)
+    profiles, personalities = ([PoolText(text, "generated", 1) for text in each] for each in texts)
+    write_pool(run, profiles, personalities, GROWN)
     grow_all(run, TreeSettings(dict.fromkeys(ROLES, "scripted")))
     return run
 
 
 def _repeated(grown: RunFolder, count: int, path: Path) -> RunFolder:
     run, trees = RunFolder(path), list(read_rows(grown.file("trees.jsonl"), Tree.from_row))
-    run.claim("trees", TreeSettings(dict.fromkeys(ROLES, "scripted")))
+    run.claim("trees", TreeSettings(dict.fromkeys(ROLES, "scripted")).recorded)
 
     def rows() -> Iterator[Row]:
         for number in range(count):

@@ -16,13 +16,14 @@ import time
 import warnings
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import datasets
 import torch
 from datasets import Dataset
 from peft import LoraConfig
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Trainer
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from aloe_hub.training import TreeDPOTrainer, TreeSFTTrainer
@@ -97,8 +98,8 @@ def measured(kind: str, turns: int, who: str) -> tuple[float, float, float, tupl
     return seconds, megabytes, sum(losses), (tokens, exploded)
 
 
-def made(kind: str, turns: int, who: str) -> Trainer:
-    trainers = {"dpo": (DPOTrainer, TreeDPOTrainer), "sft": (SFTTrainer, TreeSFTTrainer)}[kind]
+def made(kind: str, turns: int, who: str) -> Any:  # noqa: ANN401 - one of four trainers, of which private names are used
+    trainers: tuple[Any, Any] = {"dpo": (DPOTrainer, TreeDPOTrainer), "sft": (SFTTrainer, TreeSFTTrainer)}[kind]
     torch.manual_seed(0)
     return trainers[who == "tree"](
         model=LlamaForCausalLM(
@@ -136,7 +137,8 @@ def tree(kind: str, turns: int, number: int = 0) -> Dataset:
         words = random.choices(WORDS, k=random.randint(length * 7 // 10, length * 13 // 10))
         return {"role": role, "content": " ".join(words)}
 
-    rows, spoken = [], []
+    rows: list[dict[str, Any]] = []
+    spoken: list[dict[str, str]] = []
     for turn in range(turns):
         prompt = [*spoken, said("user", 40)]
         chosen, rejected = said("assistant", 60), said("assistant", 60)
@@ -150,7 +152,8 @@ def tokenizer() -> PreTrainedTokenizerFast:
     words = Tokenizer(models.WordLevel({word: number for number, word in enumerate([*SPECIAL, *WORDS])}, unk_token="w0"))
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     words.add_special_tokens(SPECIAL[:5])
-    found = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", eos_token="<|eot|>", unk_token="w0")
+    special = {"pad_token": "<pad>", "eos_token": "<|eot|>", "unk_token": "w0"}
+    found = PreTrainedTokenizerFast(tokenizer_object=words, **special)  # type: ignore[no-untyped-call]
     found.chat_template = TEMPLATE
     return found
 

@@ -3,7 +3,7 @@
     python scripts/scale_trees.py --run runs/mine --tasks 8 --workers 2 --executor local --model scripted
 
 When all tasks are done, their shards are merged. The same command goes on where a stopped one was, and tries failed trees again.
-docs/guides/scale-out.md says what each executor needs.
+docs/how-to/clusters.md says what each executor needs.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from typing import Any
 from aloe_hub.chat import open_chat
 from aloe_hub.chat.traffic import Limits
 from aloe_hub.errors import AloeError
-from aloe_hub.files.recipe import read_recipe, settings
 from aloe_hub.files.run_folder import RunFolder
+from aloe_hub.files.settings import read_recipe, settings
 from aloe_hub.model_string import ModelString
-from aloe_hub.stages.merge import merge, write_training_rows
+from aloe_hub.stages.merge import merge
+from aloe_hub.stages.training_rows import write_training_rows
 from aloe_hub.stages.trees import TreeSettings, models_by_role
 
 # A Ray that is started here serves this machine only, and sends no statistics; RAY_ADDRESS names a cluster to use instead.
@@ -104,7 +105,7 @@ def grow(args: argparse.Namespace) -> str:
         if ModelString.parse(model).scheme != "local":  # which would be loaded here for nothing
             open_chat(model)
     # What cannot be meant, or differs from an earlier run, is refused here and not in every task.
-    run.claim("trees", chosen)
+    run.claim("trees", chosen.recorded)
     if args.remote:
         send_pool(run, args.remote)
     executor = executor_of(args, chosen)

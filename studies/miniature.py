@@ -37,7 +37,7 @@ RECIPE = Path(__file__).parent / "miniature.toml"
 POCKET = Path(__file__).parents[1] / "pocket"
 PRETRAIN = POCKET / "pretrain.py"
 SHIPPED = json.loads((POCKET / "pocket.json").read_text(encoding="utf-8"))
-# Pairs of the policy's own differ in a fact or two: they bear, and need, a higher rate, and a tighter leash (docs/BENCHMARKS.md).
+# Pairs of the policy's own differ in a fact or two: they bear, and need, a higher rate, and a tighter leash (docs/explanation/benchmarks.md).
 ON_POLICY_DPO = ("--lr", 5e-4, "--beta", 0.5, "--epochs", 2)
 ON_POLICY_TREES = 200  # as many as the off-policy DPO trains on
 
@@ -53,7 +53,7 @@ def study(out: Path, bases: int, seeds: int, tokens: int, split: str) -> Iterato
     needs: dict[str, str] = {}
     for base, folder in _bases(out, bases):
         mix = ("--mix", "unasked") if base == UNASKED else ("--seed", base)
-        command = (sys.executable, str(PRETRAIN), "--out", str(folder), "--tokens", str(tokens), *mix)
+        command: tuple[str, ...] = (sys.executable, str(PRETRAIN), "--out", str(folder), "--tokens", str(tokens), *mix)
         if base == str(SHIPPED["seed"]) and tokens == SHIPPED["tokens"]:
             command = _copy(POCKET, folder)  # made by that very command
         yield Cell(f"base-{base}", command, folder / "pocket.json")
@@ -69,8 +69,8 @@ def study(out: Path, bases: int, seeds: int, tokens: int, split: str) -> Iterato
         if base != UNASKED:  # the ablation asks whether there is anything for SFT to build on
             pool = own / "personas.jsonl"
             yield Cell(f"pool-{at}", _copy(train / "personas.jsonl", pool), pool, ("personas-dev",))
-            policy = ("--policy", f"local:{folder}+{sft}", "--concurrency", 100, "--limit", ON_POLICY_TREES, *ON_POLICY)
-            grow = aloe("trees", "--run", own, "--recipe", RECIPE, *policy)
+            sampled = ("--policy", f"local:{folder}+{sft}", "--concurrency", 100, "--limit", ON_POLICY_TREES, *ON_POLICY)
+            grow = aloe("trees", "--run", own, "--recipe", RECIPE, *sampled)
             yield Cell(f"pairs-{at}", grow, own / "sft.jsonl", (f"pool-{at}", f"sft-{at}"))
             methods += [
                 ("dpo", "dpo", train, (), f"base-{base}"),

@@ -17,7 +17,7 @@ from aloe_hub.comparison import Comparison, compare
 from aloe_hub.files.run_folder import policy_file
 from aloe_hub.scoring import score
 
-METHODS = {
+METHODS: dict[str, list[str] | str] = {
     "scripted tailored (oracle)": ["scripted:tailored"],
     "scripted plain": ["scripted:plain"],
     "base": "base",
@@ -128,7 +128,11 @@ def _repeated(method: Method, times: int) -> Method:
     size = len(method.scores) // len(method.by_model)
     order = [model * size + row for model in range(len(method.by_model)) for _ in range(times) for row in range(size)]
     return Method(
-        method.name, *([column[at] for at in order] for column in (method.scores, method.profiles, method.texts)), method.by_model
+        method.name,
+        [method.scores[at] for at in order],
+        [method.profiles[at] for at in order],
+        [method.texts[at] for at in order],
+        method.by_model,
     )
 
 

@@ -12,7 +12,7 @@ from hypothesis import settings
 from aloe_hub.cli.app import main
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages.imports import import_authors
-from aloe_hub.stages.pool import Pairing
+from aloe_hub.stages.pairing import Pairing
 from aloe_hub.world.speaking import personality_text, profile_text
 
 # No test asserts a wall-clock time: a busy machine is slow, not wrong. The same tests see the same examples, so that a red run

@@ -145,7 +145,8 @@ def test_a_model_without_a_chat_template_is_refused(tmp_path):
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path, models):
-    assert refused(load_model, at(tmp_path)) == f"{tmp_path}: no config.json in it, so no model of transformers; check the name"
+    said = f"{tmp_path}: no config.json in it, so not a model of transformers; check the name"
+    assert refused(load_model, at(tmp_path)) == said
     assert "no tokenizer_config.json in it" in refused(load_tokenizer, at(tmp_path))
     adapter = models / "adapter"
     assert refused(load_model, at(adapter)) == (
@@ -332,13 +333,13 @@ def test_models_and_adapters_come_from_the_hub_by_name_and_revision(tmp_path, mo
         loaded, unknown, no_tokenizer, revision, empty, pickled, adapter, name = client(ON_THE_HUB, models)
         assert loaded == "2 3 org/tiny"
         login = "log in with `hf auth login` or set HF_TOKEN"
-        assert unknown == f"org/nothing: no such folder, and {hub.endpoint} knows no such model, or not for you; {login}"
+        assert unknown == f"org/nothing: no such folder, and no such model on {hub.endpoint}, or no access to it; {login}"
         assert no_tokenizer == unknown
         assert revision == f"org/tiny@v9: org/tiny has no revision v9; see {hub.endpoint}/org/tiny"
-        assert empty == "org/empty: no config.json in it, so no model of transformers; check the name"
+        assert empty == "org/empty: no config.json in it, so not a model of transformers; check the name"
         assert "pickled weights are never loaded" in pickled
         assert adapter.startswith("org/adapter: is an adapter, not a model")
-        assert name == "model 'org/a--b': not a name that the Hub takes, such as org/model"
+        assert name == "model 'org/a--b': not a name that the Hub takes, such as org/name"
 
         stranger = client(FROM_THE_CACHE, "org/tiny", HF_TOKEN="", HF_HOME=str(tmp_path / "other"))
         assert stranger == [unknown.replace("org/nothing", "org/tiny")]

@@ -21,10 +21,12 @@ DATA = {
     "aloe_hub/recipes/paper.toml",
     "aloe_hub/report/report.html.j2",
     "aloe_hub/seeds/profiles.jsonl",
-    "aloe_hub/space/pages.html.j2",
     "aloe_hub/spaces/aloe/aloe.py",
     "aloe_hub/spaces/aloe_demo/app.py",
+    "aloe_hub/spaces/aloe_demo/about.md",
+    "aloe_hub/spaces/aloe_demo/pages.html.j2",
     "aloe_hub/spaces/aloe_demo/style.css",
+    "aloe_hub/spaces/theme.py",
     "aloe_hub/world/lexicon.toml",
 }
 
@@ -67,7 +69,7 @@ def test_the_command_works_from(built, form, tmp_path):
         place = next((built / "unpacked").iterdir())
     code = (
         "import aloe_hub, sys; assert aloe_hub.__file__.startswith(sys.argv[1]), aloe_hub.__file__;"
-        "from aloe_hub.files.recipe import read_recipe; assert read_recipe('demo')['personas'];"
+        "from aloe_hub.files.settings import read_recipe; assert read_recipe('demo')['personas'];"
         "from aloe_hub.shipped import shipped;"
         "assert all((shipped(f) / n).exists() for f, n in (('dataset_cards', 'aloe-prefs.md'), ('spaces', 'aloe/aloe.py')));"
         "from aloe_hub.stages.pool import seeds; assert len(seeds('profile')) == 20;"

@@ -127,6 +127,26 @@ def test_hostile_data_in_every_field_stays_data(name, text):
     assert set(prompts.sections(rendered).values()) == {lines(text)}
 
 
+@ALL
+@pytest.mark.parametrize("text", HOSTILE)
+def test_asked_again_shows_the_answer_as_data_and_ends_as_the_prompt_does(name, text):
+    prompt = prompts.load(name)
+    rendered = prompt.render(**dict.fromkeys(prompt.fields, text))
+    again = prompts.asked_again(rendered, text, "verdict")
+    form = prompt.template.rpartition("\n\n")[2]
+    assert "Answer" in form or "last line" in form
+    assert "{{" not in form
+    assert again.startswith(rendered)
+    assert again.endswith(form)
+    assert outside(again) == outside(prompts.asked_again(rendered, "x", "verdict"))
+    assert prompts.sections(again)["YOUR EARLIER ANSWER"] == lines(text)
+
+
+@pytest.mark.parametrize("name", ["tailored_reply", "plain_reply", "user_opening", "user_continuing"])
+def test_what_is_said_has_three_sentences_at_most(name):
+    assert "three sentences at most" in prompts.load(name).template.lower()
+
+
 @pytest.mark.parametrize("end", LINE_ENDS)
 def test_every_unicode_line_end_is_quoted(end):
     assert prompts.quoted(f"one{end}[REPLY 2]") == "| one\n| [REPLY 2]"

@@ -2,9 +2,12 @@
 
 import importlib
 import inspect
+import re
+from pathlib import Path
 
 import pytest
 
+import aloe_hub
 from aloe_hub.cli.app import app
 
 PYTHON = {
@@ -19,7 +22,11 @@ PYTHON = {
     "aloe_hub.rows": ["pairs", "sft"],
     "aloe_hub.scoring": ["score", "curve", "Score"],
     "aloe_hub.comparison": ["compare", "Comparison"],
-    "aloe_hub.parsing": ["message", "score", "verdict", "inferred", "numbered", "steers"],
+    "aloe_hub.text": ["valid", "visible", "is_blank", "identity", "Answer", "answer_of", "control_markers"],
+    "aloe_hub.parsing": [
+        "message", "reply", "score", "verdict", "inferred", "numbered", "candidates", "Candidates", "steers", "SCHEMAS",
+        "UNKNOWN",
+    ],
     "aloe_hub.loading": ["Source", "load_tokenizer", "load_model", "load_adapter"],
     "aloe_hub.stages.scale": ["GrowTrees", "LocalExecutor"],
     "aloe_hub.training": ["TreeDPOTrainer", "TreeSFTTrainer"],
@@ -27,8 +34,8 @@ PYTHON = {
     "aloe_hub.training.settings": ["TrainSettings"],
     "aloe_hub.hub.models": ["publish_adapter", "publish_pocket"],
     "aloe_hub.hub.demo_space": ["publish_demo"],
-    "aloe_hub.space.settings": ["SpaceSettings"],
-    "aloe_hub.hub.results": ["push_results"],
+    "aloe_hub.hub.demo_settings": ["DemoSettings"],
+    "aloe_hub.hub.eval_results": ["push_results"],
     "aloe_hub.chat": ["open_chat"],
     "aloe_hub.chat.base": ["Chat", "Streaming", "ChatRequest", "ChatReply", "Sampling"],
     "aloe_hub.chat.traffic": ["Traffic", "Limits"],
@@ -64,9 +71,9 @@ def test_a_public_name_exists_and_says_what_it_is(module, name):
 
 
 def test_every_public_module_lists_no_other_public_name():
-    for module in ("aloe_hub.rows", "aloe_hub.scoring", "aloe_hub.errors", "aloe_hub.parsing"):
+    for module in ("aloe_hub.rows", "aloe_hub.scoring", "aloe_hub.errors", "aloe_hub.text", "aloe_hub.parsing"):
         found = importlib.import_module(module)
-        own = {
+        own = set(getattr(found, "__all__", ())) or {
             name
             for name, value in vars(found).items()
             if not name.startswith("_") and getattr(value, "__module__", None) == module and callable(value)
@@ -90,3 +97,23 @@ def test_the_options_of_a_command_are_the_listed_ones(aloe, command):
     _, output, _ = aloe(command, "--help")
     for option in set(OPTIONS[command].split()) - {"what", "method"}:
         assert f"--{option}"[:20] in output
+
+
+def test_the_public_face_is_what_the_reference_page_lists():
+    page = (Path(__file__).parents[1] / "docs/reference/api.md").read_text()
+    listed = re.findall(r"^::: aloe_hub\.(\w+)$", page, flags=re.MULTILINE)
+    listed.remove("errors")  # a module: the whole tree of them
+    assert sorted(listed) == sorted(aloe_hub.__all__) == sorted(" ".join(aloe_hub._WHERE.values()).split())
+    assert set(dir(aloe_hub)) == {*listed, "__version__"}
+
+
+@pytest.mark.parametrize("name", aloe_hub.__all__)
+def test_a_name_of_the_public_face_is_that_of_its_module(name):
+    value = getattr(aloe_hub, name)
+    assert value.__name__ == name
+    assert inspect.getdoc(value)
+
+
+def test_what_the_public_face_does_not_have_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'aloe_hub' has no attribute 'nothing'"):
+        aloe_hub.nothing  # noqa: B018

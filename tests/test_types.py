@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -17,11 +18,13 @@ TEXT = st.text(max_size=30) | st.sampled_from(
 CHOICE = st.sampled_from([0, 1, None])
 SCORE = st.none() | st.floats(1, 5)
 INDEX = st.sampled_from([0, 1])
-PERSONAS = st.builds(Persona, TEXT, TEXT)
+SAID = TEXT.filter(str.strip)  # a persona without text is no persona
+PERSONAS = st.builds(Persona, SAID, SAID)
+INFERRED = st.builds(Persona, TEXT, TEXT)
 REPLIES = st.builds(Reply, st.sampled_from(["tailored", "plain", "policy"]), TEXT)
 FORWARD, BACKWARD = (st.builds(Verdict, st.just(order), CHOICE, TEXT) for order in ("01", "10"))
 VERDICTS = st.tuples(FORWARD, BACKWARD) | st.tuples(FORWARD)  # an imported fork was judged in one order
-EXCHANGES = st.builds(Exchange, TEXT, PERSONAS, st.tuples(REPLIES, REPLIES), VERDICTS, INDEX)
+EXCHANGES = st.builds(Exchange, TEXT, INFERRED, st.tuples(REPLIES, REPLIES), VERDICTS, INDEX)
 TREES = st.builds(Tree, TEXT, PERSONAS, st.lists(EXCHANGES, max_size=4).map(tuple))
 TRANSCRIPTS = st.builds(Transcript, PERSONAS, TEXT, st.lists(st.builds(Turn, TEXT, TEXT, SCORE, TEXT), max_size=4).map(tuple))
 POOL_TEXTS = st.builds(
@@ -159,3 +162,33 @@ def test_the_scores_row_holds_what_the_metric_needs_and_no_text(transcript):
         "profile_id": transcript.persona.profile_id,
         "scores": list(transcript.scores),
     }
+
+
+@pytest.mark.parametrize(
+    ("kind", "row", "said"),
+    [
+        (Persona, PERSONA.to_row() | {"profile": " "}, "a persona without text: ' '"),
+        (Persona, PERSONA.to_row() | {"personality": 3}, "a persona without text: 3"),
+        (PoolText, PoolText("x", "seed").to_row() | {"source": "dream"}, "source is 'dream', and not one of 'seed', "),
+        (PoolText, PoolText("x", "seed").to_row() | {"nearest": "near"}, "nearest is 'near', and not a number"),
+        (PoolText, PoolText("x", "seed").to_row() | {"text": None}, "text is None, and not a text"),
+        (Exchange, exchange().to_row() | {"user": ["Hi."]}, "user is ['Hi.'], and not a text"),
+        (Exchange, exchange().to_row() | {"replies": []}, "a fork of 0 replies instead of 2"),
+        (Exchange, exchange().to_row() | {"replies": {}}, "replies is {}, and not a list of objects"),
+        (Exchange, exchange().to_row() | {"spoken": 2}, "spoken is 2, and not one of 0, 1"),
+        (Verdict, Verdict("01", 0, "").to_row() | {"choice": 2}, "choice is 2, and not one of 0, 1, None"),
+        (Reply, Reply("plain", "a").to_row() | {"source": "x"}, "source is 'x', and not one of 'tailored', "),
+        (Turn, Turn("a", "b", 4, "c").to_row() | {"score": "4/5"}, "score is '4/5', and not a number"),
+        (Turn, Turn("a", "b", 4, "c").to_row() | {"score": float("nan")}, "score is nan, and not a number"),
+    ],
+)
+def test_a_row_that_is_no_such_value_is_one_line_that_shows_what_is_there(kind, row, said):
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}"):
+        kind.from_row(row)
+
+
+@pytest.mark.parametrize(("kind", "value"), [(Turn, Turn("a", "b", 4, "c")), (Reply, Reply("plain", "a"))])
+def test_a_row_that_lacks_something_is_a_key_error_that_names_it(kind, value):
+    for name in value.to_row():
+        with pytest.raises(KeyError, match=name):
+            kind.from_row({key: one for key, one in value.to_row().items() if key != name})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from aloe_hub.chat.base import Chat
 from aloe_hub.errors import AloeError
 from aloe_hub.model_string import ModelString
@@ -37,3 +39,16 @@ def open_chat(model: str, timeout: float = TIMEOUT) -> Chat:
         return Endpoint(named, timeout)
     except ImportError as error:
         raise AloeError(f"model {model!r}: {error}; run: pip install 'aloe-hub[{extra}]'") from error
+
+
+def world_of(models: Iterable[str]) -> dict[str, int]:
+    """The setting `world` of a run in which the scripted world plays a role: its version. Of other runs, no setting.
+
+    >>> world_of(["hub:org/model"])
+    {}
+    """
+    if not any(ModelString.recorded(model).is_scripted for model in models):
+        return {}
+    from aloe_hub.chat.scripted import WORLD_VERSION
+
+    return {"world": WORLD_VERSION}

@@ -6,10 +6,12 @@ guesses: it answers or raises `ChatError`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
+from aloe_hub.text import answer_of, valid
 from aloe_hub.types import Message
 
 Role = Literal["profile", "personality", "user", "inferrer", "tailored", "plain", "policy", "judge"]
@@ -17,12 +19,20 @@ Role = Literal["profile", "personality", "user", "inferrer", "tailored", "plain"
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is drawn; `max_tokens` bounds the answer, which also ends before the first of `stop`."""
+    """How the next token is drawn; `max_tokens` bounds the answer, which also ends before the first of `stop`.
+
+    `extra_body` is JSON of further fields for an endpoint, in the server's own words; null leaves out what would be sent.
+    """
 
     temperature: float = 1.0
     top_p: float = 1.0
     max_tokens: int = 512
     stop: tuple[str, ...] = ()
+    extra_body: str = ""
+
+    @property
+    def extra_fields(self) -> dict[str, Any]:
+        return dict(json.loads(self.extra_body)) if self.extra_body else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +44,35 @@ class ChatRequest:
     seed: int
     role: Role  # labels the call in the ledger; never reaches the model
     retry: int = 0  # how often it was sent before: another label
+    schema: Mapping[str, Any] | None = None  # of the JSON that is wanted, where a server can hold an answer to one
 
 
 @dataclass(frozen=True, slots=True)
 class ChatReply:
-    """What was said. `cut`: it was not finished when `max_tokens` ended it. Tokens: as the model counts them; None: not told."""
+    """What was said. `cut`: it was not finished when `max_tokens` ended it. Tokens: as the model counts them; None: not told.
+
+    `thoughts`: blocks of reasoning that came with it, and are not in `text`.
+    """
 
     text: str
     cut: bool = False
     tokens_in: int | None = None
     tokens_out: int | None = None
+    thoughts: int = 0
+
+    @classmethod
+    def received(
+        cls, raw: str, *, cut: bool = False, tokens_in: int | None = None, tokens_out: int | None = None, thoughts: int = 0
+    ) -> ChatReply:
+        """What a language model answered, as it enters: valid Unicode, without reasoning, without control tokens at its ends.
+
+        Reasoning that never ended is an answer that was not finished.
+
+        >>> ChatReply.received("<think>Hm.</think>Hello!<|im_end|>")
+        ChatReply(text='Hello!', cut=False, tokens_in=None, tokens_out=None, thoughts=1)
+        """
+        answer = answer_of(valid(raw))
+        return cls(answer.text, cut or answer.open, tokens_in, tokens_out, thoughts + answer.reasoning)
 
 
 class Chat(Protocol):
@@ -61,6 +90,16 @@ class Streaming(Chat, Protocol):
     async def stream(self, request: ChatRequest, say: Callable[[str], None]) -> ChatReply:
         """As `complete`, but `say` is called in the event loop with each piece of the text; together they are the text."""
         ...
+
+
+async def heard(chat: Chat, request: ChatRequest, say: Callable[[str], None]) -> ChatReply:
+    """The reply, said as it grows; of a model that cannot be heard while it speaks, the whole at once."""
+    if isinstance(chat, Streaming):
+        return await chat.stream(request, say)
+    reply = await chat.complete(request)
+    if reply.text:
+        say(reply.text)
+    return reply
 
 
 @runtime_checkable

@@ -1,31 +1,36 @@
-"""A model behind an endpoint: `hub:org/model[:provider]` and `http://host:port/v1#model`, both by huggingface_hub's own client.
+"""A model behind an endpoint: `hub:org/model[:provider]` and `http://host:port/v1#model`, in the protocol of OpenAI's chat API.
 
-A call is one request, sent once; what comes back is read in `endpoint_errors`. Sending again, waiting and counting are the
-business of the wrappers.
+A call is one request, sent once; what comes back is read in `answers`, and what goes wrong is told in `endpoint_errors`. Sending
+again, waiting and counting are the business of the wrappers.
+
+A peer may be hostile: an answer is read in pieces and no further than `MOST_BYTES`, decoded ones; a redirect is followed only
+within its origin; the key goes to its own server, and into no message.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from os import environ
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
-from huggingface_hub import AsyncInferenceClient, get_token
+import httpx2
+from huggingface_hub import constants
 
+from aloe_hub.chat.answers import Heard, reply_of
 from aloe_hub.chat.base import ChatReply, ChatRequest
-from aloe_hub.chat.endpoint_errors import KEY, readable, reply_of, whole
-from aloe_hub.errors import AloeError, Refused, UsageError
+from aloe_hub.chat.decompress import decompressed
+from aloe_hub.chat.endpoint_errors import readable, refusal
+from aloe_hub.chat.keys import Key
+from aloe_hub.errors import ChatError, TransientError
 from aloe_hub.model_string import ModelString
 
-# The client keeps this many idle connections open; with more requests in flight on it, each further one costs a new one.
-IN_FLIGHT_EACH = 20
-# Without a key of its own the client would send the user's Hugging Face token to whatever server is named.
-_NO_KEY = "none"
+HUB = "https://router.huggingface.co/v1"  # routes to all Inference Providers, and speaks as they all do
+MOST_BYTES = 8 * 2**20  # of an answer: a hundred times what the largest `max_tokens` in use comes to
+_MOST_REDIRECTS = 3
+_LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
 
 
 class Endpoint:
@@ -35,95 +40,112 @@ class Endpoint:
         """`timeout` is in seconds: for a whole reply, or for each silence of one that is streamed.
 
         Raises:
-            AloeError: a model of the Hub, and no token to ask it with.
+            AloeError: a model of the Hub, and no token to ask it with; a key that no header can hold.
         """
         self.model = str(model)
-        self._named = model
+        self._name = f"{model.name}:{model.provider}" if model.provider else model.name
+        self._url = f"{model.address or HUB}/chat/completions"
+        self._on_the_hub = model.address is None
         self._timeout = timeout
-        self._free: list[AsyncInferenceClient] = []
-        self._clients: list[AsyncInferenceClient] = []
-        self._key = _key_for(model)
+        self._key = Key.of(model)
+        self._client: httpx2.AsyncClient | None = None
 
     async def complete(self, request: ChatRequest) -> ChatReply:
-        async with self._client() as client, readable(self.model, self._hidden), asyncio.timeout(self._timeout):
-            answer = await self._sent(client, request)
-        return reply_of(self.model, answer)
+        async with readable(self.model, self._key.hidden), asyncio.timeout(self._timeout):
+            async with self._sent(self._body(request)) as response:
+                answer = b"".join([piece async for piece in self._pieces(response)])
+                streamed = response.headers.get("Content-Type", "").startswith("text/event-stream")
+            if streamed:  # nobody asked it to
+                heard = Heard()
+                for event in answer.split(b"\n"):
+                    heard.line(event)
+                answer = heard.whole()
+            return reply_of(json.loads(answer), self._key)
 
     async def stream(self, request: ChatRequest, say: Callable[[str], None]) -> ChatReply:
-        said, cut, usage = [], False, None
-        client = self._new_client()  # of its own: it keeps what it has streamed until it is closed
-        try:
-            async with readable(self.model, self._hidden):
-                chunks = await self._sent(client, request, stream=True, stream_options={"include_usage": True})
-                async for chunk in chunks:
-                    usage = chunk.usage or usage
-                    for choice in chunk.choices or ():
-                        cut = cut or choice.finish_reason == "length"
-                        if choice.delta.content:
-                            said.append(choice.delta.content)
-                            say(choice.delta.content)
-        finally:
-            await client.close()  # type: ignore[no-untyped-call]
-        return whole(self.model, "".join(said), cut, usage)
+        """As `complete`; reasoning in a block of its own is not said."""
+        heard = Heard(say)
+        body = self._body(request) | {"stream": True, "stream_options": {"include_usage": True}}
+        async with readable(self.model, self._key.hidden), self._sent(body) as response:
+            rest = b""
+            async for piece in self._pieces(response):
+                *lines, rest = (rest + piece).split(b"\n")
+                for line in lines:
+                    heard.line(line)
+            heard.line(rest)
+            reply = reply_of(json.loads(heard.whole()), self._key)
+            heard.end(reply.text)
+            return reply
 
     async def close(self) -> None:
-        clients, self._clients, self._free = self._clients, [], []
-        for client in clients:
-            await client.close()  # type: ignore[no-untyped-call]
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
 
-    def _hidden(self, text: str) -> str:
-        """A server may repeat the key that it refuses."""
-        return text.replace(self._key, "***") if self._key != _NO_KEY else text
-
-    async def _sent(self, client: AsyncInferenceClient, request: ChatRequest, **how: Any) -> Any:  # noqa: ANN401 - an answer or a stream
+    def _body(self, request: ChatRequest) -> dict[str, Any]:
+        """What is sent. A value that is the server's own default anyway is left out: some servers refuse to be told it."""
         sampling = request.sampling
-        try:
-            return await client.chat_completion(
-                messages=[{"role": message.role, "content": message.content} for message in request.messages],
-                model=self._named.name,
-                max_tokens=sampling.max_tokens,
-                temperature=sampling.temperature,
-                top_p=sampling.top_p,
-                stop=list(sampling.stop) or None,
-                seed=request.seed,
-                **how,
-            )
-        except ValueError as error:
-            # The client knows the Hub's providers, and refuses what they do not have before it sends anything.
-            if self._named.address is None and not isinstance(error, UnicodeDecodeError | json.JSONDecodeError):
-                raise Refused(self._hidden(f"{self.model}: {' '.join(str(error).split())}")) from None
-            raise
+        body = {
+            "model": self._name,
+            "messages": [message.to_row() for message in request.messages],
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p if sampling.top_p < 1 else None,
+            "max_tokens": sampling.max_tokens,
+            "stop": list(sampling.stop) or None,
+            "seed": request.seed,
+            "response_format": request.schema and {
+                "type": "json_schema",
+                "json_schema": {"name": request.role, "strict": True, "schema": request.schema},
+            },
+        }  # fmt: skip
+        body = {name: value for name, value in body.items() if value is not None}
+        for name, value in sampling.extra_fields.items():
+            if value is None:
+                body.pop(name, None)
+            elif name == "max_tokens" and isinstance(value, str):  # the limit's name on that server
+                body[value] = body.pop(name)
+            else:
+                body[name] = value
+        return body
 
     @asynccontextmanager
-    async def _client(self) -> AsyncIterator[AsyncInferenceClient]:
-        """A client with a connection to spare."""
-        if not self._free:
-            client = self._new_client()
-            self._clients.append(client)
-            self._free.extend([client] * IN_FLIGHT_EACH)
-        client = self._free.pop()
+    async def _sent(self, body: dict[str, Any]) -> AsyncIterator[httpx2.Response]:
+        """The beginning of an answer with status 200. Raises: ChatError: another status."""
+        if self._on_the_hub and constants.HF_HUB_OFFLINE:
+            raise ChatError("HF_HUB_OFFLINE is set; unset it to ask a model of the Hub")
+        if self._client is None:
+            self._client = httpx2.AsyncClient(
+                headers=self._key.headers | {"Accept-Encoding": "gzip"}, timeout=self._timeout, limits=_LIMITS
+            )
+        url = self._url
+        for _ in range(_MOST_REDIRECTS + 1):
+            async with self._client.stream("POST", url, json=body) as response:
+                if response.has_redirect_location:
+                    url = self._redirected(url, response)
+                    continue
+                if response.status_code != 200:
+                    said = b"".join([piece async for piece in self._pieces(response)])
+                    raise refusal(response.status_code, said, response.headers.get("Retry-After"), self._on_the_hub)
+                yield response
+                return
+        raise ChatError(f"redirected {_MOST_REDIRECTS} times, and once more")
+
+    def _redirected(self, url: str, response: httpx2.Response) -> str:
+        """Where the server sends us within its own origin. Elsewhere neither the key nor what was said may go."""
         try:
-            yield client
-        finally:
-            if client in self._clients:  # not closed meanwhile
-                self._free.append(client)
+            there = urljoin(url, response.headers["Location"])
+            same = urlsplit(there)[:2] == urlsplit(url)[:2] and response.status_code in (307, 308)
+        except ValueError:
+            there, same = "", False
+        if not same:
+            raise ChatError(f"{response.status_code}: redirected to another address, which is not followed; name that address")
+        return there
 
-    def _new_client(self) -> AsyncInferenceClient:
-        if self._named.address is not None:
-            return AsyncInferenceClient(base_url=self._named.address, api_key=self._key, timeout=self._timeout)
-        provider: Any = self._named.provider
-        try:
-            return AsyncInferenceClient(provider=provider, api_key=self._key, timeout=self._timeout)
-        except ValueError as error:
-            raise UsageError(f"model {self.model!r}: {error}") from None
-
-
-def _key_for(model: ModelString) -> str:
-    """The key of that very server, else the one for all servers; the Hub's token goes to the Hub alone."""
-    if model.address is None:
-        token = get_token()
-        if token is None:
-            raise AloeError(f"model {str(model)!r}: no token; log in with `hf auth login`, or set HF_TOKEN")
-        return token
-    host = re.sub(r"\W", "_", urlsplit(model.address).hostname or "").upper()
-    return environ.get(f"{KEY}_{host}") or environ.get(KEY) or _NO_KEY
+    async def _pieces(self, response: httpx2.Response) -> AsyncIterator[bytes]:
+        """The decoded bytes of an answer, as they come. Raises: TransientError: more than `MOST_BYTES`."""
+        size = 0
+        async for piece in decompressed(response, MOST_BYTES):
+            size += len(piece)
+            if size > MOST_BYTES:
+                raise TransientError(f"the answer is longer than {MOST_BYTES // 2**20} MiB", maybe_billed=True)
+            yield piece

@@ -1,120 +1,117 @@
-"""What comes back from an endpoint: a reply, or one line that says why there is none.
-
-A `TransientError` where asking again may help, a `ChatError` where it will not. An answer is not trusted to have the form that it
-should: whatever it lacks is a fault that may pass.
-"""
+"""Why a call to an endpoint failed, in one line: a `TransientError` where asking again may help, else a `ChatError`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterable
+import math
+import re
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 import httpx2
-from huggingface_hub.errors import HfHubHTTPError, InferenceTimeoutError, OfflineModeIsEnabled
 
-from aloe_hub.chat.base import ChatReply
-from aloe_hub.errors import ChatError, Refused, TransientError
+from aloe_hub.chat.keys import KEY
+from aloe_hub.errors import AloeError, ChatError, Refused, TransientError
+from aloe_hub.text import valid
 
-KEY = "ALOE_API_KEY"
 _MAY_PASS = {408, 409, 425, 429}
 _SAID = 300  # characters of a server's own words that an error repeats
+_PARAMETERS = ("max_tokens", "temperature", "top_p", "seed", "stop", "response_format", "stream_options")
+_SPENT = re.compile(
+    r"insufficient[_ ](?:quota|balance|credit|funds)|exceeded your (?:current |monthly )?(?:quota|included credits)", re.I
+)
 
 
 @asynccontextmanager
 async def readable(model: str, hidden: Callable[[str], str]) -> AsyncIterator[None]:
-    """Whatever a client raises, as one line of ours."""
+    """Whatever goes wrong in a call, as one line of ours that begins with the model and never holds the key."""
+
+    def transient(text: str, *, sent: bool = True) -> TransientError:
+        return TransientError(hidden(f"{model}: {text}"), maybe_billed=sent)
+
     try:
         yield
-    except (InferenceTimeoutError, TimeoutError):
-        raise TransientError(f"{model}: no answer in time", maybe_billed=True) from None
-    except HfHubHTTPError as error:
-        raise _refusal(model, error.response, hidden) from None
-    except OfflineModeIsEnabled:
-        raise ChatError(f"{model}: HF_HUB_OFFLINE is set, and the client then sends nothing; unset it") from None
+    except AloeError as error:
+        error.args = (hidden(f"{model}: {error}"),)
+        raise error from None
+    except (httpx2.TimeoutException, TimeoutError) as error:
+        if isinstance(error, httpx2.ConnectTimeout):
+            raise transient("cannot be reached in time; is the server up?", sent=False) from None
+        raise transient("no answer in time") from None
+    except httpx2.ConnectError as error:
+        raise transient(f"cannot be reached; is the server up? ({_cause(error, hidden)})", sent=False) from None
     except httpx2.TransportError as error:
-        sent = not isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
-        what = "the connection broke" if sent else "cannot be reached; is the server up?"
-        raise TransientError(f"{model}: {what} ({_shown(str(error)) or type(error).__name__})", maybe_billed=sent) from None
-    except httpx2.HTTPError as error:
-        raise TransientError(f"{model}: {_shown(str(error)) or type(error).__name__}", maybe_billed=True) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        answered = error.doc if isinstance(error, json.JSONDecodeError) else error.object.decode(errors="replace")
-        text = hidden(f"{model}: answered with no chat completion: {_shown(answered)!r}")
-        raise TransientError(text, maybe_billed=True) from None
-    except (AttributeError, KeyError, TypeError, ValueError, AssertionError, RecursionError) as error:
-        # The client trusts the form of an answer: one of another form breaks it in any of these ways. What it will not send, too.
-        text = hidden(f"{model}: no chat completion came of it ({type(error).__name__}: {_shown(str(error))})")
-        raise TransientError(text, maybe_billed=True) from None
+        raise transient(f"the connection broke ({_cause(error, hidden)})") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        answered = (
+            error.doc if isinstance(error, json.JSONDecodeError) else "" if isinstance(error, RecursionError) else error.object
+        )
+        answered = answered if isinstance(answered, str) else answered[: 4 * _SAID].decode("utf-8", "replace")
+        raise transient(f"the answer is not a chat completion: {shown(hidden(answered))!r}") from None
+    except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, ValueError) as error:  # a number too long to be read, too
+        raise transient(f"no chat completion came of it ({_cause(error, hidden)})") from None
 
 
-def _refusal(model: str, response: httpx2.Response, hidden: Callable[[str], str]) -> ChatError:
-    status = response.status_code
-    text = hidden(f"{model}: {status} {_server_says(response)}")
+def refusal(status: int, said: bytes, retry_after: str | None, on_the_hub: bool = False) -> ChatError:
+    """The error that an answer with another status than 200 is, in the server's own words."""
+    words = _server_says(said)
+    text = f"{status} {words}".rstrip()
+    if status == 402 or _SPENT.search(words) or _SPENT.search(said[:2000].decode("utf-8", "replace")):
+        return Refused(f"{text}; nothing is left to spend there")
     if status in _MAY_PASS or status >= 500:
-        return TransientError(text, retry_after=_retry_after(response.headers.get("Retry-After")))
+        return TransientError(text, retry_after=_seconds(retry_after))
+    if status in (400, 422) and (named := _parameter_in(words)):
+        other = '"max_completion_tokens"' if "max_completion_tokens" in words else "null"
+        return Refused(f"{text}; what is sent can be changed: --extra-body '{{\"{named}\": {other}}}'")
     if status in (401, 403):
-        text += f"; is the token right? Endpoints take it from {KEY}, the Hub from HF_TOKEN or `hf auth login`"
-    return Refused(text) if status in (401, 403, 404) else ChatError(text)
+        where = "the Hub takes it from HF_TOKEN or `hf auth login`" if on_the_hub else f"endpoints take it from {KEY}"
+        return Refused(f"{text}; is the token right? {where}")
+    return Refused(text) if status == 404 or (on_the_hub and status == 400) else ChatError(text)
 
 
-def _server_says(response: httpx2.Response) -> str:
+def _parameter_in(words: str) -> str | None:
+    """The parameter that a server will not take; a prompt that is too long is another matter, though it may name `max_tokens`."""
+    if re.search(r"context|too long|too large", words, re.I):
+        return None
+    return next((name for name in _PARAMETERS if re.search(rf"(?<!\w){name}(?!\w)", words)), None)
+
+
+def _server_says(said: bytes) -> str:
     """The server's own message, in OpenAI's form, in a few others, or the beginning of what it sent."""
     try:
-        body = response.json()
-    except (ValueError, httpx2.ResponseNotRead):
-        try:
-            return _shown(response.text) or response.reason_phrase
-        except httpx2.ResponseNotRead:
-            return response.reason_phrase
-    found = body
+        found = json.loads(said)
+    except (ValueError, RecursionError):
+        text = said[: 8 * _SAID].decode("utf-8", "replace")
+        return shown(re.sub(r"<[^<>]{0,200}>", " ", text) if text.lstrip().startswith("<") else text)
     for key in ("error", "message", "detail"):
         if isinstance(found, dict) and key in found:
             found = found[key]
-    return _shown(found if isinstance(found, str) else json.dumps(found)) or response.reason_phrase
+    return shown(found if isinstance(found, str) else json.dumps(found)) if found else ""
 
 
-def _retry_after(header: str | None) -> float | None:
+def _seconds(retry_after: str | None) -> float | None:
     """Seconds, from either form of the header (RFC 9110, section 10.2.3); None where it says neither."""
-    if header is None:
+    if retry_after is None:
         return None
     try:
-        return max(0.0, float(header))
+        seconds = float(retry_after)
+        return max(0.0, seconds) if math.isfinite(seconds) else None
     except ValueError:
         pass
     try:
-        when = parsedate_to_datetime(header)
-    except ValueError:
+        when = parsedate_to_datetime(retry_after)
+        return max(0.0, (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+    except (ValueError, OverflowError):
         return None
-    return max(0.0, (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 
 
-def reply_of(model: str, answer: Any) -> ChatReply:  # noqa: ANN401 - the client makes of an answer whatever the server sent
-    """The reply in an answer that came in one piece. Raises: TransientError: there is none."""
-    choices = answer.choices if isinstance(getattr(answer, "choices", None), list) else []
-    message = getattr(choices[0], "message", None) if choices else None
-    if message is None:
-        raise TransientError(f"{model}: the answer has no choices", maybe_billed=True)
-    return whole(model, getattr(message, "content", None), choices[0].finish_reason == "length", getattr(answer, "usage", None))
+def _cause(error: Exception, hidden: Callable[[str], str]) -> str:
+    return shown(hidden(str(error))) or type(error).__name__
 
 
-def whole(model: str, text: object, cut: bool, usage: object) -> ChatReply:
-    """A reply from its parts. Raises: TransientError: it is empty, and was not cut off before it began."""
-    if not isinstance(text, str | None):
-        raise TransientError(f"{model}: the reply is no text: {_shown(str(text))!r}", maybe_billed=True)
-    if not (text or "").strip() and not cut:
-        raise TransientError(f"{model}: the reply is empty", maybe_billed=True)
-    tokens = _counts(getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens"))
-    return ChatReply(text or "", cut, *tokens)
-
-
-def _counts(values: Iterable[object]) -> list[int | None]:
-    return [value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None for value in values]
-
-
-def _shown(text: str) -> str:
-    text = " ".join(text.split())
+def shown(text: str) -> str:
+    """A server's words on one line, not too many of them. The key is hidden before: a cut through it would leave half of it."""
+    text = " ".join(valid(text).split())
     return text if len(text) <= _SAID else text[:_SAID] + "…"

@@ -1,6 +1,6 @@
 """OpenAI's chat completions as a server reads and writes them: a body → what was asked, a reply → a body. No HTTP here.
 
-What is not known to us is ignored, as other servers do; what is known and cannot be meant is refused with the parameter's name.
+What is not known to us is ignored, as other servers do; what is known and invalid is refused with the parameter's name.
 What is not said is as in our own calls (`Sampling`), and without `seed` every request gets a fresh one: it varies.
 """
 
@@ -28,7 +28,7 @@ _short.maxstring = 80
 shown = _short.repr
 
 
-class Refusal(Exception):
+class RequestError(Exception):
     """A request that is not answered: the status, one line, and the parameter that it is about."""
 
     def __init__(self, line: str, param: str | None = None, *, status: int = 400, code: str | None = None) -> None:
@@ -45,7 +45,7 @@ class Refusal(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CompletionRequest:
     """A call as the model gets it, and how the answer is wanted."""
 
     call: ChatRequest
@@ -53,24 +53,26 @@ class Asked:
     usage: bool  # told at the end of a stream; an answer in one piece always tells it
 
 
-def read(body: bytes, served: str) -> Asked:
+def read(body: bytes, served: str) -> CompletionRequest:
     """What a body asks of the model `served`.
 
     Raises:
-        Refusal: with 404 for another model, with 400 for what cannot be meant.
+        RequestError: with 404 for another model, with 400 for what is invalid.
     """
     try:
         given = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise Refusal(f"the body is not JSON: {error}") from None
+        raise RequestError(f"the body is not JSON: {error}") from None
     if not isinstance(given, dict):
-        raise Refusal(f"the body {shown(given)}: an object is wanted")
+        raise RequestError(f"the body {shown(given)}: an object is wanted")
     if (model := given.get("model")) != served:
         if not isinstance(model, str):
-            raise Refusal(f"model {shown(model)}: a name is wanted; here it is {served!r}", "model")
-        raise Refusal(f"model {shown(model)} does not exist; here is {served!r}", "model", status=404, code="model_not_found")
+            raise RequestError(f"model {shown(model)}: a name is wanted; here it is {served!r}", "model")
+        raise RequestError(
+            f"model {shown(model)} does not exist; here is {served!r}", "model", status=404, code="model_not_found"
+        )
     if given.get("n") not in (None, 1):
-        raise Refusal(f"n {shown(given['n'])}: only 1 answer a request", "n")
+        raise RequestError(f"n {shown(given['n'])}: only 1 answer a request", "n")
     most = "max_completion_tokens" if given.get("max_completion_tokens") is not None else "max_tokens"
     usual = Sampling()
     whole = f"a whole number from 1 to {MOST_TOKENS}"
@@ -82,7 +84,7 @@ def read(body: bytes, served: str) -> Asked:
     )
     seed = _value(given, "seed", int, secrets.randbits(SEED_BITS), "a whole number")
     options = _value(given, "stream_options", dict, {}, "an object")
-    return Asked(
+    return CompletionRequest(
         ChatRequest(_messages(given.get("messages")), sampling, seed & (2**SEED_BITS - 1), role="policy"),
         stream=_value(given, "stream", bool, False, "true or false"),
         usage=options.get("include_usage") is True,
@@ -95,7 +97,7 @@ def _value(given: Body, name: str, kind: type[T], usual: T, wanted: str, fits: C
         return usual
     kinds = (int, float) if kind is float else (kind,)
     if type(value) not in kinds or not fits(value):  # where a number is wanted, true is none
-        raise Refusal(f"{name} {shown(value)}: {wanted} is wanted", name)
+        raise RequestError(f"{name} {shown(value)}: {wanted} is wanted", name)
     return kind(value)  # type: ignore[call-arg]
 
 
@@ -104,22 +106,22 @@ def _stop(stop: object) -> tuple[str, ...]:
         return ()
     found = [stop] if isinstance(stop, str) else stop
     if not isinstance(found, list) or not all(isinstance(one, str) and one for one in found):
-        raise Refusal(f"stop {shown(stop)}: a text, or a list of texts, is wanted, none of them empty", "stop")
+        raise RequestError(f"stop {shown(stop)}: a text, or a list of texts, is wanted, none of them empty", "stop")
     return tuple(found)
 
 
 def _messages(messages: object) -> tuple[Message, ...]:
     if not isinstance(messages, list) or not messages:
-        raise Refusal(f"messages {shown(messages)}: a list of at least one message is wanted", "messages")
+        raise RequestError(f"messages {shown(messages)}: a list of at least one message is wanted", "messages")
     return tuple(_message(message, f"messages[{number}]") for number, message in enumerate(messages))
 
 
 def _message(message: object, place: str) -> Message:
     if not isinstance(message, dict):
-        raise Refusal(f"{place} {shown(message)}: an object with role and content is wanted", "messages")
+        raise RequestError(f"{place} {shown(message)}: an object with role and content is wanted", "messages")
     role = message.get("role")
     if role not in ("system", "user", "assistant"):
-        raise Refusal(f"{place}.role {shown(role)}: system, user or assistant is wanted", "messages")
+        raise RequestError(f"{place}.role {shown(role)}: system, user or assistant is wanted", "messages")
     return Message(role, _content(message.get("content"), f"{place}.content"))
 
 
@@ -127,18 +129,18 @@ def _content(content: object, place: str) -> str:
     """A text, or the texts of a list of parts, a line each."""
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
     if not isinstance(parts, list) or not parts:
-        raise Refusal(f"{place} {shown(content)}: a text, or a list of parts of text, is wanted", "messages")
+        raise RequestError(f"{place} {shown(content)}: a text, or a list of parts of text, is wanted", "messages")
     texts = []
     for part in parts:
         text = part.get("text") if isinstance(part, dict) and part.get("type") == "text" else None
         if not isinstance(text, str):
-            raise Refusal(f"{place}: a part {shown(part)}; only parts of text are read", "messages")
+            raise RequestError(f"{place}: a part {shown(part)}; only parts of text are read", "messages")
         texts.append(text)
     whole = "\n".join(texts)
     try:
         whole.encode()
     except UnicodeEncodeError as error:
-        raise Refusal(f"{place}: {shown(whole[error.start])} is half a character", "messages") from None
+        raise RequestError(f"{place} {shown(whole)}: not valid Unicode at character {error.start}", "messages") from None
     return whole
 
 

@@ -25,6 +25,7 @@ from aloe_hub.chat.base import ChatReply, ChatRequest
 from aloe_hub.chat.pieces import before
 from aloe_hub.errors import ChatError, UsageError
 from aloe_hub.types import Message
+from aloe_hub.world import WORLD_VERSION as WORLD_VERSION
 from aloe_hub.world import judging, speaking
 from aloe_hub.world.understanding import Known, read_messages, read_personality, read_profile, topic_of
 
@@ -41,7 +42,7 @@ class Scripted:
     >>> from aloe_hub.chat.base import ChatRequest, Sampling
     >>> hello = ChatRequest((Message("user", "Any dinner ideas?"),), Sampling(), seed=1, role="policy")
     >>> asyncio.run(Scripted("parrot").complete(hello))
-    ChatReply(text='Any dinner ideas?', cut=False, tokens_in=3, tokens_out=3)
+    ChatReply(text='Any dinner ideas?', cut=False, tokens_in=3, tokens_out=3, thoughts=0)
     """
 
     policy: str | None = None
@@ -106,7 +107,7 @@ def _user(sections: Sections, random: Random) -> str:
 
 
 def _inferrer(sections: Sections, random: Random) -> str:
-    known = read_messages(_said_by_user(prompts.messages(sections["USER MESSAGES"])))
+    known = read_messages(_said_by_user(prompts.messages(sections["CONVERSATION"])))
     profile, personality = (text or "unknown" for text in speaking.statement(known))
     return f"Profile: {profile}\nPersonality: {personality}"
 

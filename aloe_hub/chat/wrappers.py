@@ -154,7 +154,7 @@ class Guarded:
             if hopeless or self.given_up >= OUTAGE:
                 calls = "the first call" if hopeless else f"{self.given_up} calls in a row"
                 raise RunStopped(
-                    f"{error}. Stopped, since {calls} failed; what is done stays, the same command goes on"
+                    f"{str(error).rstrip('.')}. Stopped, since {calls} failed; what is done stays, the same command goes on"
                 ) from None
             raise
         self.answered, self.given_up = True, 0

@@ -20,25 +20,20 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="Example: aloe report runs/mine")(report)
 
 
+@calls.asks_models
 def evaluate(
     run: options.Run,
     policy: Annotated[list[str] | None, typer.Option(help="A model string to benchmark; may be repeated.")] = None,
     recipe: options.Recipe = None,
     model: options.Model = None,
-    user: Annotated[str | None, typer.Option(help="Model of the simulated user, instead of --model.")] = None,
-    judge: Annotated[str | None, typer.Option(help="Model of the judge, instead of --model.")] = None,
+    user: options.User = None,
+    judge: options.Judge = None,
     turns: options.Turns = None,
     split: Annotated[str | None, typer.Option(help="Which personas: test or train.", show_default="test")] = None,
     limit: options.Limit = None,
     temperature: options.Temperature = None,
     seed: options.Seed = None,
     concurrency: options.Concurrency = 32,
-    requests_per_minute: calls.RequestsPerMinute = None,
-    tokens_per_minute: calls.TokensPerMinute = None,
-    timeout: calls.Timeout = 120,
-    attempts: calls.Attempts = 8,
-    prices: calls.Prices = None,
-    budget: calls.Budget = None,
     push_results: Annotated[
         str | None, typer.Option("--push-results", help="Push the scores to this model's repo, which one --policy must be.")
     ] = None,
@@ -46,10 +41,12 @@ def evaluate(
         str | None,
         typer.Option("--personas-repo", help="Where the personas are published.", show_default="aloe-personas of the same owner"),
     ] = None,
+    *,
+    asking: calls.Asking,
 ) -> None:
     """Run the ALOE benchmark: each policy talks with the held-out personas, a judge scores every reply."""
-    from aloe_hub.files.recipe import settings
     from aloe_hub.files.run_folder import RunFolder
+    from aloe_hub.files.settings import settings
     from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 
     if personas_repo and not push_results:
@@ -68,8 +65,7 @@ def evaluate(
         "seed": seed,
     }
     chosen = settings(BenchmarkSettings, table, by_hand)
-    asked = concurrency, requests_per_minute, tokens_per_minute, timeout, attempts, prices, budget
-    with calls.traffic(run / "calls.jsonl", *asked) as traffic, bars() as bar:
+    with calls.traffic(run / "calls.jsonl", asking, concurrency=concurrency) as traffic, bars() as bar:
         failed = evaluate_all(RunFolder(run), policies, chosen, traffic=traffic, on_progress=bar)
     if failed:
         err.print(f"{failed} conversations failed; the reasons stand in {run}/transcripts/failed-*.jsonl")
@@ -81,7 +77,7 @@ def evaluate(
 
 
 def _push(run: RunFolder, repo: str, policies: list[str], personas_repo: str | None) -> None:
-    from aloe_hub.hub.results import push_results
+    from aloe_hub.hub.eval_results import push_results
 
     with err.status(f"pushing the scores to {repo}"):
         pushed = push_results(run, repo, policies, personas_repo)

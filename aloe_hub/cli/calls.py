@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from functools import partial, wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 from rich.table import Table
@@ -17,46 +20,56 @@ if TYPE_CHECKING:
     from aloe_hub.chat.traffic import Traffic
     from aloe_hub.stages.forecast import Forecast
 
-PANEL = "Models behind endpoints"
-RequestsPerMinute = Annotated[
-    float | None,
-    typer.Option("--requests-per-minute", help="As the server allows.", show_default="no limit", rich_help_panel=PANEL),
-]
-TokensPerMinute = Annotated[
-    float | None,
-    typer.Option("--tokens-per-minute", help="In and out, as the server allows.", show_default="no limit", rich_help_panel=PANEL),
-]
-Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait for a reply.", rich_help_panel=PANEL)]
-Attempts = Annotated[
-    int,
-    typer.Option("--attempts", help="How often a call is sent that fails for a reason which may pass.", rich_help_panel=PANEL),
-]
-Prices = Annotated[
-    Path | None,
-    typer.Option(help="TOML: a table for each model string, input and output in $ for a million tokens.", rich_help_panel=PANEL),
-]
-Budget = Annotated[
-    float | None, typer.Option(help="Stop before the run's calls cost more, in $; needs --prices.", rich_help_panel=PANEL)
-]
+_option = partial(typer.Option, rich_help_panel="Models behind endpoints")
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How models behind endpoints are asked. Each field is an option of every command that `asks_models`."""
+
+    requests_per_minute: Annotated[float | None, _option(help="As the server allows.", show_default="no limit")] = None
+    tokens_per_minute: Annotated[float | None, _option(help="In and out, as the server allows.", show_default="no limit")] = None
+    timeout: Annotated[float, _option(help="Seconds to wait for a reply.")] = 120
+    attempts: Annotated[int, _option(help="How often a call is sent that fails for a reason which may pass.")] = 8
+    prices: Annotated[
+        Path | None, _option(help="TOML: a table for each model string, input and output in $ for a million tokens.")
+    ] = None
+    budget: Annotated[float | None, _option(help="Stop before the run's calls cost more, in $; needs --prices.")] = None
+
+
+def asks_models(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the options of `Asking` in place of its last parameter, `asking`."""
+    *own, _ = signature(command, eval_str=True).parameters.values()
+    types = get_type_hints(Asking, include_extras=True)
+    options = [
+        Parameter(one.name, Parameter.KEYWORD_ONLY, default=one.default, annotation=types[one.name]) for one in fields(Asking)
+    ]
+
+    @wraps(command)
+    def with_options(*arguments: Any, **given: Any) -> None:  # noqa: ANN401 - whatever the command takes
+        asking = Asking(**{name: given.pop(name) for name in types if name in given})
+        command(*arguments, **given, asking=asking)
+
+    with_options.__signature__ = Signature([*own, *options])  # type: ignore[attr-defined]
+    with_options.__annotations__ = {one.name: one.annotation for one in (*own, *options)}
+    return with_options
 
 
 @contextmanager
-def traffic(
-    ledger: Path | None,
-    concurrency: int,
-    requests_per_minute: float | None,
-    tokens_per_minute: float | None,
-    timeout: float,
-    attempts: int,
-    prices: Path | None,
-    budget: float | None,
-) -> Iterator[Traffic]:
+def traffic(ledger: Path | None, asking: Asking, *, concurrency: int) -> Iterator[Traffic]:
     """The traffic of one command, its calls booked in the file `ledger`; told at its end, whatever the end is."""
     from aloe_hub.chat.ledger import Ledger, read_prices
     from aloe_hub.chat.traffic import Limits, Traffic
     from aloe_hub.errors import UsageError
 
-    limits = Limits(concurrency, requests_per_minute, tokens_per_minute, timeout, attempts)
+    limits = Limits(
+        concurrency=concurrency,
+        requests_per_minute=asking.requests_per_minute,
+        tokens_per_minute=asking.tokens_per_minute,
+        timeout=asking.timeout,
+        attempts=asking.attempts,
+    )
+    budget, prices = asking.budget, asking.prices
     if budget is not None and not budget > 0:
         raise UsageError(f"--budget {budget:g}: must be more than 0; leave it out for no limit")
     if budget is not None and prices is None:

@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="Example: aloe merge runs/shard1 runs/shard2 --run runs/all")(merge)
 
 
+@calls.asks_models
 def personas(
     run: options.Run,
     recipe: options.Recipe = None,
@@ -40,16 +41,12 @@ def personas(
     test_profiles: options.TestProfiles = None,
     test_personalities: options.TestPersonalities = None,
     seed: options.Seed = None,
-    requests_per_minute: calls.RequestsPerMinute = None,
-    tokens_per_minute: calls.TokensPerMinute = None,
-    timeout: calls.Timeout = 120,
-    attempts: calls.Attempts = 8,
-    prices: calls.Prices = None,
-    budget: calls.Budget = None,
+    *,
+    asking: calls.Asking,
 ) -> None:
     """Grow the persona pool: self-generation from seeds, a semantic filter, pairing and split."""
-    from aloe_hub.files.recipe import settings
     from aloe_hub.files.run_folder import RunFolder
+    from aloe_hub.files.settings import settings
     from aloe_hub.stages.pool import PoolSettings, grow_pool
 
     by_hand = {
@@ -65,8 +62,8 @@ def personas(
         "seed": seed,
     }
     chosen = settings(PoolSettings, options.recipe_table(recipe, "personas"), by_hand)
-    asked = 1, requests_per_minute, tokens_per_minute, timeout, attempts, prices, budget  # one round follows another
-    with calls.traffic(run / "calls.jsonl", *asked) as traffic, bars() as bar:
+    # One round follows another.
+    with calls.traffic(run / "calls.jsonl", asking, concurrency=1) as traffic, bars() as bar:
         progress = lambda kind, done, total: bar(PLURAL[kind], done, total)  # noqa: E731
         counts = grow_pool(RunFolder(run), chosen, traffic=traffic, on_progress=progress)
     if counts.profiles < chosen.profiles or counts.personalities < chosen.personalities:
@@ -86,12 +83,12 @@ def import_(
 
     The folder holds profile.jsonl and personality.jsonl, or conversations.jsonl (then its personas are the pool), or all three.
     """
-    from aloe_hub.files.recipe import settings
     from aloe_hub.files.run_folder import RunFolder
+    from aloe_hub.files.settings import settings
     from aloe_hub.stages.import_trees import CONVERSATIONS
     from aloe_hub.stages.imports import import_authors, import_conversations
-    from aloe_hub.stages.merge import write_training_rows
-    from aloe_hub.stages.pool import Pairing
+    from aloe_hub.stages.pairing import Pairing
+    from aloe_hub.stages.training_rows import write_training_rows
 
     by_hand = {
         "pairings": pairings,
@@ -110,15 +107,16 @@ def import_(
         _print_rows(write_training_rows(into))
 
 
+@calls.asks_models
 def trees(
     run: options.Run,
     recipe: options.Recipe = None,
     model: options.Model = None,
-    user: Annotated[str | None, typer.Option(help="Model of the simulated user, instead of --model.")] = None,
+    user: options.User = None,
     inferrer: Annotated[str | None, typer.Option(help="Model of the inferrer, instead of --model.")] = None,
     tailored: Annotated[str | None, typer.Option(help="Model of the tailored replies, instead of --model.")] = None,
     plain: Annotated[str | None, typer.Option(help="Model of the plain replies, instead of --model.")] = None,
-    judge: Annotated[str | None, typer.Option(help="Model of the judge, instead of --model.")] = None,
+    judge: options.Judge = None,
     policy: Annotated[str | None, typer.Option(help="Sample both replies from this model, on the bare chat messages.")] = None,
     turns: options.Turns = None,
     split: Annotated[str | None, typer.Option(help="Which personas: train or test.", show_default="train")] = None,
@@ -133,18 +131,14 @@ def trees(
     ] = False,
     sample: Annotated[int, typer.Option("--sample", help="Trees that a --dry-run grows.")] = 2,
     concurrency: options.Concurrency = 32,
-    requests_per_minute: calls.RequestsPerMinute = None,
-    tokens_per_minute: calls.TokensPerMinute = None,
-    timeout: calls.Timeout = 120,
-    attempts: calls.Attempts = 8,
-    prices: calls.Prices = None,
-    budget: calls.Budget = None,
+    *,
+    asking: calls.Asking,
 ) -> None:
     """Grow preference trees, and derive the training rows `pairs` and `sft`. Stopped, it goes on where it was."""
-    from aloe_hub.files.recipe import settings
     from aloe_hub.files.run_folder import RunFolder
+    from aloe_hub.files.settings import settings
     from aloe_hub.stages.forecast import forecast_trees
-    from aloe_hub.stages.merge import write_training_rows
+    from aloe_hub.stages.training_rows import write_training_rows
     from aloe_hub.stages.trees import Shard, TreeSettings, grow_all, models_by_role
 
     folder = RunFolder(run)
@@ -156,14 +150,13 @@ def trees(
     by_hand["models"] = models
     chosen = settings(TreeSettings, table, by_hand)
     part = Shard.parse(shard) if shard is not None else None
-    asked = concurrency, requests_per_minute, tokens_per_minute, timeout, attempts, prices, budget
     if dry_run:
-        with calls.traffic(None, *asked) as traffic, bars() as bar:
+        with calls.traffic(None, asking, concurrency=concurrency) as traffic, bars() as bar:
             forecast = forecast_trees(folder, chosen, sample, traffic=traffic, shard=part, on_progress=partial(bar, "sample"))
         calls.tell_forecast(forecast, traffic.ledger)
         return
     ledger = folder.file(part.file().replace("trees", "calls") if part else "calls.jsonl")
-    with calls.traffic(ledger, *asked) as traffic, bars() as bar:
+    with calls.traffic(ledger, asking, concurrency=concurrency) as traffic, bars() as bar:
         grown = grow_all(
             folder,
             chosen,
@@ -189,7 +182,7 @@ def merge(
     """Put shards into one run: the same bytes as a run that was never cut."""
     from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.stages.merge import merge as merge_shards
-    from aloe_hub.stages.merge import write_training_rows
+    from aloe_hub.stages.training_rows import write_training_rows
 
     folder = RunFolder(run)
     out.print(f"{merge_shards([RunFolder(source) for source in sources], folder)} trees in {run}")

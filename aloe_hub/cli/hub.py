@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import typer
+
+from aloe_hub.errors import AloeError
 
 Directory = Annotated[
     Path | None, typer.Option("--dir", help="Where the Hub is kept.", show_default="~/.cache/aloe-hub/local-hub", metavar="DIR")
@@ -28,9 +31,8 @@ def hub(
     """Serve a Hugging Face Hub on this machine, for everything that reads HF_ENDPOINT. No account, no network."""
     if context.invoked_subcommand is not None:
         return
-    from aloe_hub.local_hub.process import DEFAULT_DIRECTORY, serve
-
-    serve(directory or DEFAULT_DIRECTORY, port, partial(print, flush=True))
+    process = _process()
+    process.serve(directory or process.DEFAULT_DIRECTORY, port, partial(print, flush=True))
 
 
 def exec_(
@@ -41,7 +43,14 @@ def exec_(
     directory: Directory = None,
 ) -> None:
     """Run a command against the local Hub, with its token in place of yours, and exit as the command does."""
-    from aloe_hub.local_hub.process import DEFAULT_DIRECTORY, execute
-
+    process = _process()
     given = context.parent.params.get("directory") if context.parent else None
-    raise typer.Exit(execute(directory or given or DEFAULT_DIRECTORY, command))
+    raise typer.Exit(process.execute(directory or given or process.DEFAULT_DIRECTORY, command))
+
+
+def _process() -> ModuleType:
+    try:
+        from aloe_hub.local_hub import process
+    except ImportError as error:
+        raise AloeError(f"aloe hub: {error}; run: pip install 'aloe-hub[hub]'") from error
+    return process

@@ -19,6 +19,8 @@ Recipe = Annotated[str | None, typer.Option("--recipe", help="A recipe's name or
 Seed = Annotated[int | None, typer.Option("--seed", help="Same seed, same bytes.", show_default="0")]
 Limit = Annotated[int | None, typer.Option("--limit", help="Only the first N personas.", show_default="all")]
 Model = Annotated[str | None, typer.Option("--model", help="A model string, such as scripted.", show_default="scripted")]
+User = Annotated[str | None, typer.Option("--user", help="Model of the simulated user, instead of --model.")]
+Judge = Annotated[str | None, typer.Option("--judge", help="Model of the judge, instead of --model.")]
 Temperature = Annotated[
     float | None, typer.Option("--temperature", help="Of the policy's replies; 0 takes the likeliest token.", show_default="0.7")
 ]
@@ -31,7 +33,7 @@ TestPersonalities = Annotated[int | None, typer.Option("--test-personalities", h
 
 def recipe_table(recipe: str | None, stage: str) -> dict[str, Any]:
     """What the recipe says of one stage."""
-    from aloe_hub.files.recipe import read_recipe
+    from aloe_hub.files.settings import read_recipe
 
     return dict(read_recipe(recipe).get(stage, {})) if recipe else {}
 

@@ -53,29 +53,29 @@ def publish(
     if install:
         if what != "metric":
             raise UsageError(f"--install: only the metric can be installed, not {what}")
-        from aloe_hub.hub.spaces import install_metric
+        from aloe_hub.hub.metric_space import install_metric
 
         out.print(f"installed in {install_metric()}\nnow anywhere: evaluate.load('aloe')", soft_wrap=True, markup=False)
         return
     if repo is None:
         raise UsageError(f"--repo: say where to, such as org/aloe-{what}")
     if what == "metric":
-        _publish_metric(repo, private, tag, dry_run)
+        _publish_metric(repo, private=private, tag=tag, dry_run=dry_run)
     elif what == "demo":
-        _publish_demo(repo, private, tag, dry_run)
+        _publish_demo(repo, private=private, tag=tag, dry_run=dry_run)
     elif what == "adapter":
         if adapter is None:
             raise UsageError("--adapter: say which, such as --adapter runs/mine/adapters/dpo")
         how: Options = {"base_repo": base_repo, "run": run, "merge": merge, "private": private, "licence": license}
-        _publish_adapter(adapter, repo, how, tag, dry_run)
+        _publish_adapter(adapter, repo, how, tag=tag, dry_run=dry_run)
     elif what == "pocket":
-        _publish_pocket(repo, private, tag, dry_run)
+        _publish_pocket(repo, private=private, tag=tag, dry_run=dry_run)
     else:
-        _publish_dataset(what, repo, run, private, license, tag, dry_run)
+        _publish_dataset(what, repo, run, private=private, licence=license, tag=tag, dry_run=dry_run)
 
 
-def _publish_metric(repo: str, private: bool, tag: str | None, dry_run: bool) -> None:
-    from aloe_hub.hub.spaces import metric_card, metric_files, publish_metric
+def _publish_metric(repo: str, *, private: bool, tag: str | None, dry_run: bool) -> None:
+    from aloe_hub.hub.metric_space import metric_card, metric_files, publish_metric
 
     if dry_run:
         _print_plan({name: len(content) for name, content in metric_files().items()}, metric_card())
@@ -85,12 +85,12 @@ def _publish_metric(repo: str, private: bool, tag: str | None, dry_run: bool) ->
     _print_published(published, f'evaluate.load("{repo}")')
 
 
-def _publish_demo(repo: str, private: bool, tag: str | None, dry_run: bool) -> None:
+def _publish_demo(repo: str, *, private: bool, tag: str | None, dry_run: bool) -> None:
+    from aloe_hub.hub.demo_settings import DemoSettings
     from aloe_hub.hub.demo_space import demo_upload, publish_demo
-    from aloe_hub.space.settings import SpaceSettings
 
     if dry_run:
-        _print_upload(demo_upload(repo, SpaceSettings.read(os.environ)))
+        _print_upload(demo_upload(repo, DemoSettings.read(os.environ)))
         return
     with options.err.status(f"publishing to {repo}"):
         published, settings = publish_demo(repo, os.environ, private=private, tag=tag)
@@ -98,7 +98,7 @@ def _publish_demo(repo: str, private: bool, tag: str | None, dry_run: bool) -> N
     _print_published(published, f"configured by {', '.join(named) or 'nothing: pocket, scripted users and judge'}")
 
 
-def _publish_adapter(folder: Path, repo: str, how: Options, tag: str | None, dry_run: bool) -> None:
+def _publish_adapter(folder: Path, repo: str, how: Options, *, tag: str | None, dry_run: bool) -> None:
     from aloe_hub.hub.models import prepared_adapter, publish_adapter
 
     if dry_run:
@@ -110,7 +110,7 @@ def _publish_adapter(folder: Path, repo: str, how: Options, tag: str | None, dry
     _print_published(published, f'pipeline("text-generation", model="{repo}")')
 
 
-def _publish_pocket(repo: str, private: bool, tag: str | None, dry_run: bool) -> None:
+def _publish_pocket(repo: str, *, private: bool, tag: str | None, dry_run: bool) -> None:
     from aloe_hub.hub.models import pocket_upload, publish_pocket
 
     if dry_run:
@@ -123,10 +123,10 @@ def _publish_pocket(repo: str, private: bool, tag: str | None, dry_run: bool) ->
 
 
 def _publish_dataset(
-    what: str, repo: str, run: Path | None, private: bool, licence: str | None, tag: str | None, dry_run: bool
+    what: str, repo: str, run: Path | None, *, private: bool, licence: str | None, tag: str | None, dry_run: bool
 ) -> None:
     from aloe_hub.files.run_folder import RunFolder
-    from aloe_hub.hub.publish import prepared, publish_dataset
+    from aloe_hub.hub.datasets import prepared, publish_dataset
 
     if run is None:
         raise UsageError(f"--run: say which run's {what}, such as --run runs/mine")

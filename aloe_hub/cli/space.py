@@ -44,7 +44,7 @@ def space(
     os.environ |= {f"ALOE_{name}": str(value) for name, value in given.items() if value is not None}
     sys.path.insert(0, str(folder))
     try:
-        import app  # type: ignore[import-not-found]
+        import app
     except ModuleNotFoundError as error:
         raise AloeError(f"aloe space needs {error.name}; run: pip install 'aloe-hub[space]'") from None
     raise typer.Exit(app.main(port))

@@ -87,7 +87,7 @@ def train(
         }  # fmt: skip
         settings = _settings(method, recipe, by_hand, set_ or [], shown=first)
         _check_push(settings, push, base_repo)
-        folder = _train(settings, run, name, resume, shown=first)
+        folder = _train(settings, run, name=name, resume=resume, shown=first)
     except AloeError as error:
         if first:
             raise
@@ -97,7 +97,7 @@ def train(
             err.print("stopped; the same command with --resume goes on from the last checkpoint")
         raise
     if push is not None and first:
-        _publish(folder, push, base_repo, private)
+        _publish(folder, push, base_repo=base_repo, private=private)
 
 
 def _settings(
@@ -113,7 +113,7 @@ def _settings(
     return train_settings(method, options.recipe_table(recipe, "train"), by_hand)
 
 
-def _train(settings: TrainSettings, run: Path | None, name: str | None, resume: bool, *, shown: bool) -> Path:
+def _train(settings: TrainSettings, run: Path | None, *, name: str | None, resume: bool, shown: bool) -> Path:
     """Train, and say what came of it; the folder of the adapter."""
     from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.training.train import train as train_adapter
@@ -165,7 +165,7 @@ def _check_push(settings: TrainSettings, push: str | None, base_repo: str | None
         )
 
 
-def _publish(folder: Path, repo: str, base_repo: str | None, private: bool) -> None:
+def _publish(folder: Path, repo: str, *, base_repo: str | None, private: bool) -> None:
     from aloe_hub.hub.models import publish_adapter
 
     with err.status(f"publishing to {repo}"):

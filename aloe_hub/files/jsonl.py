@@ -28,12 +28,12 @@ def encoded(row: Row, where: str) -> bytes:
     """A row's line as bytes.
 
     Raises:
-        DataError: a text that is no Unicode, such as half of an emoji (a lone surrogate), which a model's JSON may hold.
+        DataError: text that is not valid Unicode, such as half of an emoji (a lone surrogate), which a model's JSON may hold.
     """
     try:
         return dumps(row).encode() + b"\n"
     except UnicodeEncodeError as error:
-        raise DataError(f"{where}: a text that is no Unicode: {error.object[error.start : error.end]!r}") from None
+        raise DataError(f"{where}: text that is not valid Unicode: {error.object[error.start : error.end]!r}") from None
 
 
 def loads(line: str | bytes, where: str) -> Row:

@@ -19,7 +19,7 @@ import tomli_w
 from aloe_hub import __version__
 from aloe_hub.errors import DataError, SettingsDiffer
 from aloe_hub.files.jsonl import atomic_file, read_rows
-from aloe_hub.types import Persona, Row
+from aloe_hub.types import Persona, persona_and_split
 
 Settings = Mapping[str, Any]
 
@@ -81,7 +81,7 @@ class RunFolder:
             raise DataError(f"{path}: no such file; make the pool first: aloe personas --run {self.path}")
         found: list[Persona] = []
         first_line: dict[Persona, int] = {}
-        for number, (name, persona) in enumerate(read_rows(path, _split_and_persona), 1):
+        for number, (persona, name) in enumerate(read_rows(path, persona_and_split), 1):
             if first_line.setdefault(persona, number) != number:
                 raise DataError(f"{path}, line {number}: the same persona as line {first_line[persona]}")
             if name == split:
@@ -98,9 +98,12 @@ def plain(settings: object) -> dict[str, Any]:
 
 
 def differences(before: Settings, after: Settings) -> Iterator[tuple[str, Any, Any]]:
-    """(name, before, after) of each setting that is not the same; None where it is absent."""
+    """(name, before, after) of each setting that is not the same; None where it is absent.
+
+    `world` counts only where both have it: it was once written into every run, also where no role was scripted.
+    """
     for name in (*before, *(name for name in after if name not in before)):
-        if before.get(name) != after.get(name):
+        if before.get(name) != after.get(name) and not (name == "world" and None in (before.get(name), after.get(name))):
             yield name, before.get(name), after.get(name)
 
 
@@ -111,10 +114,3 @@ def policy_file(policy: str) -> str:
     'local_org_model_main.jsonl'
     """
     return re.sub(r"[^A-Za-z0-9.-]+", "_", policy).strip("._") + ".jsonl"
-
-
-def _split_and_persona(row: Row) -> tuple[str, Persona]:
-    for part in (row["profile"], row["personality"]):
-        if not isinstance(part, str) or not part.strip():
-            raise ValueError(f"a persona without text: {part!r}")
-    return row["split"], Persona.from_row(row)

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from huggingface_hub import HfApi
-from huggingface_hub.errors import EntryNotFoundError, HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
+from huggingface_hub.errors import EntryNotFoundError, HFValidationError
 from huggingface_hub.hf_api import ModelInfo
 from huggingface_hub.utils._validators import validate_repo_id
 
-from aloe_hub.errors import AloeError, DataError, UsageError
+from aloe_hub.errors import DataError, UsageError
 from aloe_hub.hub.push import last_change
 from aloe_hub.hub.trained import ADAPTER, CONFIG, Trained, is_local, is_weights, weights_in
+from aloe_hub.hub_errors import hub_errors
 from aloe_hub.model_string import POCKET, Source
 
 LICENCE_KEYS = ("license", "license_name", "license_link")
@@ -44,7 +45,7 @@ def base_of(trained: Trained, base_repo: str | None, *, needed: bool) -> Base:
     needed: whether what is published is of no use without it.
 
     Raises:
-        UsageError: it is needed, and lies only on this machine; or `base_repo` is no name.
+        UsageError: it is needed, and lies only on this machine; or `base_repo` is not a name that the Hub takes.
     """
     if base_repo is not None:
         try:
@@ -95,17 +96,14 @@ def weights_on_the_hub(info: ModelInfo) -> dict[str, str]:
 
 def _info(api: HfApi, base: Base) -> ModelInfo:
     assert base.repo is not None
-    name = Source(base.repo, base.revision)
-    try:
+    if base.is_pocket:
+        todo = f"publish it first: aloe publish pocket --repo {base.repo}"
+    elif base.source and base.source.folder:
+        todo = f"upload it first: hf upload {base.repo} {base.source.folder}"
+    else:
+        todo = "give the base's own name with --base-repo"
+    with hub_errors(str(Source(base.repo, base.revision)), "model", option="--base-repo", todo=todo):
         return api.model_info(base.repo, revision=base.revision, files_metadata=True)
-    except (RepositoryNotFoundError, RevisionNotFoundError):
-        if base.is_pocket:
-            todo = f"publish it first: aloe publish pocket --repo {base.repo}"
-        elif base.source and base.source.folder:
-            todo = f"upload it first: hf upload {base.repo} {base.source.folder}"
-        else:
-            todo = "give the base's own name with --base-repo"
-        raise AloeError(f"base {name}: {api.endpoint} knows no such model, or not for you; {todo}") from None
 
 
 def _commit_of(api: HfApi, repo: str, folder: Path, info: ModelInfo) -> str:

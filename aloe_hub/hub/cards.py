@@ -16,6 +16,7 @@ from jinja2 import Environment, StrictUndefined
 
 from aloe_hub.errors import DataError
 from aloe_hub.model_string import ModelString
+from aloe_hub.results.formatting import number, p_value, with_interval
 from aloe_hub.shipped import shipped
 
 BEGIN, END = "<!-- aloe-hub: this part is written anew by every publish -->", "<!-- aloe-hub: end -->"
@@ -68,7 +69,7 @@ def parts(card: str, what: str) -> tuple[dict[str, Any], str]:
     """(front matter, text) of a card.
 
     Raises:
-        DataError: the front matter is not YAML, or no mapping.
+        DataError: the front matter is not YAML, or not a mapping.
     """
     card = re.sub(r"\r+\n", "\n", card)
     found = _FRONT.match(card)
@@ -80,9 +81,9 @@ def parts(card: str, what: str) -> tuple[dict[str, Any], str]:
         where = getattr(error, "problem_mark", None)
         first = found[0].count("\n", 0, found.start("front")) + 1
         line = f", line {where.line + first}" if where else ""
-        raise DataError(f"README.md of {what}{line}: front matter that is not YAML; mend it there and publish again") from None
+        raise DataError(f"README.md of {what}{line}: front matter that is not YAML; fix it there and publish again") from None
     if not isinstance(front, dict):
-        raise DataError(f"README.md of {what}: front matter that is no mapping; mend it there and publish again")
+        raise DataError(f"README.md of {what}: front matter that is not a mapping; fix it there and publish again")
     return front, found["text"]
 
 
@@ -112,6 +113,9 @@ def without_folders(text: str) -> str:
     ('base', 'org/model')
     """
     return PurePath(text).name if text.startswith(("/", "~", "./", "../")) or text.count("/") > 1 else text
+
+
+_ENVIRONMENT.filters |= {"number": number, "with_interval": with_interval, "p_value": p_value, "public": public}
 
 
 def _of_others(theirs: object, ours: list[Any]) -> list[Any]:

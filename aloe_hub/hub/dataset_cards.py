@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,37 +11,31 @@ from datasets.splits import SplitDict, SplitInfo
 
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.hub import cards
-from aloe_hub.report import read_runs
-from aloe_hub.results.counts import RunReport, is_scripted
+from aloe_hub.results.counts import is_scripted
+from aloe_hub.results.read import count_failed, read_pool, read_settings
+from aloe_hub.results.trees import TreeTally
 
 if TYPE_CHECKING:
+    from aloe_hub.hub.parquet import Split
     from aloe_hub.hub.schema import Config
-    from aloe_hub.hub.shards import Split
 
-SIZES = (
-    (10**3, "n<1K"),
-    (10**4, "1K<n<10K"),
-    (10**5, "10K<n<100K"),
-    (10**6, "100K<n<1M"),
-    (10**7, "1M<n<10M"),
-    (10**8, "10M<n<100M"),
-    (10**9, "100M<n<1B"),
-)
+SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B")  # as the Hub names them
 
 
 def dataset_card(
     run: RunFolder,
-    kind: str,
     repo: str,
     configs: Sequence[Config],
     splits: Sequence[Split],
+    trees: TreeTally | None,
     licence: str,
     *,
     imported: bool = False,
 ) -> str:
-    """The card of `aloe-personas` or `aloe-prefs`, filled from the run. The same run gives the same card."""
-    (report,) = read_runs([run.path]).runs
-    settings = report.settings.get("personas" if kind == "personas" else "trees", {})
+    """The card of `aloe-prefs`, or of `aloe-personas` where there are no `trees`. The same run gives the same card."""
+    kind = "prefs" if trees else "personas"
+    report = read_settings(run.path)
+    settings = report.settings.get("trees" if trees else "personas", {})
     front, body = cards.filled(
         "dataset_cards",
         f"aloe-{kind}.md",
@@ -50,11 +43,13 @@ def dataset_card(
         licence=licence,
         settings=_Settings(settings),
         generator=cards.public(str(settings.get("model", "–"))),
-        imported=imported if kind == "personas" else settings.get("source") == "imported",
+        imported=settings.get("source") == "imported" if trees else imported,
         imported_pool=imported,
-        scripted=is_scripted(report.model("personas", "model")) if kind == "personas" else report.is_test_bed("trees"),
+        scripted=report.is_test_bed("trees") if trees else is_scripted(report.model("personas", "model")),
         models=sorted((role, cards.public(model)) for role, model in dict(settings.get("models", {})).items()),
-        counts=_persona_counts(report, splits) if kind == "personas" else _tree_counts(report, splits),
+        pool=None if trees else read_pool(run.path, settings),
+        trees=trees and trees.stats(count_failed(run.path)),
+        pairs=splits[0].rows,
         configs=configs,
         split=splits[0].name,
         columns=_columns(configs),
@@ -72,41 +67,6 @@ class _Settings(dict[str, Any]):
 
     def __missing__(self, key: str) -> str:
         return "–"
-
-
-def _persona_counts(report: RunReport, splits: Sequence[Split]) -> dict[str, Any]:
-    pool = report.pool
-    assert pool is not None
-    assert pool.profiles is not None
-    assert pool.personalities is not None
-    return {
-        "profiles": pool.profiles.kept,
-        "personalities": pool.personalities.kept,
-        "refused_profiles": pool.profiles.refused,
-        "refused_personalities": pool.personalities.refused,
-        "train": pool.personas.get("train", 0),
-        "test": pool.personas.get("test", 0),
-    }
-
-
-def _tree_counts(report: RunReport, splits: Sequence[Split]) -> dict[str, Any]:
-    trees = report.trees
-    assert trees is not None
-    return {
-        "trees": trees.trees,
-        "exchanges": trees.exchanges,
-        "pairs": next(split.rows for split in splits if split.config == "pairs"),
-        "tie_rate": _share(trees.tie_rate),
-        "agreement": _share(trees.order_agreement),
-        "first_shown": _share(trees.first_shown_rate),
-        "tailored": _share(trees.tailored_preferred),
-        "steering": trees.steering,
-        "failed": trees.failed,
-    }
-
-
-def _share(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.3f}"
 
 
 def _config(config: Config, splits: Sequence[Split], *, default: bool) -> dict[str, Any]:
@@ -147,4 +107,9 @@ def _type(kind: object) -> str:
 
 
 def _size(rows: int) -> str:
-    return next((name for limit, name in SIZES if rows < limit), "1B<n<10B")
+    """
+    >>> _size(999), _size(1000), _size(2_000_000_000)
+    ('n<1K', '1K<n<10K', '1B<n<10B')
+    """
+    place = max(len(str(rows)) - 3, 0)
+    return f"{SIZES[place - 1]}<n<{SIZES[place]}" if place else f"n<{SIZES[0]}"

@@ -1,12 +1,11 @@
-"""The demo Space: what is uploaded. A Space installs its requirements.txt and nothing else, so the package comes along.
+"""The demo Space: what is uploaded. A Space installs its requirements.txt and nothing else, so the whole package comes along.
 
-Only what the app imports is taken, found by following its imports; beside it the data of those rooms and the pocket model. The
-settings with which it is published, such as `ALOE_PREFS`, lie in `defaults.env`; variables of the Space win over them.
+Beside the app lie the package, with the pocket model in it, and `defaults.env`: the settings with which the demo is published,
+such as `ALOE_PREFS`. Variables of the Space win over them.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -17,88 +16,60 @@ from huggingface_hub.errors import RepositoryNotFoundError
 from huggingface_hub.hf_api import RepoFile
 
 from aloe_hub.errors import UsageError
-from aloe_hub.hub import cards
-from aloe_hub.hub.push import Published, Upload, hub_errors, push
+from aloe_hub.hub.demo_settings import DemoSettings
+from aloe_hub.hub.metric_space import app_card, app_files, app_upload
+from aloe_hub.hub.push import Published, Upload, push
+from aloe_hub.hub_errors import hub_errors
 from aloe_hub.model_string import POCKET, POCKET_SFT, ModelString
 from aloe_hub.shipped import shipped
-from aloe_hub.space.settings import SpaceSettings
 
 PACKAGE = Path(__file__).parents[1]
-DEFAULTS = "defaults.env"
-_CODE = (".py", ".txt", ".css")
-_DATA = (".md", ".toml", ".j2", ".jsonl")
-_WEIGHTS = (".json", ".jinja", ".safetensors")
+_PACKAGE = (".py", ".typed", ".md", ".toml", ".j2", ".jsonl")
+_POCKET = (".json", ".jinja", ".safetensors")
+_BESIDE = ("dataset_cards", "model_cards", "pocket", "recipes", "spaces")  # in a wheel they lie inside the package
 POCKET_REPO = "aloe-pocket"  # the names under which the same owner has published, if they did
 PERSONAS_REPO, PREFS_REPO = "aloe-personas", "aloe-prefs"
 
 
-def demo_files(settings: SpaceSettings) -> dict[str, bytes | Path]:
+def demo_files(settings: DemoSettings) -> dict[str, bytes | Path]:
     """The files of the Space by their path in it; its README is the card and not among them."""
-    app = shipped("spaces") / "aloe_demo"
-    files: dict[str, bytes | Path] = {path.name: path.read_bytes() for path in sorted(app.iterdir()) if path.suffix in _CODE}
-    code = imported(path for path in app.iterdir() if path.suffix == ".py")
-    rooms = {path.parent for path in code} - {PACKAGE}
-    data = [path for room in rooms for path in room.iterdir() if path.suffix in _DATA]
-    files |= {f"aloe_hub/{path.relative_to(PACKAGE).as_posix()}": path.read_bytes() for path in sorted([*code, *data])}
-    pocket = shipped(POCKET)
-    weights = [path for path in sorted(pocket.rglob("*")) if path.suffix in _WEIGHTS]
-    files |= {f"aloe_hub/pocket/{path.relative_to(pocket).as_posix()}": path for path in weights}
+    inside = ((path.relative_to(PACKAGE), path) for path in sorted(PACKAGE.rglob("*")) if path.suffix in _PACKAGE)
+    package = {f"aloe_hub/{name.as_posix()}": path for name, path in inside if name.parts[0] not in _BESIDE}
+    folder = shipped(POCKET)
+    weights = (path for path in sorted(folder.rglob("*")) if path.suffix in _POCKET)
+    pocket = {f"aloe_hub/pocket/{path.relative_to(folder).as_posix()}": path for path in weights}
     lines = (f"{name}={value}\n" for name, value in settings.environment().items())
-    return files | {DEFAULTS: "".join(lines).encode()}
+    return {**app_files("aloe_demo"), **package, **pocket, "defaults.env": "".join(lines).encode()}
 
 
-def imported(files: Iterable[Path]) -> set[Path]:
-    """The files of the package that these import, directly or by what they import, anywhere in them."""
-    found: set[Path] = set()
-    waiting = list(files)
-    while waiting:
-        for name in _imports(waiting.pop()):
-            for path in _modules(name):
-                if path not in found:
-                    found.add(path)
-                    waiting.append(path)
-    return found
-
-
-def demo_card(settings: SpaceSettings, models: Iterable[str] = ()) -> str:
+def demo_card(settings: DemoSettings, models: Iterable[str] = ()) -> str:
     """The README of the Space, with the repos that it uses. `models`: more of them than the settings name."""
-    front, body = cards.parts((shipped("spaces") / "aloe_demo" / "README.md").read_text(encoding="utf-8"), "the Space's template")
-    used = {"models": [*dict.fromkeys((*models, *_models(settings)))], "datasets": _datasets(settings)}
-    return cards.new_card(front | {name: repos for name, repos in used.items() if repos}, body)
+    return app_card("aloe_demo", models=[*dict.fromkeys((*models, *_models(settings)))], datasets=_datasets(settings))
 
 
-def demo_upload(repo: str, settings: SpaceSettings, *, private: bool = False, models: Iterable[str] = ()) -> Upload:
+def demo_upload(repo: str, settings: DemoSettings, *, private: bool = False, models: Iterable[str] = ()) -> Upload:
     """What publishing the demo would send.
 
     Raises:
         UsageError: a setting that means something on this machine alone.
     """
-    card = demo_card(settings, models)
-    return Upload(
-        repo,
-        "space",
-        demo_files(settings),
-        lambda before: cards.merged(before, card, keep_licence=True),
-        lambda path: path.startswith("aloe_hub/"),  # a module of an earlier version
-        "Publish the ALOE demo with aloe-hub",
-        private,
-    )
+    return app_upload(repo, "the ALOE demo", demo_files(settings), demo_card(settings, models), private)
 
 
 def publish_demo(
     repo: str, variables: Mapping[str, str], *, private: bool = False, tag: str | None = None
-) -> tuple[Published, SpaceSettings]:
+) -> tuple[Published, DemoSettings]:
     """Publish the demo as a Space, with the settings that `variables` give.
 
     Where they name no datasets, those are taken that the same owner has published as aloe-personas and aloe-prefs.
 
     Raises:
-        UsageError: a variable that cannot be meant, or not on another machine.
+        UsageError: a variable that is invalid, or means nothing on another machine.
         AloeError: the Hub cannot be reached or refuses; nothing is there half-way.
     """
     api, owner = HfApi(library_name="aloe-hub"), repo.partition("/")[0]
-    settings = SpaceSettings.read(variables)
-    with hub_errors(repo, api.endpoint):
+    settings = DemoSettings.read(variables)
+    with hub_errors(repo):
         if not settings.personas and api.repo_exists(f"{owner}/{PERSONAS_REPO}", repo_type="dataset"):
             settings = replace(settings, personas=f"{owner}/{PERSONAS_REPO}")
         if not settings.prefs and api.repo_exists(f"{owner}/{PREFS_REPO}", repo_type="dataset"):
@@ -117,7 +88,7 @@ def _is_our_pocket(api: HfApi, repo: str) -> bool:
     return isinstance(found, RepoFile) and found.lfs is not None and found.lfs.sha256 == hashlib.sha256(weights).hexdigest()
 
 
-def _models(settings: SpaceSettings) -> Iterator[str]:
+def _models(settings: DemoSettings) -> Iterator[str]:
     """The Hub's name of each model that the settings name.
 
     Raises:
@@ -137,28 +108,9 @@ def _models(settings: SpaceSettings) -> Iterator[str]:
             yield source.name
 
 
-def _datasets(settings: SpaceSettings) -> list[str]:
+def _datasets(settings: DemoSettings) -> list[str]:
     if settings.run:
         raise UsageError(
             f"ALOE_RUN={settings.run}: a folder of this machine, which the Space does not have; publish it, and name the datasets"
         )
     return [repo for repo in (settings.personas, settings.prefs) if repo]
-
-
-def _imports(file: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def _modules(name: str) -> Iterator[Path]:
-    """The files that importing a module of the package runs: its own, and those of the packages around it."""
-    parts = name.split(".")
-    if parts[0] != "aloe_hub":
-        return
-    for length in range(1, len(parts) + 1):
-        place = PACKAGE.joinpath(*parts[1:length])
-        yield from (path for path in (place / "__init__.py", place.with_suffix(".py")) if path.is_file())

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from aloe_hub.errors import DataError
 from aloe_hub.hub import cards
 from aloe_hub.hub.base import Base
-from aloe_hub.hub.benchmarked import Benchmarked
-from aloe_hub.hub.trained import Trained, Training
-from aloe_hub.report.html import UNDEFINED, number, p_value, percent
+from aloe_hub.hub.eval_results import Benchmarked
+from aloe_hub.hub.trained import Trained
+from aloe_hub.results.formatting import percent
+from aloe_hub.training.record import TrainingRecord
 from aloe_hub.types import Row
 
 Form = Literal["adapter", "merge", "finetune"]  # as the Hub names the relation to the base
@@ -46,7 +46,7 @@ def adapter_card(
         recipe=recipe,
         settings=list(_settings(training)) if training else [],
         report=report,
-        benchmark=_benchmark(benchmark) if benchmark else None,
+        benchmark=benchmark,
     )
     return cards.new_card(front, body)
 
@@ -89,7 +89,7 @@ def _made(pocket: Row) -> Iterator[tuple[str, str]]:
             yield _cell(name), f"{value:,}" if name in ("tokens", "parameters") else _number(value)
 
 
-def _recipe(training: Training, base: Base, form: Form) -> Iterator[tuple[str, str]]:
+def _recipe(training: TrainingRecord, base: Base, form: Form) -> Iterator[tuple[str, str]]:
     yield "method", training.method.upper()
     yield "base", _base_link(base)
     if training.adapter:
@@ -109,14 +109,14 @@ def _recipe(training: Training, base: Base, form: Form) -> Iterator[tuple[str, s
     yield "versions", _pairs(training.versions)
 
 
-def _settings(training: Training) -> Iterator[tuple[str, str]]:
+def _settings(training: TrainingRecord) -> Iterator[tuple[str, str]]:
     """Settings of `aloe train`, and the options of TRL that were set besides."""
     for name, value in {**training.settings, **training.options}.items():
         if value is not None:
             yield _cell(name), _number(value)
 
 
-def _report(training: Training) -> Iterator[tuple[str, str]]:
+def _report(training: TrainingRecord) -> Iterator[tuple[str, str]]:
     report = training.report
     log = report.get("log", [])
     if "steps" in report:
@@ -150,7 +150,7 @@ def _report(training: Training) -> Iterator[tuple[str, str]]:
     yield "device", _cell(training.device)
 
 
-def _dataset(training: Training | None) -> str | None:
+def _dataset(training: TrainingRecord | None) -> str | None:
     """The dataset on the Hub that it was trained on, if it was one."""
     name = training.data.get("dataset") if training else None
     return name if isinstance(name, str) and cards.without_folders(name) == name and "/" in name else None
@@ -164,62 +164,6 @@ def _base_link(base: Base) -> str:
     if base.source is None:
         return "a base that is not known"
     return f"`{cards.without_folders(base.source.name)}`, a model that is not on the Hub"
-
-
-# --- the benchmark
-
-
-def _benchmark(benchmark: Benchmarked) -> dict[str, Any]:
-    run, own = benchmark.run, benchmark.policy
-    turns = len(own.scores.al)
-    paired = next((one for one in run.comparisons if one.policy == own.policy), None)
-    return {
-        "setup": benchmark.setup,
-        "test_bed": run.is_test_bed("evaluate"),
-        "bootstrapped_over": run.bootstrapped_over,
-        "curves": _table(
-            ["policy", *(f"AL({turn})" for turn in range(1, turns + 1))],
-            [[_policy(one.policy, own.policy), *(number(al, 2) for al in one.scores.al)] for one in run.policies],
-        ),
-        "summary": _table(
-            ["policy", "AVG", "IR", "N-IR", "R²"],
-            [
-                [
-                    _policy(one.policy, own.policy),
-                    with_interval(one.scores.to_dict(), "avg", 2),
-                    with_interval(one.scores.to_dict(), "ir", 3),
-                    with_interval(one.scores.to_dict(), "n_ir", 3),
-                    with_interval(one.scores.to_dict(), "r2", 2),
-                ]
-                for one in run.policies
-            ],
-        ),
-        "comparison": paired
-        and (
-            f"This model minus `{cards.public(paired.baseline)}` on the same {paired.personas} personas: AVG "
-            f"{with_interval(paired.result.to_dict(), 'difference', 2)}, p {p_value(paired.result.p)}."
-        ),
-    }
-
-
-def with_interval(scores: Mapping[str, Any], name: str, digits: int) -> str:
-    """
-    >>> with_interval({"ir": 0.0512, "ir_ci": (-0.01, 0.1)}, "ir", 2)
-    '0.05 [−0.01, 0.10]'
-    """
-    if math.isnan(scores[name]):
-        return UNDEFINED
-    low, high = (number(end, digits) for end in scores[f"{name}_ci"])
-    return f"{number(scores[name], digits)} [{low}, {high}]"
-
-
-def _policy(policy: str, own: str) -> str:
-    return "**this model**" if policy == own else f"`{cards.public(policy)}`"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---", *("--:" for _ in head[1:])], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 # --- cells

@@ -1,6 +1,6 @@
 """Adapters, merged and whole models, and the pocket model → the Hub: weights, tokenizer, card and `training.json` in one commit.
 
-What is published can be loaded by who has nothing but its name: the base in `adapter_config.json` is one that the Hub has, with
+What is published can be loaded by its name alone: the base in `adapter_config.json` is one that the Hub has, with
 the weights that the adapter was trained on. Publishing the same again makes no new commit.
 """
 
@@ -18,20 +18,18 @@ from huggingface_hub.errors import RepositoryNotFoundError
 from huggingface_hub.hf_api import ModelInfo
 
 from aloe_hub.errors import AloeError, DataError, UsageError
+from aloe_hub.files.jsonl import disk_errors
 from aloe_hub.hub import cards, model_cards
 from aloe_hub.hub.base import POCKET_FILE, Base, base_of, found_on_the_hub, weights_on_the_hub
-from aloe_hub.hub.benchmarked import benchmarked
-from aloe_hub.hub.merging import merged_into
+from aloe_hub.hub.eval_results import RESULTS, benchmarked
 from aloe_hub.hub.model_cards import Form
-from aloe_hub.hub.push import Published, Upload, hub_errors, push, scratch
-from aloe_hub.hub.results import RESULTS
+from aloe_hub.hub.push import Published, Upload, push, scratch
 from aloe_hub.hub.trained import (
     ADAPTER,
     ADAPTER_CONFIG,
     CONFIG,
     FULL,
     TOKENIZER,
-    TRAINING,
     Trained,
     json_bytes,
     json_of,
@@ -40,8 +38,11 @@ from aloe_hub.hub.trained import (
     weights_in,
     without_paths,
 )
-from aloe_hub.model_string import POCKET
+from aloe_hub.hub_errors import hub_errors
+from aloe_hub.loading import load_adapter, load_model
+from aloe_hub.model_string import POCKET, Source
 from aloe_hub.shipped import shipped
+from aloe_hub.training.record import TRAINING
 
 
 class Options(TypedDict, total=False):
@@ -94,13 +95,13 @@ def prepared_adapter(folder: Path, repo: str, *, ask_hub: bool = True, **options
     api = HfApi(library_name="aloe-hub")
     standing = None
     if ask_hub:
-        with hub_errors(repo, api.endpoint):
+        with hub_errors(repo):
             standing = _standing(api, repo, form)
-        with hub_errors(base.repo or repo, api.endpoint):
+        with hub_errors(base.repo or repo):
             base = found_on_the_hub(api, base, trained)
     with _loadable(trained, base, form) as place:
         weights = weights_in(place)
-        with hub_errors(repo, api.endpoint):
+        with hub_errors(repo):
             run = options.get("run")
             benchmark = benchmarked(run, repo, (weights_in(folder), weights), api) if run else None
         said = {"license": licence} if licence else base.licence
@@ -179,8 +180,35 @@ def _loadable(trained: Trained, base: Base, form: Form) -> Iterator[Path]:
         yield trained.folder
         return
     with scratch(trained.folder.resolve().parent, "merged") as folder:
-        merged_into(folder, trained, base)
+        _merge_into(folder, trained, base)
         yield folder
+
+
+def _merge_into(folder: Path, trained: Trained, base: Base) -> None:
+    """Write the merged model into `folder`, without its tokenizer, in the precision that the base is stored in.
+
+    Raises:
+        AloeError: torch or transformers is not installed.
+        UsageError: the base lies nowhere that it could be loaded from.
+        DataError: the adapter does not fit the base, or the sums are not numbers.
+    """
+    try:
+        import torch
+        from transformers import AutoConfig
+    except ImportError as error:
+        raise AloeError(f"--merge: {error}; run: pip install 'aloe-hub[local]'") from None
+    source = base.source if base.source and base.source.folder else Source(base.repo, base.revision) if base.repo else None
+    if source is None:
+        raise UsageError(f"--merge: the base {base.source} is not here any more; give --base-repo org/base")
+    # Added in float32, and rounded once.
+    model = load_adapter(load_model(source, dtype="float32", device="cpu"), Source(str(trained.folder)))
+    try:
+        merged = model.merge_and_unload(safe_merge=True)
+    except ValueError as error:
+        raise DataError(f"{trained.folder}: cannot be merged into {source} ({error}); train it again") from None
+    stored = AutoConfig.from_pretrained(str(source.folder or source.name), revision=source.revision).dtype
+    with disk_errors(folder):
+        merged.to(stored or torch.float32).save_pretrained(folder)
 
 
 def _rewritten(trained: Trained, base: Base, form: Form) -> dict[str, bytes]:

@@ -19,20 +19,13 @@ from pathlib import Path
 from random import Random
 from typing import Literal
 
-from httpx2 import HTTPError
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
-from huggingface_hub.errors import (
-    HfHubHTTPError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    LocalTokenNotFoundError,
-    RemoteEntryNotFoundError,
-    RepositoryNotFoundError,
-)
+from huggingface_hub.errors import HfHubHTTPError, RemoteEntryNotFoundError, RepositoryNotFoundError
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import logging
 
 from aloe_hub.errors import AloeError, DataError, UsageError
+from aloe_hub.hub_errors import hub_errors
 
 RepoType = Literal["dataset", "space", "model"]
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -44,6 +37,7 @@ class Upload:
     """What a repo shall hold: files by their path in it, the card by what stands there now, and which old files go.
 
     card: None leaves the card as it is.
+    made_from: a name for everything that files and card follow from; it stands in the commit's message, for `already_there`.
     """
 
     repo: str
@@ -53,6 +47,7 @@ class Upload:
     replaces: Callable[[str], bool]
     message: str
     private: bool = False
+    made_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,32 +62,63 @@ class Published:
 
 def push(upload: Upload, tag: str | None) -> Published:
     """Make `upload` the content of its repo, in one commit, and tag it."""
-    if tag is not None and not (_TAG.fullmatch(tag) and ".." not in tag and not tag.endswith((".", ".lock"))):
-        raise UsageError(f"--tag {tag!r}: not a name that the Hub takes; letters, digits, '.', '_' and '-', such as v1")
+    _check_name(tag)
     api = HfApi(library_name="aloe-hub")
-    with hub_errors(upload.repo, api.endpoint):
+    with hub_errors(upload.repo):
         space_sdk = "gradio" if upload.repo_type == "space" else None
         api.create_repo(upload.repo, repo_type=upload.repo_type, private=upload.private, exist_ok=True, space_sdk=space_sdk)
         if tag is not None:
             _check_tag(api, upload, tag)
         head, commit = committed(api, upload)
-        named = _tag(api, upload, commit, tag)
-    path = upload.repo if upload.repo_type == "model" else f"{upload.repo_type}s/{upload.repo}"
-    return Published(f"{api.endpoint}/{path}", commit, named, new=commit != head)
+        tags = _tags(api, upload.repo, upload.repo_type)
+        named = tag or _tag_at(commit, tags) or _data_tag(upload.files)
+        if named not in tags:
+            api.create_tag(upload.repo, tag=named, revision=commit, repo_type=upload.repo_type, exist_ok=True)
+    return Published(_url(api, upload.repo, upload.repo_type), commit, named, new=commit != head)
+
+
+def already_there(repo: str, repo_type: RepoType, made_from: str, tag: str | None) -> Published | None:
+    """The last commit of the repo, if it was made from the very same and is tagged as asked for; else everything must be made."""
+    _check_name(tag)
+    api = HfApi(library_name="aloe-hub")
+    with hub_errors(repo):
+        try:
+            last = api.list_repo_commits(repo, repo_type=repo_type)[0]
+        except RepositoryNotFoundError:
+            return None
+        said = dict(line.split(": ", 1) for line in last.message.splitlines() if ": " in line)
+        if said.get("Made from") != made_from:
+            return None
+        tags = _tags(api, repo, repo_type)
+    # Where only the card was changed, the tag that is named by the content still marks the commit before.
+    named = tag or _tag_at(last.commit_id, tags) or said.get("Tag")
+    if named not in tags or (tag is not None and tags[tag] != last.commit_id):
+        return None
+    return Published(_url(api, repo, repo_type), last.commit_id, named, new=False)
 
 
 def committed(api: HfApi, upload: Upload) -> tuple[str, str]:
     """(the commit before, the commit that holds the upload); the same when there was nothing to change."""
-    # "Nothing to commit" is no warning here: it is what a second publish is for.
+    with _without_warnings():
+        for attempt in range(ATTEMPTS - 1):
+            try:
+                return _commit(api, upload)
+            except HfHubHTTPError as error:
+                if error.response.status_code != 412:
+                    raise
+                time.sleep(Random().uniform(0, 0.2 * 2**attempt))  # somebody else was first: look again, and not in step
+        return _commit(api, upload)
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """ "Nothing to commit" is no warning here: it is what a second publish is for."""
+    before = logging.get_verbosity()
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    for attempt in range(ATTEMPTS - 1):
-        try:
-            return _commit(api, upload)
-        except HfHubHTTPError as error:
-            if error.response.status_code != 412:
-                raise
-            time.sleep(Random().uniform(0, 0.2 * 2**attempt))  # somebody else was first: look again, and not in step
-    return _commit(api, upload)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def _commit(api: HfApi, upload: Upload) -> tuple[str, str]:
@@ -105,9 +131,19 @@ def _commit(api: HfApi, upload: Upload) -> tuple[str, str]:
         card = upload.card(_card_on_the_hub(api, upload, head) if "README.md" in present else None)
         operations.append(CommitOperationAdd("README.md", card.encode()))
     operations += [CommitOperationDelete(path) for path in sorted(present - upload.files.keys()) if upload.replaces(path)]
-    made = api.create_commit(
-        upload.repo, operations, commit_message=upload.message, repo_type=upload.repo_type, parent_commit=head
-    )
+    try:
+        made = api.create_commit(
+            upload.repo,
+            operations,
+            commit_message=upload.message,
+            commit_description=upload.made_from and f"Made from: {upload.made_from}\nTag: {_data_tag(upload.files)}",
+            repo_type=upload.repo_type,
+            parent_commit=head,
+        )
+    except ValueError as error:  # what the Hub says of a card before it is committed
+        raise AloeError(
+            f"{upload.repo}: the Hub refuses the card ({' '.join(str(error).split())}); fix README.md there"
+        ) from None
     return head, str(made.oid)
 
 
@@ -126,12 +162,12 @@ def _card_on_the_hub(api: HfApi, upload: Upload, revision: str) -> str | None:
     try:
         return Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise DataError(f"README.md of {upload.repo}: not UTF-8 ({error.reason}); mend it there and publish again") from None
+        raise DataError(f"README.md of {upload.repo}: not UTF-8 ({error.reason}); fix it there and publish again") from None
 
 
 def _check_tag(api: HfApi, upload: Upload, tag: str) -> None:
     """Refuse, before anything is committed, a tag that already marks something else."""
-    target = _tags(api, upload).get(tag)
+    target = _tags(api, upload.repo, upload.repo_type).get(tag)
     if target is None:
         return
     there = {
@@ -145,18 +181,21 @@ def _check_tag(api: HfApi, upload: Upload, tag: str) -> None:
         )
 
 
-def _tag(api: HfApi, upload: Upload, commit: str, asked: str | None) -> str:
-    """The tag that marks the commit: the one asked for, else one that it has, else one named by the content."""
-    tags = _tags(api, upload)
-    there = sorted(tag for tag, target in tags.items() if target == commit)
-    tag = asked or (there[0] if there else f"data-{_digest(upload.files)[:12]}")
-    if tag not in tags:
-        api.create_tag(upload.repo, tag=tag, revision=commit, repo_type=upload.repo_type, exist_ok=True)
-    return tag
+def _check_name(tag: str | None) -> None:
+    if tag is not None and not (_TAG.fullmatch(tag) and ".." not in tag and not tag.endswith((".", ".lock"))):
+        raise UsageError(f"--tag {tag!r}: not a name that the Hub takes; letters, digits, '.', '_' and '-', such as v1")
 
 
-def _tags(api: HfApi, upload: Upload) -> dict[str, str]:
-    return {ref.name: ref.target_commit for ref in api.list_repo_refs(upload.repo, repo_type=upload.repo_type).tags}
+def _tags(api: HfApi, repo: str, repo_type: RepoType) -> dict[str, str]:
+    return {ref.name: ref.target_commit for ref in api.list_repo_refs(repo, repo_type=repo_type).tags}
+
+
+def _tag_at(commit: str, tags: Mapping[str, str]) -> str | None:
+    return min((tag for tag, target in tags.items() if target == commit), default=None)
+
+
+def _url(api: HfApi, repo: str, repo_type: RepoType) -> str:
+    return f"{api.endpoint}/{repo if repo_type == 'model' else f'{repo_type}s/{repo}'}"
 
 
 def oids(content: Path | bytes) -> tuple[str, str]:
@@ -171,57 +210,29 @@ def oids(content: Path | bytes) -> tuple[str, str]:
     return sha256.hexdigest(), blob.hexdigest()
 
 
-def _digest(files: Mapping[str, Path | bytes]) -> str:
-    """A name for this content: the same data has the same tag, whoever publishes it."""
+def _data_tag(files: Mapping[str, Path | bytes]) -> str:
+    """A tag named by the content: the same data has the same tag, whoever publishes it."""
     lines = (f"{name} {oids(content)[0]}\n" for name, content in sorted(files.items()))
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-@contextmanager
-def hub_errors(repo: str, endpoint: str) -> Iterator[None]:
-    """What the Hub answers, as one line that says what to do. Never the request, which carries the token."""
-    login = "log in with `hf auth login` or set HF_TOKEN"
-    try:
-        yield
-    except HFValidationError as error:
-        raise AloeError(f"--repo {repo!r}: not a name that the Hub takes, such as org/aloe-prefs ({error})") from None
-    except LocalTokenNotFoundError:
-        raise AloeError(f"{endpoint}: not logged in; {login}") from None
-    except RepositoryNotFoundError:
-        raise AloeError(f"{repo}: {endpoint} knows no such repo, or not for you; {login}") from None
-    except HfHubHTTPError as error:
-        status = error.response.status_code
-        said = " ".join((error.server_message or "").split()) or f"status {status}"
-        advice = {
-            401: f"not logged in, or the token is not valid; {login}",
-            403: f"no permission ({said}); use a token that may write to {repo.partition('/')[0]}",
-            412: "others kept committing to it at the same time; run the same command again",
-        }.get(status, f"the Hub refused ({said})")
-        raise AloeError(f"{repo}: {advice}") from None
-    except (HTTPError, LocalEntryNotFoundError, ConnectionError, TimeoutError) as error:
-        raise AloeError(
-            f"{endpoint}: cannot be reached ({_first_line(error)}); nothing half-way is there: run it again"
-        ) from None
-    except ValueError as error:  # what the Hub says of a card before it is committed
-        raise AloeError(f"{repo}: the Hub refuses the card ({' '.join(str(error).split())}); mend README.md there") from None
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+    return f"data-{hashlib.sha256(''.join(lines).encode()).hexdigest()[:12]}"
 
 
 @contextmanager
 def scratch(parent: Path, what: str) -> Iterator[Path]:
     """Where what is published is made: a folder beside what it is made from, not made yet, and gone after the context."""
-    for left in parent.glob("publish-*.partial"):  # by a publish that was killed
-        process = left.stem.rpartition("-")[2]
-        if process.isdecimal() and not _alive(int(process)):
-            shutil.rmtree(left, ignore_errors=True)
+    sweep(parent)
     folder = parent / f"publish-{what}-{os.getpid()}.partial"
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(parent: Path) -> None:
+    """Clear what a publish that was killed has left."""
+    for left in parent.glob("publish-*.partial"):
+        process = left.stem.rpartition("-")[2]
+        if process.isdecimal() and not _alive(int(process)):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _alive(process: int) -> bool:

@@ -1,18 +1,19 @@
-"""The configs of the two datasets: their features, and where their rows come from (DESIGN.md, section 5)."""
+"""The configs of the two datasets: their features, and where their rows come from."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from datasets import Features, List, Value
 
 from aloe_hub import rows
 from aloe_hub.errors import DataError
-from aloe_hub.files.jsonl import read_rows
+from aloe_hub.files.jsonl import dumps, read_rows
 from aloe_hub.files.run_folder import RunFolder
-from aloe_hub.types import PoolText, Row, Tree
+from aloe_hub.types import Persona, PoolText, Row, Tree, persona_and_split
 
 TEXT, NUMBER, CHOICE = Value("string"), Value("int32"), Value("int8")
 MESSAGES = List({"role": TEXT, "content": TEXT})
@@ -33,51 +34,64 @@ TURN = {
 TREE = Features({"tree_id": TEXT, "persona_id": TEXT, "profile": TEXT, "personality": TEXT, "turns": List(TURN)})
 
 
-# Columns that hold a number or nothing; every other one holds a text or a list of rows.
-NUMBERS = {"turn", "round", "nearest", "choice", "preferred", "spoken"}
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A finished file of the run, and what a line of it is."""
+
+    path: Path
+    build: Callable[[Row], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """One config: its features, and its rows by split. The rows are made anew each time they are asked for."""
+    """One config: its features, and for each split the rows that follow from one line of its source."""
 
     name: str
     features: Features
-    splits: Mapping[str, Callable[[], Iterator[Row]]]
+    source: SourceFile
+    splits: Mapping[str, Callable[[Any], Iterable[Row]]]
 
 
 def personas(run: RunFolder) -> list[Config]:
     """The configs of `aloe-personas`; the first one is the default."""
-    path = _finished(run, "personas.jsonl", "aloe personas")
-    present = set(read_rows(path, lambda row: str(row["split"])))
+    source = SourceFile(_finished(run, "personas.jsonl", "aloe personas"), lambda row: persona_and_split(_encodable(row)))
+    present = {split for _, split in read_rows(source.path, source.build)}
 
-    def of_split(split: str) -> Callable[[], Iterator[Row]]:
-        return lambda: ({name: row[name] for name in PERSONA} for row in read_rows(path, _sound) if row["split"] == split)
+    def of_split(split: str) -> Callable[[tuple[Persona, str]], Iterable[Row]]:
+        return lambda read: [read[0].to_row()] if read[1] == split else []
 
     def texts(name: str) -> Config:
         file = _finished(run, f"{name}.jsonl", "aloe personas")
-        return Config(
-            name,
-            POOL_TEXT,
-            {"train": lambda: (text.to_row() for text in read_rows(file, lambda row: PoolText.from_row(_sound(row))))},
-        )
+        source = SourceFile(file, lambda row: PoolText.from_row(_encodable(row)))
+        return Config(name, POOL_TEXT, source, {"train": lambda text: [text.to_row()]})
 
-    splits: dict[str, Callable[[], Iterator[Row]]] = {split: of_split(split) for split in ("train", "test") if split in present}
-    return [Config("personas", PERSONA, splits), texts("profiles"), texts("personalities")]
+    splits: dict[str, Callable[[Any], Iterable[Row]]] = {
+        split: of_split(split) for split in ("train", "test") if split in present
+    }
+    return [Config("personas", PERSONA, source, splits), texts("profiles"), texts("personalities")]
 
 
-def prefs(run: RunFolder) -> list[Config]:
-    """The configs of `aloe-prefs`; the first one is the default. All are derived from the trees."""
-    path = _finished(run, "trees.jsonl", "aloe trees")
+def prefs(run: RunFolder, seen: Callable[[Tree], None] = lambda tree: None) -> list[Config]:
+    """The configs of `aloe-prefs`; the first one is the default. All are derived from the trees.
+
+    seen: is shown each tree that is read, so that it can be counted on the way.
+    """
+
+    def tree_and_pairs(row: Row) -> tuple[Tree, list[Row]]:
+        tree = Tree.from_row(_encodable(row))
+        seen(tree)
+        return tree, list(rows.pairs(tree))
+
+    def sft(read: tuple[Tree, list[Row]]) -> Iterable[Row]:
+        """`rows.sft`, from the pairs that are there already."""
+        return ({name: pair[name] for name in FORK} | {"completion": pair["chosen"]} for pair in read[1])
+
+    source = SourceFile(_finished(run, "trees.jsonl", "aloe trees"), tree_and_pairs)
     split = str(run.settings().get("trees", {}).get("split", "train"))
-
-    def derived(derive: Callable[[Tree], Iterator[Row]]) -> Mapping[str, Callable[[], Iterator[Row]]]:
-        return {split: lambda: (row for tree in read_rows(path, lambda row: Tree.from_row(_sound(row))) for row in derive(tree))}
-
     return [
-        Config("pairs", PAIR, derived(rows.pairs)),
-        Config("sft", SFT, derived(rows.sft)),
-        Config("trees", TREE, derived(lambda tree: iter((tree.to_row(),)))),
+        Config("pairs", PAIR, source, {split: lambda read: read[1]}),
+        Config("sft", SFT, source, {split: sft}),
+        Config("trees", TREE, source, {split: lambda read: [read[0].to_row()]}),
     ]
 
 
@@ -88,25 +102,9 @@ def _finished(run: RunFolder, name: str, command: str) -> Path:
     return path
 
 
-def _sound(row: Row) -> Row:
-    """The row, if every text in it is one and every number is one: Parquet would say so later, without the line.
-
-    Raises:
-        ValueError: something else in the place of a text, a number or a row, or half of an emoji.
-    """
-    for name, value in row.items():
-        if isinstance(value, list):
-            for one in value:
-                if not isinstance(one, dict):
-                    raise ValueError(f"{name}: expected an object, found {one!r}")
-                _sound(one)
-        elif name in NUMBERS:
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-                raise ValueError(f"{name}: expected a number, found {value!r}")
-        else:
-            if not isinstance(value, str):
-                raise ValueError(f"{name}: expected a text, found {value!r}")
-            value.encode()
+def _encodable(row: Row) -> Row:
+    """The row, if all its texts are valid Unicode; of half an emoji Parquet would complain later, and without the line."""
+    dumps(row).encode()
     return row
 
 

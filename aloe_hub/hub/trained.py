@@ -7,20 +7,20 @@ Only files that a loader reads are published: no checkpoint, no optimiser, no pi
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from hashlib import file_digest
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from aloe_hub.errors import DataError
 from aloe_hub.files.jsonl import build_row, loads
 from aloe_hub.hub.cards import without_folders
 from aloe_hub.model_string import POCKET, Source
+from aloe_hub.training.record import TRAINING, TrainingRecord
 from aloe_hub.types import Row
 
-ADAPTER_CONFIG, CONFIG, TRAINING = "adapter_config.json", "config.json", "training.json"
+ADAPTER_CONFIG, CONFIG = "adapter_config.json", "config.json"
 ADAPTER = (ADAPTER_CONFIG, "adapter_model.safetensors")
 FULL = (CONFIG, "generation_config.json", "model.safetensors.index.json", "model*.safetensors")
 TOKENIZER = (
@@ -31,38 +31,13 @@ PICKLED = ("adapter_model.bin", "pytorch_model*.bin")
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
-    """What `aloe train` wrote down. `adapter` is where it started from; the tables are as they stand in the file."""
-
-    method: str
-    base: Source
-    adapter: Source | None
-    data: Mapping[str, Any]
-    settings: Mapping[str, Any]
-    options: Mapping[str, Any]
-    lora: Mapping[str, Any] | None
-    versions: Mapping[str, Any]
-    device: str
-    report: Mapping[str, Any]
-
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        tables = {name: _table(row, name) for name in ("data", "settings", "options", "versions", "report")}
-        if row["method"] not in ("sft", "dpo"):
-            raise ValueError(f"method is {row['method']!r}, and not sft or dpo")
-        adapter = None if row["adapter"] is None else _source(row, "adapter")
-        lora = None if row["lora"] is None else _table(row, "lora")
-        return cls(row["method"], _source(row, "base"), adapter, lora=lora, device=str(row["device"]), **tables)
-
-
-@dataclass(frozen=True, slots=True)
 class Trained:
     """A folder that can be published. `base` is what the adapter is for, or what the whole model was made from, if known."""
 
     folder: Path
     is_adapter: bool
     base: Source | None
-    training: Training | None
+    training: TrainingRecord | None
 
 
 def read_trained(folder: Path) -> Trained:
@@ -78,7 +53,7 @@ def read_trained(folder: Path) -> Trained:
     if not (folder / "tokenizer_config.json").is_file():
         raise DataError(f"{folder}: no tokenizer in it; save the one that it was trained with: tokenizer.save_pretrained(...)")
     path = folder / TRAINING
-    training = build_row(_read(path), str(path), Training.from_row) if path.is_file() else None
+    training = TrainingRecord.read(path) if path.is_file() else None
     base = training.base if training else None
     if is_adapter:
         named = build_row(_read(folder / ADAPTER_CONFIG), str(folder / ADAPTER_CONFIG), _base_of)
@@ -141,18 +116,6 @@ def _base_of(config: Row) -> Source:
     if not isinstance(name, str) or not name:
         raise ValueError(f"base_model_name_or_path is {name!r}, and not the name of a model")
     return Source(name, revision)
-
-
-def _table(row: Row, name: str) -> Mapping[str, Any]:
-    if not isinstance(row[name], dict):
-        raise ValueError(f"{name} is {row[name]!r}, and not a table")
-    table: Mapping[str, Any] = row[name]
-    return table
-
-
-def _source(row: Row, name: str) -> Source:
-    table = _table(row, name)
-    return Source(str(table["model"]), table.get("revision"))
 
 
 def _read(path: Path) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
@@ -19,15 +20,8 @@ MOST_BYTES = 256 * 1024
 _MOST_VALUES = 50_000
 _FRONT_MATTER = re.compile(r"\A\s*^---[ \t]*\r?\n(.*?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
 _TEXTS = (
-    "license",
-    "language",
-    "tags",
-    "datasets",
-    "metrics",
-    "base_model",
-    "task_categories",
-    "size_categories",
-    "library_name",
+    *("license", "language", "tags", "datasets", "metrics"),
+    *("base_model", "task_categories", "size_categories", "library_name"),
 )
 
 
@@ -58,7 +52,7 @@ def read_yaml(text: str) -> object:
         value = yaml.safe_load(text)
     except Exception as error:  # PyYAML raises KeyError, AttributeError and more on tags that do not fit their value
         raise ValueError(f"bad YAML: {' '.join(str(error).split()) or type(error).__name__}") from None
-    return _Plain().of(value)
+    return _plain(value, iter(range(_MOST_VALUES)))
 
 
 def problems(text: str) -> tuple[list[str], list[str]]:
@@ -80,33 +74,31 @@ def problems(text: str) -> tuple[list[str], list[str]]:
     return errors, []
 
 
-class _Plain:
-    """Counts what it copies: an anchor may stand for the same value many times over."""
-
-    def __init__(self) -> None:
-        self._left = _MOST_VALUES
-
-    def of(self, value: object, depth: int = 0) -> object:
-        self._left -= 1
-        if self._left < 0 or depth > 50:
-            raise ValueError(f"YAML with more than {_MOST_VALUES} values, or nested deeper than 50")
-        if isinstance(value, dict):
-            return {_key(key): self.of(item, depth + 1) for key, item in value.items()}
-        if isinstance(value, list | tuple | set):
-            return [self.of(item, depth + 1) for item in value]
-        if isinstance(value, float) and not math.isfinite(value):
-            return None
-        if isinstance(value, int) and abs(value) >= 2**63:
-            raise ValueError("YAML with a number beyond 64 bits")
-        if isinstance(value, date):
-            return value.isoformat()
-        return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+def _plain(value: object, left: Iterator[int], depth: int = 0) -> object:
+    """A copy, each value of which takes one of those `left`: an anchor may stand for the same value many times over."""
+    if next(left, None) is None or depth > 50:
+        raise ValueError(f"YAML with more than {_MOST_VALUES} values, or nested deeper than 50")
+    if isinstance(value, dict):
+        return {_key(key): _plain(item, left, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_plain(item, left, depth + 1) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, int) and abs(value) >= 2**63:
+        raise ValueError("YAML with a number beyond 64 bits")
+    return value if isinstance(value, int | float | None) else _text(value)
 
 
 def _key(key: object) -> str:
-    if not isinstance(key, str | int | float | bool | date | None) or (isinstance(key, int) and abs(key) >= 2**63):
+    if not isinstance(key, str | int | float | date | None) or (isinstance(key, int) and abs(key) >= 2**63):
         raise ValueError("YAML with a key that is not a string")
-    return str(key)
+    return _text(key)
+
+
+def _text(value: object) -> str:
+    """Valid Unicode: YAML can escape half of a surrogate pair."""
+    text = value.isoformat() if isinstance(value, date) else str(value)
+    return text.encode("utf-8", "replace").decode()
 
 
 def _is_text(value: object) -> bool:

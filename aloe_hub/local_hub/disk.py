@@ -33,37 +33,30 @@ class Incoming:
         return self._digest.hexdigest()
 
     def move_to(self, target: Path) -> None:
-        """Give the bytes their name. An object that exists already is the same bytes, and stays."""
-        if target.exists():
-            return
-        _to_disk(self._file)
+        """Give the bytes their name; replaces what is there."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
         make_folder(target.parent)
         self.path.replace(target)
         sync_folder(target.parent)
 
 
 @contextmanager
-def incoming(temporary: Path) -> Iterator[Incoming]:
+def incoming(temporary: Path, mode: int = 0o644) -> Iterator[Incoming]:
     """A temporary file that is gone afterwards, unless it was moved."""
     path = temporary / uuid.uuid4().hex
     try:
-        with path.open("xb") as file:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             yield Incoming(path, file)
     finally:
         path.unlink(missing_ok=True)
 
 
 def write_file(target: Path, data: bytes, temporary: Path, mode: int = 0o644) -> None:
-    """Put `data` at `target`, whole or not at all; replaces what is there."""
-    path = temporary / uuid.uuid4().hex
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(data)
-            _to_disk(file)
-        path.replace(target)
-    finally:
-        path.unlink(missing_ok=True)
-    sync_folder(target.parent)
+    """Put `data` at `target`, whole or not at all."""
+    with incoming(temporary, mode) as arriving:
+        arriving.write(data)
+        arriving.move_to(target)
 
 
 def make_folder(path: Path) -> None:
@@ -82,8 +75,3 @@ def sync_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _to_disk(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())

@@ -8,27 +8,25 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
 
-from aloe_hub.local_hub.refusal import Refusal, bad_request, shown
+from aloe_hub.local_hub.refusal import HubRefusal, bad_request, shown
 
-Kind = Literal["models", "datasets", "spaces"]
-KINDS: tuple[Kind, ...] = ("models", "datasets", "spaces")
-
-SHA256 = re.compile(r"[0-9a-f]{64}")
+KINDS = ("models", "datasets", "spaces")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 COMMIT_PREFIX = re.compile(r"[0-9a-f]{7,40}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"\w([\w.-]{0,94}\w)?", re.ASCII)
 _REF = re.compile(r"[\w][\w.+/-]{0,127}", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_RESERVED = {"api", "models", "datasets", "spaces", "health"}  # the first words of this server's own routes
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\\]")
+_DEEPEST = 32  # folders around a file: what is listed and hashed grows with them
+_RESERVED = {"api", "health", *KINDS}  # the first words of this server's own routes
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class RepoName:
     """A repo's full name. Made by `parse` alone, so that an instance is safe as a path."""
 
-    kind: Kind
+    kind: str  # one of KINDS
     namespace: str
     name: str
 
@@ -36,11 +34,9 @@ class RepoName:
     def parse(cls, kind: str, namespace: str, name: str) -> RepoName:
         """The rules of `huggingface_hub.utils.validate_repo_id`, which refuses other names before they get here."""
         if kind not in KINDS:
-            raise Refusal(404, f"{shown(kind)} is not models, datasets or spaces")
-        for part in (namespace, name):
-            if not _NAME.fullmatch(part) or "--" in part or ".." in part:
-                raise bad_request(f"not a repo name: {shown(f'{namespace}/{name}')}")
-        if name.endswith(".git") or namespace in _RESERVED:
+            raise HubRefusal(404, f"{shown(kind)} is not models, datasets or spaces")
+        good = all(_NAME.fullmatch(part) and "--" not in part and ".." not in part for part in (namespace, name))
+        if not good or name.endswith(".git") or namespace in _RESERVED:
             raise bad_request(f"not a repo name: {shown(f'{namespace}/{name}')}")
         return cls(kind, namespace, name)
 
@@ -54,35 +50,28 @@ class RepoName:
         return self.id if self.kind == "models" else f"{self.kind}/{self.id}"
 
 
-def kind_of(repo_type: str | None) -> str:
-    """`dataset` → `datasets`: bodies say the one, addresses the other; no type means a model."""
-    return f"{repo_type or 'model'}s"
-
-
 def check_path(path: str) -> str:
     """A file's path in a repo, safe to be written below a folder on any client.
 
     Raises:
-        Refusal: absolute, empty or climbing segments, a backslash, control characters, `.git`, or longer than a disk takes.
+        HubRefusal: absolute, empty or climbing segments, a backslash, control characters, `.git`, too long or too deep.
     """
     parts = path.split("/")
-    if any(part in ("", ".", "..", ".git") or len(part.encode()) > 255 for part in parts):
-        raise bad_request(f"not a path for a file: {shown(path)}")
-    if "\\" in path or _CONTROL.search(path) or len(path) > 1000:
+    bad_part = any(part in ("", ".", "..", ".git") or len(part.encode()) > 255 for part in parts)
+    if bad_part or _UNPRINTABLE.search(path) or len(path) > 1000 or len(parts) > _DEEPEST:
         raise bad_request(f"not a path for a file: {shown(path)}")
     return path
 
 
 def check_ref(name: str) -> str:
     """A branch or tag, nearly as git has it; never one that could be taken for a commit."""
-    if not _REF.fullmatch(name) or name.endswith(("/", ".", ".lock")) or ".." in name or "//" in name:
-        raise bad_request(f"not a name for a branch or tag: {shown(name)}")
-    if name.startswith("refs/") or COMMIT.fullmatch(name):
+    misplaced = name.endswith(("/", ".", ".lock")) or ".." in name or "//" in name or name.startswith("refs/")
+    if not _REF.fullmatch(name) or misplaced or COMMIT.fullmatch(name):
         raise bad_request(f"not a name for a branch or tag: {shown(name)}")
     return name
 
 
 def check_sha256(text: str) -> str:
-    if not SHA256.fullmatch(text):
+    if not _SHA256.fullmatch(text):
         raise bad_request(f"not a sha256: {shown(text)}")
     return text

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from aloe_hub.errors import AloeError
-from aloe_hub.local_hub.message import Limits
-from aloe_hub.local_hub.server import LOOPBACK, HubServer
+from aloe_hub.local_hub.app import application
+from aloe_hub.local_hub.call import Hub, SizeLimits
 from aloe_hub.local_hub.store import Store
 from aloe_hub.local_hub.users import User, load_users
+from aloe_hub.loopback import LOOPBACK, answering
 
 DEFAULT_DIRECTORY = Path("~/.cache/aloe-hub/local-hub")
 
@@ -56,41 +58,31 @@ class RunningHub:
 
 @contextmanager
 def running(
-    directory: Path, *, port: int = 0, users: Mapping[str, User] | None = None, limits: Limits | None = None
+    directory: Path, *, port: int = 0, users: Mapping[str, User] | None = None, limits: SizeLimits | None = None
 ) -> Iterator[RunningHub]:
     """A Hub on `directory`, answering in threads of this process until the block ends. `users` stand in for those of the folder.
 
     Raises:
         AloeError: the folder is served by another process or cannot be written, or the port is taken.
     """
-    store = Store(directory.expanduser())
-    try:
+    with closing(Store(directory.expanduser())) as store:
         users = users or load_users(store.directory, store.temporary)
-        server = HubServer(store, users, port, limits)
-    except BaseException:
-        store.close()
-        raise
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield RunningHub(server.hub.endpoint, next(iter(users)), store.directory)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.close()
+        with answering(application(Hub(store, users, limits or SizeLimits())), port) as endpoint:
+            yield RunningHub(endpoint, next(iter(users)), store.directory)
 
 
 def serve(directory: Path, port: int = 0, say: Callable[[str], None] = print) -> None:
-    """Serve until Ctrl-C; says the lines to paste, an empty line, and what it does."""
-    with running(directory, port=port) as hub:
-        for name, value in hub.environment.items():
-            say(f"export {name}={shlex.quote(value)}")
-        say("")
-        say(f"# a Hub at {hub.endpoint}, kept in {hub.directory}; Ctrl-C stops it")
-        try:
+    """Serve until Ctrl-C or SIGTERM; says the lines to paste, an empty line, and what it does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with running(directory, port=port) as hub:
+            for name, value in hub.environment.items():
+                say(f"export {name}={shlex.quote(value)}")
+            say("")
+            say(f"# a Hub at {hub.endpoint}, kept in {hub.directory}; Ctrl-C stops it")
             threading.Event().wait()
-        except KeyboardInterrupt:
-            say("# stopped")
+    except KeyboardInterrupt:
+        say("# stopped")
 
 
 def execute(directory: Path, command: list[str]) -> int:

@@ -13,14 +13,14 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from aloe_hub.local_hub.disk import Incoming, incoming, make_folder, write_file
+from aloe_hub.local_hub.disk import Incoming, incoming, write_file
 from aloe_hub.local_hub.names import COMMIT, COMMIT_PREFIX
-from aloe_hub.local_hub.refusal import Refusal, bad_request, repo_not_found, revision_not_found, shown, stale_parent
-from aloe_hub.local_hub.tree import Edit, Entry, Put, Tree, edited, object_ids
+from aloe_hub.local_hub.refusal import HubRefusal, bad_request, repo_not_found, revision_not_found, shown
+from aloe_hub.local_hub.tree import Edit, Entry, FileTree, Put, edited, object_ids
 
 MAIN = "refs/heads/main"
 
@@ -36,23 +36,20 @@ class RepoState:
 
 
 @dataclass(frozen=True, slots=True)
-class Commit:
-    sha: str
-    parent: str | None
-    tree: Tree
-    title: str
-    message: str
-    author: str
-    date: str
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
+class CommitMessage:
     """What a person says with a commit."""
 
     title: str
     message: str
     author: str
+
+
+@dataclass(frozen=True, slots=True)
+class Commit(CommitMessage):
+    sha: str
+    parent: str | None
+    date: str
+    tree: FileTree
 
 
 def now() -> str:
@@ -67,7 +64,7 @@ class RepoFolder:
         self._temporary = temporary
 
     def state(self) -> RepoState:
-        return RepoState(**self._read_json(self.path / "repo.json"))
+        return RepoState(**_read_json(self.path / "repo.json"))
 
     def save(self, state: RepoState) -> None:
         write_file(self.path / "repo.json", _json_bytes(asdict(state)), self._temporary)
@@ -75,7 +72,10 @@ class RepoFolder:
     # ------------------------------------------------------------------ objects
 
     def keep(self, arrived: Incoming) -> None:
-        arrived.move_to(self._object(arrived.sha256))
+        """An object that exists already is the same bytes, and stays."""
+        target = self._object(arrived.sha256)
+        if not target.exists():
+            arrived.move_to(target)
 
     def keep_bytes(self, data: bytes) -> Entry:
         """A regular file's bytes, kept."""
@@ -97,9 +97,8 @@ class RepoFolder:
         except FileNotFoundError:  # the repo was deleted a moment ago
             raise repo_not_found() from None
 
-    def read_object(self, sha256: str, limit: int = -1) -> bytes:
-        with self.open_object(sha256) as file:
-            return file.read(limit)
+    def _object(self, sha256: str) -> Path:
+        return self.path / "objects" / sha256[:2] / sha256
 
     # ------------------------------------------------------------------ commits
 
@@ -118,7 +117,7 @@ class RepoFolder:
     def commit(self, sha: str) -> Commit:
         if not COMMIT.fullmatch(sha):
             raise revision_not_found(sha)
-        row = self._read_json(self.path / "commits" / f"{sha}.json")
+        row = _read_json(self.path / "commits" / f"{sha}.json")
         tree = {path: Entry(**entry) for path, entry in row.pop("tree").items()}
         return Commit(sha=sha, tree=tree, **row)
 
@@ -134,23 +133,21 @@ class RepoFolder:
         """For each file or folder, the commit that made it what it is at `sha`."""
         found: dict[str, Commit] = {}
         left = set(paths)
-        newer, newer_ids = None, dict[str, str]()
-        for commit in chain(self.history(sha), (None,)):
-            ids = object_ids(commit.tree) if commit else {}
-            if newer:
-                changed = {path for path in left if newer_ids.get(path) != ids.get(path)}
-                found |= dict.fromkeys(changed, newer)
-                left -= changed
+        for commit, before in pairwise(chain(self.history(sha), (None,))):
+            assert commit
+            ids, older = object_ids(commit.tree), object_ids(before.tree) if before else {}
+            changed = {path for path in left if ids.get(path) != older.get(path)}
+            found |= dict.fromkeys(changed, commit)
+            left -= changed
             if not left:
                 break
-            newer, newer_ids = commit, ids
         return found
 
-    def add_commit(self, ref: str, edits: Iterable[Edit], words: Words, parent: str | None) -> Commit:
+    def add_commit(self, ref: str, edits: Iterable[Edit], message: CommitMessage, parent: str | None) -> str:
         """Put edits on a branch: the commit first, the ref last.
 
         Raises:
-            Refusal: 404 for a ref that is no branch, 412 when the branch is no longer at `parent` (a prefix is enough),
+            HubRefusal: 404 for a ref that is no branch, 412 when the branch is no longer at `parent` (a prefix is enough),
                 400 for an object that is not here.
         """
         state = self.state()
@@ -158,47 +155,43 @@ class RepoFolder:
             raise revision_not_found(ref)
         head = state.refs[ref]
         if parent and not head.startswith(parent):
-            raise stale_parent()
+            raise HubRefusal(412, "A commit has happened since. Please refresh and try again.")
         edits = list(edits)
         for edit in edits:
             # Checked under the lock: this folder may be another than the one that was uploaded to.
             if isinstance(edit, Put) and self.object_size(edit.entry.sha256) != edit.entry.size:
                 raise bad_request(f"{shown(edit.path)} points to a file that was not uploaded, or has another size")
-        commit = self.write_commit(edited(self.commit(head).tree, edits, head), head, words)
-        self.save(replace(state, refs=state.refs | {ref: commit.sha}))
-        return commit
+        sha = self.write_commit(edited(self.commit(head).tree, edits, head), head, message)
+        self.save(replace(state, refs=state.refs | {ref: sha}))
+        return sha
 
-    def write_commit(self, tree: Tree, parent: str | None, words: Words) -> Commit:
-        date = now()
-        row = {"parent": parent, "date": date, **asdict(words), "tree": {path: asdict(entry) for path, entry in tree.items()}}
-        data = _json_bytes(row)
+    def write_commit(self, tree: FileTree, parent: str | None, message: CommitMessage) -> str:
+        entries = {path: asdict(entry) for path, entry in tree.items()}
+        data = _json_bytes({"parent": parent, "date": now(), **asdict(message), "tree": entries})
         sha = hashlib.sha1(data).hexdigest()
-        make_folder(self.path / "commits")
         write_file(self.path / "commits" / f"{sha}.json", data, self._temporary)
-        return Commit(sha, parent, tree, words.title, words.message, words.author, date)
+        return sha
 
-    def change_refs(self, *, add: dict[str, str] | None = None, remove: str | None = None) -> None:
-        """Branches and tags come and go; one that is there is a 409, one that is not a 404."""
+    def add_ref(self, ref: str, sha: str) -> None:
         state = self.state()
-        for ref in add or {}:
-            if ref in state.refs:
-                raise Refusal(409, f"Reference already exists: {ref}")
-        if remove is not None and remove not in state.refs:
-            raise revision_not_found(remove)
-        self.save(replace(state, refs={ref: sha for ref, sha in (state.refs | (add or {})).items() if ref != remove}))
+        if ref in state.refs:
+            raise HubRefusal(409, f"Reference already exists: {ref}")
+        self.save(replace(state, refs=state.refs | {ref: sha}))
 
-    # ------------------------------------------------------------------ paths
-
-    def _object(self, sha256: str) -> Path:
-        return self.path / "objects" / sha256[:2] / sha256
-
-    def _read_json(self, path: Path) -> dict[str, Any]:
-        try:
-            row: dict[str, Any] = json.loads(path.read_bytes())
-        except (FileNotFoundError, NotADirectoryError):
-            raise repo_not_found() from None
-        return row
+    def remove_ref(self, ref: str) -> None:
+        state = self.state()
+        if ref not in state.refs:
+            raise revision_not_found(ref)
+        self.save(replace(state, refs={other: sha for other, sha in state.refs.items() if other != ref}))
 
 
 def _json_bytes(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, indent=1).encode()
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        row: dict[str, Any] = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise repo_not_found() from None
+    return row

@@ -20,9 +20,9 @@ from pathlib import Path
 
 from aloe_hub.errors import AloeError
 from aloe_hub.local_hub.disk import Incoming, incoming, make_folder, sync_folder
-from aloe_hub.local_hub.names import KINDS, Kind, RepoName
-from aloe_hub.local_hub.refusal import Refusal, repo_not_found
-from aloe_hub.local_hub.repo import MAIN, RepoFolder, RepoState, Words, now
+from aloe_hub.local_hub.names import KINDS, RepoName
+from aloe_hub.local_hub.refusal import HubRefusal, repo_not_found
+from aloe_hub.local_hub.repo import MAIN, CommitMessage, RepoFolder, RepoState, now
 
 LARGE_SUFFIXES = (
     ".7z", ".arrow", ".bin", ".bz2", ".ckpt", ".gguf", ".gz", ".h5", ".joblib", ".msgpack", ".npy", ".npz", ".onnx", ".parquet",
@@ -67,9 +67,10 @@ class Store:
         """The repo's folder, to read from; `RepoFolder.state` refuses when there is none."""
         return RepoFolder(self._path(name), self.temporary)
 
-    def names(self, kind: Kind) -> list[RepoName]:
-        found = (self.directory / "repos" / kind).glob("*/*/repo.json")
-        return sorted(RepoName(kind, path.parts[-3], path.parts[-2]) for path in found)
+    def names(self, kind: str) -> list[RepoName]:
+        """Repos may come and go meanwhile: what is no longer there is refused when it is read."""
+        found = (self.directory / "repos" / kind).glob("*/*")
+        return sorted(RepoName(kind, path.parent.name, path.name) for path in found)
 
     def namespaces(self) -> set[str]:
         return {name.namespace for kind in KINDS for name in self.names(kind)}
@@ -81,7 +82,7 @@ class Store:
         """The repo's folder, to write to: one writer at a time.
 
         Raises:
-            Refusal: 404, when there is no such repo.
+            HubRefusal: 404, when there is no such repo.
         """
         with self._lock(name):
             folder = self.folder(name)
@@ -92,18 +93,17 @@ class Store:
         """A repo with a first commit on `main`: built aside, then put in place.
 
         Raises:
-            Refusal: 409, when the name is taken.
+            HubRefusal: 409, when the name is taken.
         """
         with self._lock(name):
             if self._path(name).exists():
-                raise Refusal(409, f"You already created this {name.kind[:-1]} repo: {name.id}")
+                raise HubRefusal(409, f"You already created this {name.kind[:-1]} repo: {name.id}")
             with self._aside() as aside:
                 folder = RepoFolder(aside, self.temporary)
-                make_folder(aside)
                 attributes = "".join(f"*{suffix} filter=lfs diff=lfs merge=lfs -text\n" for suffix in LARGE_SUFFIXES)
                 entry = folder.keep_bytes(attributes.encode())
-                first = folder.write_commit({".gitattributes": entry}, None, Words("initial commit", "", author))
-                folder.save(RepoState(private=private, created=now(), sdk=sdk, refs={MAIN: first.sha}))
+                first = folder.write_commit({".gitattributes": entry}, None, CommitMessage("initial commit", "", author))
+                folder.save(RepoState(private=private, created=now(), sdk=sdk, refs={MAIN: first}))
                 self._rename(aside, self._path(name))
 
     def delete(self, name: RepoName) -> None:
@@ -118,7 +118,7 @@ class Store:
             folder = self.folder(name)
             folder.state()
             if self._path(target).exists():
-                raise Refusal(409, f"There is already a {target.kind[:-1]} repo: {target.id}")
+                raise HubRefusal(409, f"There is already a {target.kind[:-1]} repo: {target.id}")
             self._rename(folder.path, self._path(target))
 
     # ------------------------------------------------------------------ details

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from aloe_hub.local_hub.refusal import bad_request, entry_not_found, shown
 
@@ -28,9 +29,9 @@ class Entry:
         """An LFS file: in git stands its pointer, whose id is the entry's."""
         return cls(sha256, _blob_id(_pointer(sha256, size)), size, lfs=True)
 
-    @property
-    def pointer_size(self) -> int:
-        return len(_pointer(self.sha256, self.size))
+    def lfs_row(self, name: str) -> dict[str, object]:
+        """What clients hear of a large file; its hash is called `oid` in one answer and `sha256` in another."""
+        return {name: self.sha256, "size": self.size, "pointerSize": len(_pointer(self.sha256, self.size))}
 
     @property
     def etag(self) -> str:
@@ -38,7 +39,7 @@ class Entry:
         return self.sha256 if self.lfs else self.oid
 
 
-Tree: TypeAlias = Mapping[str, Entry]
+FileTree: TypeAlias = Mapping[str, Entry]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,11 @@ class DeleteFolder:
 Edit: TypeAlias = Put | DeleteFile | DeleteFolder
 
 
-def edited(tree: Tree, edits: Iterable[Edit], head: str) -> Tree:
+def edited(tree: FileTree, edits: Iterable[Edit], head: str) -> FileTree:
     """The tree after a commit's edits, in their order.
 
     Raises:
-        Refusal: a deletion of what is not there, or a path that would be both a file and a folder.
+        HubRefusal: a deletion of what is not there, or a path that would be both a file and a folder.
     """
     files = dict(tree)
     for edit in edits:
@@ -92,27 +93,23 @@ def folders_of(path: str) -> list[str]:
     return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
 
 
-def object_ids(tree: Tree) -> dict[str, str]:
+def object_ids(tree: FileTree) -> dict[str, str]:
     """The id of every file and every folder; a folder's changes when anything below it does, as in git."""
     ids: dict[str, str] = {}
-    below: dict[str, list[str]] = {}
+    below: defaultdict[str, Any] = defaultdict(hashlib.sha1)
     for path, entry in sorted(tree.items()):
         ids[path] = entry.oid
         for folder in folders_of(path):
-            below.setdefault(folder, []).append(f"{path} {entry.oid}\n")
-    return ids | {folder: hashlib.sha1("".join(lines).encode()).hexdigest() for folder, lines in below.items()}
+            below[folder].update(f"{path} {entry.oid}\n".encode())
+    return ids | {folder: digest.hexdigest() for folder, digest in below.items()}
 
 
-def listed(tree: Tree, folder: str, *, recursive: bool) -> list[str]:
+def listed(tree: FileTree, folder: str, *, recursive: bool) -> list[str]:
     """Paths of the files and folders in `folder` ("" for the root), sorted; with `recursive` all the way down."""
     prefix = folder + "/" if folder else ""
-    found: set[str] = set()
-    for path in tree:
-        if not path.startswith(prefix):
-            continue
-        below = [other for other in (*folders_of(path), path) if len(other) > len(prefix) and other.startswith(prefix)]
-        found.update(below if recursive else below[:1])
-    return sorted(found)
+    everything = {*tree, *(above for path in tree for above in folders_of(path))}
+    inside = (path for path in everything if path.startswith(prefix))
+    return sorted(path for path in inside if recursive or "/" not in path.removeprefix(prefix))
 
 
 def _blob_id(data: bytes) -> str:

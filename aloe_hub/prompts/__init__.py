@@ -31,6 +31,7 @@ NAMES = (
 )
 
 QUOTE = "| "
+_MOST_QUOTED = 1000  # characters of an answer that could not be read: its end
 _FIELD = re.compile(r"\{\{(\w+)\}\}")
 _SECTION = re.compile(r"^\[([A-Z0-9 ]+)\]$")
 _SPEAKER = {"user": "User:", "assistant": "Assistant:"}
@@ -60,6 +61,16 @@ def load(name: str) -> Prompt:
     fields = tuple(head.removeprefix("fields:").split())
     template = template.strip()
     return Prompt(name, fields, template.partition("\n")[0].removeprefix("# "), template)
+
+
+def asked_again(prompt: str, answer: str, wanted: str) -> str:
+    """A rendered prompt, with an answer to it that could not be read and a reminder of the form: the prompt's last paragraph."""
+    form = prompt.rpartition("\n\n")[2]
+    return (
+        f"{prompt}\n\n[YOUR EARLIER ANSWER]\n{quoted(answer[-_MOST_QUOTED:])}\n\n"
+        f"That answer cannot be used: no {wanted} was found in it. Answer once more from the beginning, and keep to the form:"
+        f"\n\n{form}"
+    )
 
 
 def quoted(text: str) -> str:

@@ -15,10 +15,12 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from aloe_hub.report.html import UNDEFINED, number, p_value, percent, write_html
+from aloe_hub.report.html import write_html
 from aloe_hub.report.plots import letter
-from aloe_hub.results.counts import SCALE, Paired, Report, RunReport, TreeStats
+from aloe_hub.results.counts import SCALE, Paired, Report, RunReport
+from aloe_hub.results.formatting import UNDEFINED, number, p_value, percent, with_interval
 from aloe_hub.results.read import read_runs
+from aloe_hub.results.trees import NO_VERDICT, TreeStats
 from aloe_hub.types import Row
 
 if TYPE_CHECKING:
@@ -88,8 +90,8 @@ def _policies(run: RunReport) -> Table:
             number(scores.al[0], 2),
             number(scores.al[-1], 2),
             # The interval below its number: side by side they would not fit into 80 columns.
-            _with_interval(scores.avg, scores.avg_ci, 2, "\n"),
-            _with_interval(scores.ir, scores.ir_ci, 3, "\n", sign=True),
+            with_interval(scores.avg, scores.avg_ci, 2, between="\n"),
+            with_interval(scores.ir, scores.ir_ci, 3, between="\n", sign=True),
             number(scores.n_ir, 3, sign=True),
             number(scores.r2, 2),
             str(scores.missing),
@@ -98,24 +100,24 @@ def _policies(run: RunReport) -> Table:
 
 
 def _comparison_line(paired: Paired) -> str:
-    gain = _with_interval(paired.result.difference, paired.result.difference_ci, 2, sign=True)
+    gain = with_interval(paired.result.difference, paired.result.difference_ci, 2, sign=True)
     p = p_value(paired.result.p)
     return f"AVG {gain}, p {p}, {paired.personas} personas: {paired.policy} minus {paired.baseline}"
-
-
-def _with_interval(value: float, interval: Sequence[float], digits: int, between: str = " ", *, sign: bool = False) -> str:
-    if math.isnan(value):
-        return UNDEFINED
-    low, high = (number(end, digits, sign) for end in interval)
-    return f"{number(value, digits, sign)}{between}[{low}, {high}]"
 
 
 def _trees_line(trees: TreeStats) -> str:
     return (
         f"{trees.trees} trees ({trees.failed} failed), {trees.exchanges} forks: {percent(trees.tie_rate)} ties, "
         f"tailored preferred in {percent(trees.tailored_preferred)} of the decided, "
-        f"both orders agree in {percent(trees.order_agreement)}" + _steering(trees.steering)
+        f"both orders agree in {percent(trees.order_agreement)}"
+        + _no_verdict(trees.count(NO_VERDICT))
+        + _steering(trees.steering)
     )
+
+
+def _no_verdict(forks: int) -> str:
+    """Said only where there is something to say."""
+    return f"; {forks} forks have no verdict, for the judge could not be read" if forks else ""
 
 
 def _steering(replies: int) -> str:

@@ -14,10 +14,10 @@ from typing import Any
 from aloe_hub import __version__
 from aloe_hub.files.jsonl import atomic_file
 from aloe_hub.report.plots import curves, histogram, letter
-from aloe_hub.results.counts import TIES, Paired, Report, RunReport, outcome
+from aloe_hub.results.counts import Paired, Report, RunReport
+from aloe_hub.results.formatting import number, p_value, percent
+from aloe_hub.results.trees import TIES, outcome
 from aloe_hub.types import Exchange, Index, Persona, Transcript
-
-UNDEFINED = "–"
 
 
 def write_html(report: Report, path: Path) -> None:
@@ -42,26 +42,6 @@ def write_html(report: Report, path: Path) -> None:
     # JSON can hold half of a surrogate pair, UTF-8 cannot: one odd reply must not cost the report.
     with atomic_file(path) as file:
         file.write(page.encode("utf-8", "replace"))
-
-
-def number(value: float | None, digits: int, sign: bool = False) -> str:
-    """A number for a table; what is undefined is a dash.
-
-    >>> number(0.25, 2, sign=True), number(-0.0001, 2), number(float("nan"), 2)
-    ('+0.25', '0.00', '–')
-    """
-    if value is None or math.isnan(value):
-        return UNDEFINED
-    rounded = round(value, digits) + 0.0  # never "-0.00"
-    return f"{rounded:{'+' if sign and rounded else ''}.{digits}f}".replace("-", "−")
-
-
-def percent(value: float) -> str:
-    return UNDEFINED if math.isnan(value) else f"{100 * value:.1f}%"
-
-
-def p_value(value: float) -> str:
-    return "< 0.001" if value < 0.001 else number(value, 3)
 
 
 def _shown(run: RunReport, place: int) -> dict[str, Any]:

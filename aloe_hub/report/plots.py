@@ -1,45 +1,20 @@
-"""The plots of a report, as SVG to stand in its page.
-
-They are drawn in placeholder colours that become CSS variables, so that they follow the reader's light or dark mode.
-Policies are told apart by letter and marker as well as by colour. Same numbers, same bytes: matplotlib runs under its
-default style, with a fixed salt and no date. It is imported where it is used, since that takes most of a second.
-"""
+"""The plots of a report. Policies are told apart by letter and marker as well as by colour."""
 
 from __future__ import annotations
 
-import io
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from aloe_hub.report import drawing
+from aloe_hub.report.drawing import INK, SERIES, series
 from aloe_hub.results.counts import BINS, SCALE, PolicyReport, TextStats
 
 if TYPE_CHECKING:
     from markupsafe import Markup
     from matplotlib.axes import Axes
 
-SERIES = 8  # colours; policies beyond that share them, and still have their own letter
 MARKERS = "osD^vPX*"
-INK, MUTED, LINE, KEPT, REFUSED = "#010101", "#020202", "#030303", "#040400", "#040401"
-COLOURS = {INK: "var(--ink)", MUTED: "var(--muted)", LINE: "var(--line)"} | {
-    f"#0404{place:02x}": f"var(--s{place})" for place in range(SERIES)
-}
-STYLE: dict[str, Any] = {
-    "svg.fonttype": "none",  # text stays text: it can be searched, and set in the page's own type
-    "font.size": 10,
-    "text.color": INK,
-    "axes.labelcolor": MUTED,
-    "axes.edgecolor": MUTED,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "axes.grid": True,
-    "axes.grid.axis": "y",
-    "axes.axisbelow": True,
-    "grid.color": LINE,
-}
 
 
 def letter(place: int) -> str:
@@ -57,7 +32,7 @@ def curves(policies: Sequence[PolicyReport], name: str) -> Markup:
     def draw(axes: Axes) -> None:
         ends: dict[int, float] = {}
         for place, policy in enumerate(policies):
-            colour, al = _colour(place), policy.scores.al
+            colour, al = series(place), policy.scores.al
             turns = range(1, len(al) + 1)
             low, high = zip(*policy.scores.al_ci, strict=True)
             axes.fill_between(turns, low, high, color=colour, alpha=0.16, linewidth=0)
@@ -67,7 +42,7 @@ def curves(policies: Sequence[PolicyReport], name: str) -> Markup:
         last = max(len(policy.scores.al) for policy in policies)
         gap = min(0.2, (SCALE[1] - SCALE[0]) / len(policies))
         for place, y in _spread(ends, gap, *SCALE).items():
-            colour = _colour(place)
+            colour = series(place)
             axes.annotate(letter(place), (last, y), (10, 0), textcoords="offset points", color=colour, va="center",
                           weight="bold")  # fmt: skip
         axes.set(xlabel="turn k", ylabel="AL(k)", ylim=(SCALE[0] - 0.1, SCALE[1] + 0.1), xlim=(0.7, last + 0.3))
@@ -103,8 +78,8 @@ def histogram(stats: TextStats, name: str) -> Markup | None:
     def draw(axes: Axes) -> None:
         # Empty bars are left out: their edges would show.
         for counts, under, fill, edge, hatch, label in (
-            (kept, (0,) * BINS, KEPT, KEPT, "", "kept"),
-            (refused, kept, "none", REFUSED, "////", "refused"),
+            (kept, (0,) * BINS, series(0), series(0), "", "kept"),
+            (refused, kept, "none", series(1), "////", "refused"),
         ):
             there = [place for place in range(BINS) if counts[place]]
             heights, bottoms = ([bins[place] for place in there] for bins in (counts, under))
@@ -127,29 +102,7 @@ def histogram(stats: TextStats, name: str) -> Markup | None:
 def _svg(
     name: str, size: tuple[float, float], margins: tuple[float, float, float, float], draw: Callable[[Axes], object]
 ) -> Markup:
-    """What `draw` puts on the axes, as SVG to stand in a page; `name` keeps its ids apart from those of other plots."""
-    import matplotlib.style
     from markupsafe import Markup
-    from matplotlib.figure import Figure
 
-    # The reader's own matplotlibrc must not change the bytes, hence "default" first.
-    with matplotlib.style.context(["default", STYLE | {"svg.hashsalt": name}]):
-        figure = Figure(figsize=size)
-        left, right, bottom, top = margins
-        figure.subplots_adjust(left=left, right=right, bottom=bottom, top=top)
-        draw(figure.subplots())
-        buffer = io.StringIO()
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
-    svg = buffer.getvalue()
-    # The page sets the size. A style in a plot would be one for the whole page, and ids that repeat from plot to plot,
-    # to which nothing refers, have no place in it.
-    svg = re.sub(r"^.*?<svg [^>]*?(viewBox=\"[^\"]*\")[^>]*>", r"<svg \1>", svg, count=1, flags=re.DOTALL)
-    svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'<g id="[\w.]+_\d+"', "<g", svg)
-    svg = re.sub("|".join(COLOURS), lambda found: COLOURS[found[0]], svg)
-    return Markup(svg)  # drawn from numbers alone: no text of a persona or a model is in it
-
-
-def _colour(place: int) -> str:
-    return f"#0404{place % SERIES:02x}"
+    # Drawn from numbers alone: no text of a persona or a model is in it.
+    return Markup(drawing.svg(name, size, margins, draw))

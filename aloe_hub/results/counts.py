@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from aloe_hub.comparison import Comparison
 from aloe_hub.model_string import ModelString
+from aloe_hub.results.trees import TreeStats
 from aloe_hub.scoring import Score
-from aloe_hub.types import Exchange, Transcript, Tree
+from aloe_hub.types import Transcript, Tree
 
 Stage = Literal["personas", "trees", "evaluate"]
 STAGES: tuple[Stage, ...] = ("personas", "trees", "evaluate")  # tables of run.toml
-TIES = ("orders disagree", "judged a tie", "equal replies")
 SCALE = (1, 5)  # of the benchmark's judge
 BINS = 40  # of the histograms, over the similarities 0 to 1
 
@@ -39,52 +38,6 @@ class Paired:
     baseline: str
     personas: int
     result: Comparison
-
-
-@dataclass(frozen=True, slots=True)
-class TreeStats:
-    """Counts over a file of trees; a share of nothing is NaN.
-
-    `by_turn` counts what became of the forks of each turn: the source of the preferred reply, or one of `TIES`.
-    """
-
-    trees: int
-    failed: int
-    by_turn: tuple[Mapping[str, int], ...]
-    choices: int  # verdicts that chose a reply
-    first_shown: int  # of these, the ones that chose the reply shown first
-    steering: int = 0  # replies that hold a line of the judge's, or of its prompt
-
-    @property
-    def exchanges(self) -> int:
-        return self.count()
-
-    def count(self, *outcomes: str) -> int:
-        """Forks that came out so; all forks when nothing is named."""
-        return sum(n for turn in self.by_turn for outcome, n in turn.items() if not outcomes or outcome in outcomes)
-
-    @property
-    def tie_rate(self) -> float:
-        return share(self.count(*TIES), self.exchanges)
-
-    @property
-    def order_agreement(self) -> float:
-        """Share of the forks with two different replies of which the judge said the same in both orders.
-
-        Imported forks, judged in one order only, are left out.
-        """
-        different = self.exchanges - self.count("equal replies", "imported")
-        return share(different - self.count("orders disagree"), different)
-
-    @property
-    def tailored_preferred(self) -> float:
-        """Among the decided forks of a tailored and a plain reply; a judge that cannot tell them apart gives 0.5."""
-        return share(self.count("tailored"), self.count("tailored", "plain"))
-
-    @property
-    def first_shown_rate(self) -> float:
-        """How often a verdict went to the reply shown first; a judge that does not look at positions gives 0.5."""
-        return share(self.first_shown, self.choices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +84,11 @@ class RunReport:
 
     name: str
     settings: Mapping[Stage, Mapping[str, Any]]
-    policies: tuple[PolicyReport, ...]  # the best AVG first
-    comparisons: tuple[Paired, ...]
-    pool: PoolStats | None
-    trees: TreeStats | None
-    tree: Tree | None  # the first one, to be drawn
+    policies: tuple[PolicyReport, ...] = ()  # the best AVG first
+    comparisons: tuple[Paired, ...] = ()
+    pool: PoolStats | None = None
+    trees: TreeStats | None = None
+    tree: Tree | None = None  # the first one, to be drawn
 
     def model(self, stage: Stage, role: str) -> str | None:
         """The model string that played `role` in `stage`, as far as run.toml tells."""
@@ -172,20 +125,6 @@ class Report:
     """What `read_runs` found."""
 
     runs: tuple[RunReport, ...]
-
-
-def outcome(exchange: Exchange) -> str:
-    """The source of the preferred reply, or why there is none (one of `TIES`)."""
-    if exchange.preferred is not None:
-        return exchange.replies[exchange.preferred].source
-    if exchange.replies[0].text == exchange.replies[1].text:
-        return "equal replies"
-    judged_so = all(verdict.choice is None for verdict in exchange.verdicts)
-    return "judged a tie" if judged_so else "orders disagree"
-
-
-def share(part: int, whole: int) -> float:
-    return part / whole if whole else math.nan
 
 
 def is_scripted(model: str | None) -> bool:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from aloe_hub import scoring
 from aloe_hub.errors import AloeError, DataError
+from aloe_hub.fields import number, one_of
 from aloe_hub.files.jsonl import read_rows
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.parsing import steers
@@ -27,10 +29,9 @@ from aloe_hub.results.counts import (
     Report,
     RunReport,
     TextStats,
-    TreeStats,
-    outcome,
 )
-from aloe_hub.types import Persona, PoolText, Row, Transcript, Tree
+from aloe_hub.results.trees import TreeTally
+from aloe_hub.types import PoolText, Row, Transcript, Tree, persona_and_split
 
 T = TypeVar("T")
 BASELINE = "scripted:plain"  # what the other policies are compared to, where it was benchmarked
@@ -52,11 +53,13 @@ def read_runs(paths: Sequence[Path]) -> Report:
 def _run(path: Path) -> RunReport:
     if not path.is_dir():
         raise AloeError(f"{path}: no such folder; give a run folder, made by aloe personas, trees or evaluate")
-    settings = RunFolder(path).settings()
-    tables = {stage: table for stage in STAGES if isinstance(table := settings.get(stage), Mapping)}
+    report = read_settings(path)
     scored = _scored(path)
-    trees, tree = _trees(path)
-    pool = _pool(path, tables.get("personas", {}))
+    tally = TreeTally()
+    for tree in _rows(path / "trees.jsonl", Tree.from_row):
+        tally.add(tree)
+    trees = tally.stats(count_failed(path)) if tally.first else None
+    pool = read_pool(path, report.settings.get("personas", {}))
     if not scored and trees is None and pool is None:
         raise AloeError(
             f"{path}: nothing finished to report: no pool, trees, transcripts or scores; "
@@ -65,7 +68,14 @@ def _run(path: Path) -> RunReport:
     policies = sorted((one.report() for one in scored), key=_best_first)
     names = [policy.policy for policy in policies]
     comparisons = sorted(_comparisons(scored), key=lambda paired: names.index(paired.policy))
-    return RunReport(path.resolve().name, tables, tuple(policies), tuple(comparisons), pool, trees, tree)
+    return replace(report, policies=tuple(policies), comparisons=tuple(comparisons), pool=pool, trees=trees, tree=tally.first)
+
+
+def read_settings(path: Path) -> RunReport:
+    """The report of a run of which nothing but the settings is known."""
+    settings = RunFolder(path).settings()
+    tables = {stage: table for stage in STAGES if isinstance(table := settings.get(stage), Mapping)}
+    return RunReport(path.resolve().name, tables)
 
 
 # --- the benchmark
@@ -104,19 +114,22 @@ class _Scored:
         self.steering += sum(steers(turn.reply) for turn in transcript.turns)
 
     def _add_scores(self, row: Row) -> None:
-        self._add(str(row["persona_id"]), str(row["profile_id"]), row["scores"])
+        scores = [None if one is None else number({"score": one}, "score") for one in row["scores"]]
+        self._add(str(row["persona_id"]), str(row["profile_id"]), scores)
 
-    def _add(self, persona: str, profile: str, scores: Iterable[float | None]) -> None:
+    def _add(self, persona: str, profile: str, scores: Sequence[float | None]) -> None:
+        low, high = SCALE
         # `scoring` checks this too, but here the line is known.
-        found = [None if one is None else _number("score", one, SCALE) for one in scores]
-        if not found:
+        if outside := [score for score in scores if score is not None and not low <= score <= high]:
+            raise ValueError(f"score is {outside[0]!r}, and not from {low} to {high}")
+        if not scores:
             raise ValueError("the conversation has no turns")
         if persona in self.scores:
             raise ValueError(f"persona {persona} has a conversation in a line before")
-        turns = len(next(iter(self.scores.values()), found))
-        if len(found) != turns:
-            raise ValueError(f"the conversation has {len(found)} turns, the ones before have {turns}")
-        self.scores[persona], self.clusters[persona] = found, profile
+        turns = len(next(iter(self.scores.values()), scores))
+        if len(scores) != turns:
+            raise ValueError(f"the conversation has {len(scores)} turns, the ones before have {turns}")
+        self.scores[persona], self.clusters[persona] = list(scores), profile
 
 
 class _Samples:
@@ -181,45 +194,16 @@ def _best_first(policy: PolicyReport) -> tuple[float, str]:
     return (math.inf if math.isnan(average) else -average, policy.policy)
 
 
-# --- the trees
-
-
-def _trees(run: Path) -> tuple[TreeStats | None, Tree | None]:
-    by_turn: list[Counter[str]] = []
-    favoured: Counter[bool] = Counter()
-    count, steering, first = 0, 0, None
-    for tree in _rows(run / "trees.jsonl", _tree):
-        count += 1
-        first = first or tree
-        by_turn.extend(Counter() for _ in tree.exchanges[len(by_turn) :])
-        for outcomes, exchange in zip(by_turn, tree.exchanges, strict=False):
-            outcomes[outcome(exchange)] += 1
-            steering += sum(steers(reply.text) for reply in exchange.replies)
-            if len(exchange.verdicts) > 1:  # a judge who was asked in one order only says nothing about positions
-                # Order "10" shows reply 1 first.
-                favoured.update(one.choice == int(one.order[0]) for one in exchange.verdicts if one.choice is not None)
-    if first is None:
-        return None, None
-    failed = sum(1 for _ in _rows(run / "failed.jsonl", dict))
-    return TreeStats(count, failed, tuple(dict(turn) for turn in by_turn), favoured.total(), favoured[True], steering), first
-
-
-def _tree(row: Row) -> Tree:
-    tree = Tree.from_row(row)
-    for exchange in tree.exchanges:
-        _one_of("spoken", exchange.spoken, (0, 1))
-        for reply in exchange.replies:
-            _one_of("source", reply.source, ("tailored", "plain", "policy", "imported"))
-        for verdict in exchange.verdicts:
-            _one_of("order", verdict.order, ("01", "10"))
-            _one_of("choice", verdict.choice, (0, 1, None))
-    return tree
+def count_failed(run: Path) -> int:
+    """How many trees failed, and are not among the trees."""
+    return sum(1 for _ in _rows(run / "failed.jsonl", dict))
 
 
 # --- the pool
 
 
-def _pool(run: Path, settings: Mapping[str, Any]) -> PoolStats | None:
+def read_pool(run: Path, settings: Mapping[str, Any]) -> PoolStats | None:
+    """The counts of a pool; None where nothing of it is there. `settings` is the table of run.toml that made it."""
     refused = {"profile": _Histogram(), "personality": _Histogram()}
     for kind, one in _rows(run / "rejected.jsonl", _refused):
         refused[kind].add(one.nearest)
@@ -228,12 +212,12 @@ def _pool(run: Path, settings: Mapping[str, Any]) -> PoolStats | None:
     for kind in refused:
         name = f"{kind}_threshold"
         try:
-            thresholds[kind] = None if settings.get(name) is None else _number(name, settings[name])
+            thresholds[kind] = None if settings.get(name) is None else number(settings, name)
         except ValueError as error:
             raise DataError(f"{run / 'run.toml'}, [personas]: {error}") from None
     profiles = _texts(run / "profiles.jsonl", refused["profile"], thresholds["profile"])
     personalities = _texts(run / "personalities.jsonl", refused["personality"], thresholds["personality"])
-    personas = dict(Counter(_rows(run / "personas.jsonl", _split)))
+    personas: dict[str, int] = dict(Counter(split for _, split in _rows(run / "personas.jsonl", persona_and_split)))
     return PoolStats(profiles, personalities, personas) if profiles or personalities or personas else None
 
 
@@ -252,7 +236,7 @@ class _Histogram:
 def _texts(path: Path, refused: _Histogram, threshold: float | None) -> TextStats | None:
     sources: Counter[str] = Counter()
     kept = _Histogram()
-    for text in _rows(path, _pool_text):
+    for text in _rows(path, PoolText.from_row):
         sources[text.source] += 1
         if text.nearest is not None:
             kept.add(text.nearest)
@@ -262,23 +246,9 @@ def _texts(path: Path, refused: _Histogram, threshold: float | None) -> TextStat
     return TextStats(dict(sources), sum(refused.bins), threshold, *bins, tuple(refused.examples))
 
 
-def _pool_text(row: Row) -> PoolText:
-    text = PoolText.from_row(row)
-    _one_of("source", text.source, ("seed", "generated", "imported"))
-    if text.nearest is not None:
-        _number("nearest", text.nearest)
-    return text
-
-
 def _refused(row: Row) -> tuple[str, Refused]:
-    _one_of("kind", row["kind"], ("profile", "personality"))
-    return row["kind"], Refused(row["text"], _number("nearest", row["nearest"]), row["nearest_text"])
-
-
-def _split(row: Row) -> str:
-    Persona.from_row(row)
-    _one_of("split", row["split"], ("train", "test"))
-    return str(row["split"])
+    kind: str = one_of(row, "kind", ("profile", "personality"))
+    return kind, Refused(row["text"], number(row, "nearest"), row["nearest_text"])
 
 
 # --- rows
@@ -291,16 +261,3 @@ def _holds_rows(path: Path) -> bool:
 
 def _rows(path: Path, build: Callable[[Row], T]) -> Iterator[T]:
     return read_rows(path, build) if _holds_rows(path) else iter(())
-
-
-def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name} is {value!r}, and not one of {', '.join(map(repr, allowed))}")
-
-
-def _number(name: str, value: object, scale: tuple[float, float] = (-math.inf, math.inf)) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{name} is {value!r}, and not a number")
-    if not scale[0] <= value <= scale[1]:
-        raise ValueError(f"{name} is {value!r}, and not from {scale[0]} to {scale[1]}")
-    return value

@@ -1,6 +1,7 @@
 """Any model as an OpenAI-compatible endpoint on 127.0.0.1: for any chat client, and for `http://…/v1#MODEL` in every command.
 
-It answers once the model is there, in a thread of this process, and ends at once: what is still being said is broken off.
+It answers in a thread of this process, with 503 until the model is there, and ends at once: what is still being said is
+broken off.
 """
 
 from __future__ import annotations
@@ -8,23 +9,15 @@ from __future__ import annotations
 import json
 import shlex
 import signal
-import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import uvicorn
-
 from aloe_hub.chat import open_chat
 from aloe_hub.chat.base import Chat
-from aloe_hub.errors import AloeError
-from aloe_hub.serve.server_app import Speaker
-
-LOOPBACK = "127.0.0.1"
-KEPT_ALIVE = 75  # seconds; longer than clients keep an idle connection, so that none is closed as they use it again
-LAST_WORDS = 5  # seconds for answers to be heard once the server ends
+from aloe_hub.loopback import BoundedProtocol, answering
+from aloe_hub.serve.server_app import ServerApp
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +39,19 @@ def running(model: str, chat: Chat | None = None, *, port: int = 0, key: str | N
     Raises:
         AloeError: the port is taken, or the model cannot be opened.
     """
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    app = ServerApp(model, key)
+    with answering(app.starlette(), port, protocol=_Protocol) as address:
         try:
-            listener.bind((LOOPBACK, port))
-        except (OSError, OverflowError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise AloeError(
-                f"--port {port}: cannot listen on {LOOPBACK} ({reason}); choose another, or 0 for a free one"
-            ) from None
-        speaker = Speaker(model, chat or open_chat(model), key)
-        server = _Server(speaker)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        try:
-            while not server.started:
-                if not thread.is_alive():
-                    raise AloeError(f"--port {port}: the server did not start")
-                time.sleep(0.005)
-            yield Served(f"http://{LOOPBACK}:{listener.getsockname()[1]}/v1", model)
+            app.chat = chat or open_chat(model)
+            yield Served(f"{address}/v1", model)
         finally:
-            server.should_exit = True
-            thread.join()
+            app.end()
+
+
+class _Protocol(BoundedProtocol):
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """A client that closes its side is gone: nobody waits for what a model would still say."""
+        return False
 
 
 def serve(model: str, port: int = 0, key: str | None = None, say: Callable[[str], None] = print) -> None:
@@ -85,26 +69,3 @@ def serve(model: str, port: int = 0, key: str | None = None, say: Callable[[str]
             threading.Event().wait()
     except KeyboardInterrupt:
         say("# stopped")
-
-
-class _Server(uvicorn.Server):
-    """Without a log, and without waiting for what is being said when it is to end."""
-
-    def __init__(self, speaker: Speaker) -> None:
-        config = uvicorn.Config(
-            speaker.application(),
-            lifespan="off",
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=KEPT_ALIVE,
-            timeout_graceful_shutdown=LAST_WORDS,
-        )
-        super().__init__(config)
-        self._speaker = speaker
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for call in self._speaker.calls:
-            call.cancel()
-        await super().shutdown(sockets)

@@ -1,4 +1,5 @@
-"""The stages of a run, in the order of the data: pool.py → trees.py → (training) → benchmark.py.
+"""The stages of a run, in the order of the data: pool.py → pairing.py → trees.py → training_rows.py → (training) → benchmark.py.
 
-roles.py says how each role is asked, dedup.py is the pool's semantic filter.
+roles.py says how each role is asked, journalled.py runs many conversations within a budget, dedup.py is the semantic filter of
+the pool.
 """

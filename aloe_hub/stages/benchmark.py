@@ -12,17 +12,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from aloe_hub.chat import world_of
 from aloe_hub.chat.base import Chat
 from aloe_hub.chat.traffic import Traffic
-from aloe_hub.errors import ChatError, DataError, ParseError, UsageError
+from aloe_hub.errors import DataError, ParseError, UsageError
 from aloe_hub.files.journal import Journal, is_finished
 from aloe_hub.files.jsonl import read_rows, write_rows
-from aloe_hub.files.run_folder import RunFolder, policy_file
-from aloe_hub.stages import checks, roles
+from aloe_hub.files.run_folder import RunFolder, plain, policy_file
+from aloe_hub.files.settings import check_conversations, check_sampling
+from aloe_hub.stages import roles
+from aloe_hub.stages.journalled import journalled
 from aloe_hub.stages.roles import Call
-from aloe_hub.stages.workers import first_error, for_each
+from aloe_hub.stages.workers import first_error
 from aloe_hub.types import Message, Persona, Row, Transcript, Turn, digest
-from aloe_hub.world import WORLD_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,10 @@ class BenchmarkSettings:
     limit: int | None = None
     temperature: float | None = None
     sampling: dict[str, dict[str, Any]] | None = None
-    world: int = WORLD_VERSION
 
     def __post_init__(self) -> None:
-        checks.conversations(self.turns, self.seed, self.limit, self.temperature)
-        checks.sampling(self.sampling, ("user", "policy", "judge"))
+        check_conversations(self.turns, self.seed, self.limit, self.temperature)
+        check_sampling(self.sampling, ("user", "policy", "judge"))
 
     @property
     def calls_a_conversation(self) -> int:
@@ -112,7 +113,7 @@ def evaluate_all(
     for policy in policies:  # before anything is made
         traffic.open(policy)
     personas = run.personas(settings.split)[: settings.limit]
-    run.claim("evaluate", settings)
+    run.claim("evaluate", plain(settings) | world_of([settings.user, settings.judge]))
     return sum(_evaluate(run, policy, personas, settings, traffic, on_progress) for policy in policies)
 
 
@@ -139,25 +140,22 @@ def _evaluate(
     failures.unlink(missing_ok=True)  # what failed before is tried again
     failed: list[Row] = []
     with Journal(final, key="persona_id") as journal:
-        todo = [persona for persona in personas if persona.persona_id not in journal]
-        on_progress(policy, len(personas) - len(todo), len(personas))
+        todo = {persona.persona_id: persona for persona in personas if persona.persona_id not in journal}
+        done = len(personas) - len(todo)
+        on_progress(policy, done, len(personas))
 
-        async def work(persona: Persona) -> None:
-            try:
-                transcript = await converse(persona, **cast, name=policy, settings=settings)
-            except (ParseError, ChatError) as error:
-                failed.append({"persona_id": persona.persona_id, "policy": policy, "reason": str(error)})
-            else:
-                journal.append(transcript.to_row())
-            on_progress(policy, len(journal) + len(failed), len(personas))
+        async def make(_: str, persona: Persona) -> Row:
+            return (await converse(persona, **cast, name=policy, settings=settings)).to_row()
 
-        asked_before = traffic.ledger.calls
-
-        def affordable(begun: int) -> bool:
-            return traffic.ledger.affords(asked_before + (begun + 1) * settings.calls_a_conversation)
-
-        if traffic.run(for_each(todo, work, traffic.limits.concurrency, affordable)) < len(todo):
-            raise traffic.ledger.exhausted()
+        journalled(
+            todo,
+            make,
+            keep=journal.append,
+            fail=lambda persona_id, _, reason: failed.append({"persona_id": persona_id, "policy": policy, "reason": reason}),
+            traffic=traffic,
+            calls=settings.calls_a_conversation,
+            on_progress=lambda ended: on_progress(policy, done + ended, len(personas)),
+        )
         if failed:
             write_rows(failures, failed)
             return len(failed)

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from aloe_hub.chat.ledger import Spent
 from aloe_hub.chat.traffic import Traffic
-from aloe_hub.errors import ChatError, DataError, ParseError
+from aloe_hub.errors import DataError
 from aloe_hub.files.jsonl import loads, partial_of
 from aloe_hub.files.run_folder import RunFolder
-from aloe_hub.stages import checks
+from aloe_hub.files.settings import at_least
+from aloe_hub.stages.journalled import journalled
 from aloe_hub.stages.roles import Cast
 from aloe_hub.stages.trees import Shard, TreeSettings, grow, wanted_trees
-from aloe_hub.stages.workers import for_each
-from aloe_hub.types import Persona
+from aloe_hub.types import Persona, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +46,28 @@ def forecast_trees(
     Raises:
         RunStopped: every call fails, or the budget is too small for the sample.
     """
-    checks.at_least("--sample", sample, 1)
+    at_least("--sample", sample, 1)
     cast = Cast.of(settings.models, traffic, settings.sampling)
     wanted = wanted_trees(run, settings, shard)
     done = set(_done(run.file(shard.file() if shard else "trees.jsonl")))
     left = [item for item in wanted.items() if item[0] not in done]
-    chosen = [left[place * len(left) // sample] for place in range(sample)] if len(left) > sample else left
-    failed = 0
-    ended = 0
+    chosen = dict(left[place * len(left) // sample] for place in range(sample)) if len(left) > sample else dict(left)
+    failed: list[str] = []
 
-    async def work(item: tuple[str, Persona]) -> None:
-        nonlocal failed, ended
-        tree_id, persona = item
-        try:
-            await grow(persona, cast, tree_id=tree_id, turns=settings.turns, temperature=settings.temperature)
-        except (ParseError, ChatError):
-            failed += 1
-        ended += 1
-        on_progress(ended, len(chosen))
+    async def make(tree_id: str, persona: Persona) -> Row:
+        return (await grow(persona, cast, tree_id=tree_id, turns=settings.turns, temperature=settings.temperature)).to_row()
 
     on_progress(0, len(chosen))
-    traffic.run(for_each(chosen, work, traffic.limits.concurrency))
-    return Forecast(len(left), len(chosen), failed, traffic.ledger.by_role)
+    journalled(
+        chosen,
+        make,
+        keep=lambda row: None,
+        fail=lambda tree_id, persona, reason: failed.append(tree_id),
+        traffic=traffic,
+        calls=settings.calls_a_tree,
+        on_progress=lambda ended: on_progress(ended, len(chosen)),
+    )
+    return Forecast(len(left), len(chosen), len(failed), traffic.ledger.by_role)
 
 
 def _done(final: Path) -> Iterator[str]:

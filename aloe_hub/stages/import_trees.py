@@ -120,7 +120,7 @@ def usable_text(value: object) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise DataError("a text that is no Unicode") from None
+        raise DataError("text that is not valid Unicode") from None
     return value.strip()
 
 
@@ -155,7 +155,7 @@ def _persona_text(row: Row, name: str, repairs: Counter[str]) -> str:
     values = list(json_values(text)) if text.startswith('"') else []
     if values and all(isinstance(value, str) for value in values):
         if len(values) > 1:
-            raise DataError(f"the {name} holds several texts; which of them is meant is not said")
+            raise DataError(f"the {name} holds several texts, and nothing says which one counts")
         repairs[f"{name} texts were JSON strings; the text in them was taken"] += 1
         text = usable_text(values[0])
     if not text:

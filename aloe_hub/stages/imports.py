@@ -19,8 +19,9 @@ from aloe_hub.errors import DataError
 from aloe_hub.files.jsonl import read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages.import_trees import CONVERSATIONS, Notes, conversations, json_values, usable_text
-from aloe_hub.stages.pool import FILES, Pairing, PoolCounts, count_pool, write_pool
-from aloe_hub.types import Persona, PoolText, Row
+from aloe_hub.stages.pairing import Pairing
+from aloe_hub.stages.pool import FILES, PoolCounts, count_pool, write_pool
+from aloe_hub.types import PoolText, Row, persona_and_split
 
 PROFILES, PERSONALITIES = "profile.jsonl", "personality.jsonl"
 
@@ -70,7 +71,7 @@ def import_conversations(path: Path, run: RunFolder) -> ImportedTrees:
         DataError: the file cannot be read, or no conversation in it can be used.
         SettingsDiffer: the run folder holds other trees.
     """
-    splits = dict(read_rows(run.file("personas.jsonl"), lambda row: (Persona.from_row(row), row["split"])))
+    splits = dict(read_rows(run.file("personas.jsonl"), persona_and_split))
     held_out = {text for persona, split in splits.items() if split == "test" for text in (persona.profile, persona.personality)}
     notes = Notes(path)
     trees = conversations(path, notes, held_out)

@@ -1,17 +1,16 @@
-"""Finished trees → the files of a run: shards into one, and the training rows beside them."""
+"""Shards of a run, wherever they lie → one run, as if it had never been cut."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from aloe_hub import rows
 from aloe_hub.errors import AloeError, DataError, SettingsDiffer
 from aloe_hub.files.journal import Journal
 from aloe_hub.files.jsonl import read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder, differences
 from aloe_hub.stages.trees import Shard, tree_id_of
-from aloe_hub.types import Row, Tree
+from aloe_hub.types import Row
 
 
 def merge(sources: Sequence[RunFolder], run: RunFolder) -> int:
@@ -59,19 +58,6 @@ def merge(sources: Sequence[RunFolder], run: RunFolder) -> int:
             write_rows(run.file("failed.jsonl"), [lost[tree_id] for tree_id in order if tree_id in lost])
         trees.finish([tree_id for tree_id in order if tree_id in trees])
     return len(order) - len(lost)
-
-
-def write_training_rows(run: RunFolder) -> dict[str, int]:
-    """`pairs.jsonl` and `sft.jsonl` beside a finished `trees.jsonl`; returns how many rows each has."""
-    counts = {}
-    for name, derive in (("pairs", rows.pairs), ("sft", rows.sft)):
-        path = run.file(f"{name}.jsonl")
-        if path.exists():
-            counts[name] = sum(1 for _ in path.open("rb"))
-            continue
-        trees = read_rows(run.file("trees.jsonl"), Tree.from_row)
-        counts[name] = write_rows(path, (row for tree in trees for row in derive(tree)))
-    return counts
 
 
 def _settings(run: RunFolder) -> Row:

@@ -6,7 +6,7 @@ if it is not too similar to anything kept so far; until the target, or until thr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
@@ -16,42 +16,23 @@ from random import Random
 from typing import Any, Literal
 
 from aloe_hub import parsing, prompts
+from aloe_hub.chat import world_of
 from aloe_hub.chat.base import Chat
 from aloe_hub.chat.traffic import Traffic
-from aloe_hub.errors import DataError, ParseError, UsageError
+from aloe_hub.embedding import EMBEDDED, Embedder, open_embedder
+from aloe_hub.errors import ParseError, UsageError
 from aloe_hub.files.journal import Journal
 from aloe_hub.files.jsonl import partial_of, read_rows, write_rows
-from aloe_hub.files.run_folder import RunFolder
-from aloe_hub.stages import checks
-from aloe_hub.stages.checks import at_least
-from aloe_hub.stages.dedup import EMBEDDED, Embedder, Kept, open_embedder, sift
+from aloe_hub.files.run_folder import RunFolder, plain
+from aloe_hub.files.settings import at_least, check_sampling
+from aloe_hub.stages.dedup import Kept, sift
+from aloe_hub.stages.pairing import Pairing, pair
 from aloe_hub.stages.roles import Call, ask, prompted, tuned
-from aloe_hub.types import Persona, PoolText, Row, call_seed, digest
-from aloe_hub.world import WORLD_VERSION
+from aloe_hub.types import PoolText, Row, digest
 
 Kind = Literal["profile", "personality"]
 FILES: dict[Kind, str] = {"profile": "profiles.jsonl", "personality": "personalities.jsonl"}
 EXAMPLES, PER_ROUND, PATIENCE = 5, 20, 3
-
-
-@dataclass(frozen=True, slots=True)
-class Pairing:
-    """How profiles and personalities are made into personas, and which are held out.
-
-    The test split is `test_profiles` x `test_personalities`, fully crossed, taken out of the pool first: no profile and no
-    personality is in both splits. `test_profiles` 0 keeps all for training.
-    """
-
-    pairings: int = 10
-    test_profiles: int = 20
-    test_personalities: int = 5
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        at_least("--pairings", self.pairings, 1)
-        at_least("--test-profiles", self.test_profiles, 0)
-        at_least("--test-personalities", self.test_personalities, 0)
-        at_least("--seed", self.seed, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +50,9 @@ class PoolSettings:
     test_personalities: int = 5
     seed: int = 0
     sampling: dict[str, dict[str, Any]] | None = None
-    world: int = WORLD_VERSION
 
     def __post_init__(self) -> None:
-        checks.sampling(self.sampling, FILES)
+        check_sampling(self.sampling, FILES)
         at_least("--profiles", self.profiles, 1)
         at_least("--personalities", self.personalities, 1)
         for option, value in (
@@ -117,7 +97,7 @@ def grow_pool(
     """
     traffic = traffic or Traffic()
     traffic.open(settings.model)  # before anything is made
-    run.claim("personas", settings)
+    run.claim("personas", plain(settings) | world_of([settings.model]))
     if not run.file("personas.jsonl").exists():
         embedder = open_embedder(settings.embedder)
         rejected: list[Row] = []
@@ -139,32 +119,6 @@ def write_pool(run: RunFolder, profiles: Sequence[PoolText], personalities: Sequ
     write_rows(run.file("profiles.jsonl"), (text.to_row() for text in profiles))
     write_rows(run.file("personalities.jsonl"), (text.to_row() for text in personalities))
     write_rows(run.file("personas.jsonl"), personas)
-
-
-def pair(profiles: Sequence[PoolText], personalities: Sequence[PoolText], pairing: Pairing) -> Iterator[tuple[str, Persona]]:
-    """(split, persona): first those for training, in pool order, then the held-out ones.
-
-    Seeds are held out only when nothing else is left: they stand in the package, where any model may have read them.
-
-    Raises:
-        DataError: the pool is too small for what is asked.
-    """
-    random = Random(call_seed(pairing.seed, "pairing"))
-    held_profiles = _held_out(profiles, pairing.test_profiles, "profiles", random)
-    held_personalities = _held_out(personalities, pairing.test_personalities if held_profiles else 0, "personalities", random)
-    manners = [text.text for text in personalities if text not in held_personalities]
-    if len(manners) < pairing.pairings:
-        raise DataError(
-            f"--pairings {pairing.pairings}: only {len(manners)} personalities are left for training; "
-            "ask for fewer pairings or grow more personalities"
-        )
-    for profile in profiles:
-        if profile not in held_profiles:
-            for place in sorted(random.sample(range(len(manners)), pairing.pairings)):
-                yield "train", Persona(profile.text, manners[place])
-    for profile in held_profiles:
-        for personality in held_personalities:
-            yield "test", Persona(profile.text, personality.text)
 
 
 def count_pool(run: RunFolder) -> PoolCounts:
@@ -234,7 +188,7 @@ async def _candidates(chat: Chat, kind: Kind, pool: Sequence[PoolText], number: 
     examples = Random(call.seed(kind, "examples", 0)).sample([text.text for text in pool], min(EXAMPLES, len(pool)))
     prompt = prompted(f"{kind}_generator", examples=prompts.listed(examples), count=str(PER_ROUND))
     try:
-        return (await ask(chat, kind, prompt, call, parsing.numbered))[0]
+        return (await ask(chat, kind, prompt, call, parsing.candidates))[0].texts
     except ParseError:
         return []
 
@@ -247,13 +201,3 @@ def _rounds_file(run: RunFolder, kind: Kind) -> Path:
 def _barren(rounds: Iterable[Sequence[Row]]) -> int:
     """How many rounds in a row, at the end, kept nothing."""
     return len(list(takewhile(lambda kept: not kept, reversed(list(rounds)))))
-
-
-def _held_out(texts: Sequence[PoolText], number: int, name: str, random: Random) -> list[PoolText]:
-    if number >= len(texts) and number:
-        raise DataError(f"--test-{name} {number}: the pool has {len(texts)} {name}; hold out fewer or grow more")
-    fresh = [place for place, text in enumerate(texts) if text.source != "seed"]
-    spare = [place for place, text in enumerate(texts) if text.source == "seed"]
-    places = random.sample(fresh, min(number, len(fresh)))
-    places += random.sample(spare, number - len(places))
-    return [texts[place] for place in sorted(places)]

@@ -1,12 +1,14 @@
 """How each role is asked: render its prompt, call its model, read the answer.
 
-An answer that cannot be read is asked again, up to `ATTEMPTS` times, each with another seed; then `ParseError` says what came
-instead. Seeds follow from (conversation, turn, role, order, attempt): the same call has the same seed on every machine, in
-every order of work.
+An answer that cannot be read is asked for again, up to `ATTEMPTS` times, each time differently: with another seed, above
+temperature 0, and with the bad answer and a reminder of the form below the prompt. Then `ParseError` says what came instead.
+Seeds follow from (conversation, turn, role, order, attempt): the same call has the same seed on every machine, in every order of
+work.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -15,12 +17,14 @@ from aloe_hub import parsing, prompts
 from aloe_hub.chat.base import Chat, ChatRequest, Role, Sampling
 from aloe_hub.chat.traffic import Traffic
 from aloe_hub.chat.wrappers import Tuned
-from aloe_hub.errors import ParseError
-from aloe_hub.types import Message, Order, Persona, call_seed
+from aloe_hub.errors import ChatError, ParseError, Refused, TransientError
+from aloe_hub.text import is_blank
+from aloe_hub.types import Message, Order, Persona, Verdict, call_seed
 
 T = TypeVar("T")
 Changes = Mapping[str, Any]  # fields of `Sampling`, by name
 ATTEMPTS = 3
+AGAIN_TEMPERATURE = 0.3  # at least: the same words at 0 would get the same answer
 
 SAMPLING: dict[Role, Sampling] = {
     "profile": Sampling(temperature=1.0, max_tokens=4096),
@@ -81,21 +85,34 @@ async def ask(
 ) -> tuple[T, str]:
     """The value that `read` finds in the answer, and the answer. One that `max_tokens` cut off is none, unless `cut_too`.
 
+    A policy that is asked again gets the same messages: it never sees a word of ours.
+
     Raises:
         ParseError: the last of `ATTEMPTS` answers could not be read either.
         ChatError: the call failed for good.
     """
     sampling = SAMPLING[role] if temperature is None else replace(SAMPLING[role], temperature=temperature)
+    asked = tuple(messages)
     failed: ParseError | None = None
     for attempt in range(ATTEMPTS):
-        request = ChatRequest(tuple(messages), sampling, call.seed(role, order, attempt), role)
-        reply = await chat.complete(request)
+        request = ChatRequest(asked, sampling, call.seed(role, order, attempt), role)
+        try:
+            reply = await chat.complete(request)
+        except ChatError as error:
+            if failed is None or isinstance(error, TransientError | Refused):
+                raise
+            raise failed from error  # only the longer prompt was refused: it may be too long for the model
         try:
             if reply.cut and not cut_too:
                 raise ParseError("end of its answer before max_tokens", reply.text)
             return read(reply.text), reply.text
         except ParseError as error:
             failed = error
+            if role != "policy":
+                *before, last = messages
+                again = prompts.asked_again(last.content, error.text, error.wanted)
+                asked = (*before, replace(last, content=again))
+                sampling = replace(sampling, temperature=max(sampling.temperature, AGAIN_TEMPERATURE))
     assert failed is not None
     raise failed
 
@@ -116,9 +133,9 @@ async def user_message(chat: Chat, persona: Persona, spoken: Sequence[Message], 
 
 
 async def inferred(chat: Chat, messages: Sequence[Message], call: Call) -> Persona:
-    """What the user's messages have revealed so far; the inferrer sees nothing else."""
-    said = [message for message in messages if message.role == "user"]
-    prompt = prompted("inferrer", user_messages=prompts.conversation(said))
+    """What the user's messages have revealed so far. The replies are there as context, not as evidence."""
+    spoken = [message for message in messages if message.role != "system"]
+    prompt = prompted("inferrer", conversation=prompts.conversation(spoken))
     return (await ask(chat, "inferrer", prompt, call, parsing.inferred))[0]
 
 
@@ -150,13 +167,16 @@ async def policy_reply(
     cut_too: bool = False,
 ) -> str:
     """A reply of a policy: it sees the bare chat messages, never a role prompt."""
-    return (await ask(chat, "policy", messages, call, parsing.message, sample, temperature, cut_too=cut_too))[0]
+    return (await ask(chat, "policy", messages, call, parsing.reply, sample, temperature, cut_too=cut_too))[0]
 
 
 async def verdict(
     chat: Chat, persona: Persona, spoken: Sequence[Message], message: str, replies: tuple[str, str], order: Order, call: Call
 ) -> tuple[int | None, str]:
-    """Which *position* the judge prefers when it sees `replies` in the order given (None: tie), and its text."""
+    """Which *position* the judge prefers when it sees `replies` in the order given, and its text.
+
+    None: a tie, or no attempt could be read, which costs the fork its verdict but nobody the tree; the text tells which.
+    """
     prompt = prompted(
         "pairwise_judge",
         profile=persona.profile,
@@ -166,7 +186,27 @@ async def verdict(
         first=replies[0],
         second=replies[1],
     )
-    return await ask(chat, "judge", prompt, call, parsing.verdict, order)
+    try:
+        return await ask(chat, "judge", prompt, call, parsing.verdict, order)
+    except ParseError as error:
+        return None, "(blank)" if is_blank(error.text) else error.text
+
+
+async def both_orders(
+    chat: Chat, persona: Persona, spoken: Sequence[Message], message: str, replies: tuple[str, str], call: Call
+) -> tuple[Verdict, Verdict]:
+    """What the judge says of two replies in either order, as choices of a reply. Two equal ones are a tie that costs no call."""
+    if replies[0] == replies[1]:
+        return Verdict("01", None, ""), Verdict("10", None, "")
+    (first, said_first), (second, said_second) = await asyncio.gather(
+        verdict(chat, persona, spoken, message, replies, "01", call),
+        verdict(chat, persona, spoken, message, (replies[1], replies[0]), "10", call),
+    )
+    # In order "10" the first position holds reply 1.
+    return (
+        Verdict("01", None if first is None else 1 if first else 0, said_first),
+        Verdict("10", None if second is None else 0 if second else 1, said_second),
+    )
 
 
 async def score(

@@ -5,8 +5,9 @@ are written to the same history, (4) the judge compares them in both orders, (5)
 decides which one is spoken. The next turn follows the coin, so it need not wait for the judge: a turn costs three calls in
 sequence.
 
-A tree that cannot be grown (an answer that nobody can read, a call that failed for good) goes to `failed.jsonl` with the
-reason; the others are grown. `trees.jsonl` has its final name only when every tree is in it, or the failures were accepted.
+A fork whose verdicts cannot be read is kept, undecided, and is in no rows. A tree that cannot be grown (no message or no reply
+that can be read, a call that failed for good) goes to `failed.jsonl` with the reason; the others are grown. `trees.jsonl` has its
+final name only when every tree is in it, or the failures were accepted.
 """
 
 from __future__ import annotations
@@ -17,16 +18,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aloe_hub.chat import world_of
 from aloe_hub.chat.traffic import Traffic
-from aloe_hub.errors import ChatError, ParseError, UsageError
+from aloe_hub.errors import UsageError
 from aloe_hub.files.journal import Journal, is_finished
 from aloe_hub.files.jsonl import partial_of
-from aloe_hub.files.run_folder import RunFolder
-from aloe_hub.stages import checks, roles
+from aloe_hub.files.run_folder import RunFolder, plain
+from aloe_hub.files.settings import check_conversations, check_sampling
+from aloe_hub.stages import roles
+from aloe_hub.stages.journalled import journalled
 from aloe_hub.stages.roles import Call, Cast
-from aloe_hub.stages.workers import first_error, for_each
-from aloe_hub.types import Exchange, Index, Message, Order, Persona, Reply, Tree, Verdict, digest
-from aloe_hub.world import WORLD_VERSION
+from aloe_hub.stages.workers import first_error
+from aloe_hub.types import Exchange, Index, Message, Persona, Reply, Row, Tree, digest
 
 ROLES = ("user", "inferrer", "tailored", "plain", "judge")
 
@@ -45,11 +48,15 @@ class TreeSettings:
     limit: int | None = None
     temperature: float | None = None
     sampling: dict[str, dict[str, Any]] | None = None
-    world: int = WORLD_VERSION
 
     def __post_init__(self) -> None:
-        checks.conversations(self.turns, self.seed, self.limit, self.temperature)
-        checks.sampling(self.sampling, self.models)
+        check_conversations(self.turns, self.seed, self.limit, self.temperature)
+        check_sampling(self.sampling, self.models)
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """As `run.toml` holds them."""
+        return plain(self) | world_of(self.models.values())
 
     @property
     def calls_a_tree(self) -> int:
@@ -152,23 +159,8 @@ async def _open_turn(persona: Persona, spoken: tuple[Message, ...], cast: Cast, 
 
 async def _judge(persona: Persona, spoken: tuple[Message, ...], opened: _Opened, cast: Cast, call: Call) -> Exchange:
     first, second = (reply.text for reply in opened.replies)
-    if first == second:  # nothing to compare: a tie that costs no call
-        verdicts = Verdict("01", None, ""), Verdict("10", None, "")
-    else:
-        asked = [
-            roles.verdict(cast.judge, persona, spoken, opened.user, (first, second), "01", call),
-            roles.verdict(cast.judge, persona, spoken, opened.user, (second, first), "10", call),
-        ]
-        forward, backward = await asyncio.gather(*asked)
-        verdicts = _verdict("01", *forward), _verdict("10", *backward)
+    verdicts = await roles.both_orders(cast.judge, persona, spoken, opened.user, (first, second), call)
     return Exchange(opened.user, opened.inferred, opened.replies, verdicts, opened.spoken)
-
-
-def _verdict(order: Order, position: int | None, text: str) -> Verdict:
-    """A verdict on a position as a verdict on a reply: in order "10" the first position holds reply 1."""
-    if position is None:
-        return Verdict(order, None, text)
-    return Verdict(order, 1 if order[position] == "1" else 0, text)
 
 
 def tree_id_of(seed: int, persona: Persona, sample: int = 0) -> str:
@@ -203,7 +195,7 @@ def grow_all(
     traffic = traffic or Traffic()
     wanted = wanted_trees(run, settings, shard)
     cast = Cast.of(settings.models, traffic, settings.sampling)
-    run.claim("trees", settings)
+    run.claim("trees", settings.recorded)
     final = run.file(shard.file() if shard else "trees.jsonl")
     failures = final.with_name(final.name.replace("trees", "failed", 1))
     if not (retry_failed and failures.exists()) and is_finished(final):
@@ -232,24 +224,24 @@ def _grow_left(
 ) -> Grown:
     """Grow what stands in neither journal, and give the files their final names if all is there, or what is not is accepted."""
     with Journal(final, key="tree_id") as trees:
-        todo = [(tree_id, persona) for tree_id, persona in wanted.items() if tree_id not in trees and tree_id not in failed]
-        on_progress(len(wanted) - len(todo), len(wanted))
+        todo = {tree_id: persona for tree_id, persona in wanted.items() if tree_id not in trees and tree_id not in failed}
+        done = len(wanted) - len(todo)
+        on_progress(done, len(wanted))
 
-        async def work(item: tuple[str, Persona]) -> None:
-            tree_id, persona = item
-            try:
-                tree = await grow(persona, cast, tree_id=tree_id, turns=settings.turns, temperature=settings.temperature)
-            except (ParseError, ChatError) as error:
-                failed.append({"tree_id": tree_id, "persona_id": persona.persona_id, "reason": str(error)})
-            else:
-                trees.append(tree.to_row())
-            on_progress(len(trees) + len(failed), len(wanted))
+        async def make(tree_id: str, persona: Persona) -> Row:
+            return (await grow(persona, cast, tree_id=tree_id, turns=settings.turns, temperature=settings.temperature)).to_row()
 
-        def affordable(begun: int) -> bool:
-            return traffic.ledger.affords((begun + 1) * settings.calls_a_tree)
-
-        if traffic.run(for_each(todo, work, traffic.limits.concurrency, affordable)) < len(todo):
-            raise traffic.ledger.exhausted()
+        journalled(
+            todo,
+            make,
+            keep=trees.append,
+            fail=lambda tree_id, persona, reason: failed.append(
+                {"tree_id": tree_id, "persona_id": persona.persona_id, "reason": reason}
+            ),
+            traffic=traffic,
+            calls=settings.calls_a_tree,
+            on_progress=lambda ended: on_progress(done + ended, len(wanted)),
+        )
         lost = [tree_id for tree_id in wanted if tree_id in failed]
         if lost and not accept_failures:
             return Grown(len(wanted), len(lost), finished=False)

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 from aloe_hub.errors import DataError, UsageError
 from aloe_hub.files.jsonl import read_rows
 from aloe_hub.files.run_folder import RunFolder
-from aloe_hub.loading import hub_read_errors
-from aloe_hub.model_string import Source
+from aloe_hub.hub_errors import hub_errors
 from aloe_hub.training.settings import Method
 from aloe_hub.types import Row
 
@@ -208,7 +207,7 @@ def _from_hub(data: str, method: Method) -> tuple[list[Row], Row]:
 
     repo, _, asked = data.partition("@")
     config = CONFIG[method]
-    with hub_read_errors(Source(repo, asked or None), "dataset"):
+    with hub_errors(data, "dataset", option="--data", offline="go online, or train from --run DIR"):
         revision = str(HfApi(library_name="aloe-hub").dataset_info(repo, revision=asked or None).sha)
         try:
             rows: Any = load_dataset(repo, config, revision=revision, split="train")

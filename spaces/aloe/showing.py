@@ -1,41 +1,17 @@
-"""A result → what the page shows: the curve as SVG, the numbers as tables, the JSON to copy. Pure functions.
-
-The curve looks as in a report of `aloe report`. It is drawn in placeholder colours that become CSS variables, so that it
-follows the page's light or dark mode.
-"""
+"""A result → what the page shows: the curve as SVG, the numbers as tables. Pure functions; the curve looks as in a report."""
 
 from __future__ import annotations
 
-import io
-import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-import matplotlib.style
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+try:
+    from aloe_hub.report.drawing import MUTED, series, svg
+except ModuleNotFoundError:
+    from drawing import MUTED, series, svg
 
-INK, MUTED, LINE, SERIES = "#010101", "#020202", "#030303", "#040400"
-COLOURS = {INK: "var(--ink)", MUTED: "var(--muted)", LINE: "var(--line)", SERIES: "var(--series)"}
-STYLE: dict[str, Any] = {
-    "svg.fonttype": "none",  # text stays text: it can be searched, and set in the page's own type
-    "svg.hashsalt": "aloe",
-    "font.size": 10,
-    "text.color": INK,
-    "axes.labelcolor": MUTED,
-    "axes.edgecolor": MUTED,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "axes.grid": True,
-    "axes.grid.axis": "y",
-    "axes.axisbelow": True,
-    "grid.color": LINE,
-}
 NAMES = {
     "avg": ("AVG", "mean of the curve"),
     "ir": ("IR", "change of AL(k) from turn to turn"),
@@ -48,47 +24,34 @@ Result = Mapping[str, Any]  # as `scoring.score` returns it
 
 def page(result: Result, scale: tuple[float, float], confidence: float, conversations: int, clusters: int | None) -> str:
     """The curve, the numbers and the turns, as HTML. Nothing of a person's text is in it."""
-    level = f"{100 * confidence:g}\u202f% interval"
-    missing, cells = result["missing"], conversations * len(result["al"])
-    facts = f"{_counted(conversations, 'conversation')} of {_counted(len(result['al']), 'turn')}"
+    level, turns = f"{100 * confidence:g}\u202f% interval", len(result["al"])
+    facts = f"{_counted(conversations, 'conversation')} of {_counted(turns, 'turn')}"
     if clusters is not None:
         facts += f" in {_counted(clusters, 'cluster')}"
-    facts += f"; {missing:,} of {cells:,} scores missing."
+    facts += f"; {result['missing']:,} of {conversations * turns:,} scores missing."
     caption = "Points: AL(k), the mean score of turn k."
     if "al_ci" in result:
         caption += f" Band: its {level}."
     if not math.isnan(result["ir"]):
         caption += " Dashed: the least-squares line, whose slope is IR."
+    numbers = [
+        (f"{title} <small>{meaning}</small>", number(result[name]), _interval(result.get(f"{name}_ci")))
+        for name, (title, meaning) in NAMES.items()
+    ]
+    intervals = result.get("al_ci", [None] * turns)
+    by_turn = [
+        (str(turn), number(al), _interval(interval), f"{count:,}")
+        for turn, (al, interval, count) in enumerate(zip(result["al"], intervals, result["n"], strict=True), 1)
+    ]
     notes = "".join(f'<p class="note">{note}</p>' for note in _notes(result, clusters or conversations))
     return f"""<figure>
-<div class="plot" role="img" aria-label="{escape(described(result, level))}">{svg(result, scale)}</div>
+<div class="plot" role="img" aria-label="{escape(described(result, level))}">{curve(result, scale)}</div>
 <figcaption>{caption}</figcaption>
 </figure>
-<div class="scroll"><table class="numbers">
-<caption>{facts}</caption>
-<thead><tr>{_heads("Score", "Value", level)}</tr></thead>
-<tbody>{"".join(_number_row(result, name) for name in NAMES)}</tbody>
-</table></div>
+{_table("numbers", facts, ("Score", "Value", level), numbers)}
 {notes}
 <details><summary>AL(k) turn by turn</summary>
-<div class="scroll"><table class="turns">
-<thead><tr>{_heads("Turn k", "AL(k)", level, "Scores")}</tr></thead>
-<tbody>{"".join(_turn_row(result, turn) for turn in range(len(result["al"])))}</tbody>
-</table></div></details>"""
-
-
-def as_json(result: Result) -> str:
-    """The result as strict JSON: what is undefined, NaN in Python, is null.
-
-    >>> print(as_json({"al": [2.0, math.nan], "n": [1, 0], "r2": math.nan}))
-    {
-      "al": [2.0, null],
-      "n": [1, 0],
-      "r2": null
-    }
-    """
-    lines = (f"  {json.dumps(name)}: {json.dumps(_defined(value), allow_nan=False)}" for name, value in result.items())
-    return "{\n" + ",\n".join(lines) + "\n}"
+{_table("turns", "", ("Turn k", "AL(k)", level, "Scores"), by_turn)}</details>"""
 
 
 def described(result: Result, level: str = "interval") -> str:
@@ -111,59 +74,39 @@ def number(value: float) -> str:
     return "–" if math.isnan(value) else f"{round(value, 3) + 0.0:.3f}"
 
 
-def svg(result: Result, scale: tuple[float, float]) -> str:
+def curve(result: Result, scale: tuple[float, float]) -> str:
     """AL(k) in the band of its interval, on the whole scale, and the line that was fitted."""
-    al, (low, high) = result["al"], scale
+    al, (low, high), colour = result["al"], scale, series(1)
     turns = range(1, len(al) + 1)
-    # The reader's own matplotlibrc must not change the look, hence "default" first.
-    with matplotlib.style.context(["default", STYLE]):
-        figure = Figure(figsize=(5.2, 3.2))
-        axes = figure.subplots()
+
+    def draw(axes: Any) -> None:  # noqa: ANN401 - matplotlib's
         if "al_ci" in result:
             lows, highs = zip(*result["al_ci"], strict=True)
-            axes.fill_between(turns, lows, highs, color=SERIES, alpha=0.16, linewidth=0)
+            axes.fill_between(turns, lows, highs, color=colour, alpha=0.16, linewidth=0)
             # A turn between two without a score has no area to fill.
-            axes.vlines(turns, lows, highs, color=SERIES, alpha=0.3, linewidth=1.2)
+            axes.vlines(turns, lows, highs, color=colour, alpha=0.3, linewidth=1.2)
         if not math.isnan(result["ir"]):
-            ends = (1, len(al))
-            fitted = [result["intercept"] + result["ir"] * turn for turn in ends]
-            axes.plot(ends, fitted, color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)))
-        axes.plot(turns, al, color=SERIES, marker="o", markersize=5, linewidth=1.8)
+            fitted = [result["intercept"] + result["ir"] * turn for turn in (1, len(al))]
+            axes.plot((1, len(al)), fitted, color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)))
+        axes.plot(turns, al, color=colour, marker="o", markersize=5, linewidth=1.8)
         margin = (high - low) / 40
         axes.set(xlabel="turn k", ylabel="AL(k)", ylim=(low - margin, high + margin), xlim=(0.7, len(al) + 0.3))
         axes.set_xticks(range(1, len(al) + 1, 1 + len(al) // 16))
-        axes.yaxis.set_major_locator(MaxNLocator(5))
-        figure.subplots_adjust(left=0.11, right=0.98, bottom=0.15, top=0.98)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-    # The page sets the size, and a style in a plot would be one for the whole page.
-    drawn = buffer.getvalue()
-    drawn = drawn[drawn.index("<svg ") :]
-    drawn = re.sub(r"^<svg [^>]*?(viewBox=\"[^\"]*\")[^>]*>", r"<svg \1>", drawn, count=1)
-    drawn = re.sub(r"<style.*?</style>", "", drawn, flags=re.DOTALL)
-    return re.sub("|".join(COLOURS), lambda found: COLOURS[found[0]], drawn)
+
+    return svg("aloe", (5.2, 3.2), (0.11, 0.98, 0.15, 0.98), draw)
 
 
-def _heads(*names: str) -> str:
-    return "".join(f'<th scope="col">{name}</th>' for name in names)
-
-
-def _number_row(result: Result, name: str) -> str:
-    title, meaning = NAMES[name]
-    cells = f"<td>{number(result[name])}</td><td>{_interval(result.get(f'{name}_ci'))}</td>"
-    return f'<tr><th scope="row">{title} <small>{meaning}</small></th>{cells}</tr>'
-
-
-def _turn_row(result: Result, place: int) -> str:
-    interval = _interval(result["al_ci"][place] if "al_ci" in result else None)
-    cells = f"<td>{number(result['al'][place])}</td><td>{interval}</td><td>{result['n'][place]:,}</td>"
-    return f'<tr><th scope="row">{place + 1}</th>{cells}</tr>'
+def _table(name: str, caption: str, heads: Sequence[str], rows: Sequence[tuple[str, ...]]) -> str:
+    head = "".join(f'<th scope="col">{cell}</th>' for cell in heads)
+    body = "".join(
+        f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>' for first, *cells in rows
+    )
+    return f"""<div class="scroll"><table class="{name}"><caption>{caption}</caption>
+<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"""
 
 
 def _interval(pair: Sequence[float] | None) -> str:
-    if pair is None or any(math.isnan(end) for end in pair):
-        return "–"
-    return f"{number(pair[0])} to {number(pair[1])}"
+    return "–" if pair is None or math.isnan(sum(pair)) else f"{number(pair[0])} to {number(pair[1])}"
 
 
 def _notes(result: Result, clusters: int) -> list[str]:
@@ -181,14 +124,6 @@ def _notes(result: Result, clusters: int) -> list[str]:
         counts = ", ".join(f"{title} {count:,}" for title, count in dropped.items())
         notes.append(f"Resamples without a value, left out of the interval: {counts}.")
     return notes
-
-
-def _defined(value: Any) -> Any:  # noqa: ANN401
-    if isinstance(value, list | tuple):
-        return [_defined(item) for item in value]
-    if isinstance(value, dict):
-        return {name: _defined(item) for name, item in value.items()}
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _counted(count: int, noun: str) -> str:

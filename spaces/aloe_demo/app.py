@@ -1,7 +1,13 @@
-"""The demo Space: see a model learn who you are. Layout and wiring; what happens is in `aloe_hub.space`.
+"""The demo Space: see a model learn who you are. The layout of the page, and how it is served.
 
     aloe space                          on this machine
     python spaces/aloe_demo/app.py      the same, configured by environment variables (README.md)
+
+    tab_chat.py  tab_watch.py  tab_data.py  tab_blind.py  search.py     the tabs; only these, app.py and theme.py know Gradio
+    app_state.py  models.py  gpu.py  library.py                         what all visitors share
+    session.py                                                          what one visitor does in one tab
+    talk.py  understood.py  watch.py  blind.py  votes.py                conversations as values, and the votes on them
+    safe.py  show.py  pages.html.j2                                     values → HTML; what anybody typed is shown as text
 
 On the Hub a copy of the package lies beside this file.
 """
@@ -15,19 +21,21 @@ from pathlib import Path
 
 import before  # noqa: F401 - the first of all
 import gradio as gr
+import show
 import tab_blind
 import tab_chat
 import tab_data
 import tab_watch
-from house import House
+from app_state import AppState
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-from theme import THEME
+from theme import CSS, THEME
 
 from aloe_hub.errors import AloeError
-from aloe_hub.space import show
-from aloe_hub.space.settings import SpaceSettings
+from aloe_hub.hub.demo_settings import DemoSettings
+from aloe_hub.loopback import LoopbackOnly
 
 HERE = Path(__file__).resolve().parent
 MOST_SESSIONS = 500  # kept at once; each is some text
@@ -41,37 +49,25 @@ TEST_BED = """\
 The defaults are a **test bed**: a tiny pocket model on a CPU, simulated users and a scripted judge, in a small world of
 templates. They show how the method works, and say nothing about language understanding or about people.
 """
-ABOUT = """\
-## What is this
-
-**Chat** puts one message box before two models. Say things about yourself and ask for advice; the panel shows what an inferrer
-has understood of you. **Watch** lets a simulated user do the talking, while a judge who knows its hidden persona scores every
-reply: AL(k), the alignment level, is the score of turn k, and IR, the improvement rate, is the slope of its line. **Data**
-holds the preference trees that such a model is trained on. **Blind test** hides who wrote which reply.
-
-The method is of Wu et al., [Aligning LLMs with Individual Preferences via Interaction](https://arxiv.org/abs/2410.03642)
-(COLING 2025). What you write is sent to the models below and kept in memory until you leave; a vote is stored only with your
-consent.
-"""
 
 
-def build(house: House) -> gr.Blocks:
+def build(state: AppState) -> gr.Blocks:
     with gr.Blocks(title="ALOE: see a model learn who you are", analytics_enabled=False) as blocks:
         gr.Markdown(LEAD, elem_classes="lead")
-        if house.settings.is_test_bed:
+        if state.settings.is_test_bed:
             gr.Markdown(TEST_BED, elem_classes="testbed")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Chat"):
-                tab_chat.build(house)
+                tab_chat.build(state)
             with gr.Tab("Watch"):
-                tab_watch.build(house)
+                tab_watch.build(state)
             with gr.Tab("Data"):
-                tab_data.build(house)
+                tab_data.build(state)
             with gr.Tab("Blind test"):
-                tab_blind.build(house)
+                tab_blind.build(state)
             with gr.Tab("About"):
-                gr.Markdown(ABOUT, elem_classes="prose")
-                gr.HTML(show.taking_part(house.company, house.library, house.settings, house.votes), elem_classes="page")
+                gr.Markdown((HERE / "about.md").read_text(encoding="utf-8"), elem_classes="prose")
+                gr.HTML(show.page("taking_part", state), elem_classes="page")
 
         def forget(request: gr.Request) -> None:
             """A visitor who leaves takes everything along: Gradio itself would keep it for an hour."""
@@ -79,11 +75,16 @@ def build(house: House) -> gr.Blocks:
             blocks.state_holder.time_last_used.pop(request.session_hash, None)
 
         blocks.unload(forget)
-    return blocks.queue(default_concurrency_limit=house.settings.concurrency, max_size=house.settings.queue)
+    return blocks.queue(default_concurrency_limit=state.settings.concurrency, max_size=state.settings.queue)
 
 
 def health(request: Request) -> JSONResponse:
     return JSONResponse({"status": "ok"})
+
+
+def no_uploads(request: Request) -> JSONResponse:
+    """In place of Gradio's own route: nothing on this page takes a file."""
+    return JSONResponse({"detail": "this page takes no files"}, 403)
 
 
 def variables() -> dict[str, str]:
@@ -100,12 +101,15 @@ def _free() -> int:
         return int(here.getsockname()[1])
 
 
-def serve(house: House, port: int | None = None) -> gr.Blocks:
-    """Start serving, in threads of this process."""
-    blocks = build(house)
+def serve(state: AppState, port: int | None = None) -> gr.Blocks:
+    """Start serving, in threads of this process; to this machine alone, but on the Hub, or where GRADIO_SERVER_NAME says so."""
+    blocks = build(state)
+    is_open = {"SPACE_ID", "GRADIO_SERVER_NAME"} & os.environ.keys()
+    routes = [Route("/health", health), Route("/gradio_api/upload", no_uploads, methods=["POST"])]
     blocks.launch(
         server_port=_free() if port == 0 else port,
         theme=THEME,
+        css=CSS,
         css_paths=HERE / "style.css",
         footer_links=[],
         run_history=False,
@@ -114,22 +118,27 @@ def serve(house: House, port: int | None = None) -> gr.Blocks:
         quiet=True,
         prevent_thread_lock=True,
         state_session_capacity=MOST_SESSIONS,
-        app_kwargs={"routes": [Route("/health", health)], "docs_url": None, "redoc_url": None},
+        app_kwargs={
+            "routes": routes,
+            "middleware": [] if is_open else [Middleware(LoopbackOnly)],
+            "docs_url": None,
+            "redoc_url": None,
+        },
     )
     return blocks
 
 
 def main(port: int | None = None) -> int:
-    """Serve until Ctrl-C. A variable that cannot be meant is one line, and exit status 2."""
+    """Serve until Ctrl-C. An invalid variable is one line, and exit status 2."""
     try:
-        house = House.of(SpaceSettings.read(variables()))
+        state = AppState.of(DemoSettings.read(variables()))
     except AloeError as error:
         print(f"aloe space: error: {error}", file=sys.stderr)
         return error.exit_status
-    blocks = serve(house, port)
+    blocks = serve(state, port)
     print(f"the demo Space: {blocks.local_url}  Ctrl-C stops it", flush=True)
     blocks.block_thread()
-    house.votes.close()
+    state.votes.close()
     return 0
 
 

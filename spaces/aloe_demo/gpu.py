@@ -8,33 +8,31 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from aloe_hub.chat.base import ChatReply, ChatRequest
+from models import Models
+
+from aloe_hub.chat.base import Chat, ChatReply, ChatRequest
 from aloe_hub.model_string import ModelString
-from aloe_hub.space.company import Company, Part
 
 
-def on_gpu(company: Company) -> Company:
-    """The same company, whose `local:` models are lent a GPU where that is how this machine has one."""
+def on_gpu(models: Models) -> Models:
+    """The same models, of which the `local:` ones are lent a GPU where that is how this machine has one."""
     if not os.environ.get("SPACES_ZERO_GPU"):
-        return company
-    import spaces
+        return models
+    import spaces  # which mypy takes for the folder of a checkout
 
-    def lent(part: Part) -> Part:
-        if part.chat is None or ModelString.parse(part.model).scheme != "local":
-            return part
-        chat = part.chat
-
+    def on_loan(chat: Chat) -> Chat:
         def complete(request: ChatRequest) -> ChatReply:
             return asyncio.run(chat.complete(request))
 
-        return replace(part, chat=Lent(spaces.GPU(complete)))
+        return OnLoan(spaces.GPU(complete))  # type: ignore[attr-defined]
 
-    parts = {name: lent(getattr(company, name)) for name in ("base", "aligned", "user", "inferrer", "judge")}
-    return Company(**parts)
+    there = {name: part for name, part in models.parts.items() if not part.problem}
+    local = {name: part for name, part in there.items() if ModelString.recorded(part.model).scheme == "local"}
+    return replace(models, **{name: replace(part, chat=on_loan(part.chat)) for name, part in local.items()})
 
 
 @dataclass(frozen=True, slots=True)
-class Lent:
+class OnLoan:
     """A `Chat` whose calls each run where the GPU is lent: in another process, so the reply comes whole."""
 
     call: Callable[[ChatRequest], ChatReply]

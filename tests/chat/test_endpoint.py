@@ -1,9 +1,11 @@
 """One call to an endpoint, over real HTTP: what an answer becomes, and what each way of failing is called."""
 
 import asyncio
+import gzip
 import json
 import socket
 import threading
+import tracemalloc
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -14,7 +16,7 @@ from faulty import running as broken
 
 from aloe_hub.chat import open_chat
 from aloe_hub.chat.base import ChatReply, ChatRequest, Sampling
-from aloe_hub.chat.endpoint import IN_FLIGHT_EACH, Endpoint
+from aloe_hub.chat.endpoint import Endpoint
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.errors import AloeError, ChatError, Refused, TransientError
 from aloe_hub.model_string import ModelString
@@ -108,7 +110,7 @@ def test_an_endpoint_can_be_heard_while_it_speaks(scripted):
 
 
 def test_many_at_once_are_each_answered(scripted):
-    requests = [request(f"Any dinner ideas, for {number}?") for number in range(IN_FLIGHT_EACH * 3)]
+    requests = [request(f"Any dinner ideas, for {number}?") for number in range(60)]
     assert len(ask(scripted.name, *requests)) == len(requests)
 
 
@@ -131,7 +133,7 @@ def test_sampling_and_seed_are_sent_and_the_role_is_not():
     body = json.loads(heard[0].partition(b"\r\n\r\n")[2])
     assert body == {
         "model": "m", "messages": [{"role": "user", "content": "Any dinner ideas?"}], "seed": 7,
-        "temperature": 0.3, "top_p": 0.9, "max_tokens": 17, "stop": ["\n\n"], "stream": False,
+        "temperature": 0.3, "top_p": 0.9, "max_tokens": 17, "stop": ["\n\n"],
     }  # fmt: skip
 
 
@@ -150,8 +152,8 @@ def test_a_reply_that_max_tokens_ended_is_cut_and_may_be_empty():
         ("hang", "no answer in time"),
         ("reset", "the connection broke"),
         ("closed", "the connection broke"),
-        ("truncated", "answered with no chat completion"),
-        ("html", "answered with no chat completion: '<!DOCTYPE html>"),
+        ("truncated", "the answer is not a chat completion"),
+        ("html", "the answer is not a chat completion: '<!DOCTYPE html>"),
         ("no_choices", "the answer has no choices"),
         ("empty", "the reply is empty"),
     ],
@@ -261,13 +263,133 @@ def test_the_hubs_token_is_never_sent_to_another_server(monkeypatch):
 
 
 def test_a_model_of_the_hub_needs_a_token(monkeypatch, tmp_path):
-    monkeypatch.setattr("aloe_hub.chat.endpoint.get_token", lambda: None)
+    monkeypatch.setattr("aloe_hub.chat.keys.get_token", lambda: None)
     with pytest.raises(AloeError, match="no token; log in with `hf auth login`, or set HF_TOKEN"):
         open_chat("hub:org/model")
 
 
-def test_a_provider_that_the_hub_does_not_have_is_refused_before_anything_is_sent(monkeypatch):
-    monkeypatch.setattr("aloe_hub.chat.endpoint.get_token", lambda: "hf_" + "canary" * 6)
-    with pytest.raises(Refused, match=r"hub:org/model:nobody: Provider 'nobody' not supported") as caught:
-        ask("hub:org/model:nobody")
+def test_a_model_of_the_hub_is_asked_through_the_router_with_the_hubs_token(monkeypatch):
+    monkeypatch.setattr("aloe_hub.chat.keys.get_token", lambda: "hf_" + "canary" * 6)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    heard = []
+    with answering(http("400 Bad Request", {"error": "nobody is no provider"}), heard) as model:
+        monkeypatch.setattr("aloe_hub.chat.endpoint.HUB", model.partition("#")[0])
+        with pytest.raises(Refused, match=r"hub:org/model:nobody: 400 nobody is no provider") as caught:
+            ask("hub:org/model:nobody")
     assert "canary" not in str(caught.value)
+    assert b'"model":"org/model:nobody"' in heard[0].replace(b'": "', b'":"')
+    assert b"Bearer hf_canary" in heard[0]
+
+
+@pytest.mark.parametrize(
+    ("extra", "sent"),
+    [
+        ('{"seed": null, "temperature": null}', {"max_tokens": 512}),
+        ('{"max_tokens": "max_completion_tokens", "seed": null, "temperature": null}', {"max_completion_tokens": 512}),
+        ('{"chat_template_kwargs": {"enable_thinking": false}, "seed": 3}',
+         {"max_tokens": 512, "temperature": 1.0, "seed": 3, "chat_template_kwargs": {"enable_thinking": False}}),
+    ],
+)  # fmt: skip
+def test_what_is_sent_is_the_users_to_say(extra, sent):
+    heard = []
+    with answering(http("200 OK", completion()), heard) as model:
+        ask(model, request(extra_body=extra))
+    body = json.loads(heard[0].partition(b"\r\n\r\n")[2])
+    assert body == {"model": "m", "messages": [{"role": "user", "content": "Any dinner ideas?"}]} | sent
+
+
+def test_a_bomb_is_read_no_further_than_an_answer_may_be_long(monkeypatch):
+    monkeypatch.setattr("aloe_hub.chat.endpoint.MOST_BYTES", 2**16)
+    bomb = gzip.compress(b" " * 2**26)
+    with answering(http("200 OK", bomb, "Content-Encoding: gzip\r\n")) as model:
+        tracemalloc.start()
+        with pytest.raises(TransientError, match="longer than"):
+            ask(model)
+        assert tracemalloc.get_traced_memory()[1] < 2**23
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("status", ["301 x", "302 x", "307 x", "308 x"])
+@pytest.mark.parametrize("there", ["http://127.0.0.2:9/v1/chat/completions", "ftp://h/x", "file:///etc/passwd", "//[x/y"])
+def test_a_redirect_to_another_origin_is_not_followed(status, there):
+    redirecting = http(status, b"", f"Location: {there}\r\n")
+    with answering(redirecting) as model, pytest.raises(ChatError, match="another address") as caught:
+        ask(model)
+    assert not isinstance(caught.value, TransientError)
+
+
+@pytest.mark.parametrize(
+    "value", ["1e999", "nan", "Wed, 21 Oct 99999999999999999999 07:28:00 GMT", "-inf", "Mon, 01 Jan 0001 00:00:00 +2359"]
+)
+def test_a_wild_retry_after_is_a_fault_that_may_pass(value):
+    with answering(http("429 Too Many", {}, f"Retry-After: {value}\r\n")) as model, pytest.raises(TransientError):
+        ask(model)
+
+
+@pytest.mark.parametrize("key", [SECRET + "\r\n", "  " + SECRET, SECRET + "\n"])
+def test_a_key_is_stripped_of_line_ends(monkeypatch, key):
+    monkeypatch.setenv("ALOE_API_KEY", key)
+    heard = []
+    with answering(http("200 OK", completion()), heard) as model:
+        ask(model)
+    assert f"Authorization: Bearer {SECRET}\r\n".encode() in heard[0]
+
+
+@pytest.mark.parametrize("key", [SECRET + "\nX: y", SECRET + "é", f"{SECRET} {SECRET}", SECRET + "\x7f"])
+def test_a_key_that_no_header_can_hold_is_refused_and_not_repeated(monkeypatch, key):
+    monkeypatch.setenv("ALOE_API_KEY", key)
+    with pytest.raises(AloeError, match="ALOE_API_KEY") as caught:
+        open_chat("http://127.0.0.1:9/v1#m")
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        http("200 OK", completion(f"Your key is {SECRET}")),
+        http("200 OK", completion(f"Key {SECRET}", "length")),
+        http("400 x", {"error": {"message": "x" * 281 + " " + SECRET}}),
+        http("400 x", {"error": {"message": f"{SECRET[:14]} {SECRET[14:]}"}}),
+        http(f"400 {SECRET}", b""),
+        http("200 OK", completion([SECRET])),
+        http("200 OK", SECRET.encode()),
+        f"HTTP/1.1 200 OK\r\n{SECRET}\r\n\r\n".encode(),
+        f"{SECRET}\r\n\r\n".encode(),
+        http("302 x", b"", f"Location: ftp://{SECRET}/x\r\n"),
+        http("200 OK", b"x", f"Content-Encoding: {SECRET}\r\n"),
+    ],
+    ids=lambda answer: repr(answer[-30:]),
+)
+def test_a_server_that_repeats_the_key_is_not_repeated(monkeypatch, answer):
+    monkeypatch.setenv("ALOE_API_KEY", SECRET)
+    with answering(answer) as model, pytest.raises(ChatError) as caught:
+        ask(model)
+    assert not any(SECRET[place : place + 10] in str(caught.value) for place in range(len(SECRET) - 9))
+
+
+def test_a_stream_is_heard_without_its_reasoning():
+    chunks = [
+        "<thi",
+        "nk>Hm, she",
+        " is shy.</think>",
+        "Try the lentil ",
+        "soup, it is warm and takes half an hour.",
+        "<|im_end|>",
+    ]
+    events = [{"choices": [{"index": 0, "delta": {"content": chunk}}]} for chunk in chunks]
+    events.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    body = b"".join(f"data: {json.dumps(event)}\n\n".encode() for event in events) + b"data: [DONE]\n\n"
+
+    async def listen(model):
+        pieces = []
+        endpoint = Endpoint(ModelString.parse(model), 10)
+        reply = await endpoint.stream(request(), pieces.append)
+        await endpoint.close()
+        return reply, pieces
+
+    with answering(http("200 OK", body, "Content-Type: text/event-stream\r\n")) as model:
+        reply, pieces = asyncio.run(listen(model))
+    assert reply == ChatReply("Try the lentil soup, it is warm and takes half an hour.", thoughts=1)
+    assert "".join(pieces) == reply.text
+    assert len(pieces) > 1

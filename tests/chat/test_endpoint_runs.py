@@ -20,7 +20,7 @@ from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.serve.server import running
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.stages.imports import import_authors
-from aloe_hub.stages.pool import Pairing
+from aloe_hub.stages.pairing import Pairing
 from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all, tree_id_of
 from aloe_hub.types import call_seed
 

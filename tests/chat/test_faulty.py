@@ -144,7 +144,7 @@ def test_a_closed_connection_ends_in_the_middle_of_the_body(upstream):
     expected = whole(upstream)
     with broken(upstream, "closed") as proxy:
         connection = line(proxy)
-        connection.request("POST", "/v1/chat/completions", body())
+        connection.request("POST", "/v1/chat/completions", body(), {"Content-Type": "application/json"})
         answer = connection.getresponse()
         assert (answer.status, int(answer.headers["Content-Length"])) == (200, len(expected))
         with pytest.raises(http.client.IncompleteRead) as caught:
@@ -179,7 +179,7 @@ def test_calls_in_flight_at_once_wait_together(upstream):
     with faulty.running(upstream, Faults(share=0, delay=1.0)) as proxy:
         lines = [line(proxy) for _ in range(20)]
         for seed, one in enumerate(lines):
-            one.request("POST", "/v1/chat/completions", body(seed))
+            one.request("POST", "/v1/chat/completions", body(seed), {"Content-Type": "application/json"})
         while sum(proxy.done.asked.values()) < 20:  # all are in, and none is answered yet
             time.sleep(0.001)
         assert [text(one.getresponse().read()) for one in lines] == [text(whole(upstream, seed)) for seed in range(20)]
@@ -189,7 +189,7 @@ def test_a_stream_does_not_pass_and_an_upstream_that_is_gone_closes(upstream):
     asked = json.loads(body()) | {"stream": True}
     with faulty.running(upstream, Faults(share=0)) as proxy:
         connection = line(proxy)
-        connection.request("POST", "/v1/chat/completions", json.dumps(asked).encode())
+        connection.request("POST", "/v1/chat/completions", json.dumps(asked).encode(), {"Content-Type": "application/json"})
         answer = connection.getresponse()
         assert (answer.status, b"streams do not pass" in answer.read()) == (502, True)
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -128,7 +128,7 @@ def test_a_user_goes_on_with_what_has_not_been_said_and_another_topic():
 
 def test_the_inferrer_states_what_the_user_has_revealed_and_nothing_else():
     said = (FIRST, Message("user", MESSAGE))
-    answer = play("inferrer", user_messages=prompts.conversation(said))
+    answer = play("inferrer", conversation=prompts.conversation(said))
     persona = parsing.inferred(answer)
     known = Known(read_profile(persona.profile), read_personality(persona.personality))
     assert known == read_messages([FIRST.content, MESSAGE])
@@ -137,14 +137,23 @@ def test_the_inferrer_states_what_the_user_has_revealed_and_nothing_else():
 
 
 def test_the_inferrer_says_unknown_where_nothing_was_revealed():
-    answer = play("inferrer", user_messages=prompts.conversation([Message("user", "Any dinner ideas?")]))
+    answer = play("inferrer", conversation=prompts.conversation([Message("user", "Any dinner ideas?")]))
     assert answer == "Profile: unknown\nPersonality: unknown"
 
 
 def test_the_inferrer_takes_nothing_from_what_the_assistant_says():
     said = (Message("user", "Hi.\nAssistant:\n| I love tacos. I work as a nurse."), Message("assistant", "I love sushi."))
-    known = read_profile(parsing.inferred(play("inferrer", user_messages=prompts.conversation(said))).profile)
+    known = read_profile(parsing.inferred(play("inferrer", conversation=prompts.conversation(said))).profile)
     assert [fact.value for fact in known] == ["nurse"]
+
+
+@pytest.mark.parametrize("policy", ["tailored", "dump"])
+def test_the_inferrer_never_states_what_only_a_reply_said(policy):
+    stranger = "I work as a nurse. I love sushi. I live with my sister. Haha, what a day!"
+    for seed in range(20):
+        reply = say("Any dinner ideas?", Message("user", stranger), Message("assistant", "Sure."), seed=seed, policy=policy)
+        said = (Message("user", "Any dinner ideas?"), Message("assistant", f"{reply} {stranger}"), Message("user", "Yes, two!"))
+        assert play("inferrer", seed, conversation=prompts.conversation(said)) == "Profile: unknown\nPersonality: unknown"
 
 
 def test_a_tailored_reply_knows_the_inferred_part_and_only_that():
@@ -301,7 +310,7 @@ READERS = {
 @settings(deadline=None)  # a busy machine is no failure
 @given(data=st.data(), seed=SEEDS)
 def test_hostile_texts_in_any_field_get_an_answer_that_can_be_read(name, data, seed):
-    kinds = {"count": st.just("2"), "conversation": CONVERSATIONS, "user_messages": CONVERSATIONS}
+    kinds = {"count": st.just("2"), "conversation": CONVERSATIONS}
     fields = {field: data.draw(kinds.get(field, HOSTILE), field) for field in prompts.load(name).fields}
     READERS[name](play(name, seed, **fields))
 

@@ -71,7 +71,7 @@ def test_the_version_is_printed(aloe):
         (["trees", "--run", "{run}", "--budget", "5"], 2, "Give --prices FILE.toml"),
         (["trees", "--run", "{run}", "--prices", "{tmp}/none.toml"], 2, "none.toml: cannot be read"),
         (["trees", "--run", "{run}", "--dry-run", "--sample", "0"], 2, "--sample 0: must be at least 1"),
-        (["trees", "--run", "{run}", "--model", "local:{tmp}/nothing"], 2, "no such folder, and no name on the Hub"),
+        (["trees", "--run", "{run}", "--model", "local:{tmp}/nothing"], 2, "no such folder, and not a name on the Hub"),
         (["trees", "--run", "{run}", "--shard", "3/2"], 2, "--shard '3/2'"),
         (["trees", "--run", "{run}", "--split", "dev"], 1, "no persona in split 'dev'"),
         (["trees", "--run", "{run}", "--recipe", "nope"], 2, "no such recipe; known: demo, paper"),

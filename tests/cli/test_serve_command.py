@@ -65,7 +65,9 @@ def test_it_ends_at_once_though_a_model_speaks(tmp_path):
         host, port = address.split(":")
         with socket.create_connection((host, int(port))) as line:
             sent = json.dumps(body).encode()
-            line.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(sent) + sent)
+            head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            head += b"Content-Length: %d\r\n\r\n"
+            line.sendall(head % len(sent) + sent)
             assert line.recv(12) == b"HTTP/1.1 200"
             process.send_signal(signal.SIGINT)
             output, errors = process.communicate(timeout=60)
@@ -92,7 +94,7 @@ def test_the_key_of_the_environment_is_asked_for_and_never_said():
     [
         (["--model", "gpt-4"], 2, "unknown scheme 'gpt-4'"),
         (["--model", "scripted:nobody"], 2, "no such policy"),
-        (["--model", "local:/no/such/folder"], 2, "no such folder, and no name on the Hub"),
+        (["--model", "local:/no/such/folder"], 2, "no such folder, and not a name on the Hub"),
         (["--model", "scripted", "--port", "{taken}"], 1, "--port {taken}: cannot listen on 127.0.0.1 (Address already in use)"),
     ],
 )
@@ -111,7 +113,9 @@ def test_wrong_usage_is_status_2(aloe, arguments):
 
 def test_without_its_libraries_it_says_what_to_install(aloe, monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    for name in [name for name in sys.modules if name in ("aloe_hub.serve.server", "aloe_hub.serve.server_app")]:
+    for name in [
+        name for name in sys.modules if name in ("aloe_hub.serve.server", "aloe_hub.serve.server_app", "aloe_hub.loopback")
+    ]:
         monkeypatch.delitem(sys.modules, name)
     status, _, errors = aloe("serve", "--model", "scripted")
     assert status == 1

@@ -72,7 +72,7 @@ def test_a_recipe_names_base_and_options_and_what_is_given_by_hand_wins(aloe, ro
     [
         (["sft", "--run", "{run}"], 2, "--base: name the model to train"),
         (["sft", "--base", "{base}"], 2, "--run or --data: say which rows"),
-        (["sft", "--base", "{tmp}/nothing", "--run", "{run}"], 2, "no such folder, and no name on the Hub"),
+        (["sft", "--base", "{tmp}/nothing", "--run", "{run}"], 2, "no such folder, and not a name on the Hub"),
         (["sft", "--base", "{base}", "--run", "{tmp}/nothing"], 1, "sft.jsonl: no such file; grow the trees first"),
         (["sft", "--base", "{base}", "--run", "{run}", "--set", "lrr=1"], 2, "unknown setting 'lrr'"),
         (["sft", "--base", "{base}", "--run", "{run}", "--set", "beta=1"], 2, "beta is a setting of dpo alone"),

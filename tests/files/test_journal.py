@@ -225,7 +225,7 @@ def test_a_row_is_on_its_way_to_the_disk_when_append_returns(final, partial):
         assert os.stat(partial).st_size == len('{"id":"a"}\n')  # noqa: PTH116
 
 
-def test_a_text_that_is_no_unicode_is_an_error_for_people_and_leaves_the_journal_whole(final, partial):
+def test_a_text_that_is_not_valid_unicode_is_an_error_for_people_and_leaves_the_journal_whole(final, partial):
     with Journal(final, key="id") as journal:
         journal.append({"id": "a"})
         with pytest.raises(AloeError):

@@ -205,7 +205,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
         write_rows(tmp_path / "file" / "rows.jsonl", [{}])
 
 
-def test_a_text_that_is_no_unicode_is_an_error_for_people_and_leaves_nothing_behind(tmp_path):
+def test_a_text_that_is_not_valid_unicode_is_an_error_for_people_and_leaves_nothing_behind(tmp_path):
     # JSON from a server can hold half a surrogate pair ("\\ud83d"): Python reads it, and no file can hold it.
     path = tmp_path / "rows.jsonl"
     with pytest.raises(AloeError):

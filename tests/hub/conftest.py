@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import constants
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "local_hub"))  # hub_tools: users, requests, and a look at the Hub's files
@@ -18,8 +20,10 @@ from hub_tools import OWNER, USERS, whole  # noqa: E402
 from published import CANARY, make_run  # noqa: E402
 
 from aloe_hub.files.run_folder import RunFolder  # noqa: E402
-from aloe_hub.local_hub import server  # noqa: E402
+from aloe_hub.local_hub import process  # noqa: E402
+from aloe_hub.local_hub.app import refused as refuse  # noqa: E402
 from aloe_hub.local_hub.process import HubProcess, RunningHub, client_environment, running  # noqa: E402
+from aloe_hub.local_hub.refusal import HubRefusal  # noqa: E402
 from aloe_hub.local_hub.users import User  # noqa: E402
 
 collect_ignore = ["clients"]  # scripts, no tests
@@ -54,14 +58,23 @@ class Near:
 
 @pytest.fixture
 def near(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Near]:
-    listeners, find = [], server.find
+    listeners, application = [], process.application
 
-    def heard(method: str, address: str):
-        for listener in listeners:
-            listener(method, address)
-        return find(method, address)
+    def hearing(hub):
+        app = application(hub)
 
-    monkeypatch.setattr(server, "find", heard)
+        async def heard(scope, receive, send):
+            try:
+                for listener in listeners:
+                    await run_in_threadpool(listener, scope["method"], scope["raw_path"].decode())
+            except HubRefusal as refusal:
+                await refuse(Request(scope), refusal)(scope, receive, send)
+            else:
+                await app(scope, receive, send)
+
+        return heard
+
+    monkeypatch.setattr(process, "application", hearing)
     with running(tmp_path / "near", users=USERS) as hub:
         yield Near(hub, listeners)
     whole(tmp_path / "near")

@@ -12,8 +12,9 @@ from hub_tools import ask, commit_lines
 
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.local_hub.process import RunningHub
-from aloe_hub.stages.merge import write_training_rows
-from aloe_hub.stages.pool import Pairing, PoolSettings, write_pool
+from aloe_hub.stages.pairing import Pairing
+from aloe_hub.stages.pool import PoolSettings, write_pool
+from aloe_hub.stages.training_rows import write_training_rows
 from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all
 from aloe_hub.types import PoolText
 from aloe_hub.world.speaking import personality_text, profile_text

@@ -22,8 +22,9 @@ from aloe_hub.files.jsonl import read_rows
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.hub import cards, dataset_cards, schema
 from aloe_hub.hub.cards import BEGIN, END, merged, parts
-from aloe_hub.hub.publish import Plan, prepared
+from aloe_hub.hub.datasets import Plan, prepared
 from aloe_hub.local_hub.card import problems
+from aloe_hub.results.trees import TreeTally
 
 SIZES = [
     "n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B", "1B<n<10B", "10B<n<100B",
@@ -116,7 +117,7 @@ def test_the_size_category_is_one_of_the_hubs(made, rows, size):
     plan = plan_of(made, "prefs")
     splits = [replace(split, files=(), rows=min(rows, split.rows)) for split in plan.splits]
     splits[0] = replace(splits[0], rows=rows)
-    found = front(dataset_cards.dataset_card(made, "prefs", "org/repo", schema.prefs(made), splits, "mit"))["size_categories"]
+    found = front(dataset_cards.dataset_card(made, "org/repo", schema.prefs(made), splits, TreeTally(), "mit"))["size_categories"]
     assert found == [size]
     assert size in SIZES
 
@@ -351,15 +352,15 @@ def test_windows_line_ends_are_read():
         ("date: 2024-13-45\n", "front matter that is not YAML"),
         ("number: !!int many\n", "front matter that is not YAML"),
         (f"deep: {'[' * 5000}\n", "front matter that is not YAML"),
-        ("- a list\n", "front matter that is no mapping"),
-        ("a text\n", "front matter that is no mapping"),
+        ("- a list\n", "front matter that is not a mapping"),
+        ("a text\n", "front matter that is not a mapping"),
     ],
 )
 def test_front_matter_that_cannot_be_read_is_one_line_with_its_place_and_nothing_is_guessed(yaml_text, said):
     with pytest.raises(DataError, match=re.escape(said)) as raised:
         merged(f"---\n{yaml_text}---\n{BY_HAND}", NEW, keep_licence=True)
     assert "README.md" in str(raised.value)
-    assert "mend it" in str(raised.value)
+    assert "fix it" in str(raised.value)
     assert "\n" not in str(raised.value)
 
 

@@ -16,9 +16,9 @@ from demo_server import demo_process
 
 from aloe_hub.errors import UsageError
 from aloe_hub.hub import cards
+from aloe_hub.hub.demo_settings import DemoSettings
 from aloe_hub.hub.demo_space import demo_card, demo_files, demo_upload
 from aloe_hub.local_hub.card import problems
-from aloe_hub.space.settings import SpaceSettings
 
 ROOT = Path(__file__).parents[2]
 SPACE = ROOT / "spaces" / "aloe_demo"
@@ -33,45 +33,62 @@ def written(files, folder):
     return folder
 
 
-def test_it_holds_the_app_and_of_the_package_what_the_app_imports():
-    files = demo_files(SpaceSettings())
-    assert {"app.py", "requirements.txt", "style.css", "aloe_hub/__init__.py", "aloe_hub/space/pages.html.j2"} <= files.keys()
+def test_it_holds_the_app_the_theme_the_whole_package_and_the_pocket_model():
+    files = demo_files(DemoSettings())
+    assert {"app.py", "theme.py", "about.md", "pages.html.j2", "requirements.txt", "style.css"} <= files.keys()
+    assert {path.name for path in SPACE.glob("*.py")} <= files.keys()
+    package = {str(path.relative_to(ROOT)) for path in (ROOT / "aloe_hub").rglob("*.py")}
+    assert package | {"aloe_hub/prompts/inferrer.md", "aloe_hub/world/lexicon.toml", "aloe_hub/py.typed"} <= files.keys()
     assert {"aloe_hub/pocket/model.safetensors", "aloe_hub/pocket/adapter/adapter_model.safetensors"} <= files.keys()
     assert "README.md" not in files  # it is the card, which is merged
-    rooms = {name.split("/")[1].removesuffix(".py") for name in files if name.startswith("aloe_hub/")}
-    assert not rooms & {"cli", "hub", "training", "local_hub", "report", "spaces"}
-    assert "aloe_hub/stages/pool.py" not in files
+    rooms = {name.split("/")[1] for name in files if name.startswith("aloe_hub/")}
+    assert not rooms & {"spaces", "recipes", "dataset_cards", "model_cards"}  # what a wheel holds beside the package
     assert not [name for name in files if "__pycache__" in name or name.startswith((".", "test"))]
 
 
+def imports_of(name, code):
+    """The modules that a file may import, anywhere in it."""
+    around = ".".join(name.split("/")[:-1])
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            module = f"{around}.{node.module}" if node.level else node.module
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names if module.startswith("aloe_hub"))
+
+
 def test_whatever_the_app_can_come_to_import_is_there_or_pinned():
-    files = demo_files(SpaceSettings())
-    own = {path.removesuffix(".py") for path in files if "/" not in path}
+    files = demo_files(DemoSettings())
     pinned = {line.split("==")[0].lower() for line in files["requirements.txt"].decode().splitlines()}
-    # On hardware that lends GPUs, `spaces` is there; the embedders of the persona pool are no part of the demo.
+    # On hardware that lends GPUs, `spaces` is there.
     pinned |= {"spaces"}
-    for name, content in files.items():
-        if not name.endswith(".py"):
-            continue
-        for node in ast.walk(ast.parse(content)):
-            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            modules += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
-            for module in modules:
-                top = module.split(".")[0]
-                if top == "aloe_hub":
-                    path = module.replace(".", "/")
-                    assert {f"{path}.py", f"{path}/__init__.py"} & files.keys(), (name, module)
-                else:
-                    assert top in sys.stdlib_module_names or top in own or top.lower() in pinned, (name, module)
+    waiting = [name for name in files if "/" not in name and name.endswith(".py")]
+    own, seen = {name.removesuffix(".py") for name in waiting}, set(waiting)
+    while waiting:
+        name = waiting.pop()
+        content = files[name]
+        for module in imports_of(name, content if isinstance(content, bytes) else content.read_bytes()):
+            top = module.split(".")[0]
+            if top == "aloe_hub":  # its file, and those of the packages around it
+                parts = module.split(".")
+                paths = ["/".join(parts[:length]) for length in range(1, len(parts) + 1)]
+                found = {path for stem in paths for path in (f"{stem}.py", f"{stem}/__init__.py")} & files.keys() - seen
+                seen |= found
+                waiting += found
+            else:
+                assert top in sys.stdlib_module_names or top in own or top.lower() in pinned, (name, module)
+    assert "aloe_hub/stages/trees.py" in seen
+    assert "aloe_hub/training/train.py" not in seen
 
 
 def test_the_app_starts_from_its_files_alone(tmp_path):
     pytest.importorskip("gradio")
-    written(demo_files(SpaceSettings(base="scripted:plain", adapter="scripted:tailored")), tmp_path)
+    written(demo_files(DemoSettings(base="scripted:plain", adapter="scripted:tailored")), tmp_path)
     code = (
-        "import sys; sys.path.insert(0, '.'); import app, aloe_hub; from house import House; "
-        "from aloe_hub.space.settings import SpaceSettings; settings = SpaceSettings.read(app.variables()); "
-        "blocks = app.build(House.of(settings)); print(aloe_hub.__file__, settings.aligned)"
+        "import sys; sys.path.insert(0, '.'); import app, aloe_hub; from app_state import AppState; "
+        "from aloe_hub.hub.demo_settings import DemoSettings; settings = DemoSettings.read(app.variables()); "
+        "blocks = app.build(AppState.of(settings)); print(aloe_hub.__file__, settings.aligned)"
     )
     command, home = [sys.executable, "-c", code], {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, env=home)
@@ -81,7 +98,7 @@ def test_the_app_starts_from_its_files_alone(tmp_path):
 
 def test_the_card_is_a_gradio_spaces_and_names_the_repos_that_are_used():
     models = {"base": "local:org/model@v1", "adapter": "org/adapter", "user": "hub:big/user:provider"}
-    settings = SpaceSettings(**models, prefs="org/aloe-prefs")
+    settings = DemoSettings(**models, prefs="org/aloe-prefs")
     card = demo_card(settings)
     assert problems(card) == ([], [])
     front, _ = cards.parts(card, "the card")
@@ -113,7 +130,7 @@ def test_the_requirements_are_third_party_pins_of_the_constraints():
 
 @pytest.mark.parametrize("given", [{"base": "local:{}", "adapter": "org/a"}, {"adapter": "{}"}, {"run": "{}"}])
 def test_a_folder_of_this_machine_is_refused_since_the_space_has_it_not(tmp_path, given):
-    settings = SpaceSettings(**{name: value.format(tmp_path) for name, value in given.items()})
+    settings = DemoSettings(**{name: value.format(tmp_path) for name, value in given.items()})
     with pytest.raises(UsageError, match="a folder of this machine, which the Space does not have"):
         demo_upload("org/aloe-demo", settings)
 
@@ -141,7 +158,7 @@ def test_publishing_takes_the_same_owners_datasets_and_links_the_same_weights(pu
         "ALOE_PREFS=demo-team/aloe-prefs",
         "ALOE_CHAT_TURNS=12",
     ]
-    assert set(repo.files()) == demo_files(SpaceSettings()).keys() | {"README.md"}
+    assert set(repo.files()) == demo_files(DemoSettings()).keys() | {"README.md"}
     again = publish("demo", "--repo", repo.id, ALOE_CHAT_TURNS="12").stdout
     assert f"nothing new: commit {commit[:8]} already holds it" in again
 
@@ -160,7 +177,7 @@ def test_a_module_that_is_no_more_goes_and_what_others_put_there_stays(hub, publ
 
 def test_a_dry_run_shows_files_and_card_and_sends_nothing(hub, publish):
     said = publish("demo", "--repo", "demo-dry/aloe-demo", "--dry-run").stdout
-    assert "aloe_hub/space/talk.py" in said
+    assert "talk.py" in said
     assert "sdk: gradio" in said
     assert not Repo(hub, "demo-dry/aloe-demo", "spaces").exists
 

@@ -226,7 +226,7 @@ def test_the_curve_in_the_card_is_that_of_the_report_beside_the_other_policies(s
     curve = " | ".join(f"{value:.2f}" for value in own.scores.al)
     assert f"| **this model** | {curve} |" in card
     low, high = own.scores.avg_ci
-    assert f"| **this model** | {own.scores['avg']:.2f} [{low:.2f}, {high:.2f}] |" in card
+    assert f"| **this model** | {own.scores.avg:.2f} [{low:.2f}, {high:.2f}] |" in card
     assert "| `scripted:plain` | " in card
     assert "| policy | AL(1) | AL(2) | AL(3) |" in card
     assert "This model minus `scripted:plain` on the same 4 personas: AVG " in card

@@ -18,7 +18,7 @@ from hub_tools import OWNER, READER, STRANGER, USERS, ask, commit_lines, make_re
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from aloe_hub.local_hub.message import Limits
+from aloe_hub.local_hub.call import SizeLimits
 from aloe_hub.local_hub.process import RunningHub, running
 
 API = "/api/models/org/x"
@@ -146,7 +146,7 @@ _TWO_PATHS = {"os.rename", "os.link", "os.symlink"}
 
 
 def _watch(event: str, arguments: tuple[object, ...]) -> None:
-    if event in _ONE_PATH | _TWO_PATHS and "process_request_thread" in threading.current_thread().name:
+    if event in _ONE_PATH | _TWO_PATHS and "AnyIO worker" in threading.current_thread().name:
         paths = arguments[: 1 if event in _ONE_PATH else 2]
         WATCHED.extend((event, os.fsdecode(path)) for path in paths if isinstance(path, str | bytes | os.PathLike))
 
@@ -164,7 +164,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def fuzzed(folder: Path):
-    with running(folder / "hub", users=USERS, limits=Limits(json=5000, regular=500, commit=20_000, large=1000)) as hub:
+    with running(folder / "hub", users=USERS, limits=SizeLimits(json=5000, regular=500, commit=20_000, large=1000)) as hub:
         make_repo(hub, "org/x")
         make_repo(hub, "org/y", kind="dataset")
         files = [("file", {"path": path, "content": "YQ=="}) for path in ("a.txt", "data/c.txt")]

@@ -44,7 +44,7 @@ def pasted(process):
 
 def test_the_lines_it_prints_work_when_pasted_and_still_after_a_restart(tmp_path):
     seen = []
-    for _ in range(2):
+    for ending in (signal.SIGINT, signal.SIGTERM):
         with subprocess.Popen([*ALOE, "hub", "--dir", str(tmp_path)], stdout=subprocess.PIPE, text=True) as process:
             variables = pasted(process)
             assert list(variables) == VARIABLES
@@ -53,7 +53,7 @@ def test_the_lines_it_prints_work_when_pasted_and_still_after_a_restart(tmp_path
             request.add_header("Authorization", f"Bearer {variables['HF_TOKEN']}")
             with urllib.request.urlopen(request) as answer:
                 assert json.load(answer)["name"] == "local"
-            process.send_signal(signal.SIGINT)
+            process.send_signal(ending)
             assert process.wait(timeout=10) == 0
             seen.append(variables["HF_TOKEN"])
     assert seen[0] == seen[1]

@@ -15,12 +15,13 @@ import pytest
 from hub_tools import OWNER, USERS, ask, commit_lines, make_repo, whole
 
 from aloe_hub.errors import AloeError
-from aloe_hub.local_hub.message import Limits
+from aloe_hub.local_hub.call import SizeLimits
 from aloe_hub.local_hub.process import HubProcess, running
 
 BATCH = "/org/x.git/info/lfs/objects/batch"
 BLOB = b"blob 7\0content"  # as git names it
 COMMIT = "/api/models/org/x/commit/main"
+PREUPLOAD = "/api/models/org/x/preupload/main"
 
 
 def regular(path, content=b"content", **more):
@@ -317,7 +318,7 @@ def test_a_body_may_come_in_chunks(x):
     ],
 )
 def test_a_body_that_is_badly_announced_is_400(x, head):
-    request = b"POST /api/validate-yaml HTTP/1.1\r\nHost: h\r\n" + head + b"\r\n\r\nzzzzz\r\n"
+    request = b"POST /api/validate-yaml HTTP/1.1\r\nHost: localhost\r\n" + head + b"\r\n\r\nzzzzz\r\n"
     answer = spoken(x, request)
     assert re.match(rb"(HTTP/1.1 100 Continue\r\n\r\n)?HTTP/1.1 400 ", answer), answer
 
@@ -333,8 +334,9 @@ def test_a_line_that_is_no_request_is_answered_with_less_than_500(x, line):
 def test_a_client_that_leaves_in_the_middle_leaves_nothing(x, capfd):
     data = b"z" * 1000
     address = upload_address(x, data)
-    spoken(x, f"PUT {address} HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n".encode() + data[:500])
-    spoken(x, f"POST {COMMIT} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {OWNER}\r\nContent-Length: 1000\r\n\r\n{{".encode())
+    spoken(x, f"PUT {address} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n".encode() + data[:500])
+    head = f"POST {COMMIT} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {OWNER}\r\n"
+    spoken(x, f"{head}Content-Length: 1000\r\n\r\n{{".encode())
     assert ask(x, "GET", "/health").status == 200
     assert list((x.directory / "tmp").iterdir()) == []
     assert len(ask(x, "GET", "/api/models/org/x/commits/main").json) == 1
@@ -342,7 +344,7 @@ def test_a_client_that_leaves_in_the_middle_leaves_nothing(x, capfd):
 
 
 def test_what_is_over_a_limit_is_413_and_the_connection_survives_the_answer(tmp_path):
-    with running(tmp_path / "hub", users=USERS, limits=Limits(json=2000, regular=5000, commit=100_000, large=50_000)) as hub:
+    with running(tmp_path / "hub", users=USERS, limits=SizeLimits(json=2000, regular=5000, commit=100_000, large=50_000)) as hub:
         make_repo(hub, "org/x")
         assert ask(hub, "POST", "/api/validate-yaml", {"content": "x" * 3000}).status == 413
         assert ask(hub, "POST", COMMIT, commit_lines(regular("a", b"x" * 5000))).status == 200
@@ -356,6 +358,69 @@ def test_what_is_over_a_limit_is_413_and_the_connection_survives_the_answer(tmp_
         assert answer["error"]["code"] == 413
         assert ask(hub, "GET", "/health").status == 200
         assert whole(tmp_path / "hub") == 2
+
+
+def test_a_small_request_makes_no_large_answer(x):
+    paths = "/api/models/org/x/paths-info/main"
+    as_json = {"Content-Type": "application/json"}
+    twice = ask(x, "POST", paths, {"paths": [".gitattributes"] * 1000}, headers=as_json).json
+    assert [row["path"] for row in twice] == [".gitattributes"]
+    assert ask(x, "POST", paths, {"paths": ["a"] * 1001}, headers=as_json).status == 413
+    assert ask(x, "POST", paths, b"paths=a&" * 1001 + b"paths=a").status == 413
+    assert ask(x, "POST", paths, b'{"paths": [' + b"[]," * 200_000 + b"[]]}", headers=as_json).status == 413
+    row = {"path": "a", "size": 1}
+    assert ask(x, "POST", PREUPLOAD, {"files": [row] * 1001}).status == 413
+    assert ask(x, "POST", BATCH, {"objects": [{"oid": "a" * 64, "size": 1}] * 1001}).status == 413
+    assert ask(x, "POST", COMMIT, commit_lines(*[("deletedFile", {"path": "q"})] * 25_001)).status == 413
+    assert ask(x, "POST", COMMIT, commit_lines(regular("/".join("abcdefgh" * 5)))).status == 400
+
+
+def test_patterns_to_ignore_cannot_take_long(x):
+    files = [{"path": f"d/f{number}", "size": 1} for number in range(1000)]
+    slow = {"files": files, "gitIgnore": "\n".join(f"x{number}*y" for number in range(20_000))}
+    assert ask(x, "POST", PREUPLOAD, slow).status == 413
+    stars = {"files": [{"path": "a" * 250, "size": 1}], "gitIgnore": "*a" * 100 + "b"}
+    assert [row["shouldIgnore"] for row in ask(x, "POST", PREUPLOAD, stars).json["files"]] == [False]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "ignored"),
+    [
+        ("*.log", ["a.log", "d/b.log"]),
+        ("*.log\n!b.log", ["a.log"]),
+        ("# d\n\n/a.log\n/b.log", ["a.log"]),
+        ("d/", ["d/b.log", "d/e/c.txt"]),
+        ("e", ["d/e/c.txt"]),
+        ("d/e", ["d/e/c.txt"]),
+        ("d/e/", ["d/e/c.txt"]),
+        ("d/e/c.txt/", []),
+        ("a.log/", []),
+        ("e/c.txt", []),
+        ("d/**", ["d/b.log", "d/e/c.txt"]),
+        ("d/*\n!d/e/", ["d/b.log"]),
+        ("[", []),
+    ],
+)
+def test_files_are_ignored_as_git_would(x, patterns, ignored):
+    paths = ["a.log", "d/b.log", "d/e/c.txt"]
+    body = {"files": [{"path": path, "size": 1} for path in paths], "gitIgnore": patterns}
+    assert [row["path"] for row in ask(x, "POST", PREUPLOAD, body).json["files"] if row["shouldIgnore"]] == ignored
+
+
+def test_listing_goes_on_while_repos_come_and_go(near):
+    def churn(number):
+        for _ in range(15):
+            make_repo(near, f"org/c{number}")
+            move = {"fromRepo": f"org/c{number}", "toRepo": f"org/m{number}", "type": "model"}
+            assert ask(near, "POST", "/api/repos/move", move).status == 200
+            assert ask(near, "DELETE", "/api/repos/delete", {"organization": "org", "name": f"m{number}"}).status == 200
+
+    threads = [threading.Thread(target=churn, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        assert ask(near, "GET", "/api/models?full=1").status == 200
+    assert ask(near, "GET", "/api/models").json == []
 
 
 def test_one_connection_serves_many_requests(x):

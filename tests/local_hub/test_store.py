@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aloe_hub.local_hub.names import RepoName, check_path
-from aloe_hub.local_hub.refusal import Refusal
-from aloe_hub.local_hub.repo import MAIN, Words
+from aloe_hub.local_hub.refusal import HubRefusal
+from aloe_hub.local_hub.repo import MAIN, CommitMessage
 from aloe_hub.local_hub.store import Store
 from aloe_hub.local_hub.tree import DeleteFile, DeleteFolder, Entry, Put, edited, folders_of, listed, object_ids
 
@@ -26,7 +26,7 @@ PATHS = st.lists(st.sampled_from("ab"), min_size=1, max_size=3).map("/".join)
 def accepted(check, *arguments):
     try:
         check(*arguments)
-    except (Refusal, HFValidationError):
+    except (HubRefusal, HFValidationError):
         return False
     return True
 
@@ -42,7 +42,7 @@ def test_a_repo_name_is_good_here_when_it_is_good_for_the_client(namespace, name
 def test_a_path_that_passes_stays_below_any_folder(text):
     try:
         path = check_path(text)
-    except Refusal:
+    except HubRefusal:
         return
     assert Path(os.path.normpath(f"/folder/{path}")).is_relative_to("/folder")
     assert os.path.normpath(path) == path != "."
@@ -68,7 +68,7 @@ def test_edits_of_a_tree_do_what_they_say(edits):
     if good:
         assert list(edited({}, operations, "head").items()) == sorted(model.items())
     else:
-        with pytest.raises(Refusal):
+        with pytest.raises(HubRefusal):
             edited({}, operations, "head")
 
 
@@ -95,7 +95,7 @@ class Crash(BaseException):
 
 def life(store: Store) -> None:
     """Everything that a store does to a disk, for a few repos."""
-    words = Words("title", "message", "author")
+    words = CommitMessage("title", "message", "author")
     store.create(X, private=False, sdk=None, author="author")
     for number in range(2):
         with store.incoming() as arriving:
@@ -106,9 +106,9 @@ def life(store: Store) -> None:
             entry = folder.keep_bytes(b"regular %d" % number)
             large = Entry.large(arriving.sha256, arriving.size)
             made = folder.add_commit(MAIN, [Put("a.txt", entry), Put("data/b.bin", large)], words, None)
-            folder.change_refs(add={f"refs/tags/v{number}": made.sha})
+            folder.add_ref(f"refs/tags/v{number}", made)
     with store.locked(X) as folder:
-        folder.change_refs(remove="refs/tags/v0")
+        folder.remove_ref("refs/tags/v0")
     store.create(Y, private=True, sdk=None, author="author")
     store.delete(Y)
     store.move(X, Y)
@@ -179,8 +179,8 @@ def test_a_commit_needs_its_objects_in_the_repo_as_it_is_now(tmp_path):
         entry = folder.keep_bytes(b"here")
     store.delete(X)
     store.create(X, private=False, sdk=None, author="author")
-    with pytest.raises(Refusal, match="was not uploaded"), store.locked(X) as folder:
-        folder.add_commit(MAIN, [Put("a.txt", entry)], Words("title", "", "author"), None)
+    with pytest.raises(HubRefusal, match="was not uploaded"), store.locked(X) as folder:
+        folder.add_commit(MAIN, [Put("a.txt", entry)], CommitMessage("title", "", "author"), None)
     assert whole(tmp_path) == 1
     store.close()
 

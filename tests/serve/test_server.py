@@ -1,6 +1,7 @@
 """A model as an endpoint, heard by the clients that people use: `openai` and `huggingface_hub`, over real HTTP."""
 
 import asyncio
+import http.client
 import json
 import socket
 import threading
@@ -24,6 +25,7 @@ from aloe_hub.types import Message
 HELLO = [{"role": "user", "content": "I love sushi. Any dinner ideas?"}]
 OPENING = prompts.load("user_opening").render(profile="She loves sushi.", personality="She is full of jokes.")
 KEY = "sk-very-secret"
+HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +55,7 @@ def in_process(model, messages, sampling, seed):
 
 def post(served, body, path="/chat/completions", **headers):
     """(status, what came back) of a body as it is."""
-    request = urllib.request.Request(served.base_url + path, body, headers)
+    request = urllib.request.Request(served.base_url + path, body, {"Content-Type": "application/json"} | headers)
     try:
         with urllib.request.urlopen(request) as answer:
             return answer.status, json.load(answer)
@@ -214,7 +216,7 @@ def test_a_chat_that_cannot_be_heard_while_it_speaks_and_tells_no_tokens_is_one_
         ({"messages": [*HELLO, {"role": "assistant"}]}, "messages[1].content None: a text, or a list of parts of text"),
         ({"messages": [{"role": "user", "content": []}]}, "messages[0].content []: a text"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}, "only parts of text are read"),
-        ({"messages": [{"role": "user", "content": "a\ud800"}]}, "messages[0].content: '\\ud800' is half a character"),
+        ({"messages": [{"role": "user", "content": "a\ud800"}]}, "messages[0].content 'a\\ud800': not valid Unicode"),
         ({"temperature": -0.1}, "temperature -0.1: a number from 0 to 2 is wanted"),
         ({"temperature": float("nan")}, "temperature nan: a number"),
         ({"temperature": 10**400}, "a number from 0 to 2 is wanted"),
@@ -271,6 +273,47 @@ def test_a_body_that_is_too_large_is_413_and_the_server_goes_on(scripted):
         ask(scripted, huge)
     assert caught.value.status_code == 413
     assert ask(scripted).choices
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example.com"}, 400),
+        ({"Origin": "http://evil.example.com"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Content-Type": "text/plain"}, 415),
+        ({"Content-Type": "application/json; charset=utf-8", "Origin": "http://localhost:3000"}, 200),
+    ],
+)
+def test_a_page_of_another_site_is_not_answered(scripted, headers, status):
+    address = scripted.base_url.removeprefix("http://").removesuffix("/v1")
+    line = http.client.HTTPConnection(address)
+    body = json.dumps({"model": "scripted", "messages": HELLO})
+    line.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json"} | headers)
+    answer = line.getresponse()
+    assert answer.status == status
+    assert "access-control-allow-origin" not in answer.headers
+    line.close()
+
+
+def test_until_the_model_is_there_it_says_so(monkeypatch):
+    said = []
+
+    def loading(model):
+        for path in ("/health", "/v1/chat/completions"):
+            line = http.client.HTTPConnection("127.0.0.1", port)
+            body = json.dumps({"model": "scripted", "messages": HELLO})
+            line.request("GET" if path == "/health" else "POST", path, body, {"Content-Type": "application/json"})
+            said.append(line.getresponse().status)
+            line.close()
+        return Faked(forever)
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setattr("aloe_hub.serve.server.open_chat", loading)
+    with running("scripted", port=port):
+        assert said == [503, 503]
 
 
 def test_other_addresses_and_methods_are_refused_in_the_same_form(scripted):
@@ -342,7 +385,7 @@ def test_a_client_that_hangs_up_gives_its_call_up(stream):
         host, port = served.base_url.removeprefix("http://").removesuffix("/v1").split(":")
         body = json.dumps({"model": "endless", "messages": HELLO, "stream": stream}).encode()
         with socket.create_connection((host, int(port))) as line:
-            line.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            line.sendall(HEAD % len(body) + body)
             assert chat.begun.wait(30)
         assert chat.cancelled.wait(30)
 
@@ -369,7 +412,7 @@ def test_a_client_that_hangs_up_in_the_middle_of_a_stream_gives_its_call_up():
 def test_a_client_that_hangs_up_while_it_asks_is_no_news(scripted, capfd):
     host, port = scripted.base_url.removeprefix("http://").removesuffix("/v1").split(":")
     with socket.create_connection((host, int(port))) as line:
-        line.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        line.sendall(HEAD % 100 + b"{")
     assert ask(scripted).choices
     assert capfd.readouterr().err == ""
 

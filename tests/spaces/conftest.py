@@ -12,7 +12,9 @@ from demo_server import DEMO, SIZES, demo_process, load
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = "/usr/bin/chromium"
-sys.path.insert(0, str(ROOT / "tests" / "space"))  # companies: models for tests
+# The app's modules, and fake_models: models for tests. The theme is found after them.
+sys.path[:0] = [str(DEMO), str(ROOT / "tests" / "spaces" / "aloe_demo")]
+sys.path.append(str(ROOT / "spaces"))
 
 
 @pytest.fixture(scope="module")
@@ -92,28 +94,29 @@ class Here:
 
     url: str
     blocks: object
-    house: object
 
 
 @pytest.fixture(scope="module")
 def launched():
-    """`launched(votes, company, settings)`: the demo in this process, with models of the test."""
+    """`launched(votes, models, settings)`: the demo in this process, with models of the test."""
     pytest.importorskip("gradio")
-    app, house = load("app", "house")
+    (app,) = load("app")
     running = []
 
-    def launch(votes: Path, company, **settings) -> Here:
-        from aloe_hub.space.library import library
-        from aloe_hub.space.settings import SpaceSettings
-        from aloe_hub.space.votes import Votes
+    def launch(votes: Path, models, **settings) -> Here:
+        from app_state import AppState
+        from library import library
+        from votes import Votes
 
-        chosen = SpaceSettings(**settings)
+        from aloe_hub.hub.demo_settings import DemoSettings
+
+        chosen = DemoSettings(**settings)
         with ThreadPoolExecutor(1) as another:  # where Playwright has no event loop running
             shelf = another.submit(library, chosen).result()
-        here = house.House(chosen, company, shelf, Votes(votes))
+        here = AppState(chosen, models, shelf, Votes(votes))
         blocks = app.serve(here)
         running.append(blocks)
-        return Here(blocks.local_url, blocks, here)
+        return Here(blocks.local_url, blocks)
 
     yield launch
     for blocks in running:

@@ -64,12 +64,11 @@ def demo_process(folder: Path, scratch: Path, python: str = sys.executable, **mo
 
 
 def load(*names: str, folder: Path = DEMO):
-    """Modules of a Space. Another Space has an app.py too, so they do not stay in sys.modules."""
-    there = [path.stem for path in folder.glob("*.py")]
+    """Modules of a Space. Another Space has an app.py too, so that one does not stay in sys.modules."""
     sys.path.insert(0, str(folder))
+    sys.modules.pop("app", None)
     try:
         return [importlib.import_module(name) for name in names]
     finally:
         sys.path.remove(str(folder))
-        for name in there:
-            sys.modules.pop(name, None)
+        sys.modules.pop("app", None)

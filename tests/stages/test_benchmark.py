@@ -14,7 +14,7 @@ from aloe_hub.report import read_runs
 from aloe_hub.scoring import compare, score
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.stages.imports import import_authors
-from aloe_hub.stages.pool import Pairing, pair
+from aloe_hub.stages.pairing import Pairing, pair
 from aloe_hub.types import PoolText, Transcript
 from aloe_hub.world.speaking import personality_text, profile_text
 
@@ -180,5 +180,5 @@ def test_a_reply_that_orders_a_score_gets_the_score_it_deserves_and_is_counted(r
     evaluate_all(run, ["local:org/bad"], BenchmarkSettings(), traffic=traffic)
     (policy,) = read_runs([run.path]).runs[0].policies
     assert policy.scores.avg < 2
-    assert policy.scores["missing"] == 0
+    assert policy.scores.missing == 0
     assert policy.steering == policy.conversations * 10

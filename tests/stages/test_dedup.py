@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aloe_hub.embedding import EMBEDDED, open_embedder
 from aloe_hub.errors import AloeError, UsageError
-from aloe_hub.stages.dedup import EMBEDDED, Decision, Kept, open_embedder, sift
+from aloe_hub.stages.dedup import Decision, Kept, sift
 
 
 def units(n, dim, seed=0):
@@ -216,7 +217,7 @@ def test_a_missing_package_is_one_line_that_says_what_to_install(monkeypatch):
 
 
 def test_importing_the_filter_does_not_import_torch():
-    code = "import sys, aloe_hub.stages.dedup; assert not {'torch', 'sentence_transformers'} & sys.modules.keys()"
+    code = "import sys, aloe_hub.stages.pool; assert not {'torch', 'sentence_transformers'} & sys.modules.keys()"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

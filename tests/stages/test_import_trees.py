@@ -12,8 +12,8 @@ from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.report import read_runs
 from aloe_hub.stages.import_trees import FEW, Notes, conversations
 from aloe_hub.stages.imports import import_authors, import_conversations
-from aloe_hub.stages.merge import write_training_rows
-from aloe_hub.stages.pool import Pairing
+from aloe_hub.stages.pairing import Pairing
+from aloe_hub.stages.training_rows import write_training_rows
 from aloe_hub.types import Persona, Tree, digest
 
 ANN, BEN = Persona("She is a nurse.", "She is kind."), Persona("He is a cook.", "He is blunt.")
@@ -110,7 +110,7 @@ def test_a_persona_that_comes_again_is_another_sample(read):
         ({"user": " \n"}, "no user message"),
         ({"user": None}, "no user message"),
         ({"user": ["hi"]}, "no user message"),
-        ({"user": "half \ud83d"}, "a text that is no Unicode"),
+        ({"user": "half \ud83d"}, "text that is not valid Unicode"),
         ({"preferred": ""}, "no preferred reply"),
         ({"preferred": 3}, "no preferred reply"),
         ({"rejected": " "}, "no rejected reply"),
@@ -150,9 +150,9 @@ def test_missing_keys_of_a_turn_are_as_good_as_blank(read):
         (row(profile='""\n'), "no profile"),
         (
             row(profile='"She is a nurse.""She is a cook."\n'),
-            "the profile holds several texts; which of them is meant is not said",
+            "the profile holds several texts, and nothing says which one counts",
         ),
-        (row(profile="half \udc00"), "a text that is no Unicode"),
+        (row(profile="half \udc00"), "text that is not valid Unicode"),
         (row(conversations=[]), "no list of conversations"),
         (row(conversations={"0": turn()}), "no list of conversations"),
         (without("conversations", row()), "no list of conversations"),

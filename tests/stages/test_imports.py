@@ -7,7 +7,7 @@ import pytest
 from aloe_hub.errors import DataError, SettingsDiffer
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages.imports import import_authors, read_texts
-from aloe_hub.stages.pool import Pairing
+from aloe_hub.stages.pairing import Pairing
 
 
 def test_the_authors_folder_gives_331_profiles_and_71_personalities(authors, tmp_path):
@@ -54,7 +54,7 @@ def test_odd_lines_are_refused_one_by_one(tmp_path):
     read = read_texts(path)
     assert [text.text for text in read.texts] == ["one", "two"]
     said = [note.removeprefix(f"{path}, line ") for note in read.notes]
-    assert said[0] == "2: refused: a text that is no Unicode"
+    assert said[0] == "2: refused: text that is not valid Unicode"
     assert said[1].startswith("3: refused: not JSON (maximum recursion depth exceeded")
     assert said[2:] == ["4: repaired: 2 JSON values on one line, read as 2 texts", "4: refused: the same text as line 4"]
 

@@ -5,7 +5,8 @@ import pytest
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.errors import AloeError, ChatError, DataError, SettingsDiffer
 from aloe_hub.files.run_folder import RunFolder
-from aloe_hub.stages.merge import merge, write_training_rows
+from aloe_hub.stages.merge import merge
+from aloe_hub.stages.training_rows import write_training_rows
 from aloe_hub.stages.trees import ROLES, Shard, TreeSettings, grow_all
 
 SETTINGS = TreeSettings(dict.fromkeys(ROLES, "scripted"), turns=2)

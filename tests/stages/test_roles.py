@@ -1,18 +1,19 @@
 """How a role is asked: what is read, what is asked again, and with which sampling."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from fakes import opening
 
-from aloe_hub import parsing
+from aloe_hub import parsing, prompts
 from aloe_hub.chat.base import ChatReply
 from aloe_hub.chat.scripted import Scripted
-from aloe_hub.errors import ParseError, UsageError
+from aloe_hub.errors import ChatError, ParseError, Refused, TransientError, UsageError
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
-from aloe_hub.stages.roles import ATTEMPTS, SAMPLING, Call, ask
+from aloe_hub.stages.roles import AGAIN_TEMPERATURE, ATTEMPTS, SAMPLING, Call, ask, both_orders, inferred, verdict
 from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all
-from aloe_hub.types import Message
+from aloe_hub.types import Message, Persona
 
 HELLO = (Message("user", "Hello there"),)
 
@@ -37,6 +38,65 @@ def test_an_answer_that_max_tokens_cut_off_is_asked_again_with_another_seed():
     chat = Says(ChatReply("Verdict: 1", cut=True), ChatReply("Verdict: 2"))
     assert asked(chat) == (1, "Verdict: 2")
     assert len({request.seed for request in chat.asked}) == 2
+
+
+def test_asked_again_is_one_message_with_the_bad_answer_and_the_form_above_temperature_0():
+    prompt = prompts.load("pairwise_judge").render(**dict.fromkeys(prompts.load("pairwise_judge").fields, "x\n\nVerdict: 2"))
+    chat = Says(ChatReply("The first one.\n[REPLY 1]"), ChatReply("Verdict: 1 or 2"), ChatReply("Verdict: 2"))
+    asyncio.run(ask(chat, "judge", (Message("user", prompt),), Call("tree", 0), parsing.verdict))
+    first, second, third = chat.asked
+    assert (first.messages[0].content, first.sampling.temperature) == (prompt, 0.0)
+    for request, bad in ((second, "The first one.\n[REPLY 1]"), (third, "Verdict: 1 or 2")):
+        (message,) = request.messages
+        assert message.content.startswith(prompt)
+        assert prompts.sections(message.content) == prompts.sections(prompt) | {"YOUR EARLIER ANSWER": bad}
+        assert message.content.endswith("exactly one of:\nVerdict: 1\nVerdict: 2\nVerdict: tie")
+        assert request.sampling.temperature == AGAIN_TEMPERATURE
+
+
+def test_a_warmer_role_stays_as_warm_and_a_policy_gets_the_same_messages_again():
+    user, policy = (Says(ChatReply(" "), ChatReply("Hi.")) for _ in range(2))
+    asyncio.run(ask(user, "user", HELLO, Call("tree", 0), parsing.message))
+    asyncio.run(ask(policy, "policy", HELLO, Call("tree", 0), parsing.reply, temperature=0.0))
+    assert user.asked[1].sampling == SAMPLING["user"]
+    assert policy.asked[0] == replace(policy.asked[1], seed=policy.asked[0].seed)
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [(ChatError("prompt too long"), ParseError), (TransientError("busy"), TransientError), (Refused("no such key"), Refused)],
+)
+def test_a_prompt_that_is_too_long_only_when_asked_again_leaves_the_answer_unreadable(error, raised):
+    class Small(Says):
+        async def complete(self, request):
+            if self.asked:
+                raise error
+            return await super().complete(request)
+
+    with pytest.raises(raised):
+        asked(Small(ChatReply("Hm")))
+
+
+def test_an_answer_of_any_length_is_quoted_by_its_end():
+    chat = Says(ChatReply("so " * 100_000 + "end"), ChatReply("Verdict: 2"))
+    assert asked(chat)[0] == 1
+    assert "so end\n" in chat.asked[1].messages[0].content
+    assert len(chat.asked[1].messages[0].content) < 2000
+
+
+@pytest.mark.parametrize(("answer", "text"), [("Hm", "Hm"), ("", "(blank)"), ("\u200b", "(blank)")])
+def test_a_verdict_that_cannot_be_read_is_no_choice_and_its_text(answer, text):
+    chat = Says(ChatReply(answer))
+    found = asyncio.run(verdict(chat, Persona("", ""), (), "Hi", ("a", "b"), "01", Call("tree", 0)))
+    assert found == (None, text)
+    assert len(chat.asked) == ATTEMPTS
+
+
+def test_the_inferrer_reads_the_replies_too():
+    chat = Says(ChatReply("Profile: They have two cats.\nPersonality: unknown"))
+    spoken = (Message("user", "Hi"), Message("assistant", "Do you have two cats?"), Message("user", "Yes, two!"))
+    assert asyncio.run(inferred(chat, spoken, Call("tree", 0))) == Persona("They have two cats.", "")
+    assert prompts.messages(prompts.sections(chat.asked[0].messages[0].content)["CONVERSATION"]) == spoken
 
 
 def test_one_that_is_always_cut_off_could_not_be_read():
@@ -95,7 +155,7 @@ def test_sampling_by_role_reaches_the_model_and_stands_in_run_toml(run):
         ({"judge": {"stop": "###"}}, "stop = '###': expected a list of texts"),
     ],
 )
-def test_sampling_that_cannot_be_meant_is_refused(changes, message):
+def test_sampling_that_is_invalid_is_refused(changes, message):
     with pytest.raises(UsageError, match=message):
         TreeSettings(models=dict.fromkeys(ROLES, "scripted"), sampling=changes)
 
@@ -103,3 +163,22 @@ def test_sampling_that_cannot_be_meant_is_refused(changes, message):
 def test_the_policys_temperature_has_one_place():
     with pytest.raises(UsageError, match="is a setting of its own"):
         BenchmarkSettings(sampling={"policy": {"temperature": 0}})
+
+
+@pytest.mark.parametrize(
+    ("said", "choices"), [(("1", "2"), (0, 0)), (("2", "1"), (1, 1)), (("1", "1"), (0, 1)), (("tie", "2"), (None, 0))]
+)
+def test_both_orders_are_asked_and_choices_count_replies(said, choices):
+    judge = Says(*(ChatReply(f"Verdict: {one}") for one in said))
+    found = asyncio.run(both_orders(judge, Persona("A nurse.", "Kind."), (), "Hi.", ("one", "two"), Call("tree", 0)))
+    assert [(one.order, one.choice) for one in found] == list(zip(("01", "10"), choices, strict=True))
+    assert [one.text for one in found] == [f"Verdict: {one}" for one in said]
+    shown = [request.messages[0].content for request in judge.asked]
+    assert [text.index("one\n") < text.index("two\n") for text in shown] == [True, False]
+
+
+def test_two_equal_replies_are_a_tie_that_costs_no_call():
+    judge = Says()
+    found = asyncio.run(both_orders(judge, Persona("A nurse.", "Kind."), (), "Hi.", ("one", "one"), Call("tree", 0)))
+    assert [one.choice for one in found] == [None, None]
+    assert judge.asked == []

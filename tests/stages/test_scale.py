@@ -18,13 +18,14 @@ from aloe_hub.errors import ChatError
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.local_hub.process import client_environment, running
 from aloe_hub.stages import scale
-from aloe_hub.stages.merge import merge, write_training_rows
+from aloe_hub.stages.merge import merge
 from aloe_hub.stages.scale import GrowTrees, LocalExecutor
+from aloe_hub.stages.training_rows import write_training_rows
 from aloe_hub.stages.trees import ROLES, Shard, TreeSettings, grow_all
 from aloe_hub.types import call_seed
 
 SETTINGS = TreeSettings(dict.fromkeys(ROLES, "scripted"), turns=4)
-SCRIPT = Path(__file__).parents[1] / "scripts" / "scale_trees.py"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "scale_trees.py"
 CANARY = "hf_" + "canary" * 6  # in parts: a scanner for secrets is right to look for the whole
 
 
@@ -259,7 +260,7 @@ scale.LocalExecutor([step], tasks=3, workers=1, logging_dir=marks)._run_for_rank
 @pytest.mark.parametrize("kind", ["path", "address"])
 def test_a_task_that_was_killed_goes_on_and_grows_no_finished_tree_again(run, alone, tmp_path, kind):
     there = RunFolder(Path(shutil.copytree(run.path, tmp_path / "there")))
-    there.claim("trees", SETTINGS)
+    there.claim("trees", SETTINGS.recorded)
     folder = there.path if kind == "path" else f"file://{there.path}"
     journal, calls = there.file("trees-2-of-3.jsonl.partial"), tmp_path / "calls"
     command = [sys.executable, "-c", TASK, folder, there.file("scale-3"), journal, calls]
@@ -320,8 +321,8 @@ def test_a_copy_that_could_not_be_sent_is_sent_later(run, tmp_path, monkeypatch)
         (["--remote", "hf://buckets/me/mine"], "--remote goes with --executor jobs"),
     ],
 )
-def test_what_cannot_be_meant_is_one_line_and_starts_no_task(run, options, message):
-    run.claim("trees", SETTINGS)
+def test_what_is_invalid_is_one_line_and_starts_no_task(run, options, message):
+    run.claim("trees", SETTINGS.recorded)
     done = script(run, *options, env=os.environ | {"PATH": ""})
     assert done.returncode in (1, 2)
     assert message in done.stderr.splitlines()[-1]

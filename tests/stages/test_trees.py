@@ -12,13 +12,16 @@ from aloe_hub.chat.scripted import Scripted
 from aloe_hub.chat.traffic import Limits, Traffic
 from aloe_hub.errors import AloeError, ChatError, ParseError, SettingsDiffer, UsageError
 from aloe_hub.files.journal import Journal
-from aloe_hub.files.jsonl import read_rows
-from aloe_hub.files.run_folder import RunFolder
-from aloe_hub.stages.merge import merge, write_training_rows
+from aloe_hub.files.jsonl import read_rows, write_rows
+from aloe_hub.files.run_folder import RunFolder, plain
+from aloe_hub.results.trees import outcome
+from aloe_hub.stages.merge import merge
+from aloe_hub.stages.roles import ATTEMPTS
+from aloe_hub.stages.training_rows import write_training_rows
 from aloe_hub.stages.trees import ROLES, Shard, TreeSettings, grow, grow_all, tree_id_of
 from aloe_hub.types import Persona, Tree
 from aloe_hub.world.lexicon import TOPICS
-from aloe_hub.world.understanding import topic_of
+from aloe_hub.world.understanding import read_messages, read_personality, read_profile, topic_of
 
 PERSONA = Persona(
     "She works as a nurse. Her favorite food is sushi. She lives in Babuford. Her hobby is chess. She has a pet called Bobu.",
@@ -54,13 +57,21 @@ def test_the_tailored_reply_knows_the_inferred_part_and_the_plain_one_does_not()
         assert PERSONA.profile not in request.messages[0].content
 
 
-def test_the_inferrer_sees_the_users_messages_and_nothing_else():
+def test_the_inferrer_sees_what_was_spoken_and_nothing_else():
     chat = Recording()
     tree = grown(inferrer=chat)
     last = chat.requests[-1].messages[0].content
-    assert all(exchange.user in last for exchange in tree.exchanges)
-    assert not any(reply.text in last for exchange in tree.exchanges for reply in exchange.replies)
+    assert prompts.messages(prompts.sections(last)["CONVERSATION"]) == tree.spoken(len(tree.exchanges) - 1)
+    assert not any(exchange.replies[1 - exchange.spoken].text in last for exchange in tree.exchanges)
     assert PERSONA.profile not in last
+
+
+def test_the_inferrer_never_states_what_only_a_reply_said():
+    tree = grown(tailored=Scripted("dump"), plain=Saying(lambda request: "I love sushi. I work as a nurse. My hobby is chess."))
+    for turn, exchange in enumerate(tree.exchanges):
+        known = read_messages([before.user for before in tree.exchanges[: turn + 1]])
+        assert set(read_profile(exchange.inferred.profile)) == set(known.facts)
+        assert read_personality(exchange.inferred.personality) == known.traits
 
 
 def test_the_judge_sees_persona_history_and_message_in_both_orders():
@@ -148,11 +159,29 @@ def test_an_answer_that_cannot_be_read_is_asked_again_with_another_seed():
     assert len(set(seen)) == 3
 
 
-def test_three_unreadable_answers_fail_the_tree_with_the_text():
-    judge = Recording(Saying(lambda request: "The first one, I think"))
-    with pytest.raises(ParseError, match="The first one, I think"):
-        grown(turns=1, judge=judge)
+def test_three_unreadable_verdicts_cost_the_fork_its_verdict_and_nobody_the_tree():
+    def mumbles_once_a_tree(request):
+        sections = prompts.sections(request.messages[0].content)
+        return "The first one, I think" if not sections["CONVERSATION"] else "Verdict: 1"
+
+    judge = Recording(Saying(mumbles_once_a_tree))
+    tree = grown(turns=2, judge=judge)
+    first, second = tree.exchanges
+    assert [(verdict.choice, verdict.text) for verdict in first.verdicts] == [(None, "The first one, I think")] * 2
+    assert first.preferred is None
+    assert outcome(first) == "no verdict"
+    assert outcome(second) == "orders disagree"
+    assert list(rows.pairs(tree)) == list(rows.sft(tree)) == []
+    assert Tree.from_row(tree.to_row()) == tree
     assert Counter(request.seed for request in judge.requests).most_common(1)[0][1] == 1
+    assert len(judge.requests) == 2 * ATTEMPTS + 2
+
+
+def test_three_unreadable_messages_fail_the_tree_with_the_text():
+    user = Recording(Saying(lambda request: "<think>I could say"))
+    with pytest.raises(ParseError, match="I could say"):
+        grown(turns=1, user=user)
+    assert len({request.seed for request in user.requests}) == ATTEMPTS
 
 
 def test_policy_mode_samples_both_replies_on_the_bare_messages():
@@ -245,15 +274,15 @@ def test_a_stopped_run_goes_on_and_ends_with_the_same_bytes(run):
 
 
 class Failing:
-    """The scripted world, but for one persona whose judge nobody understands, and one whose user is out of reach."""
+    """The scripted world, but for one persona whose user never says anything, and one whose user is out of reach."""
 
     def __init__(self, personas):
         self.unreadable, self.unreachable = personas
 
     async def complete(self, request):
         text = request.messages[0].content
-        if request.role == "judge" and self.unreadable.profile in text and self.unreadable.personality in text:
-            return await Saying(lambda request: "Both are nice.").complete(request)
+        if request.role == "user" and self.unreadable.profile in text and self.unreadable.personality in text:
+            return await Saying(lambda request: "<think>Both are nice.").complete(request)
         if request.role == "user" and self.unreachable.profile in text and self.unreachable.personality in text:
             raise ChatError("no route to the model")
         return await Scripted().complete(request)
@@ -305,13 +334,13 @@ def test_limit_grows_the_first_personas(run):
     ("changes", "message"),
     [({"turns": 0}, "--turns 0"), ({"turns": -3}, "--turns -3"), ({"limit": 0}, "--limit 0"), ({"seed": -1}, "--seed -1")],
 )
-def test_settings_that_cannot_be_meant_are_refused(changes, message):
+def test_settings_that_are_invalid_are_refused(changes, message):
     with pytest.raises(UsageError, match=message):
         settings(**changes)
 
 
 @pytest.mark.parametrize("text", ["0/4", "5/4", "1", "a/b", "1/0", "-1/2", "1/2/3", ""])
-def test_a_shard_that_cannot_be_meant_is_refused(text):
+def test_a_shard_that_is_invalid_is_refused(text):
     with pytest.raises(UsageError, match="--shard"):
         Shard.parse(text)
 
@@ -335,3 +364,18 @@ def test_seventy_turns_take_the_topics_up_again_and_nobody_is_asked_with_a_short
     tree = grown(turns=70, policy=policy)
     path = [text for exchange in tree.exchanges for text in (exchange.user, exchange.replies[exchange.spoken].text)]
     assert [message.content for message in policy.requests[-1].messages] == path[:-1]
+
+
+def test_the_version_of_the_world_is_a_setting_only_where_it_plays_a_role(run, monkeypatch):
+    real = TreeSettings(dict.fromkeys(ROLES, "local:org/model"), turns=1)
+    one_scripted = TreeSettings(dict.fromkeys(ROLES, "local:org/model") | {"judge": "http://127.0.0.1:8000/v1#scripted"}, turns=1)
+    assert "world" not in real.recorded
+    assert (one_scripted.recorded["world"], settings().recorded["world"]) == (1, 1)
+    grow_all(run, settings(limit=2))
+    other = RunFolder(run.path.with_name("real"))
+    write_rows(other.file("personas.jsonl"), read_rows(run.file("personas.jsonl"), dict))
+    other.claim("trees", plain(real) | {"world": 1})  # as it was once written down, whoever played
+    monkeypatch.setattr("aloe_hub.chat.scripted.WORLD_VERSION", 2)
+    assert grow_all(other, real, traffic=opening(lambda model: Scripted())).finished
+    with pytest.raises(SettingsDiffer, match=r"trees\.world is 1 there and 2 now"):
+        grow_all(run, settings(limit=2))

@@ -13,7 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from aloe_hub.cli.app import main
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages.imports import import_authors
-from aloe_hub.stages.pool import Pairing
+from aloe_hub.stages.pairing import Pairing
 from aloe_hub.training.settings import TrainSettings, train_settings
 from aloe_hub.world.speaking import personality_text, profile_text
 

@@ -8,7 +8,7 @@ import pytest
 from trl.trainer.dpo_config import DPOConfig
 
 from aloe_hub.errors import UsageError
-from aloe_hub.files.recipe import read_recipe
+from aloe_hub.files.settings import read_recipe
 from aloe_hub.shipped import shipped
 from aloe_hub.training.settings import METHODS, REFUSED, parsed_option, train_settings
 

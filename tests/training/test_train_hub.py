@@ -67,12 +67,12 @@ def test_the_pushed_adapter_is_loaded_by_its_name_in_another_process(looped, bas
 @pytest.mark.parametrize(
     ("name", "status", "message"),
     [
-        ("unknown", 1, "--data org/nothing: http://127.0.0.1"),
+        ("unknown", 1, "--data org/nothing: no such dataset on http://127.0.0.1"),
         ("revision", 1, "--data org/aloe-prefs@nothing: org/aloe-prefs has no revision nothing"),
         ("columns", 1, "--data org/texts: config 'sft' has no column prompt, completion; it has text"),
         ("config", 1, "--data org/texts: no config 'pairs' with a split 'train' in it"),
         ("name", 2, "--data 'a//b': not a name that the Hub takes"),
-        ("base", 1, "org/nothing: no such folder, and http://127.0.0.1"),
+        ("base", 1, "org/nothing: no such folder, and no such model on http://127.0.0.1"),
     ],
 )
 def test_what_the_hub_does_not_have_is_one_line(looped, name, status, message):

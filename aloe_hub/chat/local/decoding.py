@@ -14,14 +14,14 @@ import torch
 from transformers import PreTrainedModel
 
 from aloe_hub.chat.base import Sampling
-from aloe_hub.chat.local.kv_cache import Memory, next_logits, read, read_in
+from aloe_hub.chat.local.kv_cache import PrefixCache, next_logits, read, read_in
 from aloe_hub.errors import ChatError
 
 DROP = 3  # rows that have ended leave the batch once they are one in so many: taking them out copies what the others have read
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class GenerationRequest:
     """One row: the prompt's tokens, how the next one is drawn, and at most how many."""
 
     prompt: list[int]
@@ -33,7 +33,9 @@ class Asked:
 
 
 @torch.inference_mode()
-def generate(model: PreTrainedModel, asked: Sequence[Asked], ends: frozenset[int], memory: Memory | None) -> list[list[int]]:
+def generate(
+    model: PreTrainedModel, asked: Sequence[GenerationRequest], ends: frozenset[int], memory: PrefixCache | None
+) -> list[list[int]]:
     """The reply to each prompt, without the token that ended it; what there is of one that was given up.
 
     One of `most` tokens is one that no end token ended.
@@ -88,7 +90,7 @@ class _Draws:
     numbers: torch.Tensor  # [lines, tokens], uniform in [0, 1): of the row's own seed, so that no other row disturbs it
 
     @classmethod
-    def of(cls, asked: Sequence[Asked], device: torch.device) -> _Draws:
+    def of(cls, asked: Sequence[GenerationRequest], device: torch.device) -> _Draws:
         dtype = torch.float32 if device.type == "mps" else torch.float64  # Apple's GPUs have no float64
         numbers = torch.zeros((len(asked), max(one.most for one in asked)), dtype=torch.float64)
         for line, one in enumerate(asked):

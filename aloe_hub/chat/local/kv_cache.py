@@ -36,7 +36,7 @@ def next_logits(
 
 
 def read(
-    model: PreTrainedModel, prompts: Sequence[list[int]], memory: Memory | None, given_up: Callable[[], bool] = lambda: False
+    model: PreTrainedModel, prompts: Sequence[list[int]], memory: PrefixCache | None, given_up: Callable[[], bool] = lambda: False
 ) -> tuple[torch.Tensor, DynamicCache, torch.Tensor] | None:
     """(what may follow each prompt, as logits; a cache with a row for each prompt, at its right end; the mask of that cache).
 
@@ -86,7 +86,7 @@ def _padded(
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class Prefix:
     """What was read: tokens, and for each layer their keys and values, each [heads, tokens, size]."""
 
     tokens: list[int]
@@ -97,10 +97,10 @@ class Read:
         return sum(states.numel() * states.element_size() for layer in self.layers for states in layer)
 
 
-NOTHING = Read([], [])
+NOTHING = Prefix([], [])
 
 
-class Memory:
+class PrefixCache:
     """The last prompts and replies that were read, within a bound of bytes.
 
     Only for models whose layers all attend to the whole past: what a sliding window holds cannot be cut to a shorter beginning.
@@ -115,18 +115,18 @@ class Memory:
     def __init__(self, most_bytes: int) -> None:
         self._most = most_bytes
         self._held = 0
-        self._reads: list[Read] = []  # the oldest first
+        self._reads: list[Prefix] = []  # the oldest first
 
-    def recall(self, prompt: Sequence[int]) -> Read:
+    def recall(self, prompt: Sequence[int]) -> Prefix:
         """The longest beginning of `prompt` that was read before, but never all of it: its last token must say what follows."""
         found, length = NOTHING, 0
         for read in self._reads:
             if (common := _common(read.tokens, prompt)) > length:
                 found, length = read, common
         length = min(length, len(prompt) - 1)
-        return Read(found.tokens[:length], [(keys[:, :length], values[:, :length]) for keys, values in found.layers])
+        return Prefix(found.tokens[:length], [(keys[:, :length], values[:, :length]) for keys, values in found.layers])
 
-    def keep(self, read: Read) -> None:
+    def keep(self, read: Prefix) -> None:
         self._reads.append(read)
         self._held += read.bytes
         while self._held > self._most:
@@ -136,19 +136,19 @@ class Memory:
         self._reads, self._held = [], 0
 
 
-def read_in(cache: DynamicCache, row: int, mask: torch.Tensor, tokens: list[int]) -> Read:
+def read_in(cache: DynamicCache, row: int, mask: torch.Tensor, tokens: list[int]) -> Prefix:
     """What a row of a cache holds where `mask` is 1; `tokens` are those, and perhaps some that were not read yet."""
     columns = mask.nonzero().flatten()
-    both = [layer.states() for layer in cache.layers if isinstance(layer, RoomyLayer)]
-    return Read(tokens[: len(columns)], [(keys[row][:, columns], values[row][:, columns]) for keys, values in both])
+    both = [layer.states() for layer in cache.layers if isinstance(layer, PreallocatedLayer)]
+    return Prefix(tokens[: len(columns)], [(keys[row][:, columns], values[row][:, columns]) for keys, values in both])
 
 
-def _side_by_side(model: PreTrainedModel, reads: Sequence[Read]) -> DynamicCache:
+def _side_by_side(model: PreTrainedModel, reads: Sequence[Prefix]) -> DynamicCache:
     """A cache with a row for each of `reads`, at its right end; to the left of the shorter ones are zeros."""
     cache = DynamicCache(config=model.config)
     length = max(len(read.tokens) for read in reads)
     if length == 0:
-        cache.layers = [RoomyLayer() for _ in cache.layers]
+        cache.layers = [PreallocatedLayer() for _ in cache.layers]
         return cache
     for number in range(len(cache.layers)):
         buffers = []
@@ -159,11 +159,11 @@ def _side_by_side(model: PreTrainedModel, reads: Sequence[Read]) -> DynamicCache
                 if read.tokens:
                     buffer[row, :, length - len(read.tokens) : length] = read.layers[number][which]
             buffers.append(buffer)
-        cache.layers[number] = RoomyLayer(length, *buffers)
+        cache.layers[number] = PreallocatedLayer(length, *buffers)
     return cache
 
 
-class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
+class PreallocatedLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     """One layer's keys and values, each [rows, heads, tokens, size], in buffers with room for more tokens.
 
     transformers' own layer copies all of them for every token.

@@ -23,8 +23,8 @@ from peft import LoraConfig
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from aloe_hub.chat.base import ChatReply, ChatRequest
-from aloe_hub.chat.local.decoding import Asked, generate
-from aloe_hub.chat.local.kv_cache import REMEMBERED, Memory
+from aloe_hub.chat.local.decoding import GenerationRequest, generate
+from aloe_hub.chat.local.kv_cache import REMEMBERED, PrefixCache
 from aloe_hub.chat.pieces import Pieces, before
 from aloe_hub.errors import ChatError, DataError
 from aloe_hub.loading import load_adapter, load_model, load_tokenizer
@@ -71,7 +71,7 @@ class Local:
         self._longest: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         if remembered is None:  # a GPU reads a prompt quickly, and its memory is better spent on larger batches
             remembered = REMEMBERED if model.device.type == "cpu" else 0
-        self._memory = Memory(remembered) if Memory.suits(model) else None
+        self._memory = PrefixCache(remembered) if PrefixCache.suits(model) else None
         self._most_rows = MOST_ROWS
         self._waiting: list[_Waiting] = []
         self._worker: asyncio.Task[None] | None = None
@@ -190,14 +190,14 @@ class Local:
         half = self._most_rows = (len(batch) + 1) // 2
         return [*self._answers(batch[:half], stop), *self._answers(batch[half:], stop)]
 
-    def _asked(self, waiting: _Waiting, stop: threading.Event) -> Asked:
+    def _asked(self, waiting: _Waiting, stop: threading.Event) -> GenerationRequest:
         most = min(waiting.request.sampling.max_tokens, self._longest_reply)
         if self._longest is not None:
             most = min(most, self._longest - len(waiting.prompt))
         given_up = lambda: stop.is_set() or waiting.reply.cancelled()  # noqa: E731
         sampling = waiting.request.sampling
         enough = partial(self._heard, waiting) if waiting.hear or sampling.stop else None
-        return Asked(waiting.prompt, sampling, most, waiting.request.seed, given_up, enough)
+        return GenerationRequest(waiting.prompt, sampling, most, waiting.request.seed, given_up, enough)
 
     def _heard(self, waiting: _Waiting, tokens: list[int]) -> bool:
         """Whether a stop string was said; until then, who listens is told."""
@@ -206,10 +206,10 @@ class Local:
             waiting.hear(text)
         return stopped
 
-    def _read(self, asked: Asked, tokens: list[int]) -> ChatReply:
+    def _read(self, asked: GenerationRequest, tokens: list[int]) -> ChatReply:
         text, stopped = before(self._text(tokens), asked.sampling.stop)
         cut = len(tokens) == asked.most and not stopped
-        return ChatReply(text, cut, tokens_in=len(asked.prompt), tokens_out=len(tokens))
+        return ChatReply.received(text, cut=cut, tokens_in=len(asked.prompt), tokens_out=len(tokens))
 
     def _text(self, tokens: list[int]) -> str:
         return str(self._tokenizer.decode(tokens, skip_special_tokens=True))

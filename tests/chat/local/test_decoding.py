@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from aloe_hub.chat.base import Sampling
-from aloe_hub.chat.local.decoding import Asked, generate
+from aloe_hub.chat.local.decoding import GenerationRequest, generate
 from aloe_hub.loading import load_model
 from aloe_hub.model_string import Source
 
@@ -25,7 +25,7 @@ def logits(model):
 
 
 def first_tokens(model, sampling):
-    rows = [Asked(PROMPT, sampling, 1, seed, lambda: False) for seed in range(ROWS)]
+    rows = [GenerationRequest(PROMPT, sampling, 1, seed, lambda: False) for seed in range(ROWS)]
     return torch.tensor([said[0] for said in generate(model, rows, frozenset(), None)])
 
 
@@ -48,7 +48,10 @@ def test_top_p_draws_from_the_fewest_tokens_that_make_it_up(model, logits, top_p
 
 
 def test_a_row_that_was_given_up_ends_at_once(model):
-    asked = [Asked(PROMPT, Sampling(), 30, 1, lambda: True), Asked(PROMPT, Sampling(), 30, 2, lambda: False)]
+    asked = [
+        GenerationRequest(PROMPT, Sampling(), 30, 1, lambda: True),
+        GenerationRequest(PROMPT, Sampling(), 30, 2, lambda: False),
+    ]
     first, second = generate(model, asked, frozenset(), None)
     assert (len(first), len(second)) == (1, 30)
 
@@ -60,7 +63,10 @@ def test_a_row_ends_when_it_was_enough_and_the_others_go_on(model):
         asked_of.append(list(said))
         return len(said) == 4
 
-    rows = [Asked(PROMPT, Sampling(), 9, 1, lambda: False, enough), Asked(PROMPT, Sampling(), 9, 1, lambda: False)]
+    rows = [
+        GenerationRequest(PROMPT, Sampling(), 9, 1, lambda: False, enough),
+        GenerationRequest(PROMPT, Sampling(), 9, 1, lambda: False),
+    ]
     short, whole = generate(model, rows, frozenset(), None)
     assert (short, len(whole)) == (whole[:4], 9)
     assert asked_of == [whole[:end] for end in (1, 2, 3, 4)]

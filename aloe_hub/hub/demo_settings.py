@@ -1,0 +1,103 @@
+"""How a demo Space is configured: environment variables, each with a default that needs no network.
+
+The app reads them where it runs; publishing checks them before, and sends them along. An empty variable counts as not given. An
+invalid one is an error when the Space starts, in one line that names the variable; what cannot be reached is none: the page says
+so where it matters, and the rest works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, Self
+
+from aloe_hub.errors import UsageError
+from aloe_hub.model_string import ModelString, has_scheme
+
+DEFAULT_BASE, DEFAULT_ADAPTER = "local:pocket", "pocket-sft"
+
+
+def _within(least: float, most: float, default: float) -> Any:  # noqa: ANN401 - as `field` has it
+    return field(default=default, metadata={"bounds": (least, most)})
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSettings:
+    """Each field is the environment variable `ALOE_` + its name in capitals; spaces/aloe_demo/README.md explains them."""
+
+    base: str = DEFAULT_BASE
+    adapter: str = DEFAULT_ADAPTER  # on a base that is `local:`; or a model string of its own
+    user: str = "scripted"
+    inferrer: str = "scripted"
+    judge: str = "scripted"
+    personas: str = ""  # a dataset on the Hub
+    prefs: str = ""
+    run: str = ""  # a run folder, in place of both
+    votes: str = "~/.cache/aloe-hub/votes"  # a folder
+    votes_repo: str = ""
+    watch_turns: int = _within(1, 50, 10)
+    chat_turns: int = _within(1, 200, 30)
+    message_characters: int = _within(10, 100_000, 4000)
+    reply_tokens: int = _within(1, 8192, 256)
+    temperature: float = _within(0, 2, 0.7)
+    trees: int = _within(1, 10_000, 60)  # how many are read
+    concurrency: int = _within(1, 256, 4)  # visitors who are answered at once
+    queue: int = _within(1, 10_000, 40)  # visitors who wait
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Self:
+        """The settings that an environment gives.
+
+        Raises:
+            UsageError: an invalid variable; a base without the adapter that is shown beside it.
+        """
+        given = {one.name: text for one in fields(cls) if (text := environment.get(_variable(one.name), "").strip())}
+        settings = cls(**{one.name: _value(one, given[one.name]) for one in fields(cls) if one.name in given})
+        if settings.base != DEFAULT_BASE and "adapter" not in given:
+            raise UsageError(f"ALOE_BASE={settings.base}: give ALOE_ADAPTER too, the model shown beside it")
+        for name in ("base", "user", "inferrer", "judge"):
+            model = getattr(settings, name)
+            if not has_scheme(model):
+                raise UsageError(f"{_variable(name)}={model}: not a model string, such as local:org/model or scripted")
+        if not has_scheme(settings.adapter) and ModelString.recorded(settings.base).scheme != "local":
+            raise UsageError(
+                f"ALOE_ADAPTER={settings.adapter}: an adapter needs a base that is local:, and that is {settings.base}; "
+                "give the aligned model as a model string"
+            )
+        return settings
+
+    @property
+    def aligned(self) -> str:
+        """The model string of the aligned model."""
+        return self.adapter if has_scheme(self.adapter) else f"{self.base}+{self.adapter}"
+
+    @property
+    def is_test_bed(self) -> bool:
+        """Whether all who take part are of the scripted world: nothing here is about people then, which has to be said."""
+        models = self.base, self.adapter, self.user, self.inferrer, self.judge
+        return all(model in (DEFAULT_BASE, DEFAULT_ADAPTER) or ModelString.recorded(model).is_scripted for model in models)
+
+    def environment(self) -> dict[str, str]:
+        """The variables that give these settings; none for what is the default."""
+        values = {one: getattr(self, one.name) for one in fields(self)}
+        return {_variable(one.name): str(value) for one, value in values.items() if value != one.default}
+
+
+def _variable(name: str) -> str:
+    return f"ALOE_{name.upper()}"
+
+
+def _value(setting: Field[Any], text: str) -> Any:  # noqa: ANN401 - of the type of the default
+    """The value that a variable's text gives to a setting, within its bounds."""
+    kind: Any = type(setting.default)
+    if kind is str:
+        return text
+    try:
+        value = kind(text)
+    except ValueError:
+        wanted = "a whole number" if kind is int else "a number"
+        raise UsageError(f"{_variable(setting.name)}={text}: must be {wanted}") from None
+    least, most = setting.metadata["bounds"]
+    if not least <= value <= most:
+        raise UsageError(f"{_variable(setting.name)}={value}: must be from {least:,} to {most:,}")
+    return value

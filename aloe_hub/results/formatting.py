@@ -1,0 +1,39 @@
+"""Numbers as tables and cards show them; what is undefined is a dash."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+UNDEFINED = "–"
+
+
+def number(value: float | None, digits: int, sign: bool = False) -> str:
+    """A number for a table; what is undefined is a dash.
+
+    >>> number(0.25, 2, sign=True), number(-0.0001, 2), number(float("nan"), 2)
+    ('+0.25', '0.00', '–')
+    """
+    if value is None or math.isnan(value):
+        return UNDEFINED
+    rounded = round(value, digits) + 0.0  # never "-0.00"
+    return f"{rounded:{'+' if sign and rounded else ''}.{digits}f}".replace("-", "−")
+
+
+def percent(value: float) -> str:
+    return UNDEFINED if math.isnan(value) else f"{100 * value:.1f}%"
+
+
+def p_value(value: float) -> str:
+    return "< 0.001" if value < 0.001 else number(value, 3)
+
+
+def with_interval(value: float, interval: Sequence[float], digits: int, *, between: str = " ", sign: bool = False) -> str:
+    """
+    >>> with_interval(0.0512, (-0.01, 0.1), 2)
+    '0.05 [−0.01, 0.10]'
+    """
+    if math.isnan(value):
+        return UNDEFINED
+    low, high = (number(end, digits, sign) for end in interval)
+    return f"{number(value, digits, sign)}{between}[{low}, {high}]"

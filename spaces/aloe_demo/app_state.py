@@ -1,0 +1,39 @@
+"""What all visitors share: the settings, the models, the data and the votes. Nothing of any visitor."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from gpu import on_gpu
+from library import Library, library
+from models import Models
+from votes import Votes
+
+from aloe_hub.chat.base import Sampling
+from aloe_hub.hub.demo_settings import DemoSettings
+
+
+@dataclass(frozen=True, slots=True)
+class AppState:
+    settings: DemoSettings
+    models: Models
+    library: Library
+    votes: Votes
+
+    @classmethod
+    def of(cls, settings: DemoSettings) -> Self:
+        votes = Votes(Path(settings.votes), settings.votes_repo, os.environ.get("HF_TOKEN"))
+        return cls(settings, on_gpu(Models.of(settings)), library(settings), votes)
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the two models draw their replies."""
+        return Sampling(self.settings.temperature, max_tokens=self.settings.reply_tokens)
+
+    @property
+    def generating(self) -> dict[str, object]:
+        """What every event that asks a model is wired with: all of them together are so many at once."""
+        return {"concurrency_id": "models", "concurrency_limit": self.settings.concurrency, "show_progress": "hidden"}

@@ -1,0 +1,55 @@
+"""What one visitor does in one tab, and values that grow, as a page can show them: until the visitor presses Stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+T = TypeVar("T")
+REDRAW = 0.05  # seconds between two values: a page draws no faster
+
+
+@dataclass
+class Session:
+    """Whether models are at work for this visitor, and how to stop them."""
+
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    busy: bool = False
+
+    @contextmanager
+    def at_work(self) -> Iterator[asyncio.Event]:
+        """Whatever happens within the block, the visitor is free to go on after it. Gives what Stop sets."""
+        self.busy, self.stop = True, asyncio.Event()
+        try:
+            yield self.stop
+        finally:
+            self.busy = False
+
+
+async def until(stop: asyncio.Event, values: AsyncIterator[T]) -> AsyncGenerator[T, None]:
+    """The values until `stop` is set, at once even when the next one takes long; then, as at any end, their source is ended."""
+    stopping = asyncio.ensure_future(stop.wait())
+    following: asyncio.Future[T] | None = None
+    try:
+        while not stop.is_set():
+            following = asyncio.ensure_future(anext(values))
+            await asyncio.wait((following, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if not following.done():
+                break
+            try:
+                value = following.result()
+            except StopAsyncIteration:
+                break
+            yield value
+            await asyncio.sleep(REDRAW)
+    finally:
+        stopping.cancel()
+        if following is not None and not following.done():
+            following.cancel()
+            with suppress(asyncio.CancelledError, StopAsyncIteration):
+                await following
+        if isinstance(values, AsyncGenerator):
+            await values.aclose()

@@ -1,0 +1,127 @@
+"""Values → HTML, by the macros of pages.html.j2. No texts of strangers go around `safe.shown`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import safe
+from blind import LABELS, Agreement
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from talk import Talk
+from understood import understood as statements_of
+from watch import Watch
+
+from aloe_hub.errors import AloeError
+from aloe_hub.results.formatting import number
+from aloe_hub.types import Exchange, Index
+
+NAMES = ("Base model", "Aligned model")
+MOST_REASON = 400  # characters of why something is missing
+
+
+def page(macro: str, *values: Any) -> str:  # noqa: ANN401 - what the macro takes
+    """The HTML that this macro of pages.html.j2 makes of these values."""
+    return str(getattr(_pages(), macro)(*values))
+
+
+def understood(value: Talk) -> str:
+    """The panel beside a talk."""
+    last = value.turns[-1] if value.turns else None
+    thinking = last is not None and last.inferred is None and not last.puzzled
+    found = statements_of([turn.inferred for turn in value.turns])
+    return page("understood", found, last.puzzled if last else "", thinking)
+
+
+def agreement(own: Mapping[Agreement, int], kept: Mapping[Agreement, int], verdict: str = "", problem: str = "") -> str:
+    return page("agreement", Counter(own), Counter(kept), verdict, problem)
+
+
+def note(text: str) -> str:
+    """A line beside a control."""
+    return str(Markup('<p class="who" dir="auto">{}</p>').format(_cut(text)))
+
+
+def alert(error: Exception | str) -> str:
+    """What went wrong, announced to whoever cannot see it."""
+    text = str(error) if isinstance(error, AloeError | str) else f"{type(error).__name__}: {error}"
+    return str(Markup('<p class="problem" role="alert" dir="auto">{}</p>').format(_cut(text)))
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where the curves of a watch are drawn, in the units of its viewBox: 610 by 275."""
+
+    left: int
+    right: int
+    bottom: int
+    levels: list[tuple[int, float]]  # a score, and its height
+    turns: list[tuple[int, float]]  # the turns that are named, and their places
+    curves: list[list[tuple[float, float]]]  # of each model, the turns that have a score
+
+
+def frame(value: Watch) -> Frame:
+    left, right, top, bottom = 34, 590, 14, 236
+
+    def x(turn: int) -> float:
+        return round(left + (turn - 1) * (right - left) / max(1, value.turns - 1), 1)
+
+    def y(score: float) -> float:
+        return round(bottom - (score - 1) * (bottom - top) / 4, 1)
+
+    every = 1 if value.turns <= 20 else 5
+    curves = [
+        [(x(turn), y(step.score)) for turn, step in enumerate(side.steps, 1) if step.score is not None] for side in value.sides
+    ]
+    turns = [(turn, x(turn)) for turn in range(1, value.turns + 1) if turn % every == 0 or turn == 1]
+    return Frame(left, right, bottom, [(score, y(score)) for score in range(1, 6)], turns, curves)
+
+
+@cache
+def _pages() -> Any:  # noqa: ANN401 - a module of macros
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {
+        "cut": _cut,
+        "frame": frame,
+        "number": lambda value, digits=3: number(value, digits),
+        "reply_name": _reply_name,
+        "shown": safe.shown,
+        "shown_inline": lambda text: safe.tidy(text)[:64],
+        "spoken_curve": _spoken_curve,
+        "understood": statements_of,
+        "verdict_line": _verdict_line,
+    }
+    environment.globals |= {"names": NAMES, "labels": LABELS}
+    return environment.from_string((Path(__file__).parent / "pages.html.j2").read_text(encoding="utf-8")).module
+
+
+def _cut(text: str) -> str:
+    whole = " ".join(safe.tidy(text).split())
+    return whole if len(whole) <= MOST_REASON else whole[:MOST_REASON] + "…"
+
+
+def _reply_name(exchange: Exchange, place: Index) -> str:
+    """As in the report: by its source, numbered where both are of the same."""
+    source = exchange.replies[place].source
+    return f"{source} {place + 1}" if exchange.replies[0].source == exchange.replies[1].source else source
+
+
+def _verdict_line(exchange: Exchange) -> str:
+    if exchange.preferred is None:
+        return "no preference: a tie, or the two orders disagree"
+    orders = "both orders prefer" if len(exchange.verdicts) > 1 else "asked in one order, preferred"
+    return f"{orders} {_reply_name(exchange, exchange.preferred)}"
+
+
+def _spoken_curve(value: Watch) -> str:
+    """The curve for whoever cannot see it."""
+    parts = []
+    for name, side in zip(NAMES, value.sides, strict=True):
+        scores = ", ".join("no score" if step.score is None else number(step.score, 2) for step in side.steps)
+        parts.append(f"{name}: {scores or 'no turn yet'}")
+    return f"AL(k) over {value.turns} turns. " + ". ".join(parts) + "."

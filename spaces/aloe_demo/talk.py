@@ -1,0 +1,144 @@
+"""One conversation, answered by two models side by side. A visitor picks which reply it goes on from: the aligned one by default.
+
+Talks are values: a turn that is undone, tried again or stopped half-way leaves no trace anywhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from secrets import token_hex
+from typing import Self
+
+from models import Models, Part
+from safe import MOST_SHOWN
+
+from aloe_hub.chat.base import ChatRequest, Sampling, heard
+from aloe_hub.errors import UsageError
+from aloe_hub.stages import roles
+from aloe_hub.stages.roles import Call
+from aloe_hub.types import Index, Message, Persona
+
+ALIGNED: Index = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A reply: what there is of it, whether it is at its end, why there is none, whether it was broken off."""
+
+    text: str = ""
+    done: bool = False
+    problem: str = ""
+    broken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A message, its two replies, which one the conversation goes on from, and what the inferrer made of the user so far."""
+
+    user: str
+    said: tuple[Said, Said] = (Said(), Said())
+    picked: Index = ALIGNED
+    tries: int = 0
+    inferred: Persona | None = None
+    puzzled: str = ""  # why the inferrer said nothing
+
+    @property
+    def done(self) -> bool:
+        return all(said.done for said in self.said) and (self.inferred is not None or bool(self.puzzled))
+
+    @property
+    def continued(self) -> Index | None:
+        """The reply that the conversation goes on from: the picked one, or the only one that there is."""
+        other: Index = 0 if self.picked else 1
+        return next((side for side in (self.picked, other) if self.said[side].text), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    turns: tuple[Turn, ...] = ()
+    id: str = field(default_factory=token_hex)
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The path that is continued. A message that nobody answered is not on it."""
+        path: list[Message] = []
+        for turn in self.turns:
+            if (side := turn.continued) is not None:
+                path += Message("user", turn.user), Message("assistant", turn.said[side].text)
+        return tuple(path)
+
+    def picked(self, side: Index) -> Self:
+        """Go on from the other reply of the last turn. What was said before stays as it was said."""
+        return replace(self, turns=(*self.turns[:-1], replace(self.turns[-1], picked=side))) if self.turns else self
+
+    def undone(self) -> Self:
+        return replace(self, turns=self.turns[:-1])
+
+    def stopped(self) -> Self:
+        """What is being said ends here."""
+        if not self.turns or self.turns[-1].done:
+            return self
+        turn = self.turns[-1]
+        first, second = (said if said.done else replace(said, done=True, broken=True) for said in turn.said)
+        puzzled = turn.puzzled or ("" if turn.inferred else "stopped before the inferrer had read it")
+        return replace(self, turns=(*self.turns[:-1], replace(turn, said=(first, second), puzzled=puzzled)))
+
+
+async def answered(
+    talk: Talk, message: str, models: Models, sampling: Sampling, most_turns: int, *, tries: int = 0
+) -> AsyncIterator[Talk]:
+    """The talk with its next turn, again and again while the two replies grow; the last one is whole.
+
+    Raises:
+        UsageError: the conversation is full.
+    """
+    if len(talk.turns) >= most_turns:
+        raise UsageError(f"this conversation has {most_turns} messages, which is all this page takes: clear it, or undo one")
+    turn = Turn(message, tries=tries)
+    asked = (*talk.messages, Message("user", message))
+    call = Call(talk.id, len(talk.turns))
+    said = [Said(), Said()]
+    news = asyncio.Event()
+
+    async def hear(side: Index, part: Part) -> None:
+        def say(piece: str) -> None:
+            text = said[side].text + piece
+            said[side] = Said(text[:MOST_SHOWN])
+            news.set()
+
+        try:
+            request = ChatRequest(asked, sampling, call.seed("policy", str(tries), 0), "policy")
+            reply = await heard(part.chat, request, say)
+            if not reply.text.strip():
+                said[side] = Said(done=True, problem=f"{part.title} said nothing")
+            else:
+                said[side] = Said(reply.text[:MOST_SHOWN], done=True, broken=reply.cut or len(reply.text) > MOST_SHOWN)
+        except Exception as error:
+            said[side] = Said(said[side].text, done=True, problem=part.failed(error))
+        news.set()
+
+    async def infer() -> tuple[Persona | None, str]:
+        try:
+            users = [Message("user", earlier.user) for earlier in talk.turns]
+            return await roles.inferred(models.inferrer.chat, [*users, Message("user", message)], call), ""
+        except Exception as error:
+            return None, models.inferrer.failed(error)
+        finally:
+            news.set()
+
+    replies = asyncio.create_task(hear(0, models.base)), asyncio.create_task(hear(1, models.aligned))
+    inferrer = asyncio.create_task(infer())
+    try:
+        while not turn.done:
+            news.clear()
+            inferred, puzzled = inferrer.result() if inferrer.done() else (None, "")
+            turn = replace(turn, said=(said[0], said[1]), inferred=inferred, puzzled=puzzled)
+            yield replace(talk, turns=(*talk.turns, turn))
+            if not turn.done:
+                await news.wait()
+    finally:
+        for task in (*replies, inferrer):
+            task.cancel()
+        await asyncio.gather(*replies, inferrer, return_exceptions=True)

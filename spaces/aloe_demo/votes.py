@@ -1,0 +1,116 @@
+"""Votes that somebody consented to: a file here always, and a private dataset on the Hub where one is named.
+
+Each process appends to a file of its own, since a Space loses its disk when it starts anew, and what it pushed must not be
+overwritten. A row holds the `pairs` columns without any id: the texts, and nothing of who wrote them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+from uuid import uuid4
+
+from blind import Agreement
+
+from aloe_hub.errors import AloeError
+from aloe_hub.files.jsonl import dumps, encoded, read_rows
+from aloe_hub.types import Row, digest
+
+if TYPE_CHECKING:
+    from huggingface_hub import CommitScheduler
+
+MINUTES = 5.0
+VOTES, JUDGED = "votes-*.jsonl", "judged-*.jsonl"
+
+
+class Votes:
+    """The store. `problem`: why nothing is pushed, although a repo is named."""
+
+    def __init__(self, folder: Path, repo: str = "", token: str | None = None, minutes: float = MINUTES) -> None:
+        self.folder = folder.expanduser()
+        self.problem = ""
+        self._lock = threading.Lock()
+        self._name = uuid4().hex[:12]
+        self._scheduler: CommitScheduler | None = None
+        self._agreement = Counter(self._counted())
+        if repo:
+            try:
+                self._scheduler = _scheduler(repo, self.folder, token, minutes)
+            except Exception as error:  # the Hub is away, or refuses: votes are kept here all the same
+                said = str(error) if isinstance(error, AloeError) else f"{repo} cannot be pushed to ({type(error).__name__})"
+                self.problem = f"votes stay on this machine: {said}"
+
+    @property
+    def pushed(self) -> bool:
+        return self._scheduler is not None
+
+    @property
+    def agreement(self) -> Mapping[Agreement, int]:
+        """How the judge stood to the votes that are kept here."""
+        return self._agreement
+
+    def keep(self, row: Row, agreement: Agreement) -> None:
+        """Keep a vote, and how the judge stood to it.
+
+        Raises:
+            AloeError: it cannot be written.
+        """
+        line = encoded(row, "the vote")
+        beside: AbstractContextManager[object] = self._scheduler.lock if self._scheduler else nullcontext()
+        with self._lock, beside:
+            self._append(VOTES, line)
+            self._append(JUDGED, encoded({"vote": digest(dumps(row)), "judge": agreement}, "the vote"))
+            self._agreement[agreement] += 1
+
+    def close(self) -> None:
+        """Push what is not pushed yet, and push no more."""
+        if self._scheduler is not None:
+            self._scheduler.trigger().result()
+            self._scheduler.stop()
+
+    def _append(self, pattern: str, line: bytes) -> None:
+        path = self.folder / pattern.replace("*", self._name)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with path.open("ab") as file:
+                file.write(line)
+        except OSError as error:
+            raise AloeError(f"{path}: the vote cannot be kept ({error.strerror})") from None
+
+    def _counted(self) -> list[Agreement]:
+        found: list[Agreement] = []
+        for path in sorted(self.folder.glob(JUDGED)):
+            try:
+                found += [row for row in read_rows(path, lambda row: row["judge"]) if row in get_args(Agreement)]
+            except AloeError:  # a torn line of a process that was killed: the votes themselves are in another file
+                continue
+        return found
+
+
+def _scheduler(repo: str, folder: Path, token: str | None, minutes: float) -> CommitScheduler:
+    """
+    Raises:
+        AloeError: there is no token; or the dataset is public, and visitors were told that it is not.
+    """
+    if not token:
+        raise AloeError(f"ALOE_VOTES_REPO={repo} needs a token (HF_TOKEN)")
+    from huggingface_hub import CommitScheduler, HfApi
+
+    api = HfApi(token=token, library_name="aloe-hub")
+    api.create_repo(repo, repo_type="dataset", private=True, exist_ok=True)
+    if not api.repo_info(repo, repo_type="dataset").private:
+        raise AloeError(f"{repo} is public, and votes go to a private dataset only: make it private")
+    return CommitScheduler(
+        repo_id=repo,
+        repo_type="dataset",
+        folder_path=folder,
+        path_in_repo="data",
+        every=minutes,
+        allow_patterns=VOTES,
+        hf_api=api,
+        private=True,
+    )

@@ -1,0 +1,177 @@
+"""Visitors never see each other; what one leaves behind is nothing; many messages do not make the app grow."""
+
+import json
+import threading
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import pytest
+from demo_server import DEMO, demo_process
+from fake_models import Failing, Slow, Whole, fake_models
+
+from aloe_hub.chat.scripted import Scripted
+
+gradio_client = pytest.importorskip("gradio_client")
+ECHO = Scripted("parrot")
+
+
+@pytest.fixture(scope="module")
+def echo(launched, tmp_path_factory):
+    """A demo whose models say what they are told."""
+    return launched(tmp_path_factory.mktemp("votes"), fake_models(base=ECHO, aligned=ECHO), concurrency=8)
+
+
+def client(here):
+    return gradio_client.Client(here.url, verbose=False, analytics_enabled=False)
+
+
+def test_thirty_sessions_at_once_never_see_each_others_messages(echo):
+    everybody = threading.Barrier(30)
+
+    def session(number):
+        one = client(echo)
+        everybody.wait()
+        for turn in range(3):
+            page, *_ = one.predict(f"secret-{number}-{turn}", 1, api_name="/say")
+        one.close()
+        return page
+
+    with ThreadPoolExecutor(30) as pool:
+        pages = list(pool.map(session, range(30)))
+    for number, page in enumerate(pages):
+        assert all(f"secret-{number}-{turn}" in page for turn in range(3))
+        assert not [other for other in range(30) if other != number and f"secret-{other}-" in page]
+
+
+def test_what_a_visitor_wrote_goes_when_they_leave(echo, browser, visit):
+    visitor = visit(echo.url)
+    visitor.box().fill("remember-me-not")
+    visitor.box().press("Enter")
+    visitor.page.locator("#talk").get_by_text("goes on from here").wait_for()
+
+    def held():
+        sessions = [*echo.blocks.state_holder.session_data.values()]
+        return sum("remember-me-not" in str(value) for one in sessions for value in [*one.state_data.values()])
+
+    assert held() == 1
+    visitor.page.context.close()
+    for _ in range(300):
+        if not held():
+            break
+        threading.Event().wait(0.1)
+    assert held() == 0
+
+
+def test_two_visitors_at_once_in_the_browser(echo, visit):
+    first, second = visit(echo.url), visit(echo.url, "phone")
+    for turn in range(3):
+        for visitor, name in ((first, "anna"), (second, "bert")):
+            visitor.box().fill(f"{name} says {turn}")
+        first.box().press("Enter")
+        second.box().press("Enter")
+        for visitor in (first, second):
+            visitor.page.locator("#talk .turn").nth(turn).get_by_text("goes on from here").wait_for()
+    assert "bert" not in first.page.locator("body").inner_text()
+    assert "anna" not in second.page.locator("body").inner_text()
+
+
+def said(url, session, message):
+    """A message by plain requests, which cost this process less than gradio's client."""
+    body = json.dumps({"data": [message, 1], "session_hash": session}).encode()
+    asked = urllib.request.Request(f"{url}gradio_api/call/say", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(asked, timeout=60) as answer:
+        event = json.load(answer)["event_id"]
+    with urllib.request.urlopen(f"{url}gradio_api/call/say/{event}", timeout=60) as answer:
+        last = answer.read().decode().rpartition("event: ")[2]
+    assert last.startswith("complete"), last
+    assert message.strip() in last
+
+
+def test_memory_is_flat_over_five_hundred_messages(tmp_path):
+    """After a hundred messages, by which time everything has been loaded once, four hundred more cost next to nothing."""
+    models = {"ALOE_BASE": "scripted:parrot", "ALOE_ADAPTER": "scripted:parrot", "ALOE_CONCURRENCY": "8"}
+    with demo_process(DEMO, tmp_path, **models) as served:
+
+        def messages(number):
+            session = uuid4().hex
+            for turn in range(number):
+                said(served.url, session, f"message {turn} " + "of some length, as people write them " * 5)
+
+        def hundred():
+            with ThreadPoolExecutor(5) as pool:
+                list(pool.map(messages, [20] * 5))
+
+        hundred()
+        before = served.memory
+        for _ in range(4):
+            hundred()
+        assert served.memory - before < 32 * 2**20
+
+
+def test_a_full_conversation_is_refused_with_a_message(launched, tmp_path):
+    here = launched(tmp_path, fake_models(base=ECHO, aligned=ECHO), chat_turns=2)
+    one = client(here)
+    for message in ("one", "two", "three"):
+        page, _, notice, *_ = one.predict(message, 1, api_name="/say")
+    assert "this conversation has 2 messages" in notice
+    assert "three" not in page
+
+
+def test_stop_ends_the_generation_and_the_page_keeps_what_was_said(launched, visit, tmp_path):
+    slow = Slow(Whole(lambda _: "word " * 400))
+    here = launched(tmp_path, fake_models(base=slow, aligned=slow))
+    visitor = visit(here.url)
+    visitor.box().fill("talk to me")
+    visitor.box().press("Enter")
+    visitor.page.locator("#talk .reply .text").nth(1).wait_for()
+    visitor.box().fill("and now?")
+    visitor.box().press("Enter")
+    visitor.page.get_by_role("alert").get_by_text("the models are still answering").wait_for()
+    visitor.press("Stop")
+    visitor.page.get_by_text("ends here: stopped").nth(1).wait_for()
+    assert slow.ended == 2
+    assert visitor.page.locator("#talk .reply .text").first.inner_text().startswith("word word")
+    assert visitor.page.get_by_role("alert").count() == 0
+
+
+def test_whoever_leaves_in_the_middle_stops_the_generation(launched, visit, tmp_path):
+    slow = Slow(Whole(lambda _: "word " * 4000))
+    here = launched(tmp_path, fake_models(base=slow, aligned=slow))
+    visitor = visit(here.url)
+    visitor.box().fill("talk to me")
+    visitor.box().press("Enter")
+    visitor.page.locator("#talk .reply .text").nth(1).wait_for()
+    visitor.page.context.close()
+    for _ in range(300):
+        if slow.ended == 2:
+            break
+        threading.Event().wait(0.1)
+    assert slow.ended == 2
+
+
+def test_what_is_missing_is_said_where_it_matters_and_the_rest_works(launched, visit, tmp_path):
+    among = fake_models(aligned=None, judge=Failing())
+    here = launched(tmp_path / "votes", among, prefs="org/no-such-prefs", run=str(tmp_path / "no-run"))
+    visitor = visit(here.url)
+    page = visitor.page
+    page.get_by_text("the aligned model is not there: aligned: no such model").locator("visible=true").first.wait_for()
+    visitor.box().fill("I have a cat. Any dinner ideas?")
+    visitor.box().press("Enter")
+    page.locator("#talk .side0").get_by_text("goes on from here").wait_for()
+    assert "the aligned model is not there" in page.locator("#talk .side1").inner_text()
+    assert page.locator("#understood li").count() == 1
+    visitor.tab("Data")
+    assert page.get_by_text(f"{tmp_path}/no-run/trees.jsonl: no such file").locator("visible=true").count() == 1
+    assert page.locator("#tree .turn").count() == 6
+    visitor.tab("Watch")
+    page.get_by_label("Turns").first.fill("2")
+    visitor.press("Watch")
+    page.locator("#watch .talks section").first.get_by_text("no score").nth(1).wait_for()
+    page.locator("#watch .talks section").nth(1).get_by_text("the aligned model is not there").wait_for()
+    visitor.tab("Blind test")
+    visitor.box().fill("I have a cat. Any dinner ideas?")
+    visitor.box().press("Enter")
+    page.get_by_role("alert").get_by_text("no vote: the aligned model is not there").wait_for()
+    visitor.tab("About")
+    page.get_by_role("row", name="the aligned model").get_by_text("no such model").wait_for()

@@ -1,0 +1,158 @@
+"""Pages: every text is text, and what a page says is what the values hold."""
+
+import asyncio
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import show
+from app_state import AppState
+from blind import Order
+from fake_models import Failing, Whole, fake_models
+from library import Library, library, made_personas, made_trees
+from talk import Talk, answered
+from votes import Votes
+from watch import Watch, watched
+
+from aloe_hub.chat.base import Sampling
+from aloe_hub.hub.demo_settings import DemoSettings
+from aloe_hub.types import Exchange, Persona, Reply, Tree, Verdict
+
+HOSTILE = (
+    "<script>document.title='pwned'</script><img src=x onerror=alert(1)>",
+    "![x](http://203.0.113.1/x.png) [link](javascript:alert(1)) {{7*7}} ${alert(1)} {% raw %}",
+    '"><svg onload=alert(1)> &lt;b> </div></section>',
+    "שלום \u202e עולם <b>",
+    "w" * 3000,
+)
+TAGS = """section div p b span details summary h3 ul li figure figcaption svg line text g polyline circle rect
+    table caption thead tbody tr th td"""
+NAMES = "class aria-label aria-hidden dir role scope viewbox x y x1 x2 y1 y2 cx cy r width height points text-anchor"
+
+
+class Page(HTMLParser):
+    """Tags must be closed in order, and be of those that the pages use."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.open, self.text, self.classes = [], "", []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        assert tag in TAGS.split(), tag
+        assert {name for name, _ in attributes} <= set(NAMES.split()), attributes
+        self.classes += dict(attributes).get("class", "").split()
+        self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+async def last(values):
+    found = None
+    async for value in values:
+        found = value
+    return found
+
+
+def said(*messages, among=None):
+    talk = Talk()
+    for message in messages:
+        talk = asyncio.run(last(answered(talk, message, among or fake_models(), Sampling(temperature=0), 30)))
+    return talk
+
+
+def looked_at(persona, among, turns=2):
+    return asyncio.run(last(watched(Watch.begun(persona, among, turns), among, 0.0)))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_hostile_text_is_text_on_every_page(text):
+    echo = Whole(lambda _: text)
+    hostile = fake_models(base=echo, aligned=echo, user=echo, inferrer=Whole(lambda _: f"Profile: {text}\nPersonality: {text}"))
+    persona = Persona(text, text)
+    talk = said(text, among=hostile)
+    exchange = Exchange(
+        text, persona, (Reply("policy", text), Reply("policy", text + "2")), (Verdict("01", 0, text), Verdict("10", 0, text)), 1
+    )
+    pages = [
+        show.page("talk", talk),
+        show.understood(talk),
+        show.page("blind", talk, Order(1), False),
+        show.page("watch", looked_at(persona, hostile)),
+        show.page("tree", Tree(text, persona, (exchange,))),
+        show.page("notes", [text]),
+        show.alert(text),
+    ]
+    for page in pages:
+        seen = Page(page).text
+        assert text[:60].replace("\u202e", "") in seen.replace("\u202e", "") or " ".join(text.split())[:60] in seen
+
+
+def test_a_talk_shows_both_replies_and_which_one_it_goes_on_from():
+    page = Page(show.page("talk", said("I have a cat. Any dinner ideas?")))
+    assert page.text.index("Base model") < page.text.index("Aligned model") < page.text.index("goes on from here")
+    assert page.classes.count("picked") == 1
+    assert Page(show.page("talk", Talk())).classes == ["nothing"]
+
+
+def test_a_blind_talk_names_nobody_before_the_vote_and_everybody_after_it():
+    talk = said("I have a cat. Any dinner ideas?")
+    for first in (0, 1):
+        hidden = show.page("blind", talk, Order(first), False)
+        seen = Page(hidden)
+        assert "model" not in seen.text.lower()
+        assert not {"side0", "side1", "picked"} & set(seen.classes)
+        texts = [talk.turns[0].said[side].text for side in (first, 1 - first)]
+        assert hidden.index("Reply A") < hidden.index(str(show.safe.shown(texts[0]))) < hidden.index("Reply B")
+    assert "Aligned model" in show.page("blind", talk, Order(1), True)
+
+
+def test_a_watch_shows_the_numbers_of_the_metric_and_the_curve_in_words():
+    watch = looked_at(made_personas(1)[0], fake_models(), turns=3)
+    page = show.page("watch", watch)
+    Page(page)
+    for name in ("avg", "ir"):
+        assert f"<td>{watch.sides[1].numbers[name]:.3f}</td>" in page
+    scores = ", ".join(f"{step.score:.2f}" for step in watch.sides[1].steps)
+    assert "AL(k) over 3 turns. Base model: " in page
+    assert f"Aligned model: {scores}." in page
+    assert page.count("<circle") == page.count("<rect") == 3
+    missing = show.page("watch", looked_at(made_personas(1)[0], fake_models(judge=Failing())))
+    assert "no score, no score" in missing
+    assert "nan" not in missing
+
+
+def test_a_tree_shows_the_spoken_path_the_fork_and_both_verdicts():
+    tree = made_trees()[0]
+    page = Page(show.page("tree", tree))
+    assert page.text.count("● spoken") == page.text.count("○ not spoken") == len(tree.exchanges)
+    decided = [exchange for exchange in tree.exchanges if exchange.preferred is not None]
+    assert page.text.count("★ preferred") == len(decided) > 0
+    assert page.text.count("shown first →") == 2 * len(tree.exchanges)
+    for exchange in tree.exchanges:
+        assert exchange.replies[1 - exchange.spoken].text in page.text
+
+
+def test_who_takes_part_is_said_with_what_is_missing(tmp_path):
+    settings = DemoSettings()
+    here: Library = library(settings)
+    page = Page(show.page("taking_part", AppState(settings, fake_models(judge=None), here, Votes(Path(tmp_path)))))
+    assert "the judge is not there: judge: no such model" in page.text
+    assert page.text.count("ready") == 4
+    assert "made on the spot by the scripted world" in page.text
+
+
+def test_agreement_is_counted_and_nothing_is_divided_by_nothing():
+    assert "nothing to compare yet" in show.agreement({}, {})
+    page = Page(show.agreement({"agrees": 2, "differs": 1, "no preference": 4}, {}, "You chose the base model."))
+    assert "agrees with 2 of 3 (67%); 4 without a preference" in page.text

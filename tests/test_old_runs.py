@@ -1,0 +1,60 @@
+"""A run folder of version 0.1.0 reports and goes on, with the same bytes: one that is finished, and one that was killed.
+
+Both were made by that version from the same pool: `aloe trees --turns 2`, `aloe evaluate --turns 3`. The second was killed, by
+kill -9, in the middle of its trees and then in the middle of its first policy.
+"""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from aloe_hub.files.jsonl import dumps, read_rows
+from aloe_hub.files.run_folder import RunFolder
+from aloe_hub.report import to_json
+from aloe_hub.results.read import read_runs
+from aloe_hub.types import Transcript, Tree, persona_and_split
+
+OLD = Path(__file__).parent / "data" / "old_run"
+POLICIES = ("--policy", "scripted:plain", "--policy", "scripted:tailored")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(params=["finished", "halfway"])
+def old(request, tmp_path):
+    shutil.copytree(OLD / request.param, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_an_old_run_goes_on_and_ends_with_the_same_bytes(aloe, old):
+    assert aloe("trees", "--run", old, "--turns", 2)[0] == 0
+    assert aloe("evaluate", "--run", old, "--turns", 3, *POLICIES)[0] == 0
+    assert contents(old) == contents(OLD / "finished")
+
+
+def test_an_old_run_is_refused_where_it_was_made_with_other_settings(aloe, old):
+    status, _, said = aloe("trees", "--run", old, "--turns", 3)
+    assert status == 1
+    assert "trees.turns is 2 there and 3 now" in said
+
+
+def test_a_finished_old_run_reports_what_it_reported():
+    (run,) = read_runs([OLD / "finished"]).runs
+    assert [(one.policy, f"{one.scores.avg:.6f}") for one in run.policies] == [
+        ("scripted:tailored", "2.650000"),
+        ("scripted:plain", "2.000000"),
+    ]
+    assert (run.trees.trees, run.trees.exchanges, run.trees.count("tailored"), run.trees.failed) == (6, 12, 10, 0)
+    assert run.settings["trees"]["world"] == 1
+    assert "scripted:tailored" in to_json(read_runs([OLD / "finished"]))
+
+
+def test_every_row_of_an_old_run_is_read_and_written_without_loss():
+    run = RunFolder(OLD / "finished")
+    for name, kind in (("trees.jsonl", Tree), ("transcripts/scripted_plain.jsonl", Transcript)):
+        lines = run.file(name).read_text(encoding="utf-8").splitlines()
+        assert [dumps(value.to_row()) for value in read_rows(run.file(name), kind.from_row)] == lines
+    assert len(list(read_rows(run.file("personas.jsonl"), persona_and_split))) == 10
