@@ -24,11 +24,12 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-TREES = 8
+TREES = {10: 16, 20: 8}  # by their turns; enough for batches that fill a GPU
 LEAST = 15.0  # seconds that a cell may take; with fewer left, none is begun
 
 
@@ -58,19 +59,20 @@ def cells(dry: bool) -> list[Cell]:
     if dry:
         found = [Cell(kind, 2, who, 2) for kind in ("dpo", "sft") for who in ("exact", "tree", "trl")]
         return [*found, Cell("sft", 2, "trl-unpadded", 2)]
-    found = [Cell("dpo", 10), Cell("sft", 10)]
-    found += [Cell("dpo", 10, who, batch) for who, batch in (("tree", 1), ("trl", 1), ("tree", 4), ("trl", 4), ("tree", 8))]
-    found += [Cell("dpo", 20, who, batch) for who, batch in (("tree", 1), ("trl", 4), ("tree", 4), ("trl", 1))]
-    found += [
-        Cell("sft", 10, who, batch) for who, batch in (("tree", 4), ("trl", 4), ("trl-flash", 10), ("tree", 8), ("trl-flex", 10))
-    ]
-    found += [Cell("sft", 20, who, batch) for who, batch in (("tree", 4), ("trl-flash", 10), ("trl", 4), ("trl-flex", 10))]
-    found += [Cell("dpo", 10, "trl", 10), Cell("dpo", 20, "trl", 10), Cell("sft", 10, "trl", 16)]
-    found += [Cell("dpo", 10, "tree-branches", batch) for batch in (1, 4)] + [Cell("dpo", 20, "tree-branches", 4)]
-    found += [Cell("dpo", 10, "tree", 4, full=True), Cell("dpo", 10, "trl", 4, full=True)]
-    found += [Cell("dpo", 20, "tree", 4, checkpointing=True), Cell("dpo", 20, "trl", 10, checkpointing=True)]
-    found += [Cell("dpo", 20), Cell("sft", 20), Cell("dpo", 10, "tree-static", 4), Cell("dpo", 20, "tree", 8)]
-    return [*found, Cell("sft", 10, "tree", 4, full=True), Cell("sft", 10, "trl", 4, full=True), Cell("dpo", 10, "trl", 20)]
+    first = {
+        ("dpo", 10): (("tree", 8), ("trl", 8), ("tree", 16), ("trl", 12), ("tree", 1)),
+        ("sft", 10): (("tree", 16), ("trl-flash", 24), ("trl", 16), ("tree", 8), ("trl-flash", 10)),
+        ("dpo", 20): (("tree", 4), ("trl", 6), ("tree", 8)),
+        ("sft", 20): (("tree", 8), ("trl-flash", 12)),
+    }
+    found = [Cell(kind, turns, who, batch) for (kind, turns), each in first.items() for who, batch in each]
+    found += [Cell("dpo", 10), Cell("sft", 1), Cell("sft", 10)]
+    found += [Cell("dpo", 10, "tree", 4, full=True), Cell("dpo", 10, "trl", 8, full=True)]
+    found += [Cell("dpo", 20, "tree", 8, checkpointing=True), Cell("dpo", 20, "trl", 12, checkpointing=True)]
+    found += [Cell("sft", 10, "tree", 4, full=True), Cell("sft", 10, "trl", 16, full=True), Cell("sft", 10, "trl-flex", 10)]
+    found += [Cell("dpo", 10, "tree-branches", 1), Cell("dpo", 10, "tree", 4), Cell("dpo", 10, "trl", 4)]
+    found += [Cell("sft", 20, "trl", 8), Cell("dpo", 20), Cell("sft", 20)]
+    return [*found, Cell("dpo", 10, "trl", 1), Cell("dpo", 20, "tree", 1), Cell("dpo", 20, "trl", 2)]
 
 
 def main() -> None:
@@ -186,6 +188,7 @@ def work(every: list[Cell], path: Path, until: float, *, dry: bool) -> None:
         except torch.OutOfMemoryError:
             found = {"error": "out of memory"}
         except Exception as error:  # the next cell may do better
+            traceback.print_exc()
             found = {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:400]}"}
         keep(path, cell.name, found)
         gc.collect()
@@ -207,11 +210,13 @@ def machine() -> dict[str, str]:
 def measured(cell: Cell, dry: bool) -> dict[str, Any]:
     """Seconds and tokens a tree, the peak of the GPU's memory, and how many graphs torch had to compile for it."""
     import torch
+    from gpu_trainers import attention_of, trainer_of
     from torch._dynamo.utils import counters
 
+    trees = 1 if dry else TREES[cell.turns]
     compiled = counters["stats"]["unique_graphs"]
     with attention_of(cell):
-        trainer = trainer_of(cell, dry)
+        trainer = trainer_of(cell, dry, trees=trees)
         batches = list(trainer.get_train_dataloader())
         began = time.perf_counter()
         for batch in [*batches[:2], batches[-1]]:
@@ -221,7 +226,6 @@ def measured(cell: Cell, dry: bool) -> dict[str, Any]:
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
         rounds: list[float] = []
-        trees = 1 if dry else TREES
         while not rounds or (sum(rounds) < 2 and len(rounds) < 5):
             began = time.perf_counter()
             for batch in trainer.get_train_dataloader():
@@ -256,6 +260,7 @@ def exact(cell: Cell, dry: bool) -> dict[str, Any]:
 
 def loss_and_gradient(cell: Cell, dry: bool, dtype: str) -> tuple[float, Any]:
     import torch
+    from gpu_trainers import attention_of, trainer_of
 
     with attention_of(cell):
         trainer = trainer_of(cell, dry, dtype=dtype, trees=1)
@@ -278,107 +283,6 @@ def step(trainer: Any, batch: Any, labels: int | None = None, share: float = 1) 
         loss = trainer.compute_loss(trainer.model, inputs, num_items_in_batch=labels) * share
     loss.backward()
     return loss.detach()
-
-
-@contextlib.contextmanager
-def attention_of(cell: Cell) -> Any:  # noqa: ANN401
-    """What the cell's name says of attention."""
-    import torch
-    from torch.nn.attention.flex_attention import flex_attention
-
-    from aloe_hub.training.tree import attention
-
-    before = attention.FLEX_ON, attention._flex_attention
-    if cell.who == "tree-branches":
-        attention.FLEX_ON = ()
-    if cell.who == "tree-static":
-        compiled = torch.compile(flex_attention)  # as transformers does it: anew for the second length
-        attention._flex_attention = lambda: compiled
-    try:
-        yield
-    finally:
-        attention.FLEX_ON, attention._flex_attention = before
-
-
-def trainer_of(cell: Cell, dry: bool, *, dtype: str = "bfloat16", trees: int = 0) -> Any:  # noqa: ANN401
-    from datasets import concatenate_datasets
-    from peft import LoraConfig
-    from training import tokenizer, tree
-    from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
-
-    from aloe_hub.training import TreeDPOTrainer, TreeSFTTrainer
-
-    trees = trees or (1 if dry else TREES)
-    data = concatenate_datasets([tree(cell.kind, cell.turns, number) for number in range(trees)])
-    if not cell.ours:  # every tree's first turn, every tree's second …: rows of a batch are of one length or nearly
-        data = data.select([number * cell.turns + turn for turn in range(cell.turns) for number in range(trees)])
-    kinds = {"dpo": (DPOConfig, DPOTrainer, TreeDPOTrainer), "sft": (SFTConfig, SFTTrainer, TreeSFTTrainer)}[cell.kind]
-    options: dict[str, Any] = {}
-    if cell.who in ("trl-flash", "trl-flex", "trl-unpadded"):
-        options["padding_free"] = True
-    kept = "float32" if cell.full else dtype
-    others: dict[str, Any] = {}
-    if not cell.full:
-        # Away from zero, so that the whole gradient shows.
-        others["peft_config"] = LoraConfig(
-            r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False
-        )
-    elif cell.kind == "dpo":
-        others["ref_model"] = model_of(cell, dry, kept)
-    trainer = kinds[2 if cell.ours else 1](
-        model=model_of(cell, dry, kept),
-        args=kinds[0](
-            output_dir=str(Path(tempfile.gettempdir(), "bench-gpu-trainer")),
-            per_device_train_batch_size=min(cell.batch, trees) * cell.turns if cell.ours else cell.batch,
-            train_sampling_strategy="sequential",
-            max_length=None,
-            gradient_checkpointing=cell.checkpointing,
-            bf16=dtype == "bfloat16",
-            use_cpu=dry,
-            report_to=[],
-            disable_tqdm=True,
-            **options,
-        ),
-        train_dataset=data,
-        processing_class=tokenizer(),
-        **others,
-    )
-    if cell.checkpointing:
-        trainer.model.gradient_checkpointing_enable({"use_reentrant": False})
-        trainer.model.enable_input_require_grads()
-    trainer.model.train()
-    return trainer
-
-
-def model_of(cell: Cell, dry: bool, dtype: str) -> Any:  # noqa: ANN401
-    """The weights are those of bfloat16 whatever the type, so that two types differ by arithmetic alone."""
-    import torch
-    from transformers import AttentionInterface, Qwen2Config, Qwen2ForCausalLM
-
-    shape = {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14}
-    shape |= {"num_key_value_heads": 2, "vocab_size": 151936}
-    if dry:
-        shape |= {"hidden_size": 56, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 7}
-        shape |= {"num_key_value_heads": 1, "vocab_size": 4000}
-    config = Qwen2Config(**shape, max_position_embeddings=32768, tie_word_embeddings=True, pad_token_id=0)
-    if cell.who == "trl-flash":
-        AttentionInterface.register("torch_varlen", flash)
-    config._attn_implementation = {"trl-flash": "torch_varlen", "trl-flex": "flex_attention"}.get(cell.who, "sdpa")
-    torch.manual_seed(0)
-    with torch.device("cpu" if dry else "cuda"):
-        model = Qwen2ForCausalLM(config)
-    return model.to(torch.bfloat16).to(getattr(torch, dtype))
-
-
-def flash(module: Any, query: Any, key: Any, value: Any, mask: Any, scaling: float, **others: Any) -> Any:  # noqa: ANN401
-    """Rows without padding over torch's own flash kernels: what flash-attention does, where that is not installed."""
-    from torch.nn.attention.varlen import varlen_attn
-    from transformers.integrations.sdpa_attention import repeat_kv
-
-    groups = query.shape[1] // key.shape[1]
-    each = [one[0].transpose(0, 1).to(value.dtype) for one in (query, repeat_kv(key, groups), repeat_kv(value, groups))]
-    edges, longest = others["cu_seq_lens_q"], others["max_length_q"]
-    return varlen_attn(*each, edges, edges, longest, longest, scale=scaling, window_size=(-1, 0))[None], None
 
 
 def synchronize() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,23 +42,19 @@ def build_trainer(
     device = "cpu" if on_cpu(settings) else None
     # Under bfloat16 a small step on a bfloat16 weight is rounded away: weights that are trained are kept in float32.
     dtype = "float32" if settings.full else "auto"
-    try:
+    with refusals():
         config = CONFIGS[settings.method](**_options(settings, max_length, output, evaluates=bool(rows[1])))
-    except (ValueError, TypeError, ImportError) as error:
-        raise refused(error) from None
     model: Any = load_model(base.source, dtype=dtype, device=device)
     others: dict[str, Any] = {}
     if adapter is not None:
         model = load_adapter(model, adapter.source, trainable=True)
     elif not settings.full:
-        try:
+        with refusals():
             others["peft_config"] = LoraConfig(**settings.lora, task_type="CAUSAL_LM", revision=base.source.revision)
-        except (ValueError, TypeError, ImportError) as error:
-            raise refused(error) from None
     elif settings.method == "dpo" and not settings.options.get("precompute_ref_log_probs"):
         others["ref_model"] = load_model(base.source, dtype=dtype, device=device)
     kind = TreeSFTTrainer if settings.method == "sft" else TreeDPOTrainer
-    try:
+    with refusals():
         trainer: Trainer = kind(
             model=model,
             args=config,
@@ -68,12 +65,6 @@ def build_trainer(
             tree=settings.tree,
             **others,
         )
-    except (ValueError, NotImplementedError, ImportError) as error:
-        raise refused(error) from None
-    except RuntimeError as error:  # a place for logs, in --report-to, whose package is not there
-        if "to be installed" not in str(error):
-            raise
-        raise refused(error) from None
     trainer.remove_callback(PrinterCallback)  # prints every log to standard output
     return trainer
 
@@ -101,6 +92,13 @@ def _options(settings: TrainSettings, max_length: int, output: Path, *, evaluate
     return options
 
 
-def refused(error: BaseException) -> UsageError:
-    """What TRL, transformers or PEFT say of options, as one line."""
-    return UsageError(f"these options cannot be: {' '.join(str(error).split())[:300]}")
+@contextmanager
+def refusals() -> Iterator[None]:
+    """What TRL, transformers or PEFT say of options that they refuse, as one line."""
+    try:
+        yield
+    except (ValueError, TypeError, ImportError, RuntimeError) as error:
+        # A RuntimeError is a refusal if no code stands behind it, or the package for a place that --report-to names.
+        if isinstance(error, RuntimeError) and not isinstance(error, NotImplementedError) and "to be installed" not in str(error):
+            raise
+        raise UsageError(f"these options are refused: {' '.join(str(error).split())[:300]}") from error

@@ -1,7 +1,8 @@
-"""What is done beside TRL's training loop: show where it is, stop at a number that is none, and mark whole checkpoints."""
+"""What is done beside TRL's training loop: show its progress, stop at NaN, and mark whole checkpoints."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,10 @@ class ShowProgress(TrainerCallback):
     def __init__(self, show: Callable[[int, int], None]) -> None:
         self._show = show
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: object) -> None:
-        self._show(state.global_step, state.max_steps)
-
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: object) -> None:
         self._show(state.global_step, state.max_steps)
+
+    on_train_begin = on_step_end
 
 
 class LogWithSaves(TrainerCallback):
@@ -35,12 +35,11 @@ class LogWithSaves(TrainerCallback):
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: object) -> None:
         control.should_log |= control.should_save
 
-    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: object) -> None:
-        control.should_log |= control.should_save
+    on_epoch_end = on_step_end
 
 
 class MarkCheckpoints(TrainerCallback):
-    """Marks a checkpoint as whole after everybody has written their part of it."""
+    """Marks a checkpoint as whole after every process has written its part of it."""
 
     def __init__(self, barrier: Callable[[], None], keep: Callable[[], Mapping[str, Any]]) -> None:
         self._barrier = barrier
@@ -63,26 +62,21 @@ class StopOnNaN(TrainerCallback):
         self._last_checkpoint = last_checkpoint
 
     def on_pre_optimizer_step(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: object
-    ) -> None:
-        if args.fp16:
-            return
-        model = others["model"]
-        assert isinstance(model, torch.nn.Module)
-        gradients = [weights.grad for weights in model.parameters() if weights.grad is not None]
-        if not torch.isfinite(torch.nn.utils.get_total_norm(gradients)):
-            self._stop("the gradient", state.global_step + 1)
-
-    def on_log(
         self,
         args: TrainingArguments,
         state: TrainerState,
         control: TrainerControl,
-        logs: dict[str, Any] | None = None,
-        **others: object,
+        **others: Any,  # noqa: ANN401
     ) -> None:
-        loss = (logs or {}).get("loss", 0.0)
-        if not torch.isfinite(torch.tensor(loss)):
+        if args.fp16:
+            return
+        gradients = [weights.grad for weights in others["model"].parameters() if weights.grad is not None]
+        if not torch.isfinite(torch.nn.utils.get_total_norm(gradients)):
+            self._stop("the gradient", state.global_step + 1)
+
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any) -> None:  # noqa: ANN401
+        loss = others["logs"].get("loss", 0.0)
+        if not math.isfinite(loss):
             self._stop(f"the loss ({loss})", state.global_step)
 
     def _stop(self, what: str, step: int) -> None:

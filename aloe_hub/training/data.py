@@ -8,7 +8,7 @@ chat template, and a row that would be cut, or that the model would never learn 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,23 +22,12 @@ from aloe_hub.types import Row
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from aloe_hub.training.base import Base
+
 CONFIG: dict[Method, str] = {"sft": "sft", "dpo": "pairs"}
 COMPLETIONS: dict[Method, tuple[str, ...]] = {"sft": ("completion",), "dpo": ("chosen", "rejected")}
 ROLES = ("system", "user", "assistant")
 MANY = 20  # trees; of fewer, none is set aside unless its share asks for one
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where rows came from, exactly: a commit of a dataset, or the content of a file."""
-
-    dataset: str | None = None
-    revision: str | None = None
-    run: str | None = None
-    sha256: str | None = None
-
-    def to_row(self) -> Row:
-        return {"dataset": self.dataset, "revision": self.revision} if self.dataset else {"run": self.run, "sha256": self.sha256}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +41,23 @@ class Measured:
     broken: int = 0
 
 
-def load_rows(run: RunFolder, data: str | None, method: Method, limit: int | None = None) -> tuple[list[Row], Origin]:
-    """The rows of `data` on the Hub, else of the run folder, of the first `limit` trees.
+def load_rows(run: RunFolder, data: str | None, method: Method, limit: int | None = None) -> tuple[list[Row], Row]:
+    """The rows of `data` on the Hub, else of the run folder, of the first `limit` trees; and where they came from, exactly:
+    `{dataset, revision}`, a commit, or `{run, sha256}`, the content of the file.
 
     Raises:
         DataError: no such file or dataset, no rows, columns that are missing, or a row that teaches nothing.
         AloeError: the Hub cannot be reached or refuses.
     """
     if data is not None:
-        found, origin = _from_hub(data, method)
-        rows = [_row(row, method, f"{data}, row {number}") for number, row in enumerate(found)]
+        rows, origin = _from_hub(data, method)
     else:
         path = run.file(f"{CONFIG[method]}.jsonl")
         if not path.exists():
             raise DataError(f"{path}: no such file; grow the trees first: aloe trees --run {run.path}; or give --data org/name")
-        rows = list(read_rows(path, lambda row: _checked(row, method)))
+        rows = list(read_rows(path, lambda row: _training_row(row, method)))
         with path.open("rb") as file:
-            origin = Origin(run=run.path.name, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+            origin = {"run": run.path.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
     if not rows:
         raise DataError(f"{data}: no rows to train on")
     if limit is not None:
@@ -98,40 +87,36 @@ def split(rows: Sequence[Row], share: float) -> tuple[list[Row], list[Row]]:
 def measure(
     rows: Sequence[Row],
     method: Method,
-    tokenizer: PreTrainedTokenizerBase,
-    stops: Iterable[int],
+    base: Base,
     *,
-    base: str,
     max_length: int | None,
-    positions: int | None,
     allow_truncation: bool = False,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Measured:
     """Tokenise every row as TRL will.
 
-    stops: the tokens that generation ends on. positions: how many the model takes, if it says so.
-
     Raises:
         DataError: a row that would be cut or dropped (unless allowed), that the template refuses, or that ends without an
             end-of-turn token.
     """
+    tokenizer, positions = base.tokenizer, base.positions
     if max_length is not None and positions is not None and max_length > positions:
-        raise UsageError(f"--max-length {max_length}: {base} takes {positions} tokens")
+        raise UsageError(f"--max-length {max_length}: {base.source} takes {positions} tokens")
     most = max_length if max_length is not None else positions
-    ends = frozenset(stops)
     longest = tokens = cut = dropped = broken = 0
     first_cut: tuple[str, int] | None = None
     for number, row in enumerate(rows):
         on_progress(number, len(rows))
-        prompt, *wholes = _tokenised(row, method, tokenizer, base)
+        prompt, *wholes = _tokenised(row, method, base)
         begins = [_common_prefix(prompt, whole) for whole in wholes]
         broken += sum(begin < len(prompt) for begin in begins)
         for whole in wholes:
-            if _last(whole, tokenizer) not in ends:
+            if _last(whole, tokenizer) not in base.stops:
+                known = ", ".join(repr(tokenizer.decode([stop])) for stop in sorted(base.stops)) or "it names none"
                 raise DataError(
-                    f"{_name(row)}: {base} would never learn to stop: its chat template ends a reply with "
-                    f"{tokenizer.decode(whole[-3:])!r}, which is none of the tokens that generation stops on "
-                    f"({', '.join(repr(tokenizer.decode([end])) for end in sorted(ends)) or 'it names none'}); mend the template"
+                    f"{_name(row)}: {base.source} would never learn to stop: its chat template ends a reply with "
+                    f"{tokenizer.decode(whole[-3:])!r}, which is none of the tokens that generation stops on ({known}); "
+                    "correct the template"
                 )
         length = max(map(len, wholes))
         longest, tokens = max(longest, length), tokens + sum(map(len, wholes))
@@ -142,7 +127,7 @@ def measure(
     on_progress(len(rows), len(rows))
     if first_cut is not None and not allow_truncation:
         name, length = first_cut
-        limit = f"--max-length {max_length}" if max_length is not None else f"the {positions} tokens that {base} takes"
+        limit = f"--max-length {max_length}" if max_length is not None else f"the {positions} tokens that {base.source} takes"
         raise DataError(
             f"{name}: has {length} tokens, more than {limit}, as have {cut - 1} other rows; TRL would cut the end of the reply; "
             "give more, another base, or --allow-truncation"
@@ -152,16 +137,16 @@ def measure(
     return Measured(longest if most is None else min(longest, most), tokens, cut, dropped, broken)
 
 
-def _tokenised(row: Row, method: Method, tokenizer: PreTrainedTokenizerBase, base: str) -> Iterator[list[int]]:
+def _tokenised(row: Row, method: Method, base: Base) -> Iterator[list[int]]:
     """The prompt alone, then with each of its completions."""
     from jinja2 import TemplateError
 
     try:
-        yield _ids(tokenizer, row["prompt"], add_generation_prompt=True)
+        yield _ids(base.tokenizer, row["prompt"], add_generation_prompt=True)
         for column in COMPLETIONS[method]:
-            yield _ids(tokenizer, row["prompt"] + row[column])
+            yield _ids(base.tokenizer, row["prompt"] + row[column])
     except TemplateError as error:
-        raise DataError(f"{_name(row)}: the chat template of {base} refuses this conversation ({error})") from None
+        raise DataError(f"{_name(row)}: the chat template of {base.source} refuses this conversation ({error})") from None
 
 
 def _ids(tokenizer: PreTrainedTokenizerBase, messages: list[Row], *, add_generation_prompt: bool = False) -> list[int]:
@@ -184,21 +169,12 @@ def _name(row: Row) -> str:
     return f"tree {tree_of(row)}, turn {row['turn']}" if "turn" in row else f"tree {tree_of(row)}"
 
 
-def _row(row: Row, method: Method, where: str) -> Row:
-    try:
-        return _checked(row, method)
-    except KeyError as error:
-        raise DataError(f"{where}: the row has no {error.args[0]!r}; it needs prompt, {', '.join(COMPLETIONS[method])}") from None
-    except ValueError as error:
-        raise DataError(f"{where}: {error}") from None
-
-
-def _checked(row: Row, method: Method) -> Row:
+def _training_row(row: Row, method: Method) -> Row:
     """The row with the columns that training reads.
 
     Raises:
         KeyError: a column is missing.
-        ValueError: no messages, a role that is none or in the wrong place, or a reply without text.
+        ValueError: no messages, an unknown role, or one in the wrong place, or a reply without text.
     """
     prompt = _messages(row["prompt"], "prompt")
     if prompt[-1]["role"] != "user":
@@ -224,10 +200,9 @@ def _messages(value: object, column: str) -> list[Row]:
     return [{"role": message["role"], "content": message["content"]} for message in value]
 
 
-def _from_hub(data: str, method: Method) -> tuple[Iterable[Row], Origin]:
+def _from_hub(data: str, method: Method) -> tuple[list[Row], Row]:
     """The rows of a dataset at one commit, which is found first: what `main` is today, it may not be tomorrow."""
     from datasets import load_dataset
-    from datasets.exceptions import DatasetNotFoundError
     from huggingface_hub import HfApi
 
     repo, _, asked = data.partition("@")
@@ -236,17 +211,18 @@ def _from_hub(data: str, method: Method) -> tuple[Iterable[Row], Origin]:
         revision = str(HfApi(library_name="aloe-hub").dataset_info(repo, revision=asked or None).sha)
         try:
             rows: Any = load_dataset(repo, config, revision=revision, split="train")
-        except DatasetNotFoundError as error:
-            raise DataError(f"--data {data}: no dataset that can be loaded ({_one_line(error)})") from None
-        except ValueError as error:  # what `datasets` says of a config or a split that is not there
-            raise DataError(f"--data {data}: no config {config!r} with a split 'train' in it ({_one_line(error)})") from None
+        except (ValueError, FileNotFoundError) as error:  # what `datasets` says of a config or a split that is not there
+            said = " ".join(str(error).split())[:200]
+            raise DataError(f"--data {data}: no config {config!r} with a split 'train' in it ({said})") from None
     missing = [name for name in ("prompt", *COMPLETIONS[method]) if name not in rows.column_names]
     if missing:
         raise DataError(
             f"--data {data}: config {config!r} has no column {', '.join(missing)}; it has {', '.join(rows.column_names)}"
         )
-    return rows, Origin(dataset=repo, revision=revision)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+    found = []
+    for number, row in enumerate(rows):
+        try:
+            found.append(_training_row(row, method))
+        except ValueError as error:
+            raise DataError(f"{data}, row {number}: {error}") from None
+    return found, {"dataset": repo, "revision": revision}

@@ -42,7 +42,7 @@ class AdapterFolder:
         return self.final.with_name(self.final.name + ".partial")
 
     def check(self, record: TrainingRecord, *, resume: bool) -> bool:
-        """Whether the adapter is finished. A beginning without a whole checkpoint is none: nothing is lost with it.
+        """Whether the adapter is finished. One without a whole checkpoint counts as not begun: nothing is lost with it.
 
         Raises:
             SettingsDiffer: what lies here, finished or not, was made with other settings.

@@ -92,7 +92,7 @@ class TrainingRecord:
         write_json(path, self.to_row())
 
     def differences(self, other: TrainingRecord) -> Iterator[tuple[str, object, object]]:
-        """(name, here, there) of everything that the two were not made with alike."""
+        """(name, here, there) of everything that differs in what the two were made with."""
         return differences(_flat(self.made_with()), _flat(other.made_with()))
 
 

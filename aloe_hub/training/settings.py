@@ -2,7 +2,7 @@
 
 A recipe's table `[train]` holds what both methods share, `[train.sft]` and `[train.dpo]` what is of one of them; what is given
 by hand wins. A name is looked up among ours, then among the fields of `SFTConfig` or `DPOConfig`, then among those of
-`LoraConfig`: whatever those libraries learn can be set here without a change here. A name that none of them knows is refused.
+`LoraConfig`: a new option of those libraries can be set without a change here. A name that none of them knows is refused.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def train_settings(method: Method, recipe: Mapping[str, Any], by_hand: Mapping[s
     for table, where in tables:
         for name, value in table.items():
             place = ours if name in _OURS else lora if name in _fields(LoraConfig) else options
-            place[name] = _checked(name, value, _known(method)[name], where)
+            place[name] = _typed(name, value, _known(method)[name], where)
     if not ours.get("base"):
         raise UsageError("--base: name the model to train, such as --base Qwen/Qwen2.5-0.5B-Instruct or --base pocket")
     shaped = sorted(name for name in given if name in _fields(LoraConfig))
@@ -211,7 +211,7 @@ def _known(method: Method) -> dict[str, Any]:
     return _fields(LoraConfig) | _fields(CONFIGS[method]) | _OURS
 
 
-def _checked(name: str, value: object, kind: object, where: str) -> object:
+def _typed(name: str, value: object, kind: object, where: str) -> object:
     """The value, if it may be one of `kind`; what is not plain (an enumeration, a table) is left to its library."""
     kinds = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
     plain = {get_origin(one) or one for one in kinds}

@@ -1,9 +1,8 @@
 """`aloe train`: SFT or DPO on a run's rows or a dataset's, into RUN/adapters/NAME.
 
-TRL trains. Here it is decided what it is given, and seen to it that a stopped training goes on as if it had never stopped: the
-same rows in the same order, the same random numbers, the same losses and, in float32 on a CPU, the same bytes. What can be
-refused is refused before weights are loaded. `training.json` in the folder says what the adapter was made with and what came
-of it.
+TRL trains. Decided here: what it is given, and how a stopped training goes on as if it had never stopped, with the same rows in
+the same order, the same random numbers, the same losses and, in float32 on a CPU, the same bytes. Whatever can be refused is
+refused before weights are loaded. `training.json` in the folder says what the adapter was made with and what came of it.
 """
 
 from __future__ import annotations
@@ -27,13 +26,12 @@ from aloe_hub.errors import AloeError
 from aloe_hub.files.jsonl import loads
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.training.base import find_adapter, find_base
-from aloe_hub.training.build import Trainer, build_trainer, on_cpu, refused
+from aloe_hub.training.build import Trainer, build_trainer, on_cpu, refusals
 from aloe_hub.training.callbacks import LogWithSaves, MarkCheckpoints, ShowProgress, StopOnNaN
 from aloe_hub.training.data import Measured, load_rows, measure, split, tree_of
 from aloe_hub.training.folder import AdapterFolder, kept_in
-from aloe_hub.training.outcome import Meter, device_name, report, versions
+from aloe_hub.training.outcome import Meter, device_name, ranking_accuracy, report, versions
 from aloe_hub.training.quiet import quiet
-from aloe_hub.training.ranking import ranking_accuracy
 from aloe_hub.training.record import TRAINING, TrainingRecord, write_json
 from aloe_hub.training.settings import TrainSettings
 from aloe_hub.training.tree import TreeDPOTrainer
@@ -70,7 +68,7 @@ def train(
         UsageError: options that TRL, transformers or PEFT refuse.
         DataError: a base, an adapter or rows that cannot be trained on.
         SettingsDiffer: an adapter of that name, finished or not, was made with other settings.
-        AloeError: a stopped training without `resume`; a loss that is no number any more; memory that does not suffice.
+        AloeError: a stopped training without `resume`; a loss that is not finite any more; not enough memory.
     """
     processes = PartialState(cpu=on_cpu(settings))  # also puts every process on a GPU of its own
     writes = processes.is_main_process
@@ -86,24 +84,21 @@ def train(
             base=base.source,
             adapter=adapter.source if adapter else None,
             adapter_sha256=adapter.sha256 if adapter else None,
-            data=origin.to_row() | counts,
+            data=origin | counts,
             settings={name: getattr(settings, name) for name in _OURS} | {"processes": processes.num_processes},
             options=dict(settings.options),
             lora=dict(adapter.lora) if adapter else dict(settings.lora) or None,
         )
         finished = folder.check(record, resume=resume)
-        processes.wait_for_everyone()  # nobody writes before everybody has looked
+        processes.wait_for_everyone()  # no process writes before all have looked
         if finished:
             folder.sweep()
             return Trained(folder.final, TrainingRecord.read(folder.final / TRAINING), new=False)
         measured = measure(
             rows,
             settings.method,
-            base.tokenizer,
-            base.stops,
-            base=str(base.source),
+            base,
             max_length=settings.options.get("max_length"),
-            positions=base.positions,
             allow_truncation=settings.allow_truncation,
             on_progress=partial(on_progress, "rows"),
         )
@@ -145,10 +140,9 @@ def _train(trainer: Trainer, checkpoint: Path | None, meter: Meter) -> dict[str,
         _take_up_counts(trainer, checkpoint)
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    except (ValueError, NotImplementedError) as error:
-        if trainer.state.global_step:
-            raise
-        raise refused(error) from error  # TRL looks at the name of a loss, for one, when it first computes it
+    except (ValueError, NotImplementedError):
+        with nullcontext() if trainer.state.global_step else refusals():
+            raise  # TRL looks at the name of a loss, for one, when it first computes it
     history, steps = list(trainer.state.log_history), trainer.state.global_step
     evaluated = trainer.evaluate() if trainer.eval_dataset is not None else {}
     ranking = ranking_accuracy(trainer) if isinstance(trainer, TreeDPOTrainer) else None
@@ -188,18 +182,15 @@ def _tidy(made: Path) -> None:
         (made / name).unlink(missing_ok=True)
     config = made / "adapter_config.json"
     if config.exists():
-        # PEFT writes sets, in the order of the day.
+        # PEFT writes sets, in an order that changes from run to run.
         table = loads(config.read_bytes(), str(config))
-        write_json(config, {key: sorted(value) if _is_set(key, value) else value for key, value in table.items()})
-
-
-def _is_set(key: str, value: object) -> bool:
-    return key in ("target_modules", "exclude_modules", "modules_to_save") and isinstance(value, list)
+        sets = {key for key in ("target_modules", "exclude_modules", "modules_to_save") if isinstance(table.get(key), list)}
+        write_json(config, table | {key: sorted(table[key]) for key in sets})
 
 
 @contextmanager
 def _machine_errors(folder: Path) -> Iterator[None]:
-    """Memory or disk that does not suffice, as one line that says what to do. The libraries know many names for either."""
+    """Too little memory or disk, as one line that says what to do. The libraries know many names for either."""
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError, OSError, SafetensorError) as error:

@@ -9,6 +9,8 @@ from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from aloe_hub.errors import DataError, UsageError
 from aloe_hub.files.run_folder import RunFolder
+from aloe_hub.model_string import Source
+from aloe_hub.training.base import Base
 from aloe_hub.training.data import load_rows, measure, split, tree_of
 
 USER, ASSISTANT = {"role": "user", "content": "w1 w2"}, {"role": "assistant", "content": "w3"}
@@ -16,17 +18,17 @@ PAIR = {"tree_id": "t", "turn": 0, "prompt": [USER], "chosen": [ASSISTANT], "rej
 
 
 def measured(rows, tokenizer, method="dpo", **options):
-    given = {"stops": [tokenizer.eos_token_id], "base": "base", "max_length": None, "positions": None} | options
-    return measure(rows, method, tokenizer, **given)
+    base = Base(Source("base"), tokenizer, options.pop("positions", None), frozenset([tokenizer.eos_token_id]))
+    return measure(rows, method, base, **{"max_length": None} | options)
 
 
 def test_rows_of_a_run_are_read_whole_and_named_by_their_content(rows):
     found, source = load_rows(rows, None, "dpo")
     assert len(found) == len(rows.file("pairs.jsonl").read_text().splitlines()) > 20
-    assert source.to_row().keys() == {"run", "sha256"}
-    before = source.sha256
+    assert source.keys() == {"run", "sha256"}
+    before = source["sha256"]
     rows.file("pairs.jsonl").write_text(rows.file("pairs.jsonl").read_text().replace("a", "e", 1))
-    assert load_rows(rows, None, "dpo")[1].sha256 != before
+    assert load_rows(rows, None, "dpo")[1]["sha256"] != before
 
 
 def test_a_limit_takes_whole_trees(rows):

@@ -26,6 +26,7 @@ from .batch import Branch, TreeBatch
 
 BY_BRANCHES = "aloe_tree"
 BLOCK = 128
+COMPILATIONS = 64
 FLEX_ON = ("cuda",)  # the devices where one kernel beats a call for each branch
 
 Mask = torch.Tensor | BlockMask
@@ -49,10 +50,7 @@ def tree_attention(
     groups = query.shape[1] // key.shape[1]
     key, value = repeat_kv(key, groups), repeat_kv(value, groups)
     if isinstance(attention_mask, BlockMask):
-        # Under autocast a model may leave queries and keys in float32. Autocast casts sdpa's inputs, and not FlexAttention's.
-        query, key = query.to(value.dtype), key.to(value.dtype)
-        seen = _flex_attention()(query, key, value, block_mask=attention_mask, scale=scaling)
-        return seen.transpose(1, 2).contiguous(), None
+        return _by_blocks(query, key, value, attention_mask, scaling).transpose(1, 2).contiguous(), None
     return _by_branches(query, key, value, aloe_tree.branches, scaling, sliding_window), None
 
 
@@ -60,10 +58,27 @@ AttentionInterface.register(BY_BRANCHES, tree_attention)
 AttentionMaskInterface.register(BY_BRANCHES, sdpa_mask)
 
 
+def _by_blocks(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: BlockMask, scaling: float | None
+) -> torch.Tensor:
+    # Under autocast a model may leave queries and keys in float32. Autocast casts sdpa's inputs, and not FlexAttention's.
+    query, key = query.to(value.dtype), key.to(value.dtype)
+    for each in (query, key, value):
+        # All but the length. Else a tree of as many blocks as there are heads is compiled as if the two were always equal.
+        torch._dynamo.mark_static(each, [0, 1, 3])
+    with torch.autocast(query.device.type, enabled=False):  # whose state would otherwise be one more reason to compile again
+        return _flex_attention()(query, key, value, block_mask=mask, scale=scaling)
+
+
 @functools.cache
 def _flex_attention() -> Callable[..., torch.Tensor]:
-    """Compiled, since as it is it would write out all N x N scores; once for trees of every length."""
-    compiled: Callable[..., torch.Tensor] = torch.compile(flex_attention, dynamic=True)
+    """Compiled, since as it is it would write out all N x N scores; once for trees of every length.
+
+    But apart for each type of number, with and without gradients, and for windows. Torch gives a function up after eight
+    compilations and goes on uncompiled, so the limit is raised; beyond it is an error.
+    """
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, COMPILATIONS)
+    compiled: Callable[..., torch.Tensor] = torch.compile(flex_attention, dynamic=True, fullgraph=True)
     return compiled
 
 
@@ -127,7 +142,8 @@ def layer_windows(config: PreTrainedConfig) -> dict[str, int | None]:
 
 def _mask(model: PreTrainedModel, tree: TreeBatch, window: int | None) -> Mask:
     implementation, device = model.config._attn_implementation, tree.tokens.device
-    if implementation == "flex_attention" or (implementation == BY_BRANCHES and device.type in FLEX_ON):
+    # A tree of one block has nothing to skip, and would be compiled apart.
+    if implementation == "flex_attention" or (implementation == BY_BRANCHES and device.type in FLEX_ON and len(tree) > BLOCK):
         return _block_mask(tree, window)
     if implementation == BY_BRANCHES:
         # The branches say who sees whom. A tensor of four dimensions is how a model is told to make no mask of its own.

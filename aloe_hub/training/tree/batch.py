@@ -96,10 +96,10 @@ def pack(batch: Mapping[str, Any]) -> TreeBatch | None:
         return None
     # Nothing after the last labelled token is looked at, and that token itself predicts nothing.
     used = np.where(labelled.any(axis=1), labelled.shape[1] - labelled[:, ::-1].argmax(axis=1), 0)
-    trie = _Trie()
+    root = _Run(ids[0, :0])
     slots = np.zeros(labelled.shape, dtype=np.int64)
-    trails = {row: trie.add(ids[row, : used[row]]) for row in np.argsort(-used, kind="stable")}
-    trie.lay_out()
+    trails = {row: root.add(ids[row, : used[row]]) for row in np.argsort(-used, kind="stable")}  # the longest first
+    runs = root.laid_out()
     for row, trail in trails.items():
         place = 0
         for run, count in trail:
@@ -109,10 +109,10 @@ def pack(batch: Mapping[str, Any]) -> TreeBatch | None:
     gather = np.full(labelled.shape, pairs.shape[1])
     gather[labelled] = which.reshape(-1)
     return TreeBatch(
-        tokens=torch.from_numpy(np.concatenate([run.tokens for run in trie.runs]))[None],
-        depths=torch.from_numpy(np.concatenate([run.depth + np.arange(len(run.tokens)) for run in trie.runs]))[None],
-        ends=torch.from_numpy(trie.ends()),
-        branches=tuple(Branch(run.start, run.start + len(run.tokens), run.above()) for run in trie.runs),
+        tokens=torch.from_numpy(np.concatenate([run.tokens for run in runs]))[None],
+        depths=torch.from_numpy(np.concatenate([run.depth + np.arange(len(run.tokens)) for run in runs]))[None],
+        ends=torch.from_numpy(_ends(runs)),
+        branches=tuple(Branch(run.start, run.start + len(run.tokens), run.above()) for run in runs),
         predictors=torch.from_numpy(pairs[0].copy()),
         labels=torch.from_numpy(pairs[1].copy())[None],
         gather=torch.from_numpy(gather),
@@ -129,67 +129,52 @@ def labels_of(batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
 
 @dataclass(slots=True, eq=False)
 class _Run:
-    """A branch while the trie grows: `tokens` that hang below the first `fork` tokens of `parent`."""
+    """A branch while the trie grows: `tokens` that hang below the first `fork` tokens of `parent`. The root has neither."""
 
     tokens: Ids
-    parent: _Run | None
-    fork: int
-    depth: int
+    parent: _Run | None = None
+    fork: int = 0
+    depth: int = 0
     start: int = 0
     children: dict[tuple[int, int], _Run] = field(default_factory=dict)  # by (fork, first token)
 
     def above(self) -> tuple[slice, ...]:
-        if self.parent is None:
+        if self.parent is None or self.fork == 0:
             return ()
         return (*self.parent.above(), slice(self.parent.start, self.parent.start + self.fork))
 
-
-class _Trie:
-    """Rows, longest first, cut into runs: each row follows the runs it shares and adds one for the rest."""
-
-    def __init__(self) -> None:
-        self.roots: dict[int, _Run] = {}
-        self.runs: list[_Run] = []  # in the order of their slots, once laid out
-
     def add(self, row: Ids) -> list[tuple[_Run, int]]:
-        """Add a row; returns the runs that it follows, each with how many of the run's tokens are the row's."""
+        """Add a row below this root; returns the runs that it follows, each with how many of the run's tokens are the row's."""
         trail: list[tuple[_Run, int]] = []
-        place = 0
-        run: _Run | None = None
+        run, shared, place = self, 0, 0
         while place < len(row):
-            token = int(row[place])
-            found = self.roots.get(token) if run is None else run.children.get((trail[-1][1], token))
-            if found is None:
-                found = _Run(row[place:], run, trail[-1][1] if trail else 0, place)
-                if run is None:
-                    self.roots[token] = found
-                else:
-                    run.children[found.fork, token] = found
-            shared = _common(found.tokens, row[place:])
-            trail.append((found, shared))
+            rest = row[place:]
+            run = run.children.setdefault((shared, int(rest[0])), _Run(rest, run, shared, place))
+            shared = _common(run.tokens, rest)
+            trail.append((run, shared))
             place += shared
-            run = found
         return trail
 
-    def lay_out(self) -> None:
-        """Give every run its slots: a run, then what forks off it, the deepest fork first."""
-        waiting = list(self.roots.values())[::-1]
-        place = 0
+    def laid_out(self) -> list[_Run]:
+        """All runs below this root, each with its slots: a run, then what forks off it, the deepest fork first."""
+        runs, waiting, place = [], [self], 0
         while waiting:
             run = waiting.pop()
             run.start = place
             place += len(run.tokens)
-            self.runs.append(run)
+            runs.append(run)
             waiting.extend(sorted(run.children.values(), key=lambda child: child.fork))
+        return runs[1:]
 
-    def ends(self) -> Ids:
-        """For every slot, one past the last slot below it."""
-        ends = np.concatenate([np.full(len(run.tokens), run.start + len(run.tokens)) for run in self.runs])
-        for run in reversed(self.runs):  # children before their parents
-            if run.parent is not None:
-                above = ends[run.parent.start : run.parent.start + run.fork]
-                np.maximum(above, ends[run.start], out=above)
-        return ends
+
+def _ends(runs: list[_Run]) -> Ids:
+    """For every slot, one past the last slot below it."""
+    ends = np.concatenate([np.full(len(run.tokens), run.start + len(run.tokens)) for run in runs])
+    for run in reversed(runs):  # children before their parents
+        if run.parent is not None:
+            above = ends[run.parent.start : run.parent.start + run.fork]
+            np.maximum(above, ends[run.start], out=above)
+    return ends
 
 
 def _common(one: Ids, other: Ids) -> int:

@@ -1,6 +1,7 @@
 """One pass of a model over a trie, beside the plain pass over its rows."""
 
 import dataclasses
+import functools
 import inspect
 
 import pytest
@@ -8,9 +9,11 @@ import tiny_trees as tiny
 import torch
 from test_attention import LONG
 from test_batch import padded
+from torch._dynamo.testing import CompileCounter
 from trl.trainer.utils import FusedCausalLMOutput, add_fused_lm_head
 
-from aloe_hub.training.tree.attention import BY_BRANCHES, _block_mask, tree_attention
+from aloe_hub.training.tree import attention
+from aloe_hub.training.tree.attention import BLOCK, BY_BRANCHES, _block_mask, tree_attention
 from aloe_hub.training.tree.batch import pack
 from aloe_hub.training.tree.forward import add_tree_forward
 
@@ -60,6 +63,23 @@ def test_with_a_block_mask_attention_by_paths_is_flex_attention():
         flex, _ = tree_attention(module, query, key, value, _block_mask(tree, None), scaling=0.25, aloe_tree=tree)
     branches, _ = tree_attention(module, query, key, value, None, scaling=0.25, aloe_tree=tree)
     torch.testing.assert_close(flex, branches, rtol=1e-5, atol=1e-5)
+
+
+@torch.no_grad()
+def test_flex_attention_is_compiled_once_whatever_the_lengths_and_autocast(monkeypatch):
+    counter = CompileCounter()
+    compiled = functools.partial(torch.compile, backend=counter)
+    monkeypatch.setattr(torch, "compile", compiled)
+    attention._flex_attention.cache_clear()
+    torch._dynamo.reset()
+    # The first tree has as many blocks as there are heads.
+    for number, length in enumerate((3 * BLOCK, 5 * BLOCK + 7, 2 * BLOCK, 4 * BLOCK - 1)):
+        tree = pack(padded([[(token, True) for token in range(length + 1)]]))
+        query, key, value = (torch.randn(1, 3, len(tree), 16) for _ in range(3))
+        with torch.autocast("cpu", torch.bfloat16, enabled=number % 2 == 1):
+            tree_attention(torch.nn.Module(), query, key, value, _block_mask(tree, None), aloe_tree=tree)
+    assert counter.frame_count == 1
+    attention._flex_attention.cache_clear()
 
 
 def test_the_head_is_applied_to_predictions_alone():
