@@ -17,7 +17,6 @@ import json
 import os
 import re
 import shutil
-import site
 import subprocess
 import sys
 import venv
@@ -26,43 +25,36 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal
 
 from huggingface_hub import HfApi
+from release_lines import COLLECTION, typed
 
 from aloe_hub import __version__
 from aloe_hub.local_hub.process import client_environment, running
 
 ROOT = Path(__file__).resolve().parents[1]
 EXTRAS = "embed,metric,train"  # as the README installs it
-QUIET = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+QUIET = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1", "NO_COLOR": "1", "COLUMNS": "300"}
 A_STRANGER_KEEPS = {"HF_ENDPOINT", "HF_HUB_DISABLE_XET", "HF_UPDATE_DOWNLOAD_COUNTS", *QUIET}
 DESCRIPTION = "Aligning LLMs with individual preferences via interaction: personas, trees, a metric, a demo, a tiny model"
-PAGES = ("README.md", "docs/how-to/publish.md")  # whose lines of Python a user types
-# What the README trains, at a size for a check: on a model that is published here, and for one step.
-SMALLER = {"Qwen/Qwen2.5-0.5B-Instruct": "org/aloe-pocket", 'DPOConfig("out", ': 'DPOConfig("out", max_steps=1, '}
-SPEAK = """from transformers import pipeline
-say = [{"role": "user", "content": "I have a pet called Bo. Any ideas for the weekend?"}]
-print(pipeline("text-generation", model="REPO")(say, max_new_tokens=12)[0]["generated_text"][-1]["content"])"""
-SPACE = """import sys
-from huggingface_hub import HfApi, snapshot_download
-sys.path.insert(0, snapshot_download("org/aloe-demo", repo_type="space"))
-import aloe_hub
-assert aloe_hub.__file__.startswith(sys.path[0]), aloe_hub.__file__
-stage = HfApi().space_info("org/aloe-demo").runtime.stage
-print(f"aloe-hub {aloe_hub.__version__} lies in it; stage {stage}")
-assert not stage.endswith("ERROR"), stage"""
-COLLECTION = """from huggingface_hub import get_collection
-for item in get_collection("SLUG").items: print(item.item_type, item.item_id)"""
 
-Step: TypeAlias = Callable[[], str]
+
+@dataclass(frozen=True)
+class Thing:
+    """One repo; `how` is what `aloe publish` is told."""
+
+    repo: str
+    kind: Literal["dataset", "model", "space"]
+    note: str
+    how: tuple[str | Path, ...]
 
 
 @dataclass(frozen=True)
 class Release:
     """What is released, where to, and the folder in which it is made."""
 
-    version: str
+    tag: str
     commit: str
     org: str
     run: Path
@@ -72,50 +64,46 @@ class Release:
     rehearsal: bool
 
     @property
-    def tag(self) -> str:
-        return f"v{self.version}"
-
-    @property
     def python(self) -> str:
         return str(self.work / "env-wheel" / "bin" / "python")
 
     @property
-    def adapters(self) -> dict[str, Path]:
-        found = sorted(path.parent for path in (self.run / "adapters").glob("*/adapter_config.json"))
-        return {f"{self.org}/aloe-pocket-{folder.name}": folder for folder in found}
-
-    @property
-    def repos(self) -> dict[str, tuple[str, str]]:
-        """Everything that is published, in the order of the Collection: kind, and what it is."""
-        return {
-            f"{self.org}/aloe-personas": ("dataset", "Personas, with a held-out split"),
-            f"{self.org}/aloe-prefs": ("dataset", "Preference trees, and the training rows pairs and sft"),
-            f"{self.org}/aloe": ("space", "The metric: alignment level and its rise, with intervals"),
-            f"{self.org}/aloe-pocket": ("model", "The tiny model of the test bed"),
-            **{repo: ("model", f"Its adapter {folder.name}") for repo, folder in self.adapters.items()},
-            f"{self.org}/aloe-demo": ("space", "Talk with the base and the aligned model side by side"),
-        }
+    def things(self) -> list[Thing]:
+        """Everything that is published, in this order: an adapter after its base, the demo after the data that it shows."""
+        org, of_run, base = self.org, ("--run", self.run), f"{self.org}/aloe-pocket"
+        folders = sorted(path.parent for path in (self.run / "adapters").glob("*/adapter_config.json"))
+        how = ("adapter", "--base-repo", base, "--adapter")
+        adapters = [Thing(f"{base}-{one.name}", "model", f"Its adapter {one.name}", (*how, one)) for one in folders]
+        return [
+            Thing(f"{org}/aloe-personas", "dataset", "Personas, with a held-out split", ("personas", *of_run)),
+            Thing(f"{org}/aloe-prefs", "dataset", "Preference trees, and the training rows pairs and sft", ("prefs", *of_run)),
+            Thing(f"{org}/aloe", "space", "The metric: alignment level and its rise, with intervals", ("metric",)),
+            Thing(base, "model", "The tiny model of the test bed", ("pocket",)),
+            *adapters,
+            Thing(f"{org}/aloe-demo", "space", "The base and the aligned model, side by side", ("demo",)),
+        ]
 
     def call(self, *command: str | Path, stranger: bool = False) -> str:
         """What the command prints. It runs outside the checkout; a stranger has no token, and a cache that is empty."""
         around = {name: value for name, value in self.around.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")} | QUIET
         if stranger:
             shutil.rmtree(self.work / "stranger", ignore_errors=True)
-            kept = {
-                name for name in around if name in A_STRANGER_KEEPS or not name.startswith(("HF_", "HUGGING", "TRANSFORMERS_"))
-            }
-            around = {name: around[name] for name in kept} | {"HF_HOME": str(self.work / "stranger")}
-        place = self.work / "out"
+            others = ("HF_", "HUGGING")
+            kept = {name: value for name, value in around.items() if not name.startswith(others) or name in A_STRANGER_KEEPS}
+            around = kept | {"HF_HOME": str(self.work / "stranger")}
+        place, log = self.work / "out", self.work / "log.txt"
         place.mkdir(exist_ok=True)
-        done = subprocess.run([*map(str, command)], cwd=place, env=around, stdout=subprocess.PIPE, text=True, check=False)
+        with log.open("a") as errors:
+            done = subprocess.run([*map(str, command)], cwd=place, env=around, stdout=-1, stderr=errors, text=True, check=False)
         if done.returncode:
-            raise SystemExit(f"{done.stdout}release: {' '.join(map(str, command))[:300]}: exit status {done.returncode}")
+            said = done.stdout + log.read_text(errors="replace")[-2000:]
+            raise SystemExit(f"{said}\nrelease: {' '.join(map(str, command))[:300]}: status {done.returncode}; more in {log}")
         return done.stdout.strip()
 
 
-def refusals(version: str) -> list[str]:
-    """Why this checkout is not to be released."""
-    found = []
+def refusals(version: str, org: str, token: str | None) -> list[str]:
+    """Why this checkout is not to be released from here."""
+    found = [] if org and token else ["ORG and HF_TOKEN: whose account, and a token that may write there"]
     if changed := git("status", "--porcelain"):
         found.append(f"the tree is not clean: {', '.join(line[3:] for line in changed.splitlines()[:5])}")
     if f"v{version}" not in git("tag", "--points-at", "HEAD").split():
@@ -157,8 +145,7 @@ def install(release: Release, form: str) -> str:
     packages = next(folder.glob("lib/python*/site-packages"))
     pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet"]
     if release.rehearsal:  # paths alone: an editable install of the checkout needs its own .pth to be read, and is not seen
-        here = [path for path in sys.path if path.endswith("-packages")] or site.getsitepackages()
-        (packages / "here.pth").write_text("\n".join(here))
+        (packages / "here.pth").write_text("\n".join(path for path in sys.path if path.endswith("-packages")))
     elif form == "sdist":
         (packages / "here.pth").write_text(str(next((release.work / "env-wheel").glob("lib/python*/site-packages"))))
     else:
@@ -167,73 +154,42 @@ def install(release: Release, form: str) -> str:
     if release.rehearsal or form == "sdist":
         alone = ["--no-build-isolation", "--no-index"] if release.rehearsal else []
         release.call(*pip, *alone, "--no-deps", "--ignore-installed", file)
-    found = release.call(python, "-c", "import aloe_hub; print(aloe_hub.__file__)")
+    code = "import aloe_hub; from aloe_hub.files.settings import read_recipe; read_recipe('demo'); print(aloe_hub.__file__)"
+    found = release.call(python, "-c", code)
     assert found.startswith(str(packages)), found
-    release.call(python, "-c", "from aloe_hub.files.settings import read_recipe; read_recipe('demo')")
     return f"{release.call(folder / 'bin' / 'aloe', '--version')} from {file.name}"
 
 
-def publish(release: Release, what: str, repo: str, *options: str | Path) -> str:
-    return release.call(
-        release.python, "-m", "aloe_hub.cli.app", "publish", what, "--repo", repo, *options, "--tag", release.tag
-    ).splitlines()[0]
+def publish(release: Release, thing: Thing) -> str:
+    aloe = (release.python, "-m", "aloe_hub.cli.app")
+    return release.call(*aloe, "publish", *thing.how, "--repo", thing.repo, "--tag", release.tag).splitlines()[0]
 
 
 def collect(release: Release) -> str:
-    """A Collection of all that is published. What is in it already stays."""
+    """A Collection of all that is published; what is in it already stays. Its slug."""
     made = release.api.create_collection("aloe-hub", namespace=release.org, description=DESCRIPTION, exists_ok=True)
-    for repo, (kind, note) in release.repos.items():
-        release.api.add_collection_item(made.slug, repo, kind, note=note, exists_ok=True)  # type: ignore[arg-type]
+    for thing in release.things:
+        release.api.add_collection_item(made.slug, thing.repo, thing.kind, note=thing.note, exists_ok=True)
     return made.slug
 
 
-def read_back(release: Release, code: str) -> str:
-    """What a stranger's Python prints for lines that name `org`."""
-    return release.call(release.python, "-c", re.sub(r"\borg/", f"{release.org}/", code), stranger=True)
-
-
-def typed(release: Release) -> dict[str, str]:
-    """The blocks of Python on the pages, each by its last line, with what is published here in place of what they name."""
-    there = {**SMALLER, "org/aloe-pocket-dpo": [*release.adapters][-1], 'revision="v1"': f'revision="{release.tag}"'}
-    found = {}
-    for page in PAGES:
-        text = (ROOT / page).read_text(encoding="utf-8")
-        for block in re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL):
-            for before, after in there.items():
-                block = block.replace(before, after)
-            found[f"{page}: {block.strip().splitlines()[-1].partition('  #')[0]}"] = f"{block}\nprint('runs')"
-    return found
-
-
-def steps(release: Release, done: Mapping[str, str]) -> dict[str, Step]:
+def steps(release: Release, done: Mapping[str, str]) -> dict[str, Callable[[], str]]:
     """Everything, in order. `done`: what earlier steps said."""
-    org, run = release.org, ("--run", release.run)
-    base = f"{org}/aloe-pocket"
-    check = partial(read_back, release)
-    same = ("-m", "aloe_hub.hub.read_back", release.run, org)
+    stranger = partial(release.call, release.python, stranger=True)
+    models = [thing.repo for thing in release.things if thing.kind == "model"]
     return {
         "build": partial(build, release),
         "install the wheel": partial(install, release, "wheel"),
         "install the sdist": partial(install, release, "sdist"),
-        "publish personas": partial(publish, release, "personas", f"{org}/aloe-personas", *run),
-        "publish prefs": partial(publish, release, "prefs", f"{org}/aloe-prefs", *run),
-        "publish metric": partial(publish, release, "metric", f"{org}/aloe"),
-        "publish pocket": partial(publish, release, "pocket", base),
-        **{
-            f"publish {folder.name}": partial(publish, release, "adapter", repo, "--adapter", folder, "--base-repo", base)
-            for repo, folder in release.adapters.items()
-        },
-        "publish demo": partial(publish, release, "demo", f"{org}/aloe-demo"),
+        **{f"publish {thing.repo}": partial(publish, release, thing) for thing in release.things},
         "collection": partial(collect, release),
-        "read back: datasets and metric, as the run holds them": partial(release.call, release.python, *same, stranger=True),
-        **{f"read back: {repo}": partial(check, SPEAK.replace("REPO", repo)) for repo in (base, *release.adapters)},
-        "read back: demo": partial(check, SPACE),
-        "read back: collection": lambda: check(COLLECTION.replace("SLUG", done["collection"])),
-        **{f"read back: {name}": partial(check, code) for name, code in typed(release).items()},
+        "read back: data and metric": partial(stranger, "-m", "aloe_hub.hub.read_back", release.run, release.org),
+        "read back: collection": lambda: stranger("-c", COLLECTION.replace("REPO", done["collection"])),
+        **{f"read back: {name}": partial(stranger, "-c", code) for name, code in typed(release.org, release.tag, models).items()},
     }
 
 
-def carry_out(all_steps: Mapping[str, Step], state: Path, done: dict[str, str]) -> None:
+def carry_out(all_steps: Mapping[str, Callable[[], str]], state: Path, done: dict[str, str]) -> None:
     """Each step that is not done; what it says is kept before the next begins."""
     for name, step in all_steps.items():
         if name in done:
@@ -247,15 +203,16 @@ def carry_out(all_steps: Mapping[str, Step], state: Path, done: dict[str, str]) 
         written.replace(state)
 
 
-def where(release: Release) -> str:
+def where(release: Release, slug: str) -> str:
     """What stands where: each address, with the commit that the release's tag marks."""
     lines = []
-    for repo, (kind, _) in release.repos.items():
-        refs = release.api.list_repo_refs(repo, repo_type=kind)
+    for thing in release.things:
+        refs = release.api.list_repo_refs(thing.repo, repo_type=thing.kind)
         commit = next(ref.target_commit for ref in refs.tags if ref.name == release.tag)
-        place = repo if kind == "model" else f"{kind}s/{repo}"
-        lines.append(f"{kind:<8} {release.api.endpoint}/{place}  {release.tag} = {commit[:8]}")
-    return "\n".join([*lines, *(f"{'package':<8} {file}" for file in sorted((release.work / "dist").iterdir()))])
+        place = thing.repo if thing.kind == "model" else f"{thing.kind}s/{thing.repo}"
+        lines.append(f"{thing.kind:<10} {release.api.endpoint}/{place}  {release.tag} = {commit[:8]}")
+    lines.append(f"collection {release.api.endpoint}/collections/{slug}")
+    return "\n".join([*lines, *(f"package    {file}" for file in sorted((release.work / "dist").iterdir()))])
 
 
 def main() -> int:
@@ -266,26 +223,24 @@ def main() -> int:
     given = options.parse_args()
     rehearsal, run = given.rehearse, given.run.resolve()
     org, token = os.environ.get("ORG") or ("rehearsal" if rehearsal else ""), os.environ.get("HF_TOKEN")
-    found = refusals(__version__)
-    if rehearsal:
-        print("\n".join(f"rehearsal; a release would be refused: {one}" for one in found), flush=True)
-    elif not (org and token):
-        found.append("ORG and HF_TOKEN: whose account, and a token that may write there")
+    found = refusals(__version__, org, token)
+    for one in found:
+        print(f"release {'would be ' * rehearsal}refused: {one}", flush=True)
     if not (run / "pairs.jsonl").is_file() or not list((run / "adapters").glob("*/adapter_config.json")):
         raise SystemExit(f"release: {run} holds no finished run with an adapter; make demo makes one")
     if found and not rehearsal:
-        raise SystemExit("\n".join(f"release: {one}" for one in found))
+        return 1
     commit = git("rev-parse", "HEAD")
     work = given.folder.resolve() / f"{'rehearsal' if rehearsal else 'release'}-{org}-{commit[:8]}-{run.name}"
     work.mkdir(parents=True, exist_ok=True)
     with running(work / "hub") if rehearsal else nullcontext() as hub:
         around = client_environment(hub, os.environ) if hub else os.environ
         api = HfApi(hub.endpoint, hub.token) if hub else HfApi(token=token)
-        release = Release(__version__, commit, org, run, work, api, around, rehearsal)
+        release = Release(f"v{__version__}", commit, org, run, work, api, around, rehearsal)
         state = work / "state.json"
         done: dict[str, str] = json.loads(state.read_bytes()) if state.exists() else {}
         carry_out(steps(release, done), state, done)
-        print(f"== what stands where\n{where(release)}")
+        print(f"== what stands where\n{where(release, done['collection'])}")
     if not rehearsal:
         print(f"== left for a person, with an account on PyPI: twine upload {work / 'dist'}/*")
     return 0
