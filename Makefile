@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN ?= runs/demo
 
-.PHONY: install demo test torture bench lint docs coverage compat
+.PHONY: install demo test torture bench lint docs coverage compat release rehearsal
 
 install: $(VENV)/installed
 
@@ -23,7 +23,7 @@ demo: install
 test: install lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m 'not torture'
 
-torture: install
+torture: install $(VENV)/release
 	$(BIN)/python -m pytest -m torture -s
 	HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest -m 'not torture' --ignore=tests/hub/test_publish.py --ignore=tests/test_end_to_end.py
 
@@ -59,3 +59,15 @@ coverage: install
 # Their environments are kept in .compat.
 compat: install
 	$(BIN)/python scripts/compat.py
+
+# From a clean tag to what users type, with ORG and HF_TOKEN in the environment: see RELEASE.md. Stopped, it goes on where it was.
+release: $(VENV)/release
+	$(BIN)/python scripts/release.py --run $(RUN)
+
+# The same against a Hub on this machine, under .release.
+rehearsal: $(VENV)/release
+	$(BIN)/python scripts/release.py --run $(RUN) --rehearse
+
+$(VENV)/release: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[release]'
+	touch $@

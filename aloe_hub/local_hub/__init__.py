@@ -2,7 +2,7 @@
 
     names ← tree ← repo ← store                 what is stored, and where on the disk
     users, card ← call, description             who may do what; what a card says; what an answer is made from
-    repos, files, commits, lfs, refs ← app      one file of answers a theme, and the table of their addresses (Starlette)
+    repos, collections, files, commits, lfs, refs ← app   one file of answers a theme, and the table of their addresses
     process                                     start one, in a thread or as a process (`python -m aloe_hub.local_hub`)
 
 There is no git underneath: a commit is one JSON file, and a repo moves from one to the next by a single rename.

@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from aloe_hub.local_hub import commits, files, lfs, refs, repos
+from aloe_hub.local_hub import collections, commits, files, lfs, refs, repos
 from aloe_hub.local_hub.call import Hub, HubCall, member
 from aloe_hub.local_hub.card import problems
 from aloe_hub.local_hub.refusal import HubRefusal, not_logged_in, repo_not_found
@@ -87,6 +87,9 @@ _TABLE: list[tuple[str, str, Answer]] = [
     ("POST", "/api/repos/create", repos.create),
     ("DELETE", "/api/repos/delete", repos.delete),
     ("POST", "/api/repos/move", repos.move),
+    ("POST", "/api/collections", collections.create),
+    ("GET", "/api/collections/{namespace}/{slug}", collections.read),
+    ("POST", "/api/collections/{namespace}/{slug}/items", collections.add_item),
     ("GET", _KIND, repos.listing),
     *(
         ("GET", _KIND + "/{name}" + rest, without_namespace)
