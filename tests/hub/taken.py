@@ -1,4 +1,4 @@
-"""A card as huggingface_hub reads it. The check on the Hub's server needs a network; this is what its client requires of a card."""
+"""A card as huggingface_hub reads it: what its client requires of one. The check on the server of the Hub needs a network."""
 
 import re
 
