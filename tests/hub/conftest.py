@@ -1,11 +1,13 @@
-"""Runs to publish, a local Hub to publish to, and `aloe publish` and real clients in fresh processes with empty caches."""
+"""Runs to publish, a local Hub to publish to, `aloe publish`, and real clients in fresh processes with empty caches."""
 
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ sys.path.insert(0, str(HERE.parent / "local_hub"))  # hub_tools: users, requests
 from hub_tools import OWNER, USERS, whole  # noqa: E402
 from published import CANARY, make_run  # noqa: E402
 
+from aloe_hub.cli.app import main  # noqa: E402
 from aloe_hub.files.run_folder import RunFolder  # noqa: E402
 from aloe_hub.local_hub import process  # noqa: E402
 from aloe_hub.local_hub.app import refused as refuse  # noqa: E402
@@ -110,14 +113,23 @@ def environment(hub: RunningHub, tmp_path_factory: pytest.TempPathFactory) -> Ca
     return made
 
 
-@pytest.fixture
-def at_hub(hub: RunningHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunningHub:
-    """This process as a client of the Hub, with an empty cache: what HF_ENDPOINT and its like do where they are set in time."""
-    monkeypatch.setenv("HF_TOKEN", OWNER)
-    values = {"ENDPOINT": hub.endpoint, "HF_HUB_CACHE": str(tmp_path / "cache"), "HF_HUB_DISABLE_XET": True}
-    values["HUGGINGFACE_CO_URL_TEMPLATE"] = hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+def as_client(patch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+    """This process as one that was started with these variables: huggingface_hub reads its own when it is imported."""
+    for name in os.environ.keys() - variables.keys():
+        patch.delenv(name)
+    for name, value in variables.items():
+        patch.setenv(name, value)
+    endpoint, home = variables["HF_ENDPOINT"], Path(variables["HF_HOME"])
+    values = {"ENDPOINT": endpoint, "HF_HUB_CACHE": str(home / "hub"), "HF_TOKEN_PATH": str(home / "token")}
+    values |= {"HF_HUB_DISABLE_XET": True, "HUGGINGFACE_CO_URL_TEMPLATE": endpoint + "/{repo_id}/resolve/{revision}/{filename}"}
     for name, value in values.items():
-        monkeypatch.setattr(constants, name, value)
+        patch.setattr(constants, name, value)
+
+
+@pytest.fixture
+def at_hub(hub: RunningHub, environment: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> RunningHub:
+    """This process as a client of the Hub, with an empty cache."""
+    as_client(monkeypatch, environment())
     return hub
 
 
@@ -136,11 +148,24 @@ def start(environment: Callable[..., dict[str, str]]) -> Callable[..., subproces
 
 @pytest.fixture(scope="session")
 def publish(environment: Callable[..., dict[str, str]]) -> Callable[..., Done]:
-    """`aloe publish …` in a process of its own, to its end."""
+    """`aloe publish …` to its end: in this process as a client with an empty cache or, `fresh`, in one of its own."""
 
-    def call(*arguments: object, status: int = 0, limit: Callable[[], None] | None = None, **more: str | None) -> Done:
-        command = [*PUBLISH, *map(str, arguments)]
-        done = subprocess.run(command, env=environment(**more), capture_output=True, text=True, timeout=120, preexec_fn=limit)
+    def in_this_process(arguments: list[str], variables: dict[str, str]) -> Done:
+        output, errors = StringIO(), StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(errors):
+            as_client(patch, variables)
+            status = main(["publish", *arguments])
+        return Done(arguments, status, output.getvalue(), errors.getvalue())
+
+    def call(
+        *arguments: object, status: int = 0, fresh: bool = False, limit: Callable[[], None] | None = None, **more: str | None
+    ) -> Done:
+        words, variables = [*map(str, arguments)], environment(**more)
+        if fresh or limit:
+            command = [*PUBLISH, *words]
+            done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=120, preexec_fn=limit)
+        else:
+            done = in_this_process(words, variables)
         assert done.returncode == status, f"{arguments}\n{done.stdout}\n{done.stderr}"
         return done
 

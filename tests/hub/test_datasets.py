@@ -43,7 +43,7 @@ def copied(run: RunFolder, folder: Path) -> RunFolder:
 @pytest.mark.parametrize("kind", ["prefs", "personas"])
 def test_a_run_is_one_commit_with_data_card_and_tag_and_a_second_publish_makes_no_other(hub, made, publish, kind):
     repo = Repo(hub, f"org/once-{kind}")
-    first = publish(kind, "--run", made.path, "--repo", repo.id).stdout
+    first = publish(kind, "--run", made.path, "--repo", repo.id, fresh=True).stdout
     commit, *before = repo.commits()
     assert len(before) == 1  # the repo's own first
     assert set(repo.files()) == DATA[kind]
@@ -53,7 +53,7 @@ def test_a_run_is_one_commit_with_data_card_and_tag_and_a_second_publish_makes_n
     assert f'load_dataset("{repo.id}", revision="{tag}")' in first
     assert not repo.private
     assert not leftovers(made)
-    second = publish(kind, "--run", made.path, "--repo", repo.id).stdout
+    second = publish(kind, "--run", made.path, "--repo", repo.id, fresh=True).stdout
     assert f"nothing new: commit {commit[:8]} already holds it, tag {tag}" in second
     assert (repo.commits(), repo.tags()) == ([commit, *before], {tag: commit})
 
@@ -101,7 +101,7 @@ def test_how_much_huggingface_hub_says_is_the_callers_again_after_a_publish(at_h
 
 def test_the_metric_is_one_commit_too(hub, publish):
     repo = Repo(hub, "org/once-metric", "spaces")
-    assert f'evaluate.load("{repo.id}")' in publish("metric", "--repo", repo.id).stdout
+    assert f'evaluate.load("{repo.id}")' in publish("metric", "--repo", repo.id, fresh=True).stdout
     assert {"aloe.py", "scoring.py", "app.py", "requirements.txt", "README.md"} <= set(repo.files())
     commits, tags = repo.commits(), repo.tags()
     assert (len(commits), list(tags.values())) == (2, commits[:1])
@@ -141,7 +141,8 @@ def test_a_private_repo_is_nobody_elses(hub, made, publish):
 
 def test_a_dry_run_shows_files_and_card_and_needs_no_hub_and_no_login(made, publish):
     for kind, files in DATA.items():
-        shown = publish(kind, "--run", made.path, "--repo", "org/dry", "--dry-run", token=None, HF_ENDPOINT="http://127.0.0.1:9")
+        nobody = {"token": None, "HF_ENDPOINT": "http://127.0.0.1:9"}
+        shown = publish(kind, "--run", made.path, "--repo", "org/dry", "--dry-run", fresh=True, **nobody)
         assert all(path in shown.stdout for path in files)
         assert "license: apache-2.0" in shown.stdout
         assert 'load_dataset("org/dry"' in shown.stdout
@@ -362,7 +363,7 @@ def test_a_publish_killed_at_any_request_and_run_again_ends_right(near, made, pu
 def test_a_publish_killed_three_times_at_random_moments_and_run_again_ends_right(hub, made, other, publish, start, tmp_path):
     run, repo, random = copied(made, tmp_path / "run"), Repo(hub, "org/random"), Random(0)
     begun = time.monotonic()
-    publish("prefs", "--run", other.path, "--repo", repo.id)
+    publish("prefs", "--run", other.path, "--repo", repo.id, fresh=True)
     took = time.monotonic() - begun
     first = repo.commits()
     for _ in range(3):
@@ -386,7 +387,7 @@ def test_what_a_killed_publish_left_is_cleared_and_what_a_living_one_writes_is_n
     for folder in (living, dead, odd):
         (folder / "pairs").mkdir(parents=True)
         (folder / "pairs/train-00000.parquet").write_bytes(b"PAR1")
-    publish("prefs", "--run", run.path, "--repo", "org/dry", "--dry-run")
+    publish("prefs", "--run", run.path, "--repo", "org/dry", "--dry-run", fresh=True)
     assert living.exists()
     assert not dead.exists()
 
@@ -445,14 +446,14 @@ def test_a_name_that_the_hub_refuses_is_one_line(made, refused, repo):
 
 
 def test_without_a_login_it_says_how_to_log_in(hub, made, refused):
-    said = refused("prefs", "--run", made.path, "--repo", "org/nobody", token=None)
+    said = refused("prefs", "--run", made.path, "--repo", "org/nobody", token=None, fresh=True)
     assert "not logged in" in said
     assert "`hf auth login`" in said
     assert not Repo(hub, "org/nobody").exists
 
 
 def test_a_token_that_is_not_valid_is_named_as_such_and_never_shown(hub, made, refused):
-    said = refused("prefs", "--run", made.path, "--repo", "org/nobody", token="hf_notvalidNOTVALID")
+    said = refused("prefs", "--run", made.path, "--repo", "org/nobody", token="hf_notvalidNOTVALID", fresh=True)
     assert "token is not valid" in said
     assert "hf_not" not in said
     assert not Repo(hub, "org/nobody").exists
@@ -478,7 +479,7 @@ def test_a_private_repo_of_others_is_a_name_that_is_taken_or_unknown(hub, made, 
 
 @pytest.mark.parametrize("variables", [{"HF_ENDPOINT": "http://127.0.0.1:9"}, {"HF_HUB_OFFLINE": "1"}])
 def test_a_hub_that_cannot_be_reached_is_named(hub, made, refused, variables):
-    said = refused("prefs", "--run", made.path, "--repo", "org/nobody", **variables)
+    said = refused("prefs", "--run", made.path, "--repo", "org/nobody", fresh=True, **variables)
     assert "cannot be reached" in said
     assert variables.get("HF_ENDPOINT", hub.endpoint) in said
     assert not leftovers(made)
@@ -546,7 +547,7 @@ def test_the_token_is_in_no_output_no_file_of_the_run_and_nothing_that_was_publi
         (("prefs", "--run", run.path, "--repo", "org/x"), 1, {"HF_ENDPOINT": "http://127.0.0.1:9"}),
         (("prefs", "--run", run.path, "--repo", "org/x"), 1, {"token": CANARY + "x"}),
     ):
-        done = publish(*arguments, status=status, **({"token": CANARY, "HF_HOME": str(home)} | more))
+        done = publish(*arguments, status=status, fresh=True, **({"token": CANARY, "HF_HOME": str(home)} | more))
         said.append(done.stdout + done.stderr)
     assert Repo(hub, "org/canary-prefs").exists
     assert "canary" not in "".join(said).replace("canary-p", "").replace("org/canary", "").lower()

@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from huggingface_hub import SpaceCard
 from published import Repo
+from taken import taken
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "spaces"))
 
@@ -18,7 +20,6 @@ from aloe_hub.errors import UsageError
 from aloe_hub.hub import cards
 from aloe_hub.hub.demo_settings import DemoSettings
 from aloe_hub.hub.demo_space import demo_card, demo_files, demo_upload
-from aloe_hub.local_hub.card import problems
 
 ROOT = Path(__file__).parents[2]
 SPACE = ROOT / "spaces" / "aloe_demo"
@@ -100,7 +101,7 @@ def test_the_card_is_a_gradio_spaces_and_names_the_repos_that_are_used():
     models = {"base": "local:org/model@v1", "adapter": "org/adapter", "user": "hub:big/user:provider"}
     settings = DemoSettings(**models, prefs="org/aloe-prefs")
     card = demo_card(settings)
-    assert problems(card) == ([], [])
+    taken(card, SpaceCard)
     front, _ = cards.parts(card, "the card")
     assert (front["sdk"], front["python_version"], front["app_file"], front["license"]) == (
         "gradio",

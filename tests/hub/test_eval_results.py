@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from huggingface_hub import HfApi
+from huggingface_hub import HfApi, eval_result_entries_to_yaml, parse_eval_result_entries
 from made_models import make_adapter, make_model
 from published import Repo
 
@@ -98,6 +98,11 @@ def test_the_client_reads_them_from_the_model_page(run, repo):
     entries = HfApi(token=repo.hub.token).model_info(repo.id).eval_results
     assert [(entry.dataset_id, entry.task_id) for entry in entries][:1] == [(PERSONAS, "test")]
     assert len(entries) == 4
+
+
+def test_they_follow_the_schema_of_huggingface_hub_and_hold_nothing_else(run, repo):
+    push_results(run, repo.id, policies(run), PERSONAS)
+    assert eval_result_entries_to_yaml(parse_eval_result_entries(pushed(repo))) == pushed(repo)
 
 
 def test_pushing_again_makes_no_commit_and_other_scores_make_one(run, repo):

@@ -58,7 +58,7 @@ def test_an_adapter_is_one_commit_with_its_tokenizer_card_and_training_and_a_sec
     repo = model(hub, "org/once")
     arguments = ("adapter", "--adapter", adapter, "--repo", repo.id, "--base-repo", "org/base")
     home = {"token": CANARY, "HF_HOME": str(tmp_path / "home")}
-    first = publish(*arguments, **home)
+    first = publish(*arguments, fresh=True, **home)
     commit, *before = repo.commits()
     assert len(before) == 1
     assert set(repo.files()) == ADAPTER  # no checkpoint, no pickle
@@ -67,7 +67,7 @@ def test_an_adapter_is_one_commit_with_its_tokenizer_card_and_training_and_a_sec
     assert marked == commit
     assert f"{hub.endpoint}/{repo.id}: published as commit {commit[:8]}, tag {tag}" in first.stdout
     assert f'pipeline("text-generation", model="{repo.id}")' in first.stdout
-    second = publish(*arguments, **home)
+    second = publish(*arguments, fresh=True, **home)
     assert "nothing new" in second.stdout
     assert (repo.commits(), repo.tags()) == ([commit, *before], {tag: commit})
     assert "canary" not in (first.stdout + first.stderr + second.stdout + second.stderr).lower()
