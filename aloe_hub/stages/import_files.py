@@ -56,7 +56,8 @@ def text_values(content: str) -> Iterator[tuple[str, list[object]]]:
             return
     plain = is_plain(content)
     for number, line in enumerate(content.split("\n"), 1):
-        yield f"line {number}", [line][: bool(line.strip())] if plain else list(json_values(line))
+        values: list[object] = [line][: bool(line.strip())] if plain else list(json_values(line))
+        yield f"line {number}", values
 
 
 def is_plain(content: str) -> bool:

@@ -154,7 +154,7 @@ def _import_personas(path: Path, run: RunFolder) -> tuple[PoolCounts, list[str]]
             texts = dict.fromkeys(getattr(persona, kind) for persona in personas)
             write_rows(run.file(file), (PoolText(text, "imported").to_row() for text in texts))
         write_rows(run.file("personas.jsonl"), (persona.to_row() | {"split": "train"} for persona in personas))
-    note = f"{path}: without profile.jsonl and personality.jsonl, its {len(personas)} personas are the pool, all of them for training"
+    note = f"{path}: no profile.jsonl or personality.jsonl beside it; the pool is its {len(personas)} personas, all for training"
     return count_pool(run), [note]
 
 
