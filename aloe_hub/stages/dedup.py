@@ -88,7 +88,8 @@ def nearest_in(vectors: Vectors) -> NDArray[np.float64]:
     """For each of n unit vectors the highest cosine similarity to another one of them; -inf where there is none."""
     similar = _similarities(vectors)
     np.fill_diagonal(similar, -np.inf)
-    return similar.max(axis=1, initial=-np.inf)
+    highest: NDArray[np.float64] = similar.max(axis=1, initial=-np.inf)
+    return highest
 
 
 def calibrated(vectors: Vectors, size: int) -> float:
