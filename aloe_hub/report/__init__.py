@@ -145,6 +145,7 @@ def _pool_line(run: RunReport) -> str:
     for name, texts in (("profiles", pool.profiles), ("personalities", pool.personalities)):
         if texts:
             line += f"; {texts.kept} {name}, {texts.refused} refused"
+            line += f", {texts.dropped} dropped as too short" if texts.dropped else ""
     return line
 
 

@@ -74,6 +74,7 @@ class TextStats:
     kept_bins: tuple[int, ...]
     refused_bins: tuple[int, ...]
     examples: tuple[Refused, ...]  # the refused ones that came nearest to being kept
+    dropped: int = 0  # candidates that told too little
 
     @property
     def kept(self) -> int:

@@ -208,9 +208,13 @@ def count_failed(run: Path) -> int:
 def read_pool(run: Path, settings: Mapping[str, Any]) -> PoolStats | None:
     """The counts of a pool; None where nothing of it is there. `settings` is the table of run.toml that made it."""
     refused = {"profile": _Histogram(), "personality": _Histogram()}
+    dropped: Counter[str] = Counter()
     for kind, one in _rows(run / "rejected.jsonl", _refused):
-        refused[kind].add(one.nearest)
-        refused[kind].show(one)
+        if one is None:
+            dropped[kind] += 1
+        else:
+            refused[kind].add(one.nearest)
+            refused[kind].show(one)
     thresholds = {}
     for kind in refused:
         name = f"{kind}_threshold"
@@ -218,8 +222,10 @@ def read_pool(run: Path, settings: Mapping[str, Any]) -> PoolStats | None:
             thresholds[kind] = None if settings.get(name) is None else number(settings, name)
         except ValueError as error:
             raise DataError(f"{run / 'run.toml'}, [personas]: {error}") from None
-    profiles = _texts(run / "profiles.jsonl", refused["profile"], thresholds["profile"])
-    personalities = _texts(run / "personalities.jsonl", refused["personality"], thresholds["personality"])
+    profiles, personalities = (
+        _texts(run / file, refused[kind], thresholds[kind], dropped[kind])
+        for kind, file in (("profile", "profiles.jsonl"), ("personality", "personalities.jsonl"))
+    )
     personas: dict[str, int] = dict(Counter(split for _, split in _rows(run / "personas.jsonl", persona_and_split)))
     return PoolStats(profiles, personalities, personas) if profiles or personalities or personas else None
 
@@ -236,7 +242,7 @@ class _Histogram:
         self.examples = sorted((*self.examples, refused), key=lambda one: one.nearest)[:SAMPLES]
 
 
-def _texts(path: Path, refused: _Histogram, threshold: float | None) -> TextStats | None:
+def _texts(path: Path, refused: _Histogram, threshold: float | None, dropped: int) -> TextStats | None:
     sources: Counter[str] = Counter()
     kept = _Histogram()
     for text in _rows(path, PoolText.from_row):
@@ -246,12 +252,13 @@ def _texts(path: Path, refused: _Histogram, threshold: float | None) -> TextStat
     if not sources:
         return None
     bins = tuple(kept.bins), tuple(refused.bins)
-    return TextStats(dict(sources), sum(refused.bins), threshold, *bins, tuple(refused.examples))
+    return TextStats(dict(sources), sum(refused.bins), threshold, *bins, tuple(refused.examples), dropped)
 
 
-def _refused(row: Row) -> tuple[str, Refused]:
+def _refused(row: Row) -> tuple[str, Refused | None]:
+    """Which kind of text, and the text; None for one that told too little to be compared with anything."""
     kind: str = one_of(row, "kind", ("profile", "personality"))
-    return kind, Refused(row["text"], number(row, "nearest"), row["nearest_text"])
+    return kind, None if row["nearest"] is None else Refused(row["text"], number(row, "nearest"), row["nearest_text"])
 
 
 # --- rows

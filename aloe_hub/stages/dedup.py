@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ from aloe_hub.errors import UsageError
 from aloe_hub.text import identity
 
 DECIMALS = 6
+HIGHEST = 0.95  # of a calibrated threshold: what is closer says the same in other words
 BLOCK = 2048  # rows of the pool compared at a time: with 256 queries, 4 MB of similarities
 
 
@@ -81,6 +83,35 @@ class Kept:
                 highest[some][better] = best[better]
                 places[some][better] = start + place[better]
         return highest, places
+
+
+def nearest_in(vectors: Vectors) -> NDArray[np.float64]:
+    """For each of n unit vectors the highest cosine similarity to another one of them; -inf where there is none."""
+    similar = _similarities(vectors)
+    np.fill_diagonal(similar, -np.inf)
+    highest: NDArray[np.float64] = similar.max(axis=1, initial=-np.inf)
+    return highest
+
+
+def calibrated(vectors: Vectors, size: int) -> float:
+    """The threshold for a pool of `size` texts like these, to 2 decimals, by the (n, d) vectors that their embedder gives.
+
+    The more texts there are, the closer the nearest of them: in a pool of N, as close as the closest of N pairs. That quantile,
+    1 - 1/N, is read off a normal curve through the median and the 90% quantile of the pairs at hand, which may be few. So the
+    threshold lets most of the texts of a full pool pass, and nearly all of a pool that is still small.
+    """
+    if len(vectors) < 3:
+        raise UsageError(f"{len(vectors)} texts are too few to calibrate a threshold; give one by hand")
+    pairs = _similarities(vectors)[np.triu_indices(len(vectors), 1)]
+    middle, upper = np.quantile(pairs, [0.5, 0.9])
+    spread = (upper - middle) / NormalDist().inv_cdf(0.9)
+    return round(float(min(middle + spread * NormalDist().inv_cdf(1 - 1 / max(size, 3)), HIGHEST)), 2)
+
+
+def _similarities(vectors: Vectors) -> NDArray[np.float64]:
+    """(n, n) cosine similarities, as the filter rounds them."""
+    exact = vectors.astype(np.float64)
+    return np.round(exact @ exact.T, DECIMALS)
 
 
 @dataclass(frozen=True, slots=True)

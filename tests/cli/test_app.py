@@ -7,7 +7,13 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from aloe_hub.chat.base import ChatReply
+from aloe_hub.chat.scripted import Scripted
+from aloe_hub.chat.traffic import Traffic
+from aloe_hub.stages import preview
 
 ALOE = [sys.executable, "-m", "aloe_hub.cli.app"]
 COMMANDS = ("personas", "import", "trees", "merge", "train", "evaluate", "report", "publish", "hub", "serve", "demo", "space")
@@ -79,6 +85,9 @@ def test_the_version_is_printed(aloe):
         (["personas", "--run", "{tmp}/p", "--pairings", "0"], 2, "--pairings 0"),
         (["personas", "--run", "{tmp}/p", "--profile-threshold", "7"], 2, "--profile-threshold 7.0"),
         (["personas", "--run", "{tmp}/p", "--embedder", ""], 2, "embedder ''"),
+        (["personas", "--run", "{tmp}/p", "--patience", "0"], 2, "--patience 0: must be at least 1"),
+        (["personas"], 2, "--run: name the run folder"),
+        (["personas", "--run", "{tmp}/p", "--texts", "{tmp}"], 2, "--texts: is measured in a --dry-run only"),
         (["import", "{tmp}/nothing", "--run", "{tmp}/i"], 1, "profile.jsonl: no such file"),
         (["evaluate", "--run", "{run}"], 2, "--policy: give at least one"),
         (["evaluate", "--run", "{run}", "--policy", "scripted:nobody"], 2, "no such policy"),
@@ -209,3 +218,53 @@ def test_json_goes_to_standard_output_alone(aloe, run):
     assert status == 0
     assert json.loads(output)
     assert run.file("report.html").exists()
+
+
+def vectors_of(texts):
+    """Of any texts: random, but the same for the same number of them."""
+    rows = np.random.default_rng(0).standard_normal((len(texts), 32), dtype=np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+class Unreadable:
+    """The scripted world, but for a judge that never comes to the point."""
+
+    async def complete(self, request):
+        if request.role == "judge":
+            return ChatReply("Both have [their] charm.")
+        return await Scripted().complete(request)
+
+
+@pytest.fixture
+def unreadable_judge(monkeypatch):
+    monkeypatch.setattr(Traffic, "open", lambda self, model: Unreadable())
+
+
+def test_a_benchmark_whose_judge_is_not_read_writes_all_and_fails_with_an_answer_quoted(aloe, run, unreadable_judge):
+    for _ in range(2):  # the same command again says the same
+        status, _, errors = aloe("evaluate", "--run", run.path, "--policy", "scripted:plain", "--turns", 2)
+        assert status == 1
+        assert "8 of 8 scores of scripted:plain are missing" in one_line(errors)
+        assert "'Both have [their] charm.'" in one_line(errors)
+        assert "--structured" in one_line(errors)
+    assert run.file("scores/scripted_plain.jsonl").exists()
+
+
+def test_trees_whose_judge_is_not_read_are_written_and_fail_with_an_answer_quoted(aloe, run, unreadable_judge):
+    status, _, errors = aloe("trees", "--run", run.path, "--turns", 2, "--limit", 3)
+    assert status == 1
+    assert "6 of 6 forks are missing" in one_line(errors)
+    assert "'Both have [their] charm.'" in one_line(errors)
+    assert run.file("trees.jsonl").exists()
+    assert run.file("pairs.jsonl").exists()
+
+
+def test_a_dry_run_of_the_pool_asks_nobody_and_writes_nothing(aloe, texts, tmp_path, monkeypatch):
+    monkeypatch.setattr(preview, "open_embedder", lambda name: vectors_of)
+    monkeypatch.setattr(Traffic, "open", None)
+    status, output, _ = aloe("personas", "--dry-run", "--run", tmp_path / "p", "--texts", texts)
+    assert status == 0
+    assert f"profiles: 12 texts of {texts}/profile.jsonl" in output
+    assert "calibrated by them, for a pool of 331: --profile-threshold 0." in output
+    assert "a threshold would keep: 0.5: " in output
+    assert not (tmp_path / "p").exists()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from aloe_hub.embedding import EMBEDDED, open_embedder
 from aloe_hub.errors import AloeError, UsageError
-from aloe_hub.stages.dedup import Decision, Kept, sift
+from aloe_hub.stages.dedup import Decision, Kept, calibrated, nearest_in, sift
 
 
 def units(n, dim, seed=0):
@@ -224,3 +224,26 @@ def test_importing_the_filter_does_not_import_torch():
 def test_opening_the_embedder_prints_nothing(embed, capfd):
     open_embedder(EMBEDDED)(["Tea."])
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_calibrated_threshold_grows_with_the_pool_and_with_how_alike_its_texts_are():
+    alike = units(40, 64) + 0.1
+    alike /= np.linalg.norm(alike, axis=1, keepdims=True)
+    found = [calibrated(units(40, 64), 20), calibrated(units(40, 64), 400), calibrated(alike, 400)]
+    assert found == sorted(set(found))
+    assert all(round(one, 2) == one <= 0.95 for one in found)
+    with pytest.raises(UsageError, match="too few"):
+        calibrated(units(2, 8), 20)
+
+
+def test_of_a_pool_of_texts_like_the_ones_at_hand_most_pass_the_calibrated_threshold():
+    some, many = units(20, 64, seed=1), units(300, 64, seed=2)
+    threshold = calibrated(some, len(many))
+    decisions = sift(pool(), [str(place) for place in range(len(many))], many, threshold)
+    assert 0.5 < sum(decision.kept for decision in decisions) / len(many) < 1
+
+
+def test_the_nearest_of_the_others_is_not_the_text_itself():
+    vectors = np.array([[1, 0], [0.6, 0.8], [0, 1]], dtype=np.float32)
+    assert nearest_in(vectors).tolist() == [0.6, 0.8, 0.8]
+    assert nearest_in(vectors[:1]).tolist() == [-np.inf]
