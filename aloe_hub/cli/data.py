@@ -180,10 +180,13 @@ def trees(
         calls.tell_failures(f"{grown.failed} of {grown.wanted} trees", grown.reason)
         raise typer.Exit(1)
     out.print(f"{grown.wanted - grown.failed} trees in {run}")
-    if not shard:
+    none = grown.failed == grown.wanted
+    if not shard and not none:
         _print_rows(write_training_rows(folder))
-    if grown.failed and grown.reason:
+    if grown.failed:
         calls.tell_failures(f"{grown.failed} of {grown.wanted} trees", grown.reason)
+    if none and not shard:  # an empty shard can be merged
+        raise typer.Exit(1)
 
 
 def merge(
