@@ -47,7 +47,7 @@ class Endpoint:
             AloeError: a model of the Hub, and no token to ask it with; a key that no header can hold.
         """
         self.model = str(model)
-        self._name = f"{model.name}:{model.provider}" if model.provider else model.name
+        self._name = f"{model.name}:{model.provider}" if model.provider else str(model.name)
         self._url = f"{model.address or HUB}/chat/completions"
         self._on_the_hub = model.address is None
         self._timeout = timeout
