@@ -21,6 +21,9 @@ model_string = st.one_of(
     st.builds(ModelString, st.just("scripted"), policy=st.none() | st.text()),
     st.builds(ModelString, st.just("local"), base=source, adapter=st.none() | source),
     st.builds(ModelString, st.just("hub"), name=repo, provider=st.none() | part.map(lambda text: text.replace(".", ""))),
+    st.builds(
+        ModelString, st.just("litellm"), name=st.builds("{}/{}".format, part, st.text(LETTERS + "/:@", min_size=1, max_size=9))
+    ),
     st.builds(lambda url, name: ModelString(url.partition(":")[0], name=name, address=url), address, printable),
 )
 
@@ -109,6 +112,7 @@ def test_no_error_repeats_the_credentials_of_an_address(text):
         ("http://host/v1#org/scripted", False, True),
         ("hub:scripted/model", False, True),
         ("local:pocket", False, False),
+        ("litellm:openai/gpt-5", False, True),
     ],
 )
 def test_it_says_who_answers_and_where(text, scripted, remote):

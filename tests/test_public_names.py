@@ -44,7 +44,7 @@ PYTHON = {
     "aloe_hub.report": ["read_runs", "print_report", "to_json", "write_html"],
 }  # fmt: skip
 
-CALLS = "requests-per-minute tokens-per-minute timeout attempts prices budget"
+CALLS = "requests-per-minute tokens-per-minute timeout attempts prices budget extra-body structured"
 OPTIONS = {
     "personas": "run recipe model profiles personalities embedder profile-threshold personality-threshold patience pairings "
     "test-profiles test-personalities seed dry-run texts " + CALLS,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -30,11 +31,14 @@ from aloe_hub.model_string import ModelString
 HUB = "https://router.huggingface.co/v1"  # routes to all Inference Providers, and speaks as they all do
 MOST_BYTES = 8 * 2**20  # of an answer: a hundred times what the largest `max_tokens` in use comes to
 _MOST_REDIRECTS = 3
-_LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
+_LIMITS = httpx2.Limits(max_connections=1)
 
 
 class Endpoint:
-    """A `Chat` over HTTP, in the event loop that first asks it; `close` ends its connections."""
+    """A `Chat` over HTTP, in the event loop that first asks it; `close` ends its connections.
+
+    Each call in flight has a client, and so a connection, of its own: a pool looks through all of them twice a call.
+    """
 
     def __init__(self, model: ModelString, timeout: float) -> None:
         """`timeout` is in seconds: for a whole reply, or for each silence of one that is streamed.
@@ -48,7 +52,8 @@ class Endpoint:
         self._on_the_hub = model.address is None
         self._timeout = timeout
         self._key = Key.of(model)
-        self._client: httpx2.AsyncClient | None = None
+        self._idle: list[httpx2.AsyncClient] = []
+        self._tls: ssl.SSLContext | None = None
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         async with readable(self.model, self._key.hidden), asyncio.timeout(self._timeout):
@@ -78,31 +83,35 @@ class Endpoint:
             return reply
 
     async def close(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        while self._idle:
+            await self._idle.pop().aclose()
 
     @asynccontextmanager
     async def _sent(self, body: dict[str, Any]) -> AsyncIterator[httpx2.Response]:
         """The beginning of an answer with status 200. Raises: ChatError: another status."""
         if self._on_the_hub and constants.HF_HUB_OFFLINE:
             raise ChatError("HF_HUB_OFFLINE is set; unset it to ask a model of the Hub")
-        if self._client is None:
-            self._client = httpx2.AsyncClient(
-                headers=self._key.headers | {"Accept-Encoding": "gzip"}, timeout=self._timeout, limits=_LIMITS
-            )
-        url = self._url
-        for _ in range(_MOST_REDIRECTS + 1):
-            async with self._client.stream("POST", url, json=body) as response:
-                if response.has_redirect_location:
-                    url = self._redirected(url, response)
-                    continue
-                if response.status_code != 200:
-                    said = b"".join([piece async for piece in self._pieces(response)])
-                    raise refusal(response.status_code, said, response.headers.get("Retry-After"), self._on_the_hub)
-                yield response
-                return
-        raise ChatError(f"redirected {_MOST_REDIRECTS} times, and once more")
+        url, client = self._url, self._idle.pop() if self._idle else self._new_client()
+        try:
+            for _ in range(_MOST_REDIRECTS + 1):
+                async with client.stream("POST", url, json=body) as response:
+                    if response.has_redirect_location:
+                        url = self._redirected(url, response)
+                        continue
+                    if response.status_code != 200:
+                        said = b"".join([piece async for piece in self._pieces(response)])
+                        raise refusal(response.status_code, said, response.headers.get("Retry-After"), self._on_the_hub)
+                    yield response
+                    return
+            raise ChatError(f"redirected {_MOST_REDIRECTS} times, and once more")
+        finally:
+            self._idle.append(client)
+
+    def _new_client(self) -> httpx2.AsyncClient:
+        if self._tls is None:
+            self._tls = httpx2.create_ssl_context()
+        headers = self._key.headers | {"Accept-Encoding": "gzip"}
+        return httpx2.AsyncClient(headers=headers, timeout=self._timeout, limits=_LIMITS, verify=self._tls)
 
     def _redirected(self, url: str, response: httpx2.Response) -> str:
         """Where the server sends us within its own origin. Elsewhere neither the key nor what was said may go."""

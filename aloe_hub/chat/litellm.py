@@ -25,10 +25,13 @@ environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # or importing it as
 environ.setdefault("LITELLM_MODE", "PRODUCTION")  # or importing it reads a file .env into the environment
 
 import litellm
+from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
 
 litellm.telemetry = False
 litellm.suppress_debug_info = True
 litellm.disable_aiohttp_transport = True
+# What it would tell its loggers waits in a queue that outlives the event loop, and there are no loggers.
+GLOBAL_LOGGING_WORKER.ensure_initialized_and_enqueue = lambda async_coroutine: async_coroutine.close()
 logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)
 warnings.filterwarnings("ignore", message="Pydantic serializer warnings", module="pydantic")
 

@@ -204,12 +204,14 @@ def trees(
         )
         calls.tell_failures(f"{grown.failed} of {grown.wanted} trees", grown.reason)
         raise typer.Exit(1)
-    derived = None if shard else write_training_rows(folder)
+    derived = None if shard or grown.failed == grown.wanted else write_training_rows(folder)
     out.print(f"{grown.wanted - grown.failed} trees in {run}")
     if derived:
         _print_rows(derived, control_tokens_in(folder))
-    if grown.failed and grown.reason:
+    if grown.failed:
         calls.tell_failures(f"{grown.failed} of {grown.wanted} trees", grown.reason)
+    if grown.failed == grown.wanted and not shard:  # an empty shard can be merged
+        raise typer.Exit(1)
     check_verdicts(folder.file(part.file() if part else "trees.jsonl"))
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -161,3 +162,23 @@ def test_a_price_table_that_cannot_be_meant_is_refused(tmp_path, text, message):
     (tmp_path / "prices.toml").write_text(text)
     with pytest.raises(UsageError, match=message):
         read_prices(tmp_path / "prices.toml")
+
+
+def test_thoughts_that_were_cut_off_are_booked(tmp_path):
+    with Ledger(tmp_path / "calls.jsonl") as ledger:
+        for reply in (ChatReply("Hi", thoughts=2), ChatReply("Hi")):
+            asyncio.run(Metered(Says(reply), MODEL, ledger).complete(request()))
+    assert [row.get("thoughts") for row in rows(tmp_path / "calls.jsonl")] == [2, None]
+    assert ledger.by_role["judge", MODEL].thoughts == 1
+
+
+@pytest.mark.parametrize(
+    ("extra", "most"), [("", 100), ('{"max_tokens": "max_completion_tokens"}', 100), ('{"max_completion_tokens": 900}', 900)]
+)
+def test_a_limit_in_the_extra_body_is_set_aside(extra, most):
+    asked = replace(request("Hello"), sampling=Sampling(max_tokens=100, extra_body=extra))
+    assert asked.sampling.most_tokens == most
+    enough = Ledger(None, PRICES, budget=(most * 2 + 21) / 1e6)
+    asyncio.run(Metered(Says(ChatReply("Hi", tokens_in=1, tokens_out=1)), MODEL, enough).complete(asked))
+    with pytest.raises(RunStopped):
+        asyncio.run(Metered(Says(), MODEL, Ledger(None, PRICES, budget=(most * 2 + 20) / 1e6)).complete(asked))

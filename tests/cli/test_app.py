@@ -65,6 +65,7 @@ def test_the_version_is_printed(aloe):
         (["trees", "--run", "{run}", "--model", "gpt4:turbo"], 2, "unknown scheme 'gpt4'"),
         (["trees", "--run", "{run}", "--model", ""], 2, "unknown scheme ''"),
         (["trees", "--run", "{run}", "--model", "scripted:oracle"], 2, "no such policy"),
+        (["trees", "--run", "{run}", "--model", "litellm:gpt-5"], 2, "expected litellm:PROVIDER/MODEL"),
         (["trees", "--run", "{run}", "--model", "hub:org"], 2, "expected hub:org/model or hub:org/model:provider"),
         (["trees", "--run", "{run}", "--model", "http://127.0.0.1:9/v1"], 2, "Expected http://127.0.0.1:9/v1#model"),
         (["trees", "--run", "{run}", "--model", "http://#m"], 2, "no address of a server"),

@@ -143,7 +143,7 @@ def test_differences_of_equal_settings_are_none():
 
 def test_plain_leaves_out_what_is_not_set():
     assert "limit" not in plain(SETTINGS)
-    assert plain({"a": None, "b": (1,), "c": 0}) == {"b": [1], "c": 0}
+    assert plain({"a": None, "b": (1,), "c": 0, "off": False, "on": True}) == {"b": [1], "c": 0, "on": True}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import pytest
 
 from aloe_hub.errors import UsageError
-from aloe_hub.files.settings import STAGES, read_recipe, settings
+from aloe_hub.files.settings import STAGES, extra_fields, read_recipe, settings, with_extra_bodies
 from aloe_hub.shipped import shipped
 from aloe_hub.stages.benchmark import BenchmarkSettings
 from aloe_hub.stages.pool import PoolSettings
@@ -163,3 +163,51 @@ def test_numbers_out_of_range_are_refused_by_the_stage():
         settings(BenchmarkSettings, {"turns": 0}, {})
     with pytest.raises(UsageError, match=r"--profile-threshold 2\.0"):
         settings(PoolSettings, {"profile_threshold": 2.0}, {})
+
+
+def test_extra_bodies_are_merged_field_by_field_over_the_recipe():
+    recipe = {"judge": {"top_p": 0.5, "extra_body": {"seed": 3, "top_k": 1}}}
+    given = ['{"seed": null}', 'judge={"top_k": 2}', ' user = {"n_best": 1}']
+    assert with_extra_bodies(recipe, given, ["user", "judge"]) == {
+        "user": {"extra_body": '{"seed": null, "n_best": 1}'},
+        "judge": {"top_p": 0.5, "extra_body": '{"seed": null, "top_k": 2}'},
+    }
+    assert with_extra_bodies(recipe, [], ["user", "judge"]) == recipe
+    assert with_extra_bodies(None, [], ["user", "judge"]) is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["", "{", "[]", "3", "null", '{"a": NaN}', '{"a": "\\ud83d"}', "[" * 10**5, '{"model": "m"}', '{"messages": []}',
+     '{"api_key": "k"}',
+     '{"stream": true}', '{"n": 2}', '{"max_tokens": "model"}', '{"max_tokens": ""}', '{"": 1}', 3, {"a": {1}}],
+)  # fmt: skip
+def test_an_extra_body_that_is_invalid_is_one_line(wrong):
+    with pytest.raises(UsageError, match=r"^--extra-body x: "):
+        extra_fields("--extra-body x", wrong)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("oracle={}", "--extra-body oracle=…: no such role here; known: user, judge"),
+        ("judge=3", "expected a JSON object"),
+        ("{]", "{]"),
+    ],
+)
+def test_an_extra_body_by_hand_is_checked_with_its_role(given, message):
+    with pytest.raises(UsageError) as caught:
+        with_extra_bodies(None, [given], ["user", "judge"])
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("body", ["'{\"seed\": 3}'", "{ seed = 3 }"])
+def test_a_recipe_says_an_extra_body_as_text_or_as_a_table(recipe, body):
+    table = read_recipe(recipe(f"[evaluate]\nstructured = true\n[evaluate.sampling.judge]\nextra_body = {body}\n"))["evaluate"]
+    chosen = settings(BenchmarkSettings, table, {})
+    assert chosen.structured is True
+    assert extra_fields("", chosen.sampling["judge"]["extra_body"]) == {"seed": 3}
+    with pytest.raises(UsageError, match=r"recipe: structured = 'yes': expected bool"):
+        settings(BenchmarkSettings, {"structured": "yes"}, {})
+    with pytest.raises(UsageError, match="recipe: sampling = 3: expected a table for each role"):
+        settings(BenchmarkSettings, {"sampling": 3}, {})
