@@ -10,12 +10,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Any
 
 from aloe_hub.errors import DataError, UsageError
 from aloe_hub.files.jsonl import read_rows
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.hub_errors import hub_errors
+from aloe_hub.text import is_blank, is_valid
+from aloe_hub.training.control_tokens import ControlTokens
 from aloe_hub.training.settings import Method
 from aloe_hub.types import Row
 
@@ -43,13 +46,19 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the tokenizer makes of the rows. `broken`: rows whose prompt is not how their whole begins."""
+    """What the tokenizer makes of the rows. `broken`: rows whose prompt is not how their whole begins.
+
+    `before`: what the template puts before a reply that is trained, and not into what a reply is asked for with; in `unasked`
+    replies.
+    """
 
     longest: int
     tokens: int
     cut: int = 0
     dropped: int = 0
     broken: int = 0
+    unasked: int = 0
+    before: str = ""
 
 
 def load_rows(run: RunFolder, data: str | None, method: Method, limit: int | None = None) -> tuple[list[Row], Origin]:
@@ -112,8 +121,8 @@ def measure(
     stops: the tokens that generation ends on. positions: how many the model takes, if it says so.
 
     Raises:
-        DataError: a row that would be cut or dropped (unless allowed), that the template refuses, or that ends without an
-            end-of-turn token.
+        DataError: a row that would be cut or dropped (unless allowed), that the template refuses, that ends without an
+            end-of-turn token, or whose text would be read as a control token.
     """
     if max_length is not None and positions is not None and max_length > positions:
         raise UsageError(f"--max-length {max_length}: {base} takes {positions} tokens")
@@ -121,11 +130,20 @@ def measure(
     ends = frozenset(stops)
     longest = tokens = cut = dropped = broken = 0
     first_cut: tuple[str, int] | None = None
+    control, unasked, added = ControlTokens(tokenizer), 0, ""
     for number, row in enumerate(rows):
         on_progress(number, len(rows))
+        if found := control.first_in(row):
+            raise DataError(
+                f"{_name(row)}: the text of the {found[0]} holds {found[1]!r}, which {base} reads as a control token and not as "
+                "text; take it out of the row, or give --clean-control-tokens"
+            )
         prompt, *wholes = _tokenised(row, method, tokenizer, base)
         begins = [_common_prefix(prompt, whole) for whole in wholes]
         broken += sum(begin < len(prompt) for begin in begins)
+        for column, whole, begin in zip(COMPLETIONS[method], wholes, begins, strict=True):
+            if before := _before(row[column][0]["content"], whole[begin:], tokenizer):
+                unasked, added = unasked + 1, added or before
         for whole in wholes:
             if _last(whole, tokenizer) not in ends:
                 raise DataError(
@@ -149,7 +167,7 @@ def measure(
         )
     if dropped == len(rows):
         raise DataError(f"--max-length {most}: every prompt alone fills it, so no row is left to train on; give more")
-    return Measured(longest if most is None else min(longest, most), tokens, cut, dropped, broken)
+    return Measured(longest if most is None else min(longest, most), tokens, cut, dropped, broken, unasked, added)
 
 
 def _tokenised(row: Row, method: Method, tokenizer: PreTrainedTokenizerBase, base: str) -> Iterator[list[int]]:
@@ -173,6 +191,15 @@ def _ids(tokenizer: PreTrainedTokenizerBase, messages: list[Row], *, add_generat
 
 def _common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
     return next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _before(reply: str, trained: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> str:
+    """What of the trained tokens stands before the reply, such as an empty block of thoughts; blanks do not count."""
+    reply = reply.strip()
+    if not str(tokenizer.decode(list(trained[:8]))).lstrip().startswith(reply[:8]):  # else the whole need not be decoded
+        before, found, _ = str(tokenizer.decode(list(trained))).partition(reply)
+        return before if found and before.strip() else ""
+    return ""
 
 
 def _last(whole: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> int:
@@ -219,8 +246,12 @@ def _messages(value: object, column: str) -> list[Row]:
     for message in value:
         if not isinstance(message, dict) or message.get("role") not in ROLES:
             raise ValueError(f"{column}: expected a message of the role {', '.join(ROLES)}, found {message!r}")
-        if not isinstance(message.get("content"), str) or not message["content"].strip():
+        if not isinstance(message.get("content"), str) or is_blank(message["content"]):
             raise ValueError(f"{column}: a message of the {message['role']} without text: {message.get('content')!r}")
+        if not is_valid(message["content"]):
+            raise ValueError(
+                f"{column}: text of the {message['role']} that is not valid Unicode: {shortened(message['content'])}"
+            )
     return [{"role": message["role"], "content": message["content"]} for message in value]
 
 
