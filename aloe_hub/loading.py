@@ -64,7 +64,7 @@ def write_chats_with(tokenizer: PreTrainedTokenizerBase, told: Mapping[str, Any]
 
 
 def template_kwargs_of(trained: Source) -> dict[str, Any]:
-    """What the chat template was told when `aloe train` made this: it is asked as it was trained. Nothing if that is not known."""
+    """What the chat template was told when `aloe train` made this: it is asked as it was trained."""
     try:
         path = file_of(trained, "training.json")
         settings = json.loads(path.read_bytes())["settings"] if path else {}

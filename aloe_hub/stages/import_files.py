@@ -56,8 +56,8 @@ def text_values(content: str) -> Iterator[tuple[str, list[object]]]:
             return
     plain = is_plain(content)
     for number, line in enumerate(content.split("\n"), 1):
-        values = filter(str.strip, [line]) if plain else json_values(line)
-        yield f"line {number}", list[object](values)
+        values: list[object] = list(json_values(line))
+        yield f"line {number}", ([line] if line.strip() else []) if plain else values
 
 
 def is_plain(content: str) -> bool:

@@ -178,6 +178,10 @@ def _tokenised(row: Row, method: Method, tokenizer: PreTrainedTokenizerBase, bas
         yield _ids(tokenizer, row["prompt"], add_generation_prompt=True)
         for column in COMPLETIONS[method]:
             yield _ids(tokenizer, row["prompt"] + row[column])
+    except TypeError:
+        if all(is_valid(message["content"]) for name in ("prompt", *COMPLETIONS[method]) for message in row[name]):
+            raise
+        raise DataError(f"{_name(row)}: text that is not valid Unicode") from None
     except TemplateError as error:
         raise DataError(f"{_name(row)}: the chat template of {base} refuses this conversation ({error})") from None
 
