@@ -253,9 +253,7 @@ def _messages(value: object, column: str) -> list[Row]:
         if not isinstance(message.get("content"), str) or is_blank(message["content"]):
             raise ValueError(f"{column}: a message of the {message['role']} without text: {message.get('content')!r}")
         if not is_valid(message["content"]):
-            raise ValueError(
-                f"{column}: text of the {message['role']} that is not valid Unicode: {shortened(message['content'])}"
-            )
+            raise ValueError(f"{column}: not valid Unicode in the text of the {message['role']}: {shortened(message['content'])}")
     return [{"role": message["role"], "content": message["content"]} for message in value]
 
 
