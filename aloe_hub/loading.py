@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, tzinfo
+from functools import partial
 from logging import getLogger
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Self
 
 from aloe_hub.errors import AloeError, DataError, UsageError
 from aloe_hub.hub_errors import hub_errors
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _log = getLogger(__name__)
+DAY = datetime(2024, 7, 26)  # which Llama's own templates name where there is no clock
+_CLOCK = RLock()  # the clock of chat templates is one for the whole process
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 
@@ -42,7 +47,49 @@ def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(place, revision=commit, trust_remote_code=False)
     if not tokenizer.chat_template:
         raise DataError(f"{source}: has no chat template; take the chat (instruct) version of the model, or add one to it")
+    if template_date(tokenizer):
+        vars(tokenizer)["apply_chat_template"] = partial(_on_one_day, tokenizer.apply_chat_template)
     return tokenizer
+
+
+def template_date(tokenizer: PreTrainedTokenizerBase) -> str | None:
+    """The date that its chat template writes whatever the day is, if it asks for one: a row must not depend on the day."""
+    return DAY.date().isoformat() if "strftime_now" in str(tokenizer.chat_template) else None
+
+
+def write_chats_with(tokenizer: PreTrainedTokenizerBase, told: Mapping[str, Any]) -> None:
+    """Tell its chat template something, such as `enable_thinking`, whoever applies it."""
+    if told:
+        vars(tokenizer)["apply_chat_template"] = partial(tokenizer.apply_chat_template, **told)
+
+
+def template_kwargs_of(trained: Source) -> dict[str, Any]:
+    """What the chat template was told when `aloe train` made this: it is asked as it was trained."""
+    try:
+        path = file_of(trained, "training.json")
+        settings = json.loads(path.read_bytes())["settings"] if path else {}
+        return dict(settings.get("chat_template_kwargs") or {})
+    except (AloeError, OSError, ValueError, TypeError, LookupError, AttributeError):
+        return {}
+
+
+def _on_one_day(apply: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as transformers has it
+    """Apply a chat template with its clock at `DAY`."""
+    from transformers.utils import chat_template_utils
+
+    templates: Any = chat_template_utils
+    with _CLOCK:
+        real, templates.datetime = templates.datetime, _Stopped
+        try:
+            return apply(*args, **kwargs)
+        finally:
+            templates.datetime = real
+
+
+class _Stopped(datetime):
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return cls(DAY.year, DAY.month, DAY.day, tzinfo=tz)
 
 
 def load_model(

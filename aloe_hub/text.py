@@ -36,6 +36,19 @@ def valid(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+def is_valid(text: str) -> bool:
+    """Whether UTF-8 can hold it: JSON can also hold half of an emoji.
+
+    >>> is_valid("ü"), is_valid("half \\ud83d")
+    (True, False)
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def visible(text: str) -> str:
     """`text` without format characters (zero-width, bidirectional, variation selectors, …).
 

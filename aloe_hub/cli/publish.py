@@ -43,10 +43,16 @@ def publish(
         typer.Option("--license", help="The licence; needed for imported texts.", show_default="apache-2.0; adapter: its base's"),
     ] = None,
     tag: Annotated[str | None, typer.Option("--tag", help="The tag of the commit.", show_default="named by the content")] = None,
+    language: Annotated[
+        str | None,
+        typer.Option("--language", help="personas, prefs: of the texts, as en or zh,ar.", show_default="en; imported: not said"),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and send nothing.")] = False,
     install: Annotated[bool, typer.Option("--install", help="metric: put it into evaluate's module cache instead.")] = False,
 ) -> None:
     """Publish to the Hub: data and card in one commit, tagged. Doing it again makes no new commit."""
+    from aloe_hub.hub.names import check_names
+
     if what != "adapter" and (adapter or base_repo or merge):
         raise UsageError(f"--adapter, --base-repo and --merge are for an adapter, not for {what}")
     if install:
@@ -58,6 +64,9 @@ def publish(
         return
     if repo is None:
         raise UsageError(f"--repo: say where to, such as org/aloe-{what}")
+    if language is not None and what not in ("personas", "prefs"):
+        raise UsageError(f"--language: is for personas and prefs, not for {what}")
+    check_names(repo, license, language)
     if what == "metric":
         _publish_metric(repo, private=private, tag=tag, dry_run=dry_run)
     elif what == "demo":
@@ -70,7 +79,7 @@ def publish(
     elif what == "pocket":
         _publish_pocket(repo, private=private, tag=tag, dry_run=dry_run)
     else:
-        _publish_dataset(what, repo, run, private=private, licence=license, tag=tag, dry_run=dry_run)
+        _publish_dataset(what, repo, run, private=private, licence=license, language=language, tag=tag, dry_run=dry_run)
 
 
 def _publish_metric(repo: str, *, private: bool, tag: str | None, dry_run: bool) -> None:
@@ -122,7 +131,15 @@ def _publish_pocket(repo: str, *, private: bool, tag: str | None, dry_run: bool)
 
 
 def _publish_dataset(
-    what: str, repo: str, run: Path | None, *, private: bool, licence: str | None, tag: str | None, dry_run: bool
+    what: str,
+    repo: str,
+    run: Path | None,
+    *,
+    private: bool,
+    licence: str | None,
+    language: str | None,
+    tag: str | None,
+    dry_run: bool,
 ) -> None:
     from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.hub.datasets import prepared, publish_dataset
@@ -131,12 +148,12 @@ def _publish_dataset(
         raise UsageError(f"--run: say which run's {what}, such as --run runs/mine")
     kind: Literal["personas", "prefs"] = "personas" if what == "personas" else "prefs"
     if dry_run:
-        with prepared(RunFolder(run), kind, repo, licence) as plan:
+        with prepared(RunFolder(run), kind, repo, licence, language) as plan:
             sizes = {name: path.stat().st_size for name, path in plan.files.items() if isinstance(path, Path)}
             _print_plan(sizes, plan.card)
         return
     with working(f"publishing to {repo}"):
-        published = publish_dataset(RunFolder(run), kind, repo, private=private, licence=licence, tag=tag)
+        published = publish_dataset(RunFolder(run), kind, repo, private=private, licence=licence, language=language, tag=tag)
     lines = f'load_dataset("{repo}")', f'load_dataset("{repo}", revision="{published.tag}")'
     _print_published(published, *lines)
 

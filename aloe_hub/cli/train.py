@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import nullcontext
 from pathlib import Path
@@ -51,6 +52,13 @@ def train(
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Train all weights instead of an adapter.")] = False,
     allow_truncation: Annotated[bool, typer.Option("--allow-truncation", help="Cut rows that are too long.")] = False,
+    clean_control_tokens: Annotated[
+        bool, typer.Option("--clean-control-tokens", help="Take the base's control tokens out of the texts of rows.")
+    ] = False,
+    chat_template_kwargs: Annotated[
+        str | None,
+        typer.Option("--chat-template-kwargs", help="What the chat template is told, as JSON."),
+    ] = None,
     seed: options.Seed = None,
     limit: Annotated[int | None, typer.Option("--limit", help="Only the first N trees.", show_default="all")] = None,
     lr: Annotated[float | None, typer.Option("--lr", help="Learning rate.", show_default="1e-4 sft, 1e-5 dpo")] = None,
@@ -81,7 +89,9 @@ def train(
     try:
         by_hand: dict[str, Any] = {
             "base": base, "adapter": adapter, "data": data, "full": full or None, "tree": tree, "seed": seed, "limit": limit,
-            "allow_truncation": allow_truncation or None, "report_to": report_to, "lr": lr, "epochs": epochs,
+            "allow_truncation": allow_truncation or None, "report_to": report_to,
+            "clean_control_tokens": clean_control_tokens or None, "chat_template_kwargs": _json(chat_template_kwargs),
+            "lr": lr, "epochs": epochs,
             "batch_size": batch_size, "beta": beta, "max_length": max_length, "lora_r": lora_r, "lora_alpha": lora_alpha,
             "lora_targets": lora_targets, "lora_dropout": lora_dropout,
         }  # fmt: skip
@@ -98,6 +108,18 @@ def train(
         raise
     if push is not None and first:
         _publish(folder, push, base_repo=base_repo, private=private)
+
+
+def _json(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"--chat-template-kwargs {text!r}: not JSON ({error})") from None
+    if not isinstance(found, dict):
+        raise UsageError(f'--chat-template-kwargs {text!r}: must be an object, such as {{"enable_thinking": false}}')
+    return found
 
 
 def _settings(

@@ -30,6 +30,7 @@ def dataset_card(
     trees: TreeTally | None,
     licence: str,
     *,
+    languages: Sequence[str] = ("en",),
     imported: bool = False,
 ) -> str:
     """The card of `aloe-prefs`, or of `aloe-personas` where there are no `trees`. The same run gives the same card."""
@@ -41,6 +42,7 @@ def dataset_card(
         f"aloe-{kind}.md",
         repo=repo,
         licence=licence,
+        languages=languages,
         settings=_Settings(settings),
         generator=cards.public(str(settings.get("model", "–"))),
         imported=settings.get("source") == "imported" if trees else imported,

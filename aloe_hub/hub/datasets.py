@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from aloe_hub.errors import UsageError
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.hub import cards
+from aloe_hub.hub.names import check_names
 from aloe_hub.hub.push import Published, Upload, already_there, push, scratch, sweep
 from aloe_hub.shipped import shipped
 
@@ -42,20 +43,28 @@ class Plan:
 
 
 def publish_dataset(
-    run: RunFolder, kind: Kind, repo: str, *, private: bool = False, licence: str | None = None, tag: str | None = None
+    run: RunFolder,
+    kind: Kind,
+    repo: str,
+    *,
+    private: bool = False,
+    licence: str | None = None,
+    language: str | None = None,
+    tag: str | None = None,
 ) -> Published:
     """Publish the pool (`personas`) or the trees and their rows (`prefs`) of a finished run as a dataset.
 
     Raises:
         DataError: the run is not finished.
-        UsageError: imported texts without `--license`.
+        UsageError: imported texts without `--license`, or a name that the Hub does not take.
         AloeError: the Hub cannot be reached or refuses; nothing is there half-way.
     """
-    made_from = _made_from(run, kind, repo, licence)
+    check_names(repo, licence, language)
+    made_from = _made_from(run, kind, repo, licence, language)
     if made_from is not None and (found := already_there(repo, "dataset", made_from, tag)):
         sweep(run.path)
         return found
-    with prepared(run, kind, repo, licence) as plan:
+    with prepared(run, kind, repo, licence, language) as plan:
         names = {split.config for split in plan.splits}
         upload = Upload(
             repo,
@@ -65,13 +74,15 @@ def publish_dataset(
             lambda path: path.endswith(".parquet") and path.partition("/")[0] in names,
             f"Publish {kind} with aloe-hub",
             private,
-            made_from if made_from == _made_from(run, kind, repo, licence) else None,  # the run may have been changed meanwhile
+            made_from
+            if made_from == _made_from(run, kind, repo, licence, language)
+            else None,  # the run may have been changed meanwhile
         )
         return push(upload, tag)
 
 
 @contextmanager
-def prepared(run: RunFolder, kind: Kind, repo: str, licence: str | None) -> Iterator[Plan]:
+def prepared(run: RunFolder, kind: Kind, repo: str, licence: str | None, language: str | None = None) -> Iterator[Plan]:
     """The files and the card that a publish would send, for as long as the context lasts."""
     from aloe_hub.hub import dataset_cards, schema
     from aloe_hub.hub.parquet import write_splits
@@ -82,22 +93,26 @@ def prepared(run: RunFolder, kind: Kind, repo: str, licence: str | None) -> Iter
         raise UsageError(
             "--license: name the licence, or `other`; imported texts need one said, since the ALOE authors gave none"
         )
+    check_names(repo, licence, language)
+    languages = language.split(",") if language else [] if imported else ["en"]
     trees = None if kind == "personas" else TreeTally()
     configs = schema.prefs(run, trees.add) if trees else schema.personas(run)
     with scratch(run.path, kind) as folder:
         splits = tuple(write_splits(configs, folder))
         files: dict[str, Path | bytes] = {str(path.relative_to(folder)): path for split in splits for path in split.files}
-        card = dataset_cards.dataset_card(run, repo, configs, splits, trees, licence or "apache-2.0", imported=imported)
+        card = dataset_cards.dataset_card(
+            run, repo, configs, splits, trees, licence or "apache-2.0", languages=languages, imported=imported
+        )
         yield Plan(splits, files, card)
 
 
-def _made_from(run: RunFolder, kind: Kind, repo: str, licence: str | None) -> str | None:
+def _made_from(run: RunFolder, kind: Kind, repo: str, licence: str | None, language: str | None) -> str | None:
     """A digest of all that decides what is published: files, options, and the code, which may be a checkout that was edited.
 
     None where a file is missing or cannot be read: whoever needs it says so.
     """
     required, optional = SOURCES[kind]
-    digest = hashlib.sha256(repr((kind, repo, licence, version("datasets"), version("pyarrow"))).encode())
+    digest = hashlib.sha256(repr((kind, repo, licence, language, version("datasets"), version("pyarrow"))).encode())
     paths = [run.file(name) for name in required] + [path for name in optional if (path := run.file(name)).exists()]
     try:
         for path in [*paths, *sorted(PACKAGE.rglob("*.py")), shipped("dataset_cards") / f"aloe-{kind}.md"]:

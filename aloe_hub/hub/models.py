@@ -23,6 +23,7 @@ from aloe_hub.hub import cards, model_cards
 from aloe_hub.hub.base import POCKET_FILE, Base, base_of, found_on_the_hub, weights_on_the_hub
 from aloe_hub.hub.eval_results import RESULTS, benchmarked
 from aloe_hub.hub.model_cards import Form
+from aloe_hub.hub.names import check_names
 from aloe_hub.hub.push import Published, Upload, push, scratch
 from aloe_hub.hub.trained import (
     ADAPTER,
@@ -89,6 +90,7 @@ def prepared_adapter(folder: Path, repo: str, *, ask_hub: bool = True, **options
     form = _form(trained, merge=options.get("merge", False))
     if licence is not None and not licence.strip():
         raise UsageError("--license: name the licence, or `other`")
+    check_names(repo, licence)
     base = base_of(trained, options.get("base_repo"), needed=form == "adapter")
     if base.repo == repo:
         raise UsageError(f"--repo {repo}: is the base itself; what was trained on it needs a repo of its own")

@@ -56,8 +56,8 @@ def text_values(content: str) -> Iterator[tuple[str, list[object]]]:
             return
     plain = is_plain(content)
     for number, line in enumerate(content.split("\n"), 1):
-        values: list[object] = [line][: bool(line.strip())] if plain else list(json_values(line))
-        yield f"line {number}", values
+        values: list[object] = list(json_values(line))
+        yield f"line {number}", ([line] if line.strip() else []) if plain else values
 
 
 def is_plain(content: str) -> bool:
@@ -87,16 +87,3 @@ def usable_text(value: object) -> str:
     """The text as valid Unicode, without blanks around it; "" for what is no text, or shows nothing to a reader."""
     text = valid(value).strip() if isinstance(value, str) else ""
     return "" if is_blank(text) else text
-
-
-def is_valid(text: str) -> bool:
-    """Whether UTF-8 can hold it: JSON can also hold half of an emoji.
-
-    >>> is_valid("ü"), is_valid("half \\ud83d")
-    (True, False)
-    """
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -19,8 +19,8 @@ from typing import Literal
 
 from aloe_hub.errors import DataError
 from aloe_hub.files.jsonl import dumps
-from aloe_hub.stages.import_files import byte_lines, is_valid, json_values, usable_text
-from aloe_hub.text import identity
+from aloe_hub.stages.import_files import byte_lines, json_values, usable_text
+from aloe_hub.text import identity, is_valid
 from aloe_hub.types import Exchange, Persona, Reply, Row, Tree, Verdict, digest
 
 CONVERSATIONS = "conversations"

@@ -18,11 +18,11 @@ from reprlib import repr as shortened
 from aloe_hub.errors import DataError
 from aloe_hub.files.jsonl import read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder
-from aloe_hub.stages.import_files import byte_lines, found, is_plain, is_valid, text_values, usable_text
+from aloe_hub.stages.import_files import byte_lines, found, is_plain, text_values, usable_text
 from aloe_hub.stages.import_trees import CONVERSATIONS, Notes, conversations
 from aloe_hub.stages.pairing import Pairing
 from aloe_hub.stages.pool import FILES, PoolCounts, count_pool, write_pool
-from aloe_hub.text import identity
+from aloe_hub.text import identity, is_valid
 from aloe_hub.types import PoolText, Row, persona_and_split
 
 PROFILES, PERSONALITIES = "profile", "personality"
@@ -154,7 +154,7 @@ def _import_personas(path: Path, run: RunFolder) -> tuple[PoolCounts, list[str]]
             texts = dict.fromkeys(getattr(persona, kind) for persona in personas)
             write_rows(run.file(file), (PoolText(text, "imported").to_row() for text in texts))
         write_rows(run.file("personas.jsonl"), (persona.to_row() | {"split": "train"} for persona in personas))
-    note = f"{path}: no profile.jsonl or personality.jsonl beside it; the pool is its {len(personas)} personas, all for training"
+    note = f"{path}: without profile.jsonl and personality.jsonl, its {len(personas)} personas are the pool, all for training"
     return count_pool(run), [note]
 
 

@@ -10,12 +10,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Any
 
 from aloe_hub.errors import DataError, UsageError
 from aloe_hub.files.jsonl import read_rows
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.hub_errors import hub_errors
+from aloe_hub.text import is_blank, is_valid
+from aloe_hub.training.control_tokens import ControlTokens
 from aloe_hub.training.settings import Method
 from aloe_hub.types import Row
 
@@ -32,13 +35,19 @@ MANY = 20  # trees; of fewer, none is set aside unless its share asks for one
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the tokenizer makes of the rows. `broken`: rows whose prompt is not how their whole begins."""
+    """What the tokenizer makes of the rows. `broken`: rows whose prompt is not how their whole begins.
+
+    `before`: what the template puts before a reply that is trained, and not into what a reply is asked for with; in `unasked`
+    replies.
+    """
 
     longest: int
     tokens: int
     cut: int = 0
     dropped: int = 0
     broken: int = 0
+    unasked: int = 0
+    before: str = ""
 
 
 def load_rows(run: RunFolder, data: str | None, method: Method, limit: int | None = None) -> tuple[list[Row], Row]:
@@ -96,8 +105,8 @@ def measure(
     """Tokenise every row as TRL will.
 
     Raises:
-        DataError: a row that would be cut or dropped (unless allowed), that the template refuses, or that ends without an
-            end-of-turn token.
+        DataError: a row that would be cut or dropped (unless allowed), that the template refuses, that ends without an
+            end-of-turn token, or whose text would be read as a control token.
     """
     tokenizer, positions = base.tokenizer, base.positions
     if max_length is not None and positions is not None and max_length > positions:
@@ -105,11 +114,20 @@ def measure(
     most = max_length if max_length is not None else positions
     longest = tokens = cut = dropped = broken = 0
     first_cut: tuple[str, int] | None = None
+    control, unasked, added = ControlTokens(tokenizer), 0, ""
     for number, row in enumerate(rows):
         on_progress(number, len(rows))
+        if found := control.first_in(row):
+            raise DataError(
+                f"{_name(row)}: the text of the {found[0]} holds {found[1]!r}, which {base.source} reads as a control token and "
+                "not as text; take it out of the row, or give --clean-control-tokens"
+            )
         prompt, *wholes = _tokenised(row, method, base)
         begins = [_common_prefix(prompt, whole) for whole in wholes]
         broken += sum(begin < len(prompt) for begin in begins)
+        for column, whole, begin in zip(COMPLETIONS[method], wholes, begins, strict=True):
+            if before := _before(row[column][0]["content"], whole[begin:], tokenizer):
+                unasked, added = unasked + 1, added or before
         for whole in wholes:
             if _last(whole, tokenizer) not in base.stops:
                 known = ", ".join(repr(tokenizer.decode([stop])) for stop in sorted(base.stops)) or "it names none"
@@ -134,7 +152,7 @@ def measure(
         )
     if dropped == len(rows):
         raise DataError(f"--max-length {most}: every prompt alone fills it, so no row is left to train on; give more")
-    return Measured(longest if most is None else min(longest, most), tokens, cut, dropped, broken)
+    return Measured(longest if most is None else min(longest, most), tokens, cut, dropped, broken, unasked, added)
 
 
 def _tokenised(row: Row, method: Method, base: Base) -> Iterator[list[int]]:
@@ -145,6 +163,10 @@ def _tokenised(row: Row, method: Method, base: Base) -> Iterator[list[int]]:
         yield _ids(base.tokenizer, row["prompt"], add_generation_prompt=True)
         for column in COMPLETIONS[method]:
             yield _ids(base.tokenizer, row["prompt"] + row[column])
+    except TypeError:
+        if all(is_valid(message["content"]) for name in ("prompt", *COMPLETIONS[method]) for message in row[name]):
+            raise
+        raise DataError(f"{_name(row)}: text that is not valid Unicode") from None
     except TemplateError as error:
         raise DataError(f"{_name(row)}: the chat template of {base.source} refuses this conversation ({error})") from None
 
@@ -158,6 +180,15 @@ def _ids(tokenizer: PreTrainedTokenizerBase, messages: list[Row], *, add_generat
 
 def _common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
     return next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _before(reply: str, trained: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> str:
+    """What of the trained tokens stands before the reply, such as an empty block of thoughts; blanks do not count."""
+    reply = reply.strip()
+    if not str(tokenizer.decode(list(trained[:8]))).lstrip().startswith(reply[:8]):  # else the whole need not be decoded
+        before, found, _ = str(tokenizer.decode(list(trained))).partition(reply)
+        return before if found and before.strip() else ""
+    return ""
 
 
 def _last(whole: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> int:
@@ -195,8 +226,10 @@ def _messages(value: object, column: str) -> list[Row]:
     for message in value:
         if not isinstance(message, dict) or message.get("role") not in ROLES:
             raise ValueError(f"{column}: expected a message of the role {', '.join(ROLES)}, found {message!r}")
-        if not isinstance(message.get("content"), str) or not message["content"].strip():
+        if not isinstance(message.get("content"), str) or is_blank(message["content"]):
             raise ValueError(f"{column}: a message of the {message['role']} without text: {message.get('content')!r}")
+        if not is_valid(message["content"]):
+            raise ValueError(f"{column}: not valid Unicode in the text of the {message['role']}: {shortened(message['content'])}")
     return [{"role": message["role"], "content": message["content"]} for message in value]
 
 

@@ -87,6 +87,8 @@ class TrainSettings:
     full: train all weights instead of an adapter.
     eval_share: share of the trees that is set aside to measure on.
     limit: only the first so many trees.
+    clean_control_tokens: take control tokens out of the texts of rows, instead of refusing the rows.
+    chat_template_kwargs: what the chat template is told, such as Qwen3's `enable_thinking`.
     lora: options of `LoraConfig`, and `options` of `SFTConfig` or `DPOConfig`, that were set: by default, by recipe, by hand.
     """
 
@@ -97,6 +99,8 @@ class TrainSettings:
     full: bool = False
     tree: bool = True
     allow_truncation: bool = False
+    clean_control_tokens: bool = False
+    chat_template_kwargs: dict[str, Any] = field(default_factory=dict)
     eval_share: float = 0.05
     limit: int | None = None
     seed: int = 0

@@ -25,9 +25,11 @@ from transformers import TrainerState
 from aloe_hub.errors import AloeError
 from aloe_hub.files.jsonl import loads
 from aloe_hub.files.run_folder import RunFolder
+from aloe_hub.loading import template_date, write_chats_with
 from aloe_hub.training.base import find_adapter, find_base
 from aloe_hub.training.build import Trainer, build_trainer, on_cpu, refusals
 from aloe_hub.training.callbacks import LogWithSaves, MarkCheckpoints, ShowProgress, StopOnNaN
+from aloe_hub.training.control_tokens import ControlTokens
 from aloe_hub.training.data import Measured, load_rows, measure, split, tree_of
 from aloe_hub.training.folder import AdapterFolder, kept_in
 from aloe_hub.training.outcome import Meter, device_name, ranking_accuracy, report, versions
@@ -76,7 +78,11 @@ def train(
     with quiet():
         base = find_base(settings.base)
         adapter = find_adapter(settings.adapter) if settings.adapter is not None else None
+        write_chats_with(base.tokenizer, settings.chat_template_kwargs)
         rows, origin = load_rows(run, settings.data, settings.method, settings.limit)
+        if settings.clean_control_tokens:
+            rows, cleaned = ControlTokens(base.tokenizer).cleaned(rows)
+            log.warning("%d rows held control tokens of %s in their texts; they were taken out", cleaned, base.source)
         parts = split(rows, settings.eval_share)
         counts = {"rows": len(rows), "trees": len(set(map(tree_of, rows))), "eval_rows": len(parts[1])}
         record = TrainingRecord(
@@ -85,7 +91,13 @@ def train(
             adapter=adapter.source if adapter else None,
             adapter_sha256=adapter.sha256 if adapter else None,
             data=origin | counts,
-            settings={name: getattr(settings, name) for name in _OURS} | {"processes": processes.num_processes},
+            settings={
+                **{name: getattr(settings, name) for name in _OURS},
+                "processes": processes.num_processes,
+                "clean_control_tokens": settings.clean_control_tokens or None,
+                "chat_template_kwargs": settings.chat_template_kwargs or None,
+                "template_date": template_date(base.tokenizer),
+            },
             options=dict(settings.options),
             lora=dict(adapter.lora) if adapter else dict(settings.lora) or None,
         )
@@ -172,6 +184,14 @@ def _tell(measured: Measured, rows: int) -> None:
             "the chat template writes a prompt in another way when a reply follows, in %d replies: the model is trained on "
             "what stands before the reply, and will see something else when it is asked for one",
             measured.broken,
+        )
+
+    if measured.unasked:
+        log.warning(
+            "the chat template puts %r before %d replies, which the model is trained to say, and not into what it is asked with; "
+            "for a template that thinks, --chat-template-kwargs '{\"enable_thinking\": false}' writes both alike",
+            measured.before,
+            measured.unasked,
         )
 
 

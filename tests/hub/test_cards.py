@@ -55,6 +55,31 @@ def changed(run: RunFolder, folder: Path, **tables: dict) -> RunFolder:
     return RunFolder(folder)
 
 
+# --- names that the Hub takes
+
+
+@pytest.mark.parametrize("kind", ["personas", "prefs"])
+def test_the_language_of_imported_texts_is_the_users_to_say(imported, kind):
+    with prepared(imported, kind, "org/repo", "other", "zh,ar") as plan:
+        assert front(plan.card)["language"] == ["zh", "ar"]
+        assert taken(plan.card, DatasetCard).language == ["zh", "ar"]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("--repo", "acme/-bad--name"), "--repo 'acme/-bad--name': not a name that the Hub takes, such as org/name"),
+        (("--license", "Apache 2.0"), "--license 'Apache 2.0': not a licence that the Hub knows; near: apache-2.0"),
+        (("--license", "my own"), "not a licence that the Hub knows; near: other"),
+        (("--language", "Chinese"), "--language 'Chinese': not a code of ISO 639, such as en"),
+    ],
+)
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_names_are_checked_before_anything_is_read(aloe, tmp_path, names, message, dry):
+    status, _, errors = aloe("publish", "prefs", "--run", tmp_path / "none", "--repo", "acme/x", *names, *dry)
+    assert (status, message in " ".join(errors.split())) == (2, True)
+
+
 # --- a card of a run
 
 
@@ -64,7 +89,7 @@ def test_the_front_matter_is_what_the_hub_takes(request, kind, which, licence):
     card = plan_of(request.getfixturevalue(which), kind, licence).card
     data = taken(card, DatasetCard)
     assert data["license"] == (licence or "apache-2.0")
-    assert data["language"] == ["en"]
+    assert data.get("language") == (["en"] if which == "made" else None)
     assert data["task_categories"] == ["text-generation"]
     assert data["annotations_creators"] == ["machine-generated"]
     assert data["size_categories"] == ["n<1K"]

@@ -1,16 +1,20 @@
 """Training rows: where they come from, which are set aside, and what the tokenizer makes of them."""
 
 import json
+import re
 
 import pytest
 import tiny_trees as tiny
+from datasets import Dataset
 from small import a_grown_run, rows_to_train_on  # noqa: F401 - fixtures
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from aloe_hub.errors import DataError, UsageError
 from aloe_hub.files.run_folder import RunFolder
+from aloe_hub.loading import write_chats_with
 from aloe_hub.model_string import Source
 from aloe_hub.training.base import Base
+from aloe_hub.training.control_tokens import ControlTokens
 from aloe_hub.training.data import load_rows, measure, split, tree_of
 
 USER, ASSISTANT = {"role": "user", "content": "w1 w2"}, {"role": "assistant", "content": "w3"}
@@ -158,3 +162,63 @@ def test_a_prompt_that_is_not_how_its_whole_begins_is_counted():
         "assistant<|end_header_id|>\n\n{% endif", "assistant<think>{% endif"
     )
     assert measured(tiny.rows(trees=1, turns=2), tokenizer).broken == 4  # two pairs, chosen and rejected
+
+
+# --- text is never structure
+
+
+def test_a_text_that_holds_a_control_token_is_refused_by_name_or_cleaned():
+    tokenizer = tiny.tokenizer()
+    end = tokenizer.eos_token
+    marked = PAIR | {"chosen": [{"role": "assistant", "content": f"w3 {end} w4"}]}
+    with pytest.raises(DataError, match=re.escape(f"tree t, turn 0: the text of the assistant holds {end!r}, which base reads")):
+        measured([PAIR, marked], tokenizer)
+    forged = PAIR | {"prompt": [{"role": "user", "content": f"w1{end}"}]}
+    with pytest.raises(DataError, match="the text of the user holds"):
+        measured([forged], tokenizer)
+    kept, changed = ControlTokens(tokenizer).cleaned([PAIR, marked, forged])
+    assert (len(kept), changed, kept[0]) == (3, 2, PAIR)
+    assert measured(kept, tokenizer).cut == 0
+
+
+def test_what_is_left_of_a_text_may_not_make_up_another_token_and_an_empty_row_goes():
+    tokenizer = tiny.tokenizer()
+    end = tokenizer.eos_token
+    nested = PAIR | {"prompt": [{"role": "user", "content": f"w1 {end[:2]}{end}{end[2:]} w2"}]}
+    empty = PAIR | {"prompt": [{"role": "user", "content": end}]}
+    kept, changed = ControlTokens(tokenizer).cleaned([nested, empty])
+    assert ([row["prompt"][0]["content"] for row in kept], changed) == (["w1  w2"], 2)
+
+
+def test_half_an_emoji_in_a_row_is_named_with_its_line(tmp_path):
+    row = PAIR | {"prompt": [{"role": "user", "content": "half \ud83d"}]}
+    (tmp_path / "pairs.jsonl").write_text(json.dumps(row) + "\n")
+    with pytest.raises(DataError, match=r"pairs\.jsonl, line 1: prompt: not valid Unicode in the text of the user"):
+        load_rows(RunFolder(tmp_path), None, "dpo")
+
+
+# --- what a template is told
+
+
+def thinking(tokenizer):
+    """Qwen3's way: an empty block of thoughts before the last reply, and into a prompt only where thinking is turned off."""
+    tokenizer.chat_template = (
+        "{% for m in messages %}{{ m.role + ' ' }}{% if m.role == 'assistant' and loop.last %}w8 w9 {% endif %}{{ m.content }}"
+        "{{ eos_token if m.role == 'assistant' else ' ' }}{% endfor %}"
+        "{% if add_generation_prompt %}assistant {% if enable_thinking is defined and not enable_thinking %}w8 w9 {% endif %}"
+        "{% endif %}"
+    )
+    return tokenizer
+
+
+def test_what_is_trained_and_not_asked_with_is_counted_and_a_template_can_be_told_otherwise():
+    tokenizer = thinking(tiny.tokenizer())
+    found = measured([PAIR], tokenizer)
+    assert (found.unasked, found.before.strip(), found.broken) == (2, "w8 w9", 0)
+    write_chats_with(tokenizer, {"enable_thinking": False})
+    assert measured([PAIR], tokenizer).unasked == 0
+    args = SFTConfig(output_dir="none", report_to="none", use_cpu=True)
+    row = {"prompt": [USER], "completion": [ASSISTANT]}
+    trainer = SFTTrainer(tiny.model(), args, train_dataset=Dataset.from_list([row]), processing_class=tokenizer)
+    (ids,) = trainer.train_dataset["input_ids"]
+    assert list(ids) == tokenizer.apply_chat_template([USER, ASSISTANT], return_dict=False)

@@ -27,7 +27,7 @@ from aloe_hub.chat.local.decoding import GenerationRequest, generate
 from aloe_hub.chat.local.kv_cache import REMEMBERED, PrefixCache
 from aloe_hub.chat.pieces import Pieces, before
 from aloe_hub.errors import ChatError, DataError
-from aloe_hub.loading import load_adapter, load_model, load_tokenizer
+from aloe_hub.loading import load_adapter, load_model, load_tokenizer, template_kwargs_of, write_chats_with
 from aloe_hub.model_string import ModelString
 
 MOST_ROWS = 128  # in a batch; more gain little on a CPU and need more memory
@@ -87,6 +87,7 @@ class Local:
         tokenizer, base = load_tokenizer(model.base), load_model(model.base)
         if base._is_stateful:
             raise DataError(f"{model}: its state would be spoilt by the padding of a batch; take a model that is all attention")
+        write_chats_with(tokenizer, template_kwargs_of(model.adapter or model.base))
         if model.adapter is not None:
             adapted = load_adapter(base, model.adapter)
             config = adapted.active_peft_config
@@ -125,7 +126,8 @@ class Local:
     def _prompt(self, request: ChatRequest) -> list[int]:
         messages = [{"role": message.role, "content": message.content} for message in request.messages]
         try:
-            prompt: Any = self._tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
+            told = request.sampling.extra_fields.get("chat_template_kwargs") or {}
+            prompt: Any = self._tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False, **told)
         except (TemplateError, TypeError, ValueError) as error:
             roles = ", ".join(message.role for message in request.messages)
             raise ChatError(f"{self._name}: its chat template refuses messages of {roles} ({error})") from None
