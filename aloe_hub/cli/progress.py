@@ -82,7 +82,7 @@ class _Stand:
         gone, made = time.monotonic() - self.began, self.done - self.at_first
         text = f"{name} {self.done} of {self.total} in {_clock(gone)}"
         return text + (
-            f", about {_clock(gone / made * (self.total - self.done))} left" if 0 < made and self.done < self.total else ""
+            f", about {_clock(gone / made * (self.total - self.done))} left" if made > 0 and self.done < self.total else ""
         )
 
 
