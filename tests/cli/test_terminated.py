@@ -25,7 +25,7 @@ def stopped_by(number, command, begun):
 def test_a_run_that_is_stopped_goes_on_where_it_was(aloe, run, tmp_path):
     whole = shutil.copytree(run.path, tmp_path / "whole")
     partial = run.file("trees.jsonl.partial")
-    grow = ["trees", "--turns", "60", "--concurrency", "2", "--run"]
+    grow = ["trees", "--turns", "30", "--concurrency", "2", "--run"]
     status, errors = stopped_by(
         signal.SIGTERM, [*ALOE, *grow, str(run.path)], lambda: partial.exists() and partial.stat().st_size > 0
     )
@@ -40,7 +40,7 @@ def test_a_run_that_is_stopped_goes_on_where_it_was(aloe, run, tmp_path):
 def test_a_process_that_ignores_ctrl_c_still_hears_sigterm(run):
     code = "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN);from aloe_hub.cli.app import main; sys.exit(main())"
     partial = run.file("trees.jsonl.partial")
-    command = [sys.executable, "-c", code, "trees", "--turns", "60", "--run", str(run.path)]
+    command = [sys.executable, "-c", code, "trees", "--turns", "30", "--concurrency", "2", "--run", str(run.path)]
     status, errors = stopped_by(signal.SIGTERM, command, lambda: partial.exists() and partial.stat().st_size > 0)
     assert (status, "Traceback" in errors) == (130, False)
 
