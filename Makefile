@@ -4,19 +4,29 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN ?= runs/demo
 
-.PHONY: install demo test torture bench lint docs coverage compat release rehearsal
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Every file is one of those that requirements/ names by their hashes (scripts/lock.py writes them), or pip refuses it.
+HASHED := $(PIP) --no-deps --require-hashes --requirement
+
+.PHONY: install demo test torture bench lint docs coverage compat cases release rehearsal
 
 install: $(VENV)/installed
 
-# torch first: a range that pip resolves by itself would bring several GB of CUDA packages.
-$(VENV)/installed: pyproject.toml constraints.txt
+# What `make demo` needs. torch alone has no hash: a machine without a GPU has a build of its own, and others bring CUDA's packages.
+$(VENV)/demo: pyproject.toml constraints.txt requirements/demo.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "aloe-hub needs Python 3.11 or later"'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(HASHED) requirements/demo.txt
+	$(PIP) -c constraints.txt torch
+	$(PIP) --no-deps --no-build-isolation -e .
 	touch $@
 
-demo: install
+# What the tests and the tools need beside that.
+$(VENV)/installed: $(VENV)/demo requirements/dev.txt
+	$(HASHED) requirements/dev.txt
+	touch $@
+
+demo: $(VENV)/demo
 	$(BIN)/aloe demo --run $(RUN)
 
 # Two processes, one thread each: the models of the tests are tiny, and more threads would only get in each other's way.
@@ -26,6 +36,10 @@ test: install lint
 torture: install $(VENV)/release
 	$(BIN)/python -m pytest -m torture -s
 	HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest -m 'not torture' --ignore=tests/hub/test_publish.py --ignore=tests/test_end_to_end.py
+
+# Every shape that has broken a run once: a line each.
+cases: install
+	$(BIN)/python tests/cases.py
 
 bench: install
 	$(BIN)/python bench/scoring.py
@@ -45,8 +59,8 @@ lint: install
 docs: $(VENV)/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-$(VENV)/docs: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+$(VENV)/docs: $(VENV)/installed requirements/docs.txt
+	$(HASHED) requirements/docs.txt
 	touch $@
 
 # In one process, and in those that the tests start. Times are not those of `make test`.

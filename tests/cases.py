@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -111,20 +112,82 @@ def dialect_cases(words: list[str]) -> Iterator[tuple[str, str]]:
             yield f"dialect {name}", problem
 
 
+def _faults(printed: str, *wanted: tuple[str, str], least: int = 1) -> str:
+    """What of `wanted`, (a pattern of a line, a pattern that the whole of each such line must have), is not so.
+
+    A pattern that fewer than `least` lines have is a fault, too: a program that did not get there shows nothing.
+    """
+    if "Traceback" in printed:
+        return "a traceback"
+    faults = []
+    for which, good in wanted:
+        lines = [line for line in printed.splitlines() if re.match(which, line)]
+        if len(lines) < least:
+            faults.append(f"{len(lines)} lines of {which!r}, at least {least} expected")
+        faults += [line[:120] for line in lines if not re.fullmatch(good, line)]
+    return "; ".join(faults)
+
+
 def _no_canary(printed: str) -> str:
-    return "the key was printed" if "CANARY" in printed else ""
+    """How many rows of the ledger hold the key: none."""
+    return "the key was printed" if "CANARY" in printed else _faults(printed, (r"\d+$", "0"))
 
 
 def _canaries(printed: str) -> str:
-    """A path and a model's name are no secrets that a program could know; what else of an address may be one is not repeated."""
+    """A path is no secret that a program could know; what else of an address may be one is not repeated."""
     models, _, keys = printed.partition("--- files with keys:")
-    repeated = re.findall(r"^u\d+ rc \d+ +\S.* :: (?!http://127.0.0.1:8765/CANARY|\S+#)(.*)$", models, re.M)
-    return "; ".join([*repeated, *keys.split()])
+    repeated = re.findall(r"^u\d+ rc \d+ +\S.* :: (?!http://127.0.0.1:8765/CANARY)(.*)$", models, re.M)
+    ended = _faults(models, ("trees |eval ", r"\w+ 0"), ("(wrong|newline-|unicode-)key ", r"\S+ 1.*"))
+    tried = len(re.findall(r"^u\d+ rc [12] ", models, re.M))
+    return "; ".join(filter(None, [*repeated, *keys.split(), ended, "" if tried >= 14 else f"{tried} addresses were tried"]))
 
 
 def _flags(printed: str) -> str:
-    flagged = [line for line in printed.splitlines() if re.search(r"\b(TIMEOUT|TRACE|LEAK|MEM)\b", line)]
-    return "; ".join(line[:120] for line in flagged)
+    """No case hangs, shows a traceback, leaks the key or takes more memory than an answer may have."""
+    cases = re.findall(r"^.{34} rc=.*$", printed, re.M)
+    flagged = [
+        line[:120] for line in cases if re.search(r"\b(TIMEOUT|TRACE|LEAK|MEM)\b", line) or not re.search(r"rc=[01] ", line)
+    ]
+    return "; ".join(flagged) if len(cases) >= 40 else f"{len(cases)} cases were tried"
+
+
+def _journal(printed: str) -> str:
+    """A broken journal is refused with the remedy, or ends in the bytes of a whole one; a path may hold anything."""
+    return _faults(
+        printed,
+        (r".{30} rc=", r".{30} rc=(0 same=True .*|1 same=False .*remove that line: its row is made again.*)"),
+        (r"(blank lines|spaces line) ", r".* rc=0 same=True .*"),
+        (r"path ", r"path .* 0 True .*\| pairs True \| report 0 .*"),
+        (r"SIG(INT|TERM) ", r"SIG\w+ (130|143) .*run the same command again.*"),
+    )
+
+
+def _serve(printed: str) -> str:
+    small = r"(?:sent|one long header: sent) \d{1,2} MiB rss (\d+) -> \d{2} MiB.*"
+    return _faults(
+        printed,
+        (r"\d{3} \{'(Host|Origin)", r"4\d\d .*"),
+        (r"preflight", r"preflight 4\d\d .*"),
+        (r"sent|one long header", small),
+        (r"health beside", r"health beside 300 200 .*"),
+        (r"half requests alive", r".*: 0 of 300"),
+        (r"cases ", r"cases \d+ failed [01]"),  # one is refused by the client itself
+    )
+
+
+def _hub(printed: str) -> str:
+    return _faults(
+        printed,
+        (r"paths_info", r".* (status 413 peak|413 peak).* \d{2}\b.*"),
+        (r"endless commit", r".*-> \d{2} MiB.*"),
+        (r"lfs \d", r"lfs \d+ failed 0 tmp left \[\]"),
+        (r"commits acknowledged", r".* none lost"),
+        (r"kill -9", r".* bad 0"),
+    )
+
+
+def _space(printed: str) -> str:
+    return _faults(printed, (r".*cross-site", r".*\(403, .*"))
 
 
 # program → its arguments, and what of its output is a fault
@@ -132,10 +195,10 @@ PROGRAMS: dict[str, tuple[list[str], Callable[[str], str]]] = {
     "hostile/key_cr.sh": ([], _no_canary),
     "hostile/canary.sh": ([], _canaries),
     "hostile/hostile.py": ([], _flags),
-    "hostile/journal.py": ([], lambda printed: "a traceback" if "Traceback" in printed else ""),
-    "hostile/serve_attack.py": ([], lambda printed: "a traceback" if "Traceback" in printed else ""),
-    "hostile/hub2.py": ([], lambda printed: "a traceback" if "Traceback" in printed else ""),
-    "hostile/space_csrf.py": ([], lambda printed: "a traceback" if "Traceback" in printed else ""),
+    "hostile/journal.py": ([], _journal),
+    "hostile/serve_attack.py": (["scripted:plain", "--loris"], _serve),
+    "hostile/hub2.py": ([], _hub),
+    "hostile/space_csrf.py": ([], _space),
 }
 
 
@@ -145,6 +208,7 @@ def program_cases(words: list[str]) -> Iterator[tuple[str, str]]:
         return
     with tempfile.TemporaryDirectory() as folder:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background would hand on a deaf ear
         environment = os.environ | {"PATH": path, "COLUMNS": "200"}
 
         def run(program: str, *arguments: str) -> str:

@@ -94,6 +94,14 @@ def test_folders_of_a_run_that_was_made_may_be_gone(text, sources):
         "local:pocket+http://me:canary@host/v1",
         "hub:me:canary@host/v1#m",
         "http:\n//me:canary@host/v1#m",
+        "http://me:canary@:80/v1#m",
+        "HTTP://me:canary@h/v1#m",
+        "http:me:canary@h/v1#m",
+        "http://[canary/v1#m",
+        "http://me/canary@host/v1#m",
+        "http://host/v1;key=canary#m",
+        "http://host/v1#m?key=canary",
+        "https:canary",
     ],
 )
 def test_no_error_repeats_the_credentials_of_an_address(text):

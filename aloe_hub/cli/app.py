@@ -92,9 +92,16 @@ def _terminated_as_interrupted() -> Iterator[None]:
         (interrupt if callable(interrupt) else signal.default_int_handler)(number, frame)
 
     before = signal.signal(signal.SIGTERM, terminated)
+    deaf = signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # in the background of a shell: there is a handler, and no Ctrl-C
+    if deaf:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:
+        if deaf:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         signal.signal(signal.SIGTERM, before)
 
 

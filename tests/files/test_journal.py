@@ -252,3 +252,31 @@ def test_a_cleared_journal_goes_on_from_nothing(tmp_path):
         journal.append({"id": "b"})
         assert list(journal.rows()) == [{"id": "b"}]
     assert final.with_name("failed.jsonl.partial").read_text() == '{"id":"b"}\n'
+
+
+@pytest.mark.parametrize("line", ['{"id":"b"}', '{"id":"b","text":null}', '{"text":"x"}', "[]", "not JSON", "\0\0\0"])
+def test_a_row_without_its_content_is_refused_when_it_is_read_with_the_remedy(final, partial, line):
+    def check(row):
+        if not isinstance(row["text"], str):
+            raise ValueError("text is no text")
+
+    content = f'{{"id":"a","text":"A"}}\n{line}\n{{"id":"c","text":"C"}}\n'
+    partial.write_text(content)
+    remedy = r"trees.jsonl.partial, line 2: .*; remove that line: its row is made again$"
+    with pytest.raises(DataError, match=remedy), Journal(final, "id", check):
+        pass
+    assert partial.read_text() == content
+    partial.write_text("".join(content.splitlines(keepends=True)[::2]))
+    with Journal(final, "id", check) as journal:
+        assert keys(journal) == ["a", "c"]
+
+
+@pytest.mark.parametrize("blank", ["\n", "  \n", "\r\n", "\t\n\n"])
+def test_blank_lines_are_skipped(final, partial, caplog, blank):
+    partial.write_text(f'{blank}{{"id":"a"}}\n{blank}{{"id":"b"}}\n{blank}')
+    with Journal(final, key="id") as journal:
+        journal.append({"id": "c"})
+        assert keys(journal) == ["a", "b", "c"]
+        journal.finish(["c", "b", "a"])
+    assert final.read_text() == '{"id":"c"}\n{"id":"b"}\n{"id":"a"}\n'
+    assert caplog.records == []

@@ -14,7 +14,7 @@ import sys
 from datasets import Dataset
 from huggingface_hub import HfApi
 
-from aloe_hub.cli import options
+from aloe_hub.cli import progress
 from aloe_hub.cli.app import main
 
 base, grown, run = sys.argv[1:]
@@ -23,7 +23,7 @@ owner, said = os.environ["HF_TOKEN"], {}
 
 def aloe(name, *arguments):
     output, errors = io.StringIO(), io.StringIO()
-    options.out.file, options.err.file = output, errors
+    progress.out.file, progress.err.file = output, errors
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
         status = main([*arguments])
     lines = (output.getvalue() + errors.getvalue()).strip().splitlines()
