@@ -210,7 +210,7 @@ def machine() -> dict[str, str]:
 def measured(cell: Cell, dry: bool) -> dict[str, Any]:
     """Seconds and tokens a tree, the peak of the GPU's memory, and how many graphs torch had to compile for it."""
     import torch
-    from gpu_trainers import attention_of, trainer_of
+    from gpu_trainers import attention_of, trainer_of  # type: ignore[import-not-found]  # beside this file
     from torch._dynamo.utils import counters
 
     trees = 1 if dry else TREES[cell.turns]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from datasets import concatenate_datasets
 from peft import LoraConfig
-from training import tokenizer, tree
+from training import tokenizer, tree  # type: ignore[import-not-found]  # beside this file
 from transformers import AttentionInterface, Qwen2Config, Qwen2ForCausalLM
 from transformers.integrations.sdpa_attention import repeat_kv
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
@@ -21,7 +21,7 @@ from aloe_hub.training import TreeDPOTrainer, TreeSFTTrainer
 from aloe_hub.training.tree import attention
 
 if TYPE_CHECKING:
-    from gpu import Cell
+    from bench.gpu import Cell
 
 
 @contextmanager
@@ -80,7 +80,7 @@ def trainer_of(cell: Cell, dry: bool, *, trees: int, dtype: str = "bfloat16") ->
 
 def model_of(cell: Cell, dry: bool, dtype: str) -> Any:  # noqa: ANN401
     """The weights are those of bfloat16 whatever the type, so that two types differ by arithmetic alone."""
-    shape = {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14}
+    shape: dict[str, Any] = {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14}
     shape |= {"num_key_value_heads": 2, "vocab_size": 151936}
     if dry:
         shape |= {"hidden_size": 56, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 7}
@@ -91,7 +91,7 @@ def model_of(cell: Cell, dry: bool, dtype: str) -> Any:  # noqa: ANN401
     config._attn_implementation = {"trl-flash": "torch_varlen", "trl-flex": "flex_attention"}.get(cell.who, "sdpa")
     torch.manual_seed(0)
     with torch.device("cpu" if dry else "cuda"):
-        model = Qwen2ForCausalLM(config)
+        model: Any = Qwen2ForCausalLM(config)
     return model.to(torch.bfloat16).to(getattr(torch, dtype))
 
 
@@ -104,4 +104,5 @@ def flash(module: Any, query: Any, key: Any, value: Any, mask: Any, scaling: flo
     edges, longest = others["cu_seq_lens_q"], others["max_length_q"]
     # Causal, in the words of one version of torch or another.
     causal = {"window_size": (-1, 0)} if "window_size" in signature(varlen_attn).parameters else {"is_causal": True}
-    return varlen_attn(*each, edges, edges, longest, longest, scale=scaling, **causal)[None], None
+    attend: Any = varlen_attn
+    return attend(*each, edges, edges, longest, longest, scale=scaling, **causal)[None], None

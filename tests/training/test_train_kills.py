@@ -11,7 +11,9 @@ from small import a_base, a_grown_run, rows_to_train_on, settings  # noqa: F401 
 
 from aloe_hub.errors import AloeError, SettingsDiffer
 from aloe_hub.files.run_folder import RunFolder
+from aloe_hub.model_string import Source
 from aloe_hub.training.folder import AdapterFolder
+from aloe_hub.training.record import TrainingRecord
 from aloe_hub.training.train import train
 
 HERE = Path(__file__).parent
@@ -111,5 +113,6 @@ def test_killed_between_the_last_two_steps_it_is_finished(rows, base):
 
 
 def test_two_processes_never_train_one_adapter(rows, base):
-    with AdapterFolder.of(rows.path, "sft").claimed({}), pytest.raises(AloeError, match="another process is training it"):
+    record = TrainingRecord(method="sft", base=Source(str(base)), data={}, settings={}, options={})
+    with AdapterFolder.of(rows.path, "sft").claimed(record), pytest.raises(AloeError, match="another process is training it"):
         train(rows, settings("sft", base, max_steps=1))

@@ -27,7 +27,7 @@ from .batch import Branch, TreeBatch
 BY_BRANCHES = "aloe_tree"
 BLOCK = 128
 COMPILATIONS = 64
-FLEX_ON = ("cuda",)  # the devices where one kernel beats a call for each branch
+FLEX_ON: tuple[str, ...] = ("cuda",)  # the devices where one kernel beats a call for each branch
 
 Mask = torch.Tensor | BlockMask
 
