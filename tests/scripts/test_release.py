@@ -164,7 +164,7 @@ def test_a_rehearsal_goes_the_whole_way(tmp_path):
         "--in",
         str(tmp_path / "in"),
     ]
-    around = os.environ | {"PYTHONPATH": str(ROOT), "ORG": "somebody"}
+    around = os.environ | {"PYTHONPATH": str(ROOT), "ORG": "somebody", "OMP_NUM_THREADS": "1"}
     for again in (False, True):
         done = subprocess.run(command, env=around, capture_output=True, text=True, check=False)
         print(done.stdout)
