@@ -26,6 +26,27 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 AUTHORS = Path(__file__).resolve().parents[2] / "shared/data/aloe-original"
 
+# Files of few and long tests. pytest-xdist hands out whole files in this order: last, one of them would keep a single process.
+LONGEST = (
+    "test_end_to_end.py",
+    "test_miniature.py",
+    "test_examples.py",
+    "test_processes.py",
+    "test_train_hub.py",
+    "test_train_kills.py",
+    "test_train_command.py",
+    "test_scale.py",
+    "test_demo_space.py",
+    "test_datasets.py",
+    "test_aloe_app.py",
+    "test_docs.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
 
 @pytest.fixture
 def authors() -> Path:

@@ -85,7 +85,7 @@ def test_no_score_at_all_is_missing_not_an_error():
     assert result.dropped == {"al": [20, 20], "avg": 20, "ir": 20, "n_ir": 20, "r2": 20}
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=4 * settings().max_examples)
 @given(st.data())
 def test_the_fit_agrees_with_polyfit_with_scores_missing(data):
     turns = data.draw(st.integers(1, 10))

@@ -83,9 +83,10 @@ def already_there(repo: str, repo_type: RepoType, made_from: str, tag: str | Non
     api = HfApi(library_name="aloe-hub")
     with hub_errors(repo):
         try:
-            last = api.list_repo_commits(repo, repo_type=repo_type)[0]
+            api.repo_info(repo, repo_type=repo_type)  # one request: a list of commits is asked for six times where no Hub answers
         except RepositoryNotFoundError:
             return None
+        last = api.list_repo_commits(repo, repo_type=repo_type)[0]
         said = dict(line.split(": ", 1) for line in last.message.splitlines() if ": " in line)
         if said.get("Made from") != made_from:
             return None

@@ -360,6 +360,7 @@ def test_a_publish_killed_at_any_request_and_run_again_ends_right(near, made, pu
     assert list(never.tags()) == [tag]
 
 
+@pytest.mark.torture
 def test_a_publish_killed_three_times_at_random_moments_and_run_again_ends_right(hub, made, other, publish, start, tmp_path):
     run, repo, random = copied(made, tmp_path / "run"), Repo(hub, "org/random"), Random(0)
     begun = time.monotonic()

@@ -189,7 +189,7 @@ def send(hub: RunningHub, method: str, address: str, body: bytes | None, more: d
         connection.close()
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5 * settings().max_examples, suppress_health_check=list(HealthCheck))
 @given(requests(), headers | st.just({}), st.sampled_from([OWNER] * 6 + [READER, STRANGER, None]))
 @example(("PUT", f"/org/x.git/info/lfs/objects/{'a' * 64}?size=%D9%A3&signature=%ff", b""), {}, None)
 @example(("GET", "/api/models?limit=" + "9" * 5000, None), {}, OWNER)

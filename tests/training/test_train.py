@@ -1,6 +1,8 @@
 """`train`: what it makes, what it starts from, what it refuses, and that the same settings make the same bytes."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -190,9 +192,11 @@ def test_a_number_that_is_none_stops_and_keeps_the_last_good_checkpoint(rows, ba
     assert all(weights.isfinite().all() for weights in load_file(kept / WEIGHTS).values())
 
 
-LIMITED = """
-import resource, signal, sys
-sys.path.insert(0, sys.argv[1])
+# The libraries are imported once; each training is a process of its own, forked before there is any thread.
+APART = """
+import os, resource, shutil, signal, sys, traceback
+here, run, base, folder = sys.argv[1:]
+sys.path.insert(0, here)
 from pathlib import Path
 from small import settings
 from aloe_hub.files.run_folder import RunFolder
@@ -203,12 +207,39 @@ def limited(*given, **options):
     model = load(*given, **options)
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    what, most = {"memory": (resource.RLIMIT_AS, size + 2**25), "disk": (resource.RLIMIT_FSIZE, 5000)}[sys.argv[4]]
+    what, most = {"memory": (resource.RLIMIT_AS, size + 2**25), "disk": (resource.RLIMIT_FSIZE, 5000)}[name]
     resource.setrlimit(what, (most, resource.RLIM_INFINITY))
     return model
-build.load_model = limited
-train(RunFolder(Path(sys.argv[2])), settings("sft", sys.argv[3], limit=None, batch_size=40, tree=False, max_steps=1))
+for name in ("memory", "disk", "trackio"):
+    if os.fork():
+        os.wait()
+        continue
+    errors = os.open(f"{folder}/{name}", os.O_WRONLY | os.O_CREAT)
+    os.dup2(errors, 1), os.dup2(errors, 2)
+    try:
+        more = {"report_to": "trackio", "max_steps": 2}
+        if name != "trackio":
+            build.load_model = limited
+            more = {"limit": None, "batch_size": 40, "tree": False, "max_steps": 1}
+        train(RunFolder(Path(shutil.copytree(run, f"{folder}/run-{name}"))), settings("sft", base, **more))
+    except BaseException:
+        os.write(2, traceback.format_exc().encode())
+        os._exit(1)
+    os.write(2, b"DONE")
+    os._exit(0)
 """
+
+
+@pytest.fixture(scope="module")
+def apart(grown, base, tmp_path_factory):
+    """A folder with what each of the trainings that spoil their process said."""
+    folder = tmp_path_factory.mktemp("apart")
+    run = folder / "run"
+    run.mkdir()
+    shutil.copy(grown / "sft.jsonl", run)
+    command = [sys.executable, "-c", APART, *map(str, (Path(__file__).parent, run, base, folder))]
+    subprocess.run(command, check=True, env=os.environ | {"TRACKIO_DIR": str(folder / "logs")})
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -218,10 +249,14 @@ train(RunFolder(Path(sys.argv[2])), settings("sft", sys.argv[3], limit=None, bat
         ("disk", "File too large); make room, then go on with --resume"),
     ],
 )
-def test_memory_or_disk_that_does_not_suffice_says_what_to_do(rows, base, lacking, message):
-    command = [sys.executable, "-c", LIMITED, str(Path(__file__).parent), str(rows.path), str(base), lacking]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert message in done.stderr.splitlines()[-1]
+def test_memory_or_disk_that_does_not_suffice_says_what_to_do(apart, lacking, message):
+    assert message in (apart / lacking).read_text().splitlines()[-1]
+
+
+def test_trackio_gets_the_logs_on_this_machine(apart):
+    said = (apart / "trackio").read_text()
+    assert said.endswith("DONE"), said
+    assert list((apart / "logs").rglob("*"))
 
 
 @pytest.mark.parametrize(
@@ -287,16 +322,3 @@ def test_an_adapter_that_is_none_is_refused(rows, base, tmp_path):
 def test_a_name_that_is_no_folder_s_is_refused(rows, base, name):
     with pytest.raises(UsageError, match="--name"):
         train(rows, settings("sft", base), name=name)
-
-
-def test_trackio_gets_the_logs_on_this_machine(rows, base, tmp_path, monkeypatch):
-    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
-    code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; from small import settings\n"
-        "from aloe_hub.files.run_folder import RunFolder; from aloe_hub.training.train import train\n"
-        "train(RunFolder(Path(sys.argv[2])), settings('sft', sys.argv[3], report_to='trackio', max_steps=2))\n"
-    )
-    command = [sys.executable, "-c", code, str(Path(__file__).parent), str(rows.path), str(base)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert list((tmp_path / "trackio").rglob("*"))
