@@ -1,4 +1,4 @@
-"""What lexicon.toml holds: kinds of facts, poles of traits and topics of the scripted world, and English words to read texts by."""
+"""What lexicon.toml holds: kinds of facts, poles of traits and topics of the scripted world; English words to read texts by."""
 
 from __future__ import annotations
 
