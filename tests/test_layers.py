@@ -20,7 +20,7 @@ ALLOWED = {
     "files": {"shipped"},
     "shipped": set(),
     "rows": set(),
-    "scoring": {"comparison"},
+    "scoring": set(),
     "comparison": {"scoring"},
     "parsing": set(),
     "prompts": set(),
