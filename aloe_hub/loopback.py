@@ -7,6 +7,7 @@ was pointed at 127.0.0.1 says another), and a request that a browser marks as co
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import threading
 import time
@@ -84,9 +85,7 @@ def answering(app: ASGIApp, port: int = 0, protocol: type[BoundedProtocol] | Non
             http=protocol or BoundedProtocol,
             ws="none",
             lifespan="off",
-            log_config=None,  # requests are not logged: their headers hold tokens
-            log_level="critical",
-            access_log=False,
+            log_config=None,
             server_header=False,
             h11_max_incomplete_event_size=_MOST_HEADER_BYTES,
             timeout_keep_alive=_KEPT_ALIVE_SECONDS,
@@ -94,6 +93,14 @@ def answering(app: ASGIApp, port: int = 0, protocol: type[BoundedProtocol] | Non
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+
+        def is_of_others(record: logging.LogRecord) -> bool:
+            return record.thread != thread.ident
+
+        # This server logs nothing, since headers hold tokens; other servers of this process log as they did.
+        config.access_log = False
+        logger = logging.getLogger("uvicorn.error")
+        logger.addFilter(is_of_others)
         thread.start()
         try:
             while not server.started:
@@ -104,6 +111,7 @@ def answering(app: ASGIApp, port: int = 0, protocol: type[BoundedProtocol] | Non
         finally:
             server.should_exit = True
             thread.join()
+            logger.removeFilter(is_of_others)
 
 
 class BoundedProtocol(H11Protocol):

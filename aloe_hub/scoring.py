@@ -18,23 +18,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-if TYPE_CHECKING:
-    from .comparison import compare as compare
-else:
-
-    def __getattr__(name: str) -> object:
-        """`compare` is in a file of its own, which the metric does without."""
-        if name != "compare":
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from .comparison import compare
-
-        return compare
-
 
 Floats = NDArray[np.float64]
 Conversations = Sequence[Sequence[float | None]] | NDArray[Any]

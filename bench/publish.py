@@ -20,7 +20,7 @@ from random import Random
 
 from aloe_hub.files.jsonl import read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder
-from aloe_hub.local_hub.process import HubProcess, client_environment
+from aloe_hub.local_hub.process import client_environment, running
 from aloe_hub.stages.pairing import Pairing
 from aloe_hub.stages.pool import write_pool
 from aloe_hub.stages.training_rows import write_training_rows
@@ -48,7 +48,7 @@ def _measure(run: RunFolder, trees: int) -> None:
     rows = trees + sum(write_training_rows(run).values())
     size = sum(run.file(f"{config}.jsonl").stat().st_size for config in CONFIGS) / 2**20
     print(f"{trees:,} trees of 10 turns: {rows:,} rows, {size:,.0f} MB of JSON", flush=True)
-    with HubProcess(run.path / "hub") as hub:
+    with running(run.path / "hub") as hub:
         environment = client_environment(hub, os.environ) | {"HF_HUB_DISABLE_PROGRESS_BARS": "1"}
         environment |= {"HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
         for step, what in (

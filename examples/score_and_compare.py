@@ -13,7 +13,7 @@ os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")
 
 import evaluate
 
-from aloe_hub.scoring import compare, score
+from aloe_hub import compare, score
 from aloe_hub.shipped import shipped
 
 Scores = list[list[float | None]]

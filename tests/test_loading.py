@@ -21,7 +21,7 @@ from transformers import ViTConfig
 
 from aloe_hub.errors import AloeError, UsageError
 from aloe_hub.loading import load_adapter, load_model, load_tokenizer
-from aloe_hub.local_hub.process import HubProcess, client_environment
+from aloe_hub.local_hub.process import client_environment, running
 from aloe_hub.model_string import POCKET, Source
 from aloe_hub.shipped import shipped
 
@@ -317,7 +317,7 @@ for name in sys.argv[1:]:
 
 
 def test_models_and_adapters_come_from_the_hub_by_name_and_revision(tmp_path, models):
-    with HubProcess(tmp_path / "hub") as hub:
+    with running(tmp_path / "hub") as hub:
         environment = client_environment(hub, os.environ) | {
             "HF_HOME": str(tmp_path / "home"),
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",

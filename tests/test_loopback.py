@@ -2,9 +2,11 @@
 
 import contextlib
 import http.client
+import logging
 import socket
 import time
 
+import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
@@ -131,3 +133,19 @@ def test_a_port_that_is_taken_is_one_line(port):
     for taken in (port, 70_000):
         with pytest.raises(AloeError, match=f"--port {taken}: cannot listen on 127.0.0.1"), loopback.answering(echo, taken):
             pass
+
+
+def test_it_logs_nothing_and_leaves_the_logs_of_other_servers_as_they_were(caplog):
+    async def broken(scope, receive, send):
+        raise RuntimeError("token in a header")
+
+    logger = logging.getLogger("uvicorn.error")
+    before = logger.level, logging.getLogger("uvicorn.access").propagate
+    with caplog.at_level("INFO"), loopback.answering(broken) as address:
+        assert httpx.get(address).status_code == 500
+        logger.warning("another server says something")
+    assert [record.getMessage() for record in caplog.records if record.name == "uvicorn.error"] == [
+        "another server says something"
+    ]
+    assert (logger.level, logging.getLogger("uvicorn.access").propagate) == before
+    assert not logger.filters

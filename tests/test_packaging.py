@@ -22,6 +22,7 @@ DATA = {
     "aloe_hub/report/report.html.j2",
     "aloe_hub/seeds/profiles.jsonl",
     "aloe_hub/spaces/aloe/aloe.py",
+    "aloe_hub/spaces/aloe/page.html.j2",
     "aloe_hub/spaces/aloe_demo/app.py",
     "aloe_hub/spaces/aloe_demo/about.md",
     "aloe_hub/spaces/aloe_demo/pages.html.j2",

@@ -115,7 +115,8 @@ def without_folders(text: str) -> str:
     return PurePath(text).name if text.startswith(("/", "~", "./", "../")) or text.count("/") > 1 else text
 
 
-_ENVIRONMENT.filters |= {"number": number, "with_interval": with_interval, "p_value": p_value, "public": public}
+_ENVIRONMENT.filters |= {"number": number, "p_value": p_value, "with_interval": with_interval}
+_ENVIRONMENT.filters |= {"public": public, "without_folders": without_folders}
 
 
 def _of_others(theirs: object, ours: list[Any]) -> list[Any]:

@@ -54,7 +54,7 @@ def dataset_card(
         pairs=splits[0].rows,
         configs=configs,
         split=splits[0].name,
-        columns=_columns(configs),
+        type_of=_type,
     )
     front |= {
         "size_categories": [_size(max(split.rows for split in splits))],
@@ -90,12 +90,6 @@ def _info(config: Config, splits: Sequence[Split]) -> dict[str, Any]:
         dataset_size=sum(split.num_bytes for split in found),
     )
     return {"config_name": config.name, **info._to_yaml_dict()}
-
-
-def _columns(configs: Sequence[Config]) -> str:
-    lines = ["| config | column | type |", "|---|---|---|"]
-    lines += [f"| `{config.name}` | `{name}` | {_type(kind)} |" for config in configs for name, kind in config.features.items()]
-    return "\n".join(lines)
 
 
 def _type(kind: object) -> str:

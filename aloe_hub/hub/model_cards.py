@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
+
+from jinja2 import UndefinedError
 
 from aloe_hub.errors import DataError
 from aloe_hub.hub import cards
@@ -29,39 +30,30 @@ def adapter_card(
         DataError: `training.json` has something else where a number belongs.
     """
     training = trained.training
+    log = training.report.get("log", []) if training else []
     try:
-        recipe, report = (list(_recipe(training, base, form)), list(_report(training))) if training else ([], [])
-    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        front, body = cards.filled(
+            "model_cards",
+            "adapter.md",
+            repo=repo,
+            form=form,
+            base=base,
+            base_link=_base_link(base),
+            dataset=_dataset(training),
+            licence=licence,
+            training=training,
+            logged=lambda key: [row[key] for row in log if row.get(key) is not None],
+            benchmark=benchmark,
+            **_CELLS,
+        )
+    except (TypeError, ValueError, AttributeError, KeyError, UndefinedError) as error:
         raise DataError(f"{trained.folder}/training.json: not as aloe train writes it ({error}); train again") from None
-    front, body = cards.filled(
-        "model_cards",
-        "adapter.md",
-        repo=repo,
-        form=form,
-        base=base,
-        base_link=_base_link(base),
-        dataset=_dataset(training),
-        licence=licence,
-        training=training,
-        recipe=recipe,
-        settings=list(_settings(training)) if training else [],
-        report=report,
-        benchmark=benchmark,
-    )
     return cards.new_card(front, body)
 
 
 def pocket_card(pocket: Row, repo: str) -> str:
     """The card of the pocket model, from its `pocket.json`."""
-    front, body = cards.filled(
-        "model_cards",
-        "pocket.md",
-        repo=repo,
-        tokens=f"{pocket['tokens']:,}",
-        parameters=f"{pocket['parameters']:,}",
-        made=list(_made(pocket)),
-        probes=[(_cell(name), _number(value)) for name, value in pocket["probes"].items()],
-    )
+    front, body = cards.filled("model_cards", "pocket.md", repo=repo, pocket=pocket, **_CELLS)
     return cards.new_card(front, body)
 
 
@@ -74,80 +66,6 @@ def duration(seconds: float) -> str:
     if whole < 60:
         return f"{whole} s"
     return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-# --- how it was made
-
-
-def _made(pocket: Row) -> Iterator[tuple[str, str]]:
-    for name, value in pocket.items():
-        if name == "seconds":
-            yield "time", duration(value)
-        elif name == "versions":
-            yield name, _pairs(value)
-        elif name != "probes":
-            yield _cell(name), f"{value:,}" if name in ("tokens", "parameters") else _number(value)
-
-
-def _recipe(training: TrainingRecord, base: Base, form: Form) -> Iterator[tuple[str, str]]:
-    yield "method", training.method.upper()
-    yield "base", _base_link(base)
-    if training.adapter:
-        yield "started from", f"`{cards.without_folders(training.adapter.name)}`{_at(training.adapter.revision)}"
-    data = training.data
-    if dataset := _dataset(training):
-        yield "data", f"`{dataset}`{_at(data.get('revision'))}"
-    else:
-        yield "data", f"the run `{Path(str(data.get('run') or data.get('dataset') or 'of no name')).name}`"
-    for name, key in (("rows", "rows"), ("trees", "trees"), ("rows held out of it", "eval_rows")):
-        if data.get(key):
-            yield name, f"{data[key]:,}"
-    if form == "finetune":
-        yield "adapter", "none: all weights were trained"
-    elif training.lora:
-        yield "adapter", f"LoRA: {_pairs(training.lora)}"
-    yield "versions", _pairs(training.versions)
-
-
-def _settings(training: TrainingRecord) -> Iterator[tuple[str, str]]:
-    """Settings of `aloe train`, and the options of TRL that were set besides."""
-    for name, value in {**training.settings, **training.options}.items():
-        if value is not None:
-            yield _cell(name), _number(value)
-
-
-def _report(training: TrainingRecord) -> Iterator[tuple[str, str]]:
-    report = training.report
-    log = report.get("log", [])
-    if "steps" in report:
-        yield "steps", f"{report['steps']:,}"
-    for name, key in (
-        ("loss", "loss"),
-        ("reward margin", "rewards/margins"),
-        ("reward accuracy", "rewards/accuracies"),
-        ("token accuracy", "mean_token_accuracy"),
-    ):
-        values = [row[key] for row in log if row.get(key) is not None]
-        if values:
-            yield f"{name}, first → last logged", f"{_number(values[0])} → {_number(values[-1])}"
-    final = report.get("final", {})
-    for name, key in (("loss", "eval_loss"), ("reward accuracy", "eval_rewards/accuracies")):
-        if final.get(key) is not None:
-            yield f"{name} on the rows held out", _number(final[key])
-    if ranking := report.get("ranking_accuracy"):
-        of = f"over {ranking['pairs']:,} pairs"
-        yield "ranking accuracy of the policy", f"{percent(ranking['policy'])} {of}"
-        yield "ranking accuracy of the reference", f"{percent(ranking['reference'])} {of}"
-    tokens = report.get("tokens")
-    if tokens and tokens["processed"]:
-        exploded, processed = tokens["exploded"], tokens["processed"]
-        saved = f"{processed:,} processed of {exploded:,}"
-        yield "tokens saved", f"{percent(1 - processed / exploded)}: {saved}, {exploded / processed:.1f} times fewer"
-    if "seconds" in report:
-        yield "time", duration(report["seconds"])
-    if report.get("peak_memory_bytes"):
-        yield "peak memory", f"{report['peak_memory_bytes'] / 2**30:.2f} GiB"
-    yield "device", _cell(training.device)
 
 
 def _dataset(training: TrainingRecord | None) -> str | None:
@@ -188,3 +106,9 @@ def _cell(value: object) -> str:
         return ", ".join(map(_cell, value))
     text = " ".join(str(value).split())
     return cards.without_folders(text).replace("|", "\\|")
+
+
+# What a template makes cells with.
+_CELLS: dict[str, Callable[..., str]] = {
+    "at": _at, "cell": _cell, "duration": duration, "pairs": _pairs, "percent": percent, "value": _number,
+}  # fmt: skip

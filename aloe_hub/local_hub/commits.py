@@ -16,7 +16,7 @@ from aloe_hub.local_hub.names import COMMIT_PREFIX, check_path, check_sha256
 from aloe_hub.local_hub.refusal import bad_request, shown, too_large
 from aloe_hub.local_hub.repo import CommitMessage
 from aloe_hub.local_hub.store import LARGE_SUFFIXES
-from aloe_hub.local_hub.tree import DeleteFile, DeleteFolder, Edit, Entry, Put
+from aloe_hub.local_hub.tree import Edit, Entry
 
 _LARGE_FROM = 5_000_000
 _MOST_FILES = 1000  # asked about at once; clients send 256
@@ -89,16 +89,16 @@ def _header(line: bytes) -> dict[str, Any]:
 def _edit(call: HubCall, line: bytes) -> Edit:
     key, value = _line(line)
     if key == "deletedFolder":
-        return DeleteFolder(check_path(member(value, "path", str).rstrip("/")))
+        return Edit(check_path(member(value, "path", str).rstrip("/")) + "/")
     path, store = check_path(member(value, "path", str)), call.hub.store
     if key == "deletedFile":
-        return DeleteFile(path)
+        return Edit(path)
     if key == "file":
         data = _content(value, path)
         if len(data) > call.hub.limits.regular:
             raise too_large(shown(path), call.hub.limits.regular)
         with store.locked(call.name) as folder:
-            return Put(path, folder.keep_bytes(data))
+            return Edit(path, folder.keep_bytes(data))
     if key == "lfsFile":
         sha256 = check_sha256(member(value, "oid", str))
         size = store.folder(call.name).object_size(sha256)
@@ -106,7 +106,7 @@ def _edit(call: HubCall, line: bytes) -> Edit:
             raise bad_request(f"LFS pointer pointed to a file that does not exist: {shown(path)}")
         if member(value, "size", int, size) != size:
             raise bad_request(f"{shown(path)} was uploaded with {size} bytes, not {value['size']}")
-        return Put(path, Entry.large(sha256, size))
+        return Edit(path, Entry.large(sha256, size))
     raise bad_request(f"a commit has no operation {shown(key)}")
 
 

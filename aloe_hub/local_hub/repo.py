@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 from aloe_hub.local_hub.disk import Incoming, incoming, write_file
 from aloe_hub.local_hub.names import COMMIT, COMMIT_PREFIX
 from aloe_hub.local_hub.refusal import HubRefusal, bad_request, repo_not_found, revision_not_found, shown
-from aloe_hub.local_hub.tree import Edit, Entry, FileTree, Put, edited, object_ids
+from aloe_hub.local_hub.tree import Edit, Entry, FileTree, edited, object_ids
 
 MAIN = "refs/heads/main"
 
@@ -159,7 +159,7 @@ class RepoFolder:
         edits = list(edits)
         for edit in edits:
             # Checked under the lock: this folder may be another than the one that was uploaded to.
-            if isinstance(edit, Put) and self.object_size(edit.entry.sha256) != edit.entry.size:
+            if edit.entry and self.object_size(edit.entry.sha256) != edit.entry.size:
                 raise bad_request(f"{shown(edit.path)} points to a file that was not uploaded, or has another size")
         sha = self.write_commit(edited(self.commit(head).tree, edits, head), head, message)
         self.save(replace(state, refs=state.refs | {ref: sha}))

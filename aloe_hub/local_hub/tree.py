@@ -43,22 +43,11 @@ FileTree: TypeAlias = Mapping[str, Entry]
 
 
 @dataclass(frozen=True, slots=True)
-class Put:
+class Edit:
+    """What a commit does to one path: put a file there, or (None) delete it; a path that ends in / is a folder's."""
+
     path: str
-    entry: Entry
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteFile:
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteFolder:
-    path: str
-
-
-Edit: TypeAlias = Put | DeleteFile | DeleteFolder
+    entry: Entry | None = None
 
 
 def edited(tree: FileTree, edits: Iterable[Edit], head: str) -> FileTree:
@@ -69,17 +58,14 @@ def edited(tree: FileTree, edits: Iterable[Edit], head: str) -> FileTree:
     """
     files = dict(tree)
     for edit in edits:
-        if isinstance(edit, Put):
+        if edit.entry:
             files[edit.path] = edit.entry
-        elif isinstance(edit, DeleteFile):
-            if files.pop(edit.path, None) is None:
-                raise entry_not_found(edit.path, head)
-        else:
-            inside = [path for path in files if path.startswith(edit.path.rstrip("/") + "/")]
-            if not inside:
-                raise entry_not_found(edit.path, head)
-            for path in inside:
-                del files[path]
+            continue
+        gone = [path for path in files if path.startswith(edit.path)] if edit.path.endswith("/") else [edit.path]
+        if not gone or gone[0] not in files:
+            raise entry_not_found(edit.path.rstrip("/"), head)
+        for path in gone:
+            del files[path]
     for path in files:
         for folder in folders_of(path):
             if folder in files:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from aloe_hub import scoring
+from aloe_hub.comparison import compare
 from aloe_hub.errors import AloeError, DataError
 from aloe_hub.fields import number, one_of
 from aloe_hub.files.jsonl import read_rows
@@ -186,7 +187,7 @@ def _comparisons(scored: Sequence[_Scored]) -> Iterator[Paired]:
             continue
         mine, theirs = ([policy.scores[persona] for persona in both] for policy in (one, baseline))
         try:
-            result = scoring.compare(mine, theirs, cluster_ids=[baseline.clusters[persona] for persona in both], scale=SCALE)
+            result = compare(mine, theirs, cluster_ids=[baseline.clusters[persona] for persona in both], scale=SCALE)
         except ValueError as error:
             raise DataError(f"{one.path}: cannot be compared with {baseline.path}: {error}") from None
         yield Paired(one.policy, baseline.policy, len(both), result)

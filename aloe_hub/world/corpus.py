@@ -17,17 +17,11 @@ from typing import NamedTuple
 
 from aloe_hub.types import digest
 from aloe_hub.world import sentences, speaking
-from aloe_hub.world.lexicon import DIMENSIONS, GREETINGS, KINDS, POLES, REACTIONS, TOPICS
+from aloe_hub.world.lexicon import ASKED, DIMENSIONS, GREETINGS, KINDS, POLES, REACTIONS, TOPICS
 from aloe_hub.world.understanding import Fact, Known
 
 NAMES = ("pet", "city")  # kinds of facts whose values are names
 HELD_OUT = 4  # one name of so many
-ASKED = {
-    "age": "my age", "job": "my job", "study": "my studies", "family": "my family", "pet": "my pet", "city": "my home",
-    "culture": "my roots", "ability": "my aid", "hobby": "my hobby", "sport": "my sport", "food": "my food",
-    "drink": "my drink", "music": "my music", "book": "my books", "color": "my color", "collects": "my collection",
-    "cause": "my good cause",
-}  # fmt: skip
 RECALLED = ("You told me {v}.", "You said {v}.", "I remember: {v}.")
 REQUESTS = {
     "facts": ("Use what you know about me.", "Make it personal.", "Keep my details in mind."),

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from aloe_hub.world import sentences
-from aloe_hub.world.lexicon import POLES
+from aloe_hub.world.lexicon import GUESSES, POLES, WORDS
 
 FREE_KIND = "other"
 
@@ -50,7 +50,7 @@ def _shortened(clause: str) -> str:
 
 def kind_of(clause: str) -> str:
     words = words_of(clause)
-    for kind, beginnings in _KIND_WORDS.items():
+    for kind, beginnings in GUESSES.items():
         if any(word.startswith(beginnings) for word in words):
             return kind
     return FREE_KIND
@@ -82,132 +82,11 @@ _WORD = re.compile(r"[a-z0-9'’]+(?:-[a-z0-9]+)*")
 _POLE_WORDS = {
     pole: re.compile(r"\b(?<!not )(?<!rarely )(?:" + "|".join(map(re.escape, POLES[pole].words)) + ")") for pole in POLES
 }
-_EMPTY = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "and",
-        "or",
-        "of",
-        "in",
-        "on",
-        "at",
-        "to",
-        "for",
-        "with",
-        "from",
-        "by",
-        "about",
-        "into",
-        "as",
-        "is",
-        "am",
-        "are",
-        "was",
-        "were",
-        "be",
-        "been",
-        "being",
-        "has",
-        "have",
-        "had",
-        "do",
-        "does",
-        "i",
-        "you",
-        "he",
-        "she",
-        "they",
-        "it",
-        "my",
-        "your",
-        "his",
-        "her",
-        "their",
-        "its",
-        "me",
-        "him",
-        "them",
-        "this",
-        "that",
-        "these",
-        "those",
-        "who",
-        "which",
-        "own",
-        "very",
-        "really",
-        "often",
-        "always",
-        "sometimes",
-        "also",
-        "so",
-        "such",
-        "than",
-        "then",
-        "there",
-        "enjoy",
-        "love",
-        "like",
-        "named",
-        "called",
-        "lot",
-        "many",
-        "much",
-        "some",
-        "any",
-        "one",
-        "two",
-        "three",
-        "several",
-        "various",
-        "new",
-        "local",
-        "part",
-        "time",
-        "year",
-        "old",
-        "spend",
-        "free",
-        "regularly",
-        "frequently",
-        "currently",
-    ]
-)
-_VERBS = (
-    "is|has|loves|enjoys|likes|plays|works|lives|owns|runs|volunteers|participates|practices|collects|spends|travels|cooks|"
-    "bakes|grows|makes|takes|goes|hopes|plans|dreams|studies|speaks|writes|reads|teaches|attends|keeps|raises|follows|"
-    "prefers|hates|holds|serves|leads|performs|organizes|hosts|specializes|coaches|shares|sings|dances|paints|rides|drives|"
-    "builds|brews|watches|visits|explores|experiments|drinks|eats|uses|wears|walks|fixes|restores|knits|sews|streams|swims|"
-    "competes|sells|designs|manages|trains|studied|recently|often|frequently|regularly|currently|occasionally|also"
-)
+_EMPTY = frozenset(WORDS["empty"])
+_VERBS = "|".join((*WORDS["verbs"], *WORDS["leading"]))
 _CLAUSE_END = re.compile(rf"(?:,? who|,? and|,|;)\s+(?=(?:{_VERBS})\b)")
-_LEADING_ADVERB = re.compile(r"^(?:recently|often|frequently|regularly|currently|occasionally|also)\s+")
+_LEADING_ADVERB = re.compile(rf"^(?:{'|'.join(WORDS['leading'])})\s+")
 _AGED = re.compile(r"are an? (?P<age>\d\d)[- ]years?[- ]old(?: (?P<rest>.+))?", re.IGNORECASE)
 _LIKES = re.compile(r"(enjoy|love|like|really enjoy|really love) (.+)")
 _ITEM_END = re.compile(r",? and |, ")
 _REMARK = re.compile(r",| that | which | where | while | when | because | who | whom | and ")
-_KIND_WORDS: dict[str, tuple[str, ...]] = {
-    "pet": ("dog", "cat", "puppy", "kitten", "pet", "rabbit", "hamster", "parrot", "ferret", "turtle", "tortoise", "goldfish",
-            "canary", "retriever"),
-    "cause": ("volunteer", "charit", "community", "shelter", "activis", "nonprofit", "organiz"),
-    "study": ("degree", "student", "studi", "study", "college", "university", "diploma", "phd", "bachelor", "master", "school"),
-    "family": ("married", "wife", "husband", "daughter", "son", "sister", "brother", "twin", "mother", "father", "parent",
-               "single", "divorced", "engaged", "widow", "child", "grand", "family", "kids", "girlfriend", "boyfriend", "partner",
-               "relationship"),
-    "collects": ("collect", "vintage", "antique"),
-    "music": ("music", "guitar", "piano", "violin", "saxophone", "jazz", "sing", "choir", "band", "concert", "cello", "drum"),
-    "book": ("read", "book", "novel", "poe", "literature", "writ", "library", "blog"),
-    "drink": ("coffee", "tea", "wine", "beer", "brew"),
-    "food": ("cook", "food", "bak", "recipe", "vegan", "vegetarian", "cuisine", "dish", "cake", "gluten", "restaurant", "spic"),
-    "sport": ("run", "marathon", "hik", "climb", "swim", "cycl", "bik", "soccer", "tennis", "yoga", "surf", "sport", "team",
-              "basketball", "fitness", "gym", "ski", "golf", "pilates", "danc", "salsa", "kickbox", "belt", "skat", "ride"),
-    "city": ("live", "apartment", "city", "house", "home", "town", "farm", "from", "moved"),
-    "culture": ("travel", "cultur", "countr", "tradition", "heritage", "language", "abroad", "speak"),
-    "hobby": ("hobby", "paint", "garden", "photograph", "knit", "sew", "craft", "game", "gaming", "woodwork", "pottery",
-              "bird", "camp", "fish", "draw", "chess", "puzzle", "enjoy", "love", "like", "spend", "plants"),
-    "ability": ("wheelchair", "deaf", "blind", "dyslexi", "hearing", "left-handed", "sign"),
-    "job": ("work", "engineer", "teacher", "nurse", "designer", "manager", "chef", "doctor", "lawyer", "owner", "artist",
-            "own", "business", "retired", "architect", "analyst", "developer", "freelance", "driver", "job", "are"),
-}  # fmt: skip

@@ -1,4 +1,4 @@
-"""What there is to be said in the scripted world, read from lexicon.toml: kinds of facts, poles of traits, topics."""
+"""What lexicon.toml holds: kinds of facts, poles of traits and topics of the scripted world; English words to read texts by."""
 
 from __future__ import annotations
 
@@ -60,3 +60,5 @@ TOPICS: dict[str, Topic] = {name: Topic(**_tuples(topic)) for name, topic in _TO
 _PHRASES = _tuples(_TOML["phrases"])
 COLOURS, GREETINGS, REACTIONS = _PHRASES["colours"], _PHRASES["greetings"], _PHRASES["reactions"]
 OPENERS, CLOSERS = _PHRASES["openers"], _PHRASES["closers"]
+ASKED: dict[str, str] = _TOML["asked"]
+WORDS, GUESSES = _tuples(_TOML["words"]), _tuples(_TOML["guesses"])

@@ -9,38 +9,14 @@ from __future__ import annotations
 
 import re
 
+from aloe_hub.world.lexicon import WORDS
+
 SUBJECTS = {"she": "her", "he": "his", "they": "their"}
 
-_ADVERBS = frozenset(
-    [
-        "also",
-        "always",
-        "often",
-        "never",
-        "sometimes",
-        "rarely",
-        "usually",
-        "frequently",
-        "regularly",
-        "currently",
-        "occasionally",
-        "really",
-        "very",
-        "actively",
-        "just",
-        "still",
-        "even",
-        "long",
-        "now",
-        "recently",
-        "previously",
-        "proudly",
-        "once",
-    ]
-)
+_ADVERBS = frozenset(WORDS["adverbs"])
 _INFLECTED = {"are": "is", "have": "has", "do": "does", "were": "was"}
 _BASE = {third: base for base, third in _INFLECTED.items()}
-_UNCHANGED = frozenset(["would", "cannot", "can", "could", "will", "must", "should", "might", "may", "had", "did", "went"])
+_UNCHANGED = frozenset(WORDS["unchanged"])
 _WORD_TO_FIRST = {"your": "my", "yourself": "myself", "yours": "mine", "you": "me"}
 # Of each subject only its own words: in "She lives with her brother and his cat" the cat is not hers.
 _THIRD_TO_SECOND = {

@@ -1,11 +1,15 @@
-"""A result → what the page shows: the curve as SVG, the numbers as tables. Pure functions; the curve looks as in a report."""
+"""A result → what the page shows: the curve as SVG, the numbers as tables. The curve looks as in a report."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from html import escape
+from functools import cache
+from pathlib import Path
 from typing import Any
+
+from jinja2 import Environment, StrictUndefined, Template
+from markupsafe import Markup
 
 try:
     from aloe_hub.report.drawing import MUTED, series, svg
@@ -23,35 +27,28 @@ Result = Mapping[str, Any]  # as `scoring.score` returns it
 
 
 def page(result: Result, scale: tuple[float, float], confidence: float, conversations: int, clusters: int | None) -> str:
-    """The curve, the numbers and the turns, as HTML. Nothing of a person's text is in it."""
-    level, turns = f"{100 * confidence:g}\u202f% interval", len(result["al"])
-    facts = f"{_counted(conversations, 'conversation')} of {_counted(turns, 'turn')}"
-    if clusters is not None:
-        facts += f" in {_counted(clusters, 'cluster')}"
-    facts += f"; {result['missing']:,} of {conversations * turns:,} scores missing."
-    caption = "Points: AL(k), the mean score of turn k."
-    if "al_ci" in result:
-        caption += f" Band: its {level}."
-    if not math.isnan(result["ir"]):
-        caption += " Dashed: the least-squares line, whose slope is IR."
-    numbers = [
-        (f"{title} <small>{meaning}</small>", number(result[name]), _interval(result.get(f"{name}_ci")))
-        for name, (title, meaning) in NAMES.items()
-    ]
-    intervals = result.get("al_ci", [None] * turns)
-    by_turn = [
-        (str(turn), number(al), _interval(interval), f"{count:,}")
-        for turn, (al, interval, count) in enumerate(zip(result["al"], intervals, result["n"], strict=True), 1)
-    ]
-    notes = "".join(f'<p class="note">{note}</p>' for note in _notes(result, clusters or conversations))
-    return f"""<figure>
-<div class="plot" role="img" aria-label="{escape(described(result, level))}">{curve(result, scale)}</div>
-<figcaption>{caption}</figcaption>
-</figure>
-{_table("numbers", facts, ("Score", "Value", level), numbers)}
-{notes}
-<details><summary>AL(k) turn by turn</summary>
-{_table("turns", "", ("Turn k", "AL(k)", level, "Scores"), by_turn)}</details>"""
+    """The curve, the numbers and the turns, as page.html.j2 has them."""
+    level = f"{100 * confidence:g}\u202f% interval"
+    lost = {title: result.get("dropped", {}).get(name) for name, (title, _) in NAMES.items()}
+    return _template().render(
+        result=result,
+        names=NAMES,
+        level=level,
+        turns=len(result["al"]),
+        conversations=conversations,
+        clusters=clusters,
+        dropped=[f"{title} {count:,}" for title, count in lost.items() if count],
+        curve=Markup(curve(result, scale)),
+        described=described(result, level),
+    )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(autoescape=True, undefined=StrictUndefined)
+    environment.filters |= {"counted": _counted, "interval": _interval, "number": number}
+    environment.tests["nan"] = math.isnan
+    return environment.from_string((Path(__file__).parent / "page.html.j2").read_text(encoding="utf-8"))
 
 
 def described(result: Result, level: str = "interval") -> str:
@@ -96,34 +93,8 @@ def curve(result: Result, scale: tuple[float, float]) -> str:
     return svg("aloe", (5.2, 3.2), (0.11, 0.98, 0.15, 0.98), draw)
 
 
-def _table(name: str, caption: str, heads: Sequence[str], rows: Sequence[tuple[str, ...]]) -> str:
-    head = "".join(f'<th scope="col">{cell}</th>' for cell in heads)
-    body = "".join(
-        f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>' for first, *cells in rows
-    )
-    return f"""<div class="scroll"><table class="{name}"><caption>{caption}</caption>
-<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"""
-
-
 def _interval(pair: Sequence[float] | None) -> str:
     return "–" if pair is None or math.isnan(sum(pair)) else f"{number(pair[0])} to {number(pair[1])}"
-
-
-def _notes(result: Result, clusters: int) -> list[str]:
-    notes = []
-    if math.isnan(result["avg"]):
-        notes.append("Every score is missing: nothing can be said.")
-    elif math.isnan(result["ir"]):
-        notes.append("IR, N-IR and R² need two turns with a score: they are undefined.")
-    elif math.isnan(result["n_ir"]):
-        notes.append("The curve is constant: N-IR and R² are undefined.")
-    if "al_ci" in result and clusters == 1:
-        notes.append("One cluster alone: the intervals have no width and say nothing.")
-    dropped = {title: result["dropped"][name] for name, (title, _) in NAMES.items() if result.get("dropped", {}).get(name)}
-    if dropped and clusters > 1:
-        counts = ", ".join(f"{title} {count:,}" for title, count in dropped.items())
-        notes.append(f"Resamples without a value, left out of the interval: {counts}.")
-    return notes
 
 
 def _counted(count: int, noun: str) -> str:

@@ -1,12 +1,12 @@
-"""What one visitor does in one tab, and values that grow, as a page can show them: until the visitor presses Stop."""
+"""What one visitor does in one tab, and values that grow while models are at work, until the visitor presses Stop."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 REDRAW = 0.05  # seconds between two values: a page draws no faster
@@ -27,6 +27,25 @@ class Session:
             yield self.stop
         finally:
             self.busy = False
+
+
+async def growing(news: asyncio.Event, value: Callable[[], T], *work: Coroutine[Any, Any, None]) -> AsyncIterator[T]:
+    """The value each time there is news of the work on it, and once more when all work is done; none goes on after the end."""
+    tasks = [asyncio.create_task(one) for one in work]
+    for task in tasks:
+        task.add_done_callback(lambda _: news.set())
+    try:
+        done = False
+        while not done:
+            news.clear()
+            done = all(task.done() for task in tasks)
+            yield value()
+            if not done:
+                await news.wait()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def until(stop: asyncio.Event, values: AsyncIterator[T]) -> AsyncGenerator[T, None]:

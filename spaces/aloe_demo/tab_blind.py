@@ -135,6 +135,4 @@ def build(state: AppState) -> None:
     for button, place in buttons:
         button.click(partial(vote, place), [consent, session], [*outputs, agreed], api_visibility="private", **state.generating)
     stop.click(lambda session: session.stop.set(), session, None, queue=False, **private)
-    clear.click(
-        lambda session: (session.stop.set(), shown(Voting(counts=session.counts), text=""))[1], session, outputs, **private
-    )
+    clear.click(emptied, session, outputs, **private)

@@ -13,6 +13,7 @@ from typing import Self
 
 from models import Models, Part
 from safe import MOST_SHOWN
+from session import growing
 
 from aloe_hub.chat.base import ChatRequest, Sampling, heard
 from aloe_hub.errors import UsageError
@@ -86,7 +87,7 @@ class Talk:
         return replace(self, turns=(*self.turns[:-1], replace(turn, said=(first, second), puzzled=puzzled)))
 
 
-async def answered(
+def answered(
     talk: Talk, message: str, models: Models, sampling: Sampling, most_turns: int, *, tries: int = 0
 ) -> AsyncIterator[Talk]:
     """The talk with its next turn, again and again while the two replies grow; the last one is whole.
@@ -117,28 +118,17 @@ async def answered(
                 said[side] = Said(reply.text[:MOST_SHOWN], done=True, broken=reply.cut or len(reply.text) > MOST_SHOWN)
         except Exception as error:
             said[side] = Said(said[side].text, done=True, problem=part.failed(error))
-        news.set()
 
-    async def infer() -> tuple[Persona | None, str]:
+    async def infer() -> None:
+        nonlocal turn
+        users = [Message("user", text) for text in (*(earlier.user for earlier in talk.turns), message)]
         try:
-            users = [Message("user", earlier.user) for earlier in talk.turns]
-            return await roles.inferred(models.inferrer.chat, [*users, Message("user", message)], call), ""
+            persona = await roles.inferred(models.inferrer.chat, users, call)
+            turn = replace(turn, inferred=persona)
         except Exception as error:
-            return None, models.inferrer.failed(error)
-        finally:
-            news.set()
+            turn = replace(turn, puzzled=models.inferrer.failed(error))
 
-    replies = asyncio.create_task(hear(0, models.base)), asyncio.create_task(hear(1, models.aligned))
-    inferrer = asyncio.create_task(infer())
-    try:
-        while not turn.done:
-            news.clear()
-            inferred, puzzled = inferrer.result() if inferrer.done() else (None, "")
-            turn = replace(turn, said=(said[0], said[1]), inferred=inferred, puzzled=puzzled)
-            yield replace(talk, turns=(*talk.turns, turn))
-            if not turn.done:
-                await news.wait()
-    finally:
-        for task in (*replies, inferrer):
-            task.cancel()
-        await asyncio.gather(*replies, inferrer, return_exceptions=True)
+    def grown() -> Talk:
+        return replace(talk, turns=(*talk.turns, replace(turn, said=(said[0], said[1]))))
+
+    return growing(news, grown, hear(0, models.base), hear(1, models.aligned), infer())

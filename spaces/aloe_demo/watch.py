@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from models import Models, Part
 from safe import MOST_SHOWN
+from session import growing
 
 from aloe_hub import scoring
 from aloe_hub.stages import roles
@@ -68,7 +69,7 @@ class Watch:
         return replace(self, sides=(first, second))
 
 
-async def watched(watch: Watch, models: Models, temperature: float) -> AsyncIterator[Watch]:
+def watched(watch: Watch, models: Models, temperature: float) -> AsyncIterator[Watch]:
     """Both conversations of a `begun` watch, again and again while they grow; temperature: of the two models."""
     persona, sides = watch.persona, list(watch.sides)
     news = asyncio.Event()
@@ -105,16 +106,7 @@ async def watched(watch: Watch, models: Models, temperature: float) -> AsyncIter
         except Exception as error:
             now(doing="", problem=part.failed(error))
 
-    tasks = asyncio.create_task(follow(0, models.base)), asyncio.create_task(follow(1, models.aligned))
-    try:
-        while True:
-            news.clear()
-            last = all(task.done() for task in tasks)
-            yield replace(watch, sides=(sides[0], sides[1]))
-            if last:
-                return
-            await news.wait()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    def grown() -> Watch:
+        return replace(watch, sides=(sides[0], sides[1]))
+
+    return growing(news, grown, follow(0, models.base), follow(1, models.aligned))

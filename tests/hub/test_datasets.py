@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hub_tools import READER, STRANGER, ask, whole
+from hub_tools import READER, STRANGER, HubProcess, ask, whole
 from huggingface_hub.utils import logging
 from published import CANARY, Repo
 
@@ -19,7 +19,6 @@ from aloe_hub.errors import DataError
 from aloe_hub.files.jsonl import read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.hub import datasets
-from aloe_hub.local_hub.process import HubProcess
 from aloe_hub.local_hub.refusal import HubRefusal
 
 DATA = {kind: {f"{name}-00000-of-00001.parquet" for name in names} | {"README.md"} for kind, names in {

@@ -1,18 +1,68 @@
-"""What the tests of the local Hub share: users, plain requests, and a look at the files."""
+"""What the tests of the local Hub share: users, a Hub in its own process, plain requests, and a look at the files."""
 
 import hashlib
 import http.client
 import json
+import shlex
+import subprocess
+import sys
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
+from aloe_hub.errors import AloeError
 from aloe_hub.local_hub.process import RunningHub
 from aloe_hub.local_hub.users import User
 
 CLIENTS = Path(__file__).parent / "clients"
 OWNER, READER, STRANGER = "hf_localowner", "hf_localreader", "hf_localstranger"
 USERS = {OWNER: User("local", ("*",)), READER: User("reader", ("org",), "read"), STRANGER: User("stranger")}
+
+class HubProcess:
+    """`with HubProcess(directory) as hub`: a Hub in its own process. `kill` ends it as a crash would; `start` begins again."""
+
+    def __init__(self, directory: Path, port: int = 0) -> None:
+        self.directory = directory.expanduser().absolute()
+        self._port = port
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> RunningHub:
+        """Returns when it answers; started again, it is at the same port.
+
+        Raises:
+            AloeError: it did not start; the reason stands on standard error.
+        """
+        command = [sys.executable, "-m", "aloe_hub.local_hub", "--dir", str(self.directory), "--port", str(self._port)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=1)
+        assert self._process.stdout is not None
+        variables: dict[str, str] = {}
+        while (line := self._process.stdout.readline()) != "\n":
+            if not line:
+                self.kill()
+                raise AloeError(f"{self.directory}: the local Hub did not start")
+            name, _, value = shlex.split(line)[1].partition("=")
+            variables[name] = value
+        self._port = int(variables["HF_ENDPOINT"].rsplit(":", 1)[1])
+        return RunningHub(variables["HF_ENDPOINT"], variables["HF_TOKEN"], self.directory)
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def kill(self) -> None:
+        """SIGKILL: nothing is finished, nothing is cleaned."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            if self._process.stdout:
+                self._process.stdout.close()
+
+    def __enter__(self) -> RunningHub:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.kill()
 
 
 class Answer:

@@ -16,7 +16,7 @@ from aloe_hub.local_hub.names import RepoName, check_path
 from aloe_hub.local_hub.refusal import HubRefusal
 from aloe_hub.local_hub.repo import MAIN, CommitMessage
 from aloe_hub.local_hub.store import Store
-from aloe_hub.local_hub.tree import DeleteFile, DeleteFolder, Entry, Put, edited, folders_of, listed, object_ids
+from aloe_hub.local_hub.tree import Edit, Entry, edited, folders_of, listed, object_ids
 
 X, Y = RepoName("datasets", "org", "x"), RepoName("datasets", "org", "y")
 PARTS = st.text("ab-._/ü \n", max_size=6) | st.text("ab", min_size=90, max_size=100)
@@ -51,7 +51,7 @@ def test_a_path_that_passes_stays_below_any_folder(text):
 @given(st.lists(st.tuples(st.sampled_from(["put", "file", "folder"]), PATHS), max_size=8))
 def test_edits_of_a_tree_do_what_they_say(edits):
     """Against the plainest model: a dictionary, one edit after the other."""
-    kinds = {"put": lambda path: Put(path, Entry.regular(path.encode())), "file": DeleteFile, "folder": DeleteFolder}
+    kinds = {"put": lambda path: Edit(path, Entry.regular(path.encode())), "file": Edit, "folder": lambda path: Edit(path + "/")}
     model = {}
     try:
         for kind, path in edits:
@@ -105,7 +105,7 @@ def life(store: Store) -> None:
         with store.locked(X) as folder:
             entry = folder.keep_bytes(b"regular %d" % number)
             large = Entry.large(arriving.sha256, arriving.size)
-            made = folder.add_commit(MAIN, [Put("a.txt", entry), Put("data/b.bin", large)], words, None)
+            made = folder.add_commit(MAIN, [Edit("a.txt", entry), Edit("data/b.bin", large)], words, None)
             folder.add_ref(f"refs/tags/v{number}", made)
     with store.locked(X) as folder:
         folder.remove_ref("refs/tags/v0")
@@ -180,7 +180,7 @@ def test_a_commit_needs_its_objects_in_the_repo_as_it_is_now(tmp_path):
     store.delete(X)
     store.create(X, private=False, sdk=None, author="author")
     with pytest.raises(HubRefusal, match="was not uploaded"), store.locked(X) as folder:
-        folder.add_commit(MAIN, [Put("a.txt", entry)], CommitMessage("title", "", "author"), None)
+        folder.add_commit(MAIN, [Edit("a.txt", entry)], CommitMessage("title", "", "author"), None)
     assert whole(tmp_path) == 1
     store.close()
 
