@@ -43,13 +43,12 @@ __all__ = [
 if TYPE_CHECKING:
     from aloe_hub.chat import open_chat
     from aloe_hub.chat.traffic import Limits, Traffic
-    from aloe_hub.comparison import compare
     from aloe_hub.errors import AloeError
     from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.hub.datasets import publish_dataset
     from aloe_hub.results.read import read_runs
     from aloe_hub.rows import pairs, sft
-    from aloe_hub.scoring import Score, score
+    from aloe_hub.scoring import Score, compare, score
     from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
     from aloe_hub.stages.pool import PoolSettings, grow_pool
     from aloe_hub.stages.roles import Cast
@@ -60,13 +59,12 @@ if TYPE_CHECKING:
 _WHERE = {
     "chat": "open_chat",
     "chat.traffic": "Limits Traffic",
-    "comparison": "compare",
     "errors": "AloeError",
     "files.run_folder": "RunFolder",
     "hub.datasets": "publish_dataset",
     "results.read": "read_runs",
     "rows": "pairs sft",
-    "scoring": "Score score",
+    "scoring": "Score compare score",
     "stages.benchmark": "BenchmarkSettings evaluate_all",
     "stages.pool": "PoolSettings grow_pool",
     "stages.roles": "Cast",

@@ -13,9 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from aloe_hub.comparison import Comparison, compare
 from aloe_hub.files.run_folder import policy_file
-from aloe_hub.scoring import score
+from aloe_hub.scoring import Comparison, compare, score
 
 METHODS: dict[str, list[str] | str] = {
     "scripted tailored (oracle)": ["scripted:tailored"],

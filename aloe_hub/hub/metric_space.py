@@ -17,7 +17,7 @@ from aloe_hub.hub.push import Published, Upload, push
 from aloe_hub.shipped import shipped
 
 PACKAGE = Path(__file__).parents[1]
-COPIED = (PACKAGE / "scoring.py", PACKAGE / "report" / "drawing.py")
+COPIED = {"scoring.py": PACKAGE / "scoring" / "levels.py", "drawing.py": PACKAGE / "report" / "drawing.py"}
 HERE, ALONE = b"from aloe_hub.scoring import ", b"from .scoring import "
 MODULE = ("aloe.py", "scoring.py")  # what `evaluate.load` needs of the Space
 
@@ -33,7 +33,7 @@ def metric_files() -> dict[str, bytes]:
     """The files of the metric Space by their path in it; its README is the card and not among them."""
     found = app_files("aloe")
     found["aloe.py"] = found["aloe.py"].replace(HERE, ALONE)
-    return found | {path.name: path.read_bytes() for path in COPIED}
+    return found | {name: path.read_bytes() for name, path in COPIED.items()}
 
 
 def app_card(name: str, **used: list[str]) -> str:

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from aloe_hub.comparison import Comparison
 from aloe_hub.model_string import ModelString
 from aloe_hub.results.trees import TreeStats
-from aloe_hub.scoring import Score
+from aloe_hub.scoring import Comparison, Score
 from aloe_hub.types import Transcript, Tree
 
 Stage = Literal["personas", "trees", "evaluate"]

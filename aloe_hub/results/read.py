@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from aloe_hub import scoring
-from aloe_hub.comparison import compare
 from aloe_hub.errors import AloeError, DataError
 from aloe_hub.fields import number, one_of
 from aloe_hub.files.jsonl import read_rows
@@ -32,6 +31,7 @@ from aloe_hub.results.counts import (
     TextStats,
 )
 from aloe_hub.results.trees import TreeTally
+from aloe_hub.scoring import compare
 from aloe_hub.types import PoolText, Row, Transcript, Tree, persona_and_split
 
 T = TypeVar("T")

@@ -2,7 +2,7 @@
 
     python spaces/aloe/app.py
 
-On the Hub copies of `aloe_hub/scoring.py`, `aloe_hub/report/drawing.py` and `spaces/theme.py` lie beside it.
+On the Hub copies of `scoring/levels.py` (as `scoring.py`), `report/drawing.py` and `spaces/theme.py` lie beside it.
 """
 
 from __future__ import annotations

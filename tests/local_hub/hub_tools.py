@@ -19,6 +19,7 @@ CLIENTS = Path(__file__).parent / "clients"
 OWNER, READER, STRANGER = "hf_localowner", "hf_localreader", "hf_localstranger"
 USERS = {OWNER: User("local", ("*",)), READER: User("reader", ("org",), "read"), STRANGER: User("stranger")}
 
+
 class HubProcess:
     """`with HubProcess(directory) as hub`: a Hub in its own process. `kill` ends it as a crash would; `start` begins again."""
 

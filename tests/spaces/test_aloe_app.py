@@ -251,8 +251,9 @@ def url(request, tmp_path_factory):
     if request.param == "alone":
         folder = tmp_path_factory.mktemp("space") / "aloe"
         shutil.copytree(SPACE, folder, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("aloe_hub/scoring.py", "aloe_hub/report/drawing.py", "spaces/theme.py"):
+        for name in ("aloe_hub/report/drawing.py", "spaces/theme.py"):
             shutil.copy(ROOT / name, folder)
+        shutil.copy(ROOT / "aloe_hub/scoring/levels.py", folder / "scoring.py")
         command = [sys.executable, "-c", ALONE]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -7,12 +7,11 @@ from fakes import Recording, Saying, opening
 
 from aloe_hub.chat.scripted import POLICIES, Scripted
 from aloe_hub.chat.traffic import Limits
-from aloe_hub.comparison import compare
 from aloe_hub.errors import AloeError, ChatError, SettingsDiffer, UsageError
 from aloe_hub.files.jsonl import read_rows
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.report import read_runs
-from aloe_hub.scoring import score
+from aloe_hub.scoring import compare, score
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.stages.imports import import_authors
 from aloe_hub.stages.pairing import Pairing, pair

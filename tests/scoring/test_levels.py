@@ -9,9 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aloe_hub import scoring
-from aloe_hub.comparison import compare
-from aloe_hub.scoring import curve, score
-
+from aloe_hub.scoring import compare, curve, score
 RLPA = [62.16, 68.92, 70.27, 74.32, 72.97, 74.32, 75.68, 78.38, 77.03, 79.73]
 CI_NAMES = ("avg", "ir", "n_ir", "r2")
 
@@ -220,7 +218,7 @@ def test_no_resamples_leave_the_intervals_out_and_the_rest_alone():
 def test_cutting_the_weights_into_blocks_changes_nothing(monkeypatch):
     scores, ids = clustered(8, 3)
     whole = score(scores, cluster_ids=ids)
-    monkeypatch.setattr(scoring, "WEIGHTS_AT_A_TIME", 30)
+    monkeypatch.setattr(scoring.levels, "WEIGHTS_AT_A_TIME", 30)
     blocks = score(scores, cluster_ids=ids)
     for name in CI_NAMES:
         assert getattr(blocks, f"{name}_ci") == pytest.approx(getattr(whole, f"{name}_ci"), abs=1e-12)

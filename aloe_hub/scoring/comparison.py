@@ -1,6 +1,6 @@
 """Two policies on the same personas: how far their mean scores lie apart, with an interval and a p. NumPy only.
 
-As in `scoring`, whole clusters are resampled. It is a file of its own because the metric on the Hub carries a copy of that one
+As in `levels`, whole clusters are resampled. It is a file of its own because the metric on the Hub carries a copy of that one
 alone.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aloe_hub.scoring import (
+from aloe_hub.scoring.levels import (
     UNDEFINED,
     Conversations,
     Floats,
