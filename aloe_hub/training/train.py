@@ -82,7 +82,8 @@ def train(
         rows, origin = load_rows(run, settings.data, settings.method, settings.limit)
         if settings.clean_control_tokens:
             rows, cleaned = ControlTokens(base.tokenizer).cleaned(rows)
-            log.warning("%d rows held control tokens of %s in their texts; they were taken out", cleaned, base.source)
+            if cleaned and writes:
+                log.warning("%d rows held control tokens of %s in their texts; they were taken out", cleaned, base.source)
         parts = split(rows, settings.eval_share)
         counts = {"rows": len(rows), "trees": len(set(map(tree_of, rows))), "eval_rows": len(parts[1])}
         record = TrainingRecord(
