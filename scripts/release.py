@@ -131,8 +131,8 @@ def build(release: Release) -> str:
     alone = ["--no-isolation"] if release.rehearsal else []
     release.call(sys.executable, "-m", "build", *alone, "--outdir", dist, source)
     files = sorted(dist.iterdir())
-    checked = release.call(sys.executable, "-m", "twine", "check", "--strict", *files)
-    return "\n".join([*(f"{file.name}: {file.stat().st_size:,} bytes" for file in files), checked])
+    release.call(sys.executable, "-m", "twine", "check", "--strict", *files)
+    return "\n".join([*(f"{file.name}: {file.stat().st_size:,} bytes" for file in files), "twine check --strict: passed"])
 
 
 def install(release: Release, form: str) -> str:

@@ -183,4 +183,4 @@ def test_a_rehearsal_goes_the_whole_way(tmp_path):
         "model somebody/aloe-pocket-sft",
         "space somebody/aloe-demo",
     ]
-    assert [line for name, line in said.items() if name.startswith("read back: README")] == ["runs", "runs"]
+    assert [line.split("\n")[-1] for name, line in said.items() if name.startswith("read back: README")] == ["runs", "runs"]
