@@ -21,7 +21,7 @@ PYTHON = {
     ],
     "aloe_hub.rows": ["pairs", "sft"],
     "aloe_hub.scoring": ["score", "curve", "Score", "Curve", "compare", "Comparison"],
-    "aloe_hub.text": ["valid", "visible", "is_blank", "identity", "Answer", "answer_of", "control_markers"],
+    "aloe_hub.text": ["valid", "is_valid", "visible", "is_blank", "identity", "Answer", "answer_of", "control_markers"],
     "aloe_hub.parsing": [
         "message", "reply", "score", "verdict", "inferred", "numbered", "candidates", "Candidates", "steers", "SCHEMAS",
         "UNKNOWN",
@@ -53,10 +53,10 @@ OPTIONS = {
     "merge": "run",
     "evaluate": "run policy recipe model user judge turns split limit temperature seed accept-failures concurrency push-results "
     "personas-repo " + CALLS,
-    "train": "method base data run adapter name recipe push base-repo private resume report-to tree full allow-truncation seed "
+    "train": "chat-template-kwargs clean-control-tokens method base data run adapter name recipe push base-repo private resume report-to tree full allow-truncation seed "
     "limit lr epochs batch-size beta max-length lora-r lora-alpha lora-targets lora-dropout set",
     "report": "json html",
-    "publish": "what repo run adapter base-repo merge private license tag dry-run install",
+    "publish": "language what repo run adapter base-repo merge private license tag dry-run install",
     "serve": "model port",
     "demo": "run recipe seed",
     "space": "run base adapter user inferrer judge personas prefs votes port",

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from aloe_hub import scoring
 from aloe_hub.scoring import compare, curve, score
+
 RLPA = [62.16, 68.92, 70.27, 74.32, 72.97, 74.32, 75.68, 78.38, 77.03, 79.73]
 CI_NAMES = ("avg", "ir", "n_ir", "r2")
 
