@@ -53,8 +53,9 @@ OPTIONS = {
     "merge": "run",
     "evaluate": "run policy recipe model user judge turns split limit temperature seed accept-failures concurrency push-results "
     "personas-repo " + CALLS,
-    "train": "chat-template-kwargs clean-control-tokens method base data run adapter name recipe push base-repo private resume report-to tree full allow-truncation seed "
-    "limit lr epochs batch-size beta max-length lora-r lora-alpha lora-targets lora-dropout set",
+    "train": "method base data run adapter name recipe push base-repo private resume report-to tree full allow-truncation seed "
+    "chat-template-kwargs clean-control-tokens limit lr epochs batch-size beta max-length "
+    "lora-r lora-alpha lora-targets lora-dropout set",
     "report": "json html",
     "publish": "language what repo run adapter base-repo merge private license tag dry-run install",
     "serve": "model port",
