@@ -4,6 +4,7 @@ import codecs
 import gzip
 import json
 import re
+from functools import partial
 
 import pytest
 
@@ -12,6 +13,8 @@ from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages.import_files import found
 from aloe_hub.stages.imports import import_authors, read_texts
 from aloe_hub.stages.pairing import Pairing
+
+zipped = partial(gzip.compress, mtime=0)  # the same bytes, and so the same name of a test, in every process
 
 
 def test_the_authors_folder_gives_331_profiles_and_71_personalities(authors, tmp_path):
@@ -86,12 +89,12 @@ LINES = ["She is 30.", "Er heißt Jürgen.", "She sews."]
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("profile.jsonl.gz", gzip.compress("\n".join(map(json.dumps, LINES)).encode())),
+        ("profile.jsonl.gz", zipped("\n".join(map(json.dumps, LINES)).encode())),
         ("profile.jsonl", "\n".join(map(json.dumps, LINES)).encode("utf-16")),
         ("profile.jsonl", codecs.BOM_UTF8 + json.dumps(LINES, indent=1, ensure_ascii=False).encode()),
         ("profile.json", json.dumps(LINES).encode()),
         ("profile.txt", "\r\n".join(LINES).encode("utf-8-sig")),
-        ("profile.txt.gz", gzip.compress("\n\n".join(LINES).encode("utf-16"))),
+        ("profile.txt.gz", zipped("\n\n".join(LINES).encode("utf-16"))),
         ("profile.jsonl", "\n".join(json.dumps({"persona": line, "id": 7}) for line in LINES).encode()),
     ],
 )
@@ -115,7 +118,7 @@ def test_an_object_of_another_form_is_named_with_the_form_that_is_wanted(tmp_pat
         read_texts(path)
 
 
-@pytest.mark.parametrize("content", [b"\x1f\x8bnonsense", gzip.compress(b'"one"' * 99)[:20], b'"one"\n"\xff"'])
+@pytest.mark.parametrize("content", [b"\x1f\x8bnonsense", zipped(b'"one"' * 99)[:20], b'"one"\n"\xff"'])
 def test_what_cannot_be_unpacked_or_decoded_is_one_line(tmp_path, content):
     (tmp_path / "profile.jsonl").write_bytes(content)
     with pytest.raises(DataError, match=r"profile\.jsonl: cannot be read"):
