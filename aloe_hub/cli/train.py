@@ -30,7 +30,11 @@ def train(
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option("--data", help="A dataset, such as org/aloe-prefs or org/aloe-prefs@v1.", show_default="the rows of --run"),
+        typer.Option(
+            "--data",
+            help="A dataset: org/name, org/name:config:split, either with @revision; ours, or in a form of TRL's.",
+            show_default="the rows of --run",
+        ),
     ] = None,
     run: Annotated[Path | None, typer.Option("--run", help="The run folder.", show_default="runs/NAME of --data")] = None,
     adapter: Annotated[
@@ -143,7 +147,7 @@ def _train(settings: TrainSettings, run: Path | None, *, name: str | None, resum
     if run is None:
         if settings.data is None:
             raise UsageError("--run or --data: say which rows, such as --run runs/mine or --data org/aloe-prefs")
-        run = Path("runs") / settings.data.partition("@")[0].rpartition("/")[2]
+        run = Path("runs") / settings.data.partition("@")[0].partition(":")[0].rpartition("/")[2]
     with bars() if shown else nullcontext() as bar:
         trained = train_adapter(
             RunFolder(run), settings, name=name, resume=resume, on_progress=bar or (lambda what, done, total: None)

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from aloe_hub.errors import DataError, UsageError
 from aloe_hub.files.jsonl import read_rows
 from aloe_hub.files.run_folder import RunFolder
-from aloe_hub.hub_errors import hub_errors
 from aloe_hub.text import is_blank, is_valid
 from aloe_hub.training.control_tokens import ControlTokens
+from aloe_hub.training.hub_rows import COMPLETIONS, CONFIG, dataset_rows
 from aloe_hub.training.settings import Method
 from aloe_hub.types import Row
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from aloe_hub.training.base import Base
 
-CONFIG: dict[Method, str] = {"sft": "sft", "dpo": "pairs"}
-COMPLETIONS: dict[Method, tuple[str, ...]] = {"sft": ("completion",), "dpo": ("chosen", "rejected")}
 ROLES = ("system", "user", "assistant")
 MANY = 20  # trees; of fewer, none is set aside unless its share asks for one
 
@@ -59,7 +57,13 @@ def load_rows(run: RunFolder, data: str | None, method: Method, limit: int | Non
         AloeError: the Hub cannot be reached or refuses.
     """
     if data is not None:
-        rows, origin = _from_hub(data, method)
+        found, origin = dataset_rows(data, method)
+        rows = []
+        for number, row in enumerate(found):
+            try:
+                rows.append(_training_row(row, method))
+            except ValueError as error:
+                raise DataError(f"{data}, row {number}: {error}") from None
     else:
         path = run.file(f"{CONFIG[method]}.jsonl")
         if not path.exists():
@@ -231,31 +235,3 @@ def _messages(value: object, column: str) -> list[Row]:
         if not is_valid(message["content"]):
             raise ValueError(f"{column}: not valid Unicode in the text of the {message['role']}: {shortened(message['content'])}")
     return [{"role": message["role"], "content": message["content"]} for message in value]
-
-
-def _from_hub(data: str, method: Method) -> tuple[list[Row], Row]:
-    """The rows of a dataset at one commit, which is found first: what `main` is today, it may not be tomorrow."""
-    from datasets import load_dataset
-    from huggingface_hub import HfApi
-
-    repo, _, asked = data.partition("@")
-    config = CONFIG[method]
-    with hub_errors(data, "dataset", option="--data", offline="go online, or train from --run DIR"):
-        revision = str(HfApi(library_name="aloe-hub").dataset_info(repo, revision=asked or None).sha)
-        try:
-            rows: Any = load_dataset(repo, config, revision=revision, split="train")
-        except (ValueError, FileNotFoundError) as error:  # what `datasets` says of a config or a split that is not there
-            said = " ".join(str(error).split())[:200]
-            raise DataError(f"--data {data}: no config {config!r} with a split 'train' in it ({said})") from None
-    missing = [name for name in ("prompt", *COMPLETIONS[method]) if name not in rows.column_names]
-    if missing:
-        raise DataError(
-            f"--data {data}: config {config!r} has no column {', '.join(missing)}; it has {', '.join(rows.column_names)}"
-        )
-    found = []
-    for number, row in enumerate(rows):
-        try:
-            found.append(_training_row(row, method))
-        except ValueError as error:
-            raise DataError(f"{data}, row {number}: {error}") from None
-    return found, {"dataset": repo, "revision": revision}

@@ -1,0 +1,99 @@
+"""Rows of a dataset on the Hub: `--data org/name[:config[:split]][@revision]`, ours or any of TRL's own forms.
+
+    prompt, chosen, rejected      preference, explicit; texts or messages
+    chosen, rejected              preference, implicit: two conversations with one beginning
+    prompt, completion            texts or messages
+    messages                      a conversation: each of its replies is a row, after what was said before it
+
+TRL: https://huggingface.co/docs/trl/dataset_formats
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from aloe_hub.errors import DataError, UsageError
+from aloe_hub.hub_errors import hub_errors
+from aloe_hub.training.settings import Method
+from aloe_hub.types import Row
+
+CONFIG: dict[Method, str] = {"sft": "sft", "dpo": "pairs"}
+COMPLETIONS: dict[Method, tuple[str, ...]] = {"sft": ("completion",), "dpo": ("chosen", "rejected")}
+FORMS: dict[Method, str] = {
+    "sft": "prompt and completion, or messages",
+    "dpo": "prompt, chosen and rejected, or chosen and rejected",
+}
+
+
+def dataset_rows(data: str, method: Method) -> tuple[Iterator[Row], Row]:
+    """The rows of a dataset at one commit, which is found first: what `main` is today, it may not be tomorrow; and where that is.
+
+    Without a config it is ours for the method, `sft` or `pairs`, or else `default`.
+
+    Raises:
+        UsageError: `data` is no name of a dataset.
+        DataError: there is no such dataset, config or split; or, while the rows are read, one that is in none of the forms.
+        AloeError: the Hub cannot be reached or refuses.
+    """
+    from datasets import load_dataset
+    from huggingface_hub import HfApi
+
+    name, _, asked = data.partition("@")
+    repo, *place = name.split(":")
+    if len(place) > 2 or not all(place):
+        raise UsageError(f"--data {data!r}: expected org/name, org/name:config or org/name:config:split, and perhaps @revision")
+    config, split = (*place, "", "")[:2]
+    of_repo = f"{repo}@{asked}" if asked else repo
+    with hub_errors(of_repo, "dataset", option="--data", offline="go online, or train from --run DIR"):
+        revision = str(HfApi(library_name="aloe-hub").dataset_info(repo, revision=asked or None).sha)
+        tried: list[str] = []
+        for choice in (config,) if config else (CONFIG[method], "default"):
+            try:
+                rows: Any = load_dataset(repo, choice, revision=revision, split=split or "train")
+                break
+            except (ValueError, FileNotFoundError) as error:  # what `datasets` says of a config or a split that is not there
+                tried.append(" ".join(str(error).split())[:200])
+        else:
+            wanted = config or CONFIG[method]
+            raise DataError(f"--data {data}: no config {wanted!r} with a split {split or 'train'!r} in it ({tried[0]})")
+    if next(rows_of(dict.fromkeys(rows.column_names), method), None) is None:
+        missing = [name for name in ("prompt", *COMPLETIONS[method]) if name not in rows.column_names]
+        raise DataError(
+            f"--data {data}: config {choice!r} has no column {', '.join(missing)}; it has {', '.join(rows.column_names)}; "
+            f"wanted: {FORMS[method]}"
+        )
+    origin = {"dataset": repo, "revision": revision} | ({"config": choice, "split": split or "train"} if config else {})
+    return (found for row in rows for found in rows_of(row, method)), origin
+
+
+def rows_of(row: Mapping[str, Any], method: Method) -> Iterator[Row]:
+    """The training rows in one row of a dataset; none where it has none of the forms. What is in the columns is not checked.
+
+    >>> [row["completion"] for row in rows_of({"prompt": "Hi.", "completion": "Hello."}, "sft")]
+    [[{'role': 'assistant', 'content': 'Hello.'}]]
+    """
+    ids = {name: row[name] for name in ("tree_id", "persona_id", "turn") if row.get(name) is not None}
+    if {"prompt", *COMPLETIONS[method]} <= row.keys():
+        completions = {name: _said("assistant", row[name]) for name in COMPLETIONS[method]}
+        yield ids | {"prompt": _said("user", row["prompt"])} | completions
+    elif method == "dpo" and {"chosen", "rejected"} <= row.keys():
+        chosen, rejected = row["chosen"] or [], row["rejected"] or []
+        same = next(
+            (at for at, (a, b) in enumerate(zip(chosen, rejected, strict=False)) if a != b), min(len(chosen), len(rejected))
+        )
+        yield ids | {"prompt": chosen[:same], "chosen": chosen[same:], "rejected": rejected[same:]}
+    elif method == "sft" and "messages" in row:
+        messages = row["messages"] or []
+        ids = {"tree_id": hashlib.sha256(repr(messages).encode("utf-8", "replace")).hexdigest()[:16]} | ids
+        replies = [at for at, message in enumerate(messages) if isinstance(message, dict) and message.get("role") == "assistant"]
+        for turn, at in enumerate(replies):
+            yield ids | {"turn": turn, "prompt": messages[:at], "completion": [messages[at]]}
+        if not replies:
+            yield ids | {"prompt": messages, "completion": None}
+
+
+def _said(role: str, value: object) -> object:
+    """A text as the one message that it is; anything else as it stands."""
+    return [{"role": role, "content": value}] if isinstance(value, str) else value

@@ -1,0 +1,38 @@
+"""TRL's own dataset forms become training rows."""
+
+import pytest
+
+from aloe_hub.training.hub_rows import rows_of
+
+USER, OTHER = {"role": "user", "content": "Hi."}, {"role": "user", "content": "And now?"}
+GOOD, BAD = {"role": "assistant", "content": "Hello."}, {"role": "assistant", "content": "What?"}
+
+
+@pytest.mark.parametrize(
+    ("row", "method", "found"),
+    [
+        ({"prompt": [USER], "chosen": [GOOD], "rejected": [BAD]}, "dpo", {"prompt": [USER], "chosen": [GOOD], "rejected": [BAD]}),
+        ({"prompt": "Hi.", "chosen": "Hello.", "rejected": "What?"}, "dpo",
+         {"prompt": [USER], "chosen": [GOOD], "rejected": [BAD]}),
+        ({"chosen": [USER, GOOD], "rejected": [USER, BAD]}, "dpo", {"prompt": [USER], "chosen": [GOOD], "rejected": [BAD]}),
+        ({"prompt": "Hi.", "completion": "Hello."}, "sft", {"prompt": [USER], "completion": [GOOD]}),
+        ({"tree_id": "t", "turn": 3, "prompt": [USER], "completion": [GOOD], "score": 2}, "sft",
+         {"tree_id": "t", "turn": 3, "prompt": [USER], "completion": [GOOD]}),
+    ],
+)  # fmt: skip
+def test_a_form_is_read(row, method, found):
+    assert list(rows_of(row, method)) == [found]
+
+
+def test_each_reply_of_a_conversation_is_a_row_of_one_tree():
+    first, second = rows_of({"messages": [USER, GOOD, OTHER, BAD]}, "sft")
+    assert (first["prompt"], first["completion"], first["turn"]) == ([USER], [GOOD], 0)
+    assert (second["prompt"], second["completion"], second["turn"]) == ([USER, GOOD, OTHER], [BAD], 1)
+    assert first["tree_id"] == second["tree_id"]
+
+
+@pytest.mark.parametrize(
+    ("row", "method"), [({"text": "Hi."}, "sft"), ({"messages": [USER, GOOD]}, "dpo"), ({"chosen": []}, "dpo")]
+)
+def test_another_form_has_no_rows(row, method):
+    assert list(rows_of(row, method)) == []
