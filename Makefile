@@ -82,6 +82,6 @@ release: $(VENV)/release
 rehearsal: $(VENV)/release
 	$(BIN)/python scripts/release.py --run $(RUN) --rehearse
 
-$(VENV)/release: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[release]'
+$(VENV)/release: $(VENV)/installed requirements/release.txt
+	$(HASHED) requirements/release.txt
 	touch $@

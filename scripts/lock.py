@@ -31,7 +31,7 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parents[1]
 INDEX = os.environ.get("PIP_INDEX_URL", "https://pypi.org/simple")
 # extras → what is installed for them. setuptools builds the package itself: nothing is fetched for that.
-GROUPS = {"demo": ("embed", "metric", "train"), "dev": ("dev", "metric"), "docs": ("docs",)}
+GROUPS = {"demo": ("embed", "metric", "train"), "dev": ("dev", "metric"), "docs": ("docs",), "release": ("release",)}
 WITHOUT_HASH = {"torch"}
 _INTERPRETER = re.compile(r"py3|py2\.py3|cp311|cp312|cp313")
 

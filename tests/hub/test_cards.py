@@ -62,7 +62,7 @@ def changed(run: RunFolder, folder: Path, **tables: dict) -> RunFolder:
 def test_the_language_of_imported_texts_is_the_users_to_say(imported, kind):
     with prepared(imported, kind, "org/repo", "other", "zh,ar") as plan:
         assert front(plan.card)["language"] == ["zh", "ar"]
-        assert taken(plan.card, DatasetCard).language == ["zh", "ar"]
+        assert taken(plan.card, DatasetCard)["language"] == ["zh", "ar"]
 
 
 @pytest.mark.parametrize(

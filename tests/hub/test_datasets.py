@@ -442,7 +442,7 @@ def test_an_unknown_thing_to_publish_is_wrong_usage(aloe):
 
 @pytest.mark.parametrize("repo", ["a/b/c", "bad name", "org/bad name", "org/--", "org/a..b", "org/x.git", "", "../x"])
 def test_a_name_that_the_hub_refuses_is_one_line(made, refused, repo):
-    assert "--repo" in refused("prefs", "--run", made.path, "--repo", repo)
+    assert "--repo" in refused("prefs", "--run", made.path, "--repo", repo, status=2)
 
 
 def test_without_a_login_it_says_how_to_log_in(hub, made, refused):
@@ -543,7 +543,7 @@ def test_the_token_is_in_no_output_no_file_of_the_run_and_nothing_that_was_publi
         (("prefs", "--run", run.path, "--repo", "org/canary-prefs"), 0, {}),
         (("prefs", "--run", run.path, "--repo", "org/canary-prefs", "--dry-run"), 0, {}),
         (("metric", "--repo", "org/canary"), 0, {}),
-        (("prefs", "--run", run.path, "--repo", "a/b/c"), 1, {}),
+        (("prefs", "--run", run.path, "--repo", "a/b/c"), 2, {}),
         (("prefs", "--run", run.path, "--repo", "org/x"), 1, {"HF_ENDPOINT": "http://127.0.0.1:9"}),
         (("prefs", "--run", run.path, "--repo", "org/x"), 1, {"token": CANARY + "x"}),
     ):

@@ -221,7 +221,7 @@ def test_a_repo_with_a_model_of_another_kind_is_left_alone(hub, base, adapter, p
 
 def test_a_hub_that_refuses_is_one_line_with_the_command_to_try_again(hub, adapter, refused):
     arguments = ("adapter", "--adapter", adapter, "--repo", "org/refused adapter", "--base-repo", "org/base")
-    assert "--repo" in refused(*arguments)
+    assert "--repo" in refused(*arguments, status=2)
     for repo, token, said in (("org/refused", READER, "no permission"), ("org/refused", None, "not logged in")):
         line = refused("adapter", "--adapter", adapter, "--repo", repo, "--base-repo", "org/base", token=token)
         assert said in line

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, MambaConfig, MistralConfig, Qwen2Config
 
 from aloe_hub.chat import open_chat
-from aloe_hub.chat.base import ChatRequest, Sampling
+from aloe_hub.chat.base import ChatReply, ChatRequest, Sampling
 from aloe_hub.chat.local.model import MOST_ROWS, Local
 from aloe_hub.chat.pieces import Pieces
 from aloe_hub.errors import AloeError, ChatError, DataError, UsageError
@@ -74,7 +74,7 @@ def test_greedy_replies_are_those_of_transformers_one_by_one_and_batched_whateve
     # Mistral's window is shorter than most of the prompts.
     folder = base if kind is None else tiny.save_model(tmp_path / "m", kind, sliding_window=32 if kind is MistralConfig else None)
     plain = AutoModelForCausalLM.from_pretrained(folder)
-    expected = [by_transformers(plain, folder, text, 24) for text in TEXTS]
+    expected = [ChatReply.received(by_transformers(plain, folder, text, 24)).text for text in TEXTS]
     assert len(set(expected)) > 6
     requests = [request(text) for text in TEXTS]
     assert one_by_one(f"local:{folder}", requests) == [[text] for text in expected]
