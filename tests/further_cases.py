@@ -55,7 +55,7 @@ def text_cases(words: list[str]) -> Iterator[tuple[str, str]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    serving = subprocess.Popen([sys.executable, str(folder / "fake_server.py"), str(port)])
+    serving = subprocess.Popen([sys.executable, str(folder / "fake_server.py"), str(port)], stderr=subprocess.DEVNULL)
     try:
         while socket.socket().connect_ex(("127.0.0.1", port)):
             time.sleep(0.1)
@@ -78,7 +78,7 @@ def text_cases(words: list[str]) -> Iterator[tuple[str, str]]:
 # A folder, how many profiles are in it (0: it is refused), and what is said.
 FOUND = {"hh": "preference", "sharegpt": "ShareGPT", "ultrachat": "messages", "ultrafeedback": "preference", "prism": "PRISM"}
 FOLDERS = (
-    ("05-end-token-inside-text/conv_special", 1, "control tokens"),
+    ("05-end-token-inside-text/conv_special", 2, "control tokens"),
     *((f"09-real-datasets-not-importable/{name}", 12, "12 profiles") for name in ("gz", "utf16", "jsonarray")),
     *((f"09-real-datasets-not-importable/{name}", 2, "2 profiles") for name in ("personahub", "plaintext")),
     *((f"09-real-datasets-not-importable/{name}", 0, f"found .*{found}.*wanted") for name, found in FOUND.items()),
