@@ -132,11 +132,13 @@ class Heard:
     """A streamed answer, event by event; `say` gets the text as it comes, less what may still turn out not to be of it."""
 
     _HELD_BACK = 40  # characters: an end token, or the beginning of a tag, may be coming
+    _LOOKS = 50  # while the text doubles, about: each look is at the whole of it, and pieces may be of one character
 
     def __init__(self, say: Callable[[str], None] | None = None) -> None:
         self._say = say
         self._text: list[str] = []
         self._said = ""
+        self._length = self._looked_at = 0  # characters that came, and that had come when the text was last looked at
         self._message: dict[str, Any] = {}
         self._answer: dict[str, Any] = {}
         self._choice: dict[str, Any] = {}
@@ -160,6 +162,7 @@ class Heard:
                 if name == "content":
                     text, thoughts = _text_of(value)
                     self._text.append(text)
+                    self._length += len(text)
                     self._message |= {"thinking": True} if thoughts else {}
                 elif value:
                     self._message[name] = value
@@ -178,8 +181,9 @@ class Heard:
             self._say(text[len(self._said) :])
 
     def _tell(self) -> None:
-        if self._say is None:
+        if self._say is None or self._length - self._looked_at <= self._looked_at // self._LOOKS:
             return
+        self._looked_at = self._length
         text = ChatReply.received("".join(self._text)).text
         ready = text[: -self._HELD_BACK]
         if ready.startswith(self._said) and len(ready) > len(self._said):

@@ -72,12 +72,14 @@ class Endpoint:
         heard = Heard(say)
         body = body_of(self._name, request) | {"stream": True, "stream_options": {"include_usage": True}}
         async with readable(self.model, self._key.hidden), self._sent(body) as response:
-            rest = b""
+            rest: list[bytes] = []  # of a line that has not ended
             async for piece in self._pieces(response):
-                *lines, rest = (rest + piece).split(b"\n")
+                first, *lines = piece.split(b"\n")
+                rest.append(first)
                 for line in lines:
-                    heard.line(line)
-            heard.line(rest)
+                    heard.line(b"".join(rest))
+                    rest = [line]
+            heard.line(b"".join(rest))
             reply = reply_of(json.loads(heard.whole()), self._key)
             heard.end(reply.text)
             return reply

@@ -15,6 +15,7 @@ from faulty import Faults
 from faulty import running as broken
 
 from aloe_hub.chat import open_chat
+from aloe_hub.chat.answers import Heard
 from aloe_hub.chat.base import ChatReply, ChatRequest, Sampling
 from aloe_hub.chat.endpoint import Endpoint
 from aloe_hub.chat.scripted import Scripted
@@ -393,3 +394,15 @@ def test_a_stream_is_heard_without_its_reasoning():
     assert reply == ChatReply("Try the lentil soup, it is warm and takes half an hour.", thoughts=1)
     assert "".join(pieces) == reply.text
     assert len(pieces) > 1
+
+
+def test_a_stream_of_single_characters_is_not_read_anew_for_each(monkeypatch):
+    looks, received = [], ChatReply.received
+    monkeypatch.setattr(ChatReply, "received", lambda raw, **more: looks.append(len(raw)) or received(raw, **more))
+    said: list[str] = []
+    heard = Heard(said.append)
+    for _ in range(20_000):
+        heard.line(b'data: {"choices": [{"delta": {"content": "a"}}]}')
+    heard.end("a" * 20_000)
+    assert "".join(said) == "a" * 20_000
+    assert sum(looks) < 100 * 20_000
