@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -37,7 +38,7 @@ _LAST_WORDS_SECONDS = 5  # for answers to be heard once the server ends
 
 
 class LoopbackOnly:
-    """Middleware: 400 for a `Host` that is no loopback name, 403 for a request from another site."""
+    """Middleware: 400 for a `Host` that is not a loopback name, 403 for a request from another site."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = TrustedHostMiddleware(app, _NAMES, www_redirect=False)
@@ -62,6 +63,16 @@ def _host(origin: str) -> str:
     except ValueError:
         return ""
     return f"[{name}]" if ":" in name else name
+
+
+@contextmanager
+def until_stopped(say: Callable[[str], None]) -> Iterator[None]:
+    """Ctrl-C or SIGTERM ends the block, and is said."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("# stopped")
 
 
 @contextmanager

@@ -112,6 +112,6 @@ def _cause(error: Exception, hidden: Callable[[str], str]) -> str:
 
 
 def shown(text: str) -> str:
-    """A server's words on one line, not too many of them. The key is hidden before: a cut through it would leave half of it."""
+    """A server's words on one line, not too many of them. What a cut leaves of a key is hidden where it tells."""
     text = " ".join(valid(text).split())
     return text if len(text) <= _SAID else text[:_SAID] + "…"

@@ -27,7 +27,7 @@ class Key:
         """The key of that very server, else the one for all servers; the Hub's token goes to the Hub alone.
 
         Raises:
-            AloeError: a model of the Hub, and no token; a key that is no single line of printable ASCII. The key is not repeated.
+            AloeError: a model of the Hub, and no token; a key that is not one line of printable ASCII. The key is not repeated.
         """
         if model.address is None:
             token = get_token()

@@ -21,7 +21,7 @@ from aloe_hub.local_hub.app import application
 from aloe_hub.local_hub.call import Hub, SizeLimits
 from aloe_hub.local_hub.store import Store
 from aloe_hub.local_hub.users import User, load_users
-from aloe_hub.loopback import LOOPBACK, answering
+from aloe_hub.loopback import LOOPBACK, answering, until_stopped
 
 DEFAULT_DIRECTORY = Path("~/.cache/aloe-hub/local-hub")
 
@@ -71,16 +71,12 @@ def running(
 
 def serve(directory: Path, port: int = 0, say: Callable[[str], None] = print) -> None:
     """Serve until Ctrl-C or SIGTERM; says the lines to paste, an empty line, and what it does."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with running(directory, port=port) as hub:
-            for name, value in hub.environment.items():
-                say(f"export {name}={shlex.quote(value)}")
-            say("")
-            say(f"# a Hub at {hub.endpoint}, kept in {hub.directory}; Ctrl-C stops it")
-            threading.Event().wait()
-    except KeyboardInterrupt:
-        say("# stopped")
+    with until_stopped(say), running(directory, port=port) as hub:
+        for name, value in hub.environment.items():
+            say(f"export {name}={shlex.quote(value)}")
+        say("")
+        say(f"# a Hub at {hub.endpoint}, kept in {hub.directory}; Ctrl-C stops it")
+        threading.Event().wait()
 
 
 def execute(directory: Path, command: list[str]) -> int:

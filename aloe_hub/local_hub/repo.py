@@ -147,7 +147,7 @@ class RepoFolder:
         """Put edits on a branch: the commit first, the ref last.
 
         Raises:
-            HubRefusal: 404 for a ref that is no branch, 412 when the branch is no longer at `parent` (a prefix is enough),
+            HubRefusal: 404 for a ref that is not a branch, 412 when the branch is no longer at `parent` (a prefix is enough),
                 400 for an object that is not here.
         """
         state = self.state()

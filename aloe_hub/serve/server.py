@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 
 from aloe_hub.chat import open_chat
 from aloe_hub.chat.base import Chat
-from aloe_hub.loopback import BoundedProtocol, answering
+from aloe_hub.loopback import BoundedProtocol, answering, until_stopped
 from aloe_hub.serve.server_app import ServerApp
 
 
@@ -56,16 +55,12 @@ class _Protocol(BoundedProtocol):
 
 def serve(model: str, port: int = 0, key: str | None = None, say: Callable[[str], None] = print) -> None:
     """Serve until Ctrl-C or SIGTERM; says the lines to paste, an empty line, and what it does."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     hello = json.dumps({"model": model, "messages": [{"role": "user", "content": "Any dinner ideas?"}]})
     headers = "-H 'Content-Type: application/json'" + (' -H "Authorization: Bearer $ALOE_API_KEY"' if key else "")
-    try:
-        with running(model, port=port, key=key) as served:
-            say(f"base_url: {served.base_url}")
-            say(f"model: {shlex.quote(served.name)}")
-            say(f"curl {served.base_url}/chat/completions {headers} -d {shlex.quote(hello)}")
-            say("")
-            say(f"# {model} answers at {served.base_url}; Ctrl-C stops it")
-            threading.Event().wait()
-    except KeyboardInterrupt:
-        say("# stopped")
+    with until_stopped(say), running(model, port=port, key=key) as served:
+        say(f"base_url: {served.base_url}")
+        say(f"model: {shlex.quote(served.name)}")
+        say(f"curl {served.base_url}/chat/completions {headers} -d {shlex.quote(hello)}")
+        say("")
+        say(f"# {model} answers at {served.base_url}; Ctrl-C stops it")
+        threading.Event().wait()
