@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from aloe_hub.errors import UsageError
 
 if TYPE_CHECKING:  # the stages are imported where they run: `aloe --help` must not wait for them
     from aloe_hub.stages.pool import PoolCounts, PoolSettings
+    from aloe_hub.types import Tree
 
 CLOSEST, CALIBRATED = "Highest cosine similarity kept.", "calibrated by the seeds"
 PLURAL = {"profile": "profiles", "personality": "personalities"}
@@ -123,13 +125,14 @@ def import_(
         counts, notes = import_authors(folder, into, settings(Pairing, {}, by_hand), fewer=pairings is None)
         talks = found(folder, CONVERSATIONS)
         imported = import_conversations(talks, into) if talks.exists() else None
-        derived = write_training_rows(into) if imported else {}
+        marked: Counter[str] = Counter()
+        derived = write_training_rows(into, lambda tree: marked.update(control_tokens_in(tree))) if imported else {}
     _print_notes(notes)
     _print_pool(run, counts)
     if imported:
         _print_notes(imported.notes)
         out.print(f"{imported.trees} trees in {run}")
-        _print_rows(derived, control_tokens_in(into))
+        _print_rows(derived, marked)
 
 
 @calls.asks_models
@@ -160,13 +163,14 @@ def trees(
     asking: calls.Asking,
 ) -> None:
     """Grow preference trees, and derive the training rows `pairs` and `sft`. Stopped, it goes on where it was."""
-    from aloe_hub.files.jsonl import partial_of
+    from aloe_hub.files.jsonl import partial_of, read_rows
     from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.files.settings import settings
-    from aloe_hub.results.unread import check_verdicts
+    from aloe_hub.results.unread import UnreadVerdicts
     from aloe_hub.stages.forecast import forecast_trees
     from aloe_hub.stages.training_rows import control_tokens_in, write_training_rows
     from aloe_hub.stages.trees import Shard, TreeSettings, grow_all, models_by_role
+    from aloe_hub.types import Tree
 
     folder = RunFolder(run)
     table = options.recipe_table(recipe, "trees")
@@ -204,15 +208,26 @@ def trees(
         )
         calls.tell_failures(f"{grown.failed} of {grown.wanted} trees", grown.reason)
         raise typer.Exit(1)
-    derived = None if shard or grown.failed == grown.wanted else write_training_rows(folder)
+    verdicts, marked, derived = UnreadVerdicts(), Counter[str](), None
+
+    def seen(tree: Tree) -> None:
+        verdicts.add(tree)
+        marked.update(control_tokens_in(tree))
+
+    if part:
+        grown_here = folder.file(part.file())
+        for tree in read_rows(grown_here, Tree.from_row) if grown_here.stat().st_size else ():  # a shard may be of nobody
+            seen(tree)
+    elif grown.failed < grown.wanted:
+        derived = write_training_rows(folder, seen)
     out.print(f"{grown.wanted - grown.failed} trees in {run}")
     if derived:
-        _print_rows(derived, control_tokens_in(folder))
+        _print_rows(derived, marked)
     if grown.failed:
         calls.tell_failures(f"{grown.failed} of {grown.wanted} trees", grown.reason)
     if grown.failed == grown.wanted and not shard:  # an empty shard can be merged
         raise typer.Exit(1)
-    check_verdicts(folder.file(part.file() if part else "trees.jsonl"))
+    verdicts.check()
 
 
 def merge(
@@ -226,9 +241,10 @@ def merge(
 
     folder = RunFolder(run)
     merged = merge_shards([RunFolder(source) for source in sources], folder)
-    derived = write_training_rows(folder)
+    marked: Counter[str] = Counter()
+    derived = write_training_rows(folder, lambda tree: marked.update(control_tokens_in(tree)))
     out.print(f"{merged} trees in {run}")
-    _print_rows(derived, control_tokens_in(folder))
+    _print_rows(derived, marked)
 
 
 def _print_pool(run: Path, counts: PoolCounts) -> None:
@@ -263,9 +279,9 @@ def _print_notes(notes: Iterable[str]) -> None:
         err.print(note, soft_wrap=True)
 
 
-def _print_rows(counts: dict[str, int], marked: dict[str, int]) -> None:
+def _print_rows(counts: dict[str, int], marked: Counter[str]) -> None:
     out.print(f"{counts['pairs']} preference pairs (pairs.jsonl) and {counts['sft']} SFT rows (sft.jsonl)")
     if marked:
-        tokens = ", ".join(f"{token} in {number}" for token, number in marked.items())
+        tokens = ", ".join(f"{token} in {number}" for token, number in marked.most_common())
         note = f"trees hold control tokens of chat templates ({tokens}): where they are those of its base, aloe train"
         err.print(f"{note} refuses their rows, or takes them out with --clean-control-tokens", markup=False, highlight=False)

@@ -7,7 +7,6 @@ command fails; its files stay as they are, and the same command fails again.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from aloe_hub.errors import DataError
 from aloe_hub.files.jsonl import read_rows
@@ -32,15 +31,21 @@ def check_scores(run: RunFolder, policies: Iterable[str]) -> None:
         _check(unread, len(turns), f"scores of {policy}", "the judge gave none that could be read")
 
 
-def check_verdicts(trees: Path) -> None:
-    """Raises: DataError: more than a tenth of the forks in this file have no verdict."""
-    forks = 0
-    unread: list[str] = []
-    for tree in read_rows(trees, Tree.from_row):
-        forks += len(tree.exchanges)
+class UnreadVerdicts:
+    """Counts the forks of trees, and those without a verdict."""
+
+    def __init__(self) -> None:
+        self._forks = 0
+        self._unread: list[str] = []
+
+    def add(self, tree: Tree) -> None:
+        self._forks += len(tree.exchanges)
         undecided = (fork for fork in tree.exchanges if outcome(fork) == NO_VERDICT)
-        unread += [next(verdict.text for verdict in fork.verdicts if no_verdict(verdict)) for fork in undecided]
-    _check(unread, forks, "forks", "they have no verdict that could be read")
+        self._unread += [next(verdict.text for verdict in fork.verdicts if no_verdict(verdict)) for fork in undecided]
+
+    def check(self) -> None:
+        """Raises: DataError: more than a tenth of the forks have no verdict."""
+        _check(self._unread, self._forks, "forks", "they have no verdict that could be read")
 
 
 def _check(unread: list[str], whole: int, of_what: str, why: str) -> None:

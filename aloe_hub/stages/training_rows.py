@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
 
 from aloe_hub import rows
-from aloe_hub.files.jsonl import read_rows, write_rows
+from aloe_hub.files.jsonl import atomic_file, encoded, read_rows
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.text import control_markers
 from aloe_hub.types import Tree
 
+DERIVED = {"pairs": rows.pairs, "sft": rows.sft}
 
-def write_training_rows(run: RunFolder) -> dict[str, int]:
-    """`pairs.jsonl` and `sft.jsonl` beside a finished `trees.jsonl`; returns how many rows each has."""
-    counts = {}
-    for name, derive in (("pairs", rows.pairs), ("sft", rows.sft)):
-        path = run.file(f"{name}.jsonl")
-        if path.exists():
-            counts[name] = sum(1 for _ in path.open("rb"))
-            continue
-        trees = read_rows(run.file("trees.jsonl"), Tree.from_row)
-        counts[name] = write_rows(path, (row for tree in trees for row in derive(tree)))
+
+def write_training_rows(run: RunFolder, seen: Callable[[Tree], None] | None = None) -> dict[str, int]:
+    """`pairs.jsonl` and `sft.jsonl` beside a finished `trees.jsonl`, in one pass; returns how many rows each has.
+
+    A file that is there stays as it is. `seen` is called with each tree.
+    """
+    counts = dict.fromkeys(DERIVED, 0)
+    with ExitStack() as files:
+        missing = {}
+        for name in DERIVED:
+            path = run.file(f"{name}.jsonl")
+            if path.exists():
+                counts[name] = sum(1 for _ in path.open("rb"))
+            else:
+                missing[name] = (files.enter_context(atomic_file(path)), str(path))
+        for tree in read_rows(run.file("trees.jsonl"), Tree.from_row) if missing or seen else ():
+            if seen:
+                seen(tree)
+            for name, (file, path_of) in missing.items():
+                for row in DERIVED[name](tree):
+                    file.write(encoded(row, path_of))
+                    counts[name] += 1
     return counts
 
 
-def control_tokens_in(run: RunFolder) -> dict[str, int]:
-    """In how many trees each control token of common chat templates is said, the most frequent first."""
-    counts: Counter[str] = Counter()
-    for tree in read_rows(run.file("trees.jsonl"), Tree.from_row):
-        said = [text for exchange in tree.exchanges for text in (exchange.user, *(reply.text for reply in exchange.replies))]
-        counts.update(control_markers("\n".join(said)))
-    return dict(counts.most_common())
+def control_tokens_in(tree: Tree) -> tuple[str, ...]:
+    """The control tokens of common chat templates that are said in a tree."""
+    said = [text for exchange in tree.exchanges for text in (exchange.user, *(reply.text for reply in exchange.replies))]
+    return control_markers("\n".join(said))

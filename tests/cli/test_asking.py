@@ -60,3 +60,9 @@ def test_the_last_line_says_why_the_first_one_failed(aloe, run: RunFolder, serve
     status, output, errors = aloe("trees", *arguments, "--accept-failures")
     assert (status, "0 trees in" in output) == (1, True)
     assert errors.splitlines()[-1].startswith("2 of 2 trees failed; the first: ")
+
+
+def test_a_shard_without_a_tree_is_no_failure(aloe, run: RunFolder):
+    count = len(run.personas("train")) + 1
+    status, output, errors = aloe("trees", "--run", run.path, "--turns", 1, "--shard", f"{count}/{count}")
+    assert (status, "0 trees in" in output) == (0, True), errors

@@ -7,8 +7,9 @@ from aloe_hub.chat.scripted import Scripted
 from aloe_hub.errors import DataError
 from aloe_hub.report import print_report, read_runs, to_json, write_html
 from aloe_hub.results.trees import no_verdict
-from aloe_hub.results.unread import check_scores, check_verdicts
+from aloe_hub.results.unread import UnreadVerdicts, check_scores
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
+from aloe_hub.stages.training_rows import write_training_rows
 from aloe_hub.stages.trees import TreeSettings, grow_all, models_by_role
 from aloe_hub.types import Verdict
 
@@ -77,8 +78,10 @@ def test_trees_of_which_more_than_a_tenth_of_the_forks_have_no_verdict_are_an_er
     settings = TreeSettings(models_by_role({}, None), turns=2, limit=2)
     traffic = opening(lambda model: Mumbling(lambda request: True))
     assert grow_all(run, settings, traffic=traffic).finished
+    verdicts = UnreadVerdicts()
+    write_training_rows(run, verdicts.add)
     with pytest.raises(DataError, match=r"4 of 4 forks are missing.*'Hard to say \[really\]\.'.*--judge"):
-        check_verdicts(run.file("trees.jsonl"))
+        verdicts.check()
     assert read_runs([run.path]).runs[0].trees.count("no verdict") == 4
 
 
