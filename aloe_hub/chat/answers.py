@@ -13,6 +13,7 @@ from typing import Any
 from aloe_hub.chat.base import ChatReply
 from aloe_hub.chat.endpoint_errors import refusal, shown
 from aloe_hub.chat.keys import Key
+from aloe_hub.chat.pieces import Pieces, answered
 from aloe_hub.errors import ChatError, TransientError
 
 # What servers call an answer that is whole. Whatever is not listed is not: half an answer would become training data.
@@ -137,7 +138,7 @@ class Heard:
     def __init__(self, say: Callable[[str], None] | None = None) -> None:
         self._say = say
         self._text: list[str] = []
-        self._said = ""
+        self._pieces = Pieces()
         self._length = self._looked_at = 0  # characters that came, and that had come when the text was last looked at
         self._message: dict[str, Any] = {}
         self._answer: dict[str, Any] = {}
@@ -168,24 +169,21 @@ class Heard:
                     self._message[name] = value
         self._tell()
 
-    def whole(self) -> bytes:
+    def whole(self) -> dict[str, Any]:
         """The answer as it would have come in one piece."""
         if not self._choice and not self._text and not self._message:
-            return json.dumps(self._answer).encode()
+            return self._answer
         message = self._message | {"content": "".join(self._text)}
-        return json.dumps(self._answer | {"choices": [self._choice | {"message": message}]}).encode()
+        return self._answer | {"choices": [self._choice | {"message": message}]}
 
     def end(self, text: str) -> None:
-        """The reply is `text`: say what of it was held back."""
-        if self._say and text.startswith(self._said) and len(text) > len(self._said):
-            self._say(text[len(self._said) :])
+        """The reply is `text`: say what of it was not heard yet."""
+        if self._say and text.startswith(self._pieces.said) and (rest := self._pieces.rest(text)):
+            self._say(rest)
 
     def _tell(self) -> None:
         if self._say is None or self._length - self._looked_at <= self._looked_at // self._LOOKS:
             return
         self._looked_at = self._length
-        text = ChatReply.received("".join(self._text)).text
-        ready = text[: -self._HELD_BACK]
-        if ready.startswith(self._said) and len(ready) > len(self._said):
-            self._say(ready[len(self._said) :])
-            self._said = ready
+        if piece := self._pieces.grown(answered("".join(self._text))[: -self._HELD_BACK]):
+            self._say(piece)

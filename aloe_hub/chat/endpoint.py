@@ -58,14 +58,14 @@ class Endpoint:
     async def complete(self, request: ChatRequest) -> ChatReply:
         async with readable(self.model, self._key.hidden), asyncio.timeout(self._timeout):
             async with self._sent(body_of(self._name, request)) as response:
-                answer = b"".join([piece async for piece in self._pieces(response)])
+                said = b"".join([piece async for piece in self._pieces(response)])
                 streamed = response.headers.get("Content-Type", "").startswith("text/event-stream")
-            if streamed:  # nobody asked it to
-                heard = Heard()
-                for event in answer.split(b"\n"):
-                    heard.line(event)
-                answer = heard.whole()
-            return reply_of(json.loads(answer), self._key)
+            if not streamed:
+                return reply_of(json.loads(said), self._key)
+            heard = Heard()  # nobody asked it to stream
+            for line in said.split(b"\n"):
+                heard.line(line)
+            return reply_of(heard.whole(), self._key)
 
     async def stream(self, request: ChatRequest, say: Callable[[str], None]) -> ChatReply:
         """As `complete`; reasoning in a block of its own is not said."""
@@ -80,7 +80,7 @@ class Endpoint:
                     heard.line(b"".join(rest))
                     rest = [line]
             heard.line(b"".join(rest))
-            reply = reply_of(json.loads(heard.whole()), self._key)
+            reply = reply_of(heard.whole(), self._key)
             heard.end(reply.text)
             return reply
 

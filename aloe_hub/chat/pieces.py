@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aloe_hub.chat.base import ChatReply
+
+# What reasoning is begun with, as text: of what ends like the beginning of one, the end is not heard yet.
+REASONING = ("<think>", "<thinking>", "<thought>", "<reasoning>", "<reflection>", "<analysis>", "◁think▷", "<|begin_of_thought|>")
 HALF = "\ufffd"  # what the first bytes of a character are read as, until the others come
 
 
@@ -15,6 +19,18 @@ def before(text: str, stops: Sequence[str]) -> tuple[str, bool]:
     """
     starts = [start for stop in stops if (start := text.find(stop)) >= 0]
     return (text[: min(starts)], True) if starts else (text, False)
+
+
+def answered(raw: str) -> str:
+    """What of a model's words so far is of its answer: not its reasoning, which is cut off as in `ChatReply.received`.
+
+    Reasoning without a tag before it cannot be told until the one behind it comes.
+
+    >>> [answered(raw) for raw in ("<think>Shy.</thi", "<think>Shy.</think>", "<think>Shy.</think>Hi ")]
+    ['', '', 'Hi ']
+    """
+    text = ChatReply.received(raw).text
+    return text + raw[len(raw.rstrip()) :] if text else ""  # a blank at the end stands within it as soon as it goes on
 
 
 class Pieces:

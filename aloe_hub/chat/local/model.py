@@ -25,7 +25,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from aloe_hub.chat.base import ChatReply, ChatRequest
 from aloe_hub.chat.local.decoding import GenerationRequest, generate
 from aloe_hub.chat.local.kv_cache import REMEMBERED, PrefixCache
-from aloe_hub.chat.pieces import Pieces, before
+from aloe_hub.chat.pieces import REASONING, Pieces, answered, before
 from aloe_hub.errors import ChatError, DataError
 from aloe_hub.loading import load_adapter, load_model, load_tokenizer, template_kwargs_of, write_chats_with
 from aloe_hub.model_string import ModelString
@@ -103,13 +103,15 @@ class Local:
 
     async def stream(self, request: ChatRequest, say: Callable[[str], None]) -> ChatReply:
         loop = asyncio.get_running_loop()
-        pieces = Pieces(request.sampling.stop)
+        pieces = Pieces((*request.sampling.stop, *REASONING))
 
         def hear(text: str) -> None:
-            if piece := pieces.grown(text):
+            if piece := pieces.grown(answered(text)):
                 loop.call_soon_threadsafe(say, piece)
 
         reply = await self._reply(request, hear)
+        if reply.thoughts and not reply.text.startswith(pieces.said):
+            return reply
         if rest := pieces.rest(reply.text):
             say(rest)
         return replace(reply, text=pieces.said)

@@ -493,3 +493,15 @@ def test_a_model_that_says_how_long_its_replies_are_at_most_is_heard(tmp_path):
     (folder / "generation_config.json").write_text(json.dumps({"max_new_tokens": 3, "eos_token_id": 400}))
     longer, shorter = (request(sampling=Sampling(0.0, 1.0, most)) for most in (9, 2))
     assert [len(text) for text in together(open_chat(f"local:{folder}"), [longer, shorter])] == [3, 2]  # a letter a token
+
+
+def test_who_listens_hears_no_reasoning(base, monkeypatch):
+    """As a model says it that thinks in tags which are no special tokens of its own."""
+    real = Local._text
+    monkeypatch.setattr(
+        Local, "_text", lambda self, tokens: ("<think>She is shy.</think>" + real(self, tokens))[: 9 * len(tokens)]
+    )
+    (whole,) = replies(open_chat(f"local:{base}"), [request(TEXTS[5])])
+    (said,), (reply,) = heard(open_chat(f"local:{base}"), [request(TEXTS[5])])
+    assert (reply, "".join(said)) == (whole, whole.text)
+    assert (len(said) > 3, reply.thoughts) == (True, 1)
