@@ -75,7 +75,7 @@ def evaluate(
     if failed:
         lost = [path for path in (run / "transcripts" / f"failed-{policy_file(name)}" for name in policies) if path.exists()]
         again = "" if accept_failures else "; run again to try them again, or with --accept-failures to finish without them"
-        err.print(f"all reasons stand in {', '.join(map(str, lost))}{again}", markup=False, highlight=False, soft_wrap=True)
+        err.print(f"all reasons stand in {', '.join(map(str, lost))}{again}", soft_wrap=True)
         calls.tell_failures(f"{failed} conversations", next(read_rows(lost[0], lambda row: str(row.get("reason")))))
     if failed and not accept_failures:
         raise typer.Exit(1)

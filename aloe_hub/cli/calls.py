@@ -114,7 +114,7 @@ def tell(ledger: Ledger) -> None:
 
 def tell_failures(failed: str, reason: str) -> None:
     """How many failed, and why the first did: as the last line, for that is the one which is read."""
-    err.print(f"{failed} failed; the first: {' '.join(reason.split())}", markup=False, highlight=False, soft_wrap=True)
+    err.print(f"{failed} failed; the first: {' '.join(reason.split())}", soft_wrap=True)
 
 
 def tell_forecast(forecast: Forecast, ledger: Ledger) -> None:

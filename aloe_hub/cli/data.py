@@ -202,8 +202,6 @@ def trees(
         err.print(
             f"all reasons stand in {failures}; run again with --retry-failed to try these trees again, or with --accept-failures "
             "to finish without them",
-            markup=False,
-            highlight=False,
             soft_wrap=True,
         )
         calls.tell_failures(f"{grown.failed} of {grown.wanted} trees", grown.reason)
@@ -263,7 +261,7 @@ def _print_preview(settings: PoolSettings, texts: Path | None) -> None:
     from aloe_hub.stages.outlook import QUANTILES
     from aloe_hub.stages.preview import preview
 
-    tell = partial(out.print, markup=False, highlight=False, soft_wrap=True)
+    tell = partial(out.print, soft_wrap=True)
     tell(f"embedder {settings.embedder}")
     for kind, whose, threshold, found in preview(settings, texts):
         tell(f"{PLURAL[kind]}: {found.texts} texts of {whose}; this run's threshold is {threshold:g}")
@@ -284,4 +282,4 @@ def _print_rows(counts: dict[str, int], marked: Counter[str]) -> None:
     if marked:
         tokens = ", ".join(f"{token} in {number}" for token, number in marked.most_common())
         note = f"trees hold control tokens of chat templates ({tokens}): where they are those of its base, aloe train"
-        err.print(f"{note} refuses their rows, or takes them out with --clean-control-tokens", markup=False, highlight=False)
+        err.print(f"{note} refuses their rows, or takes them out with --clean-control-tokens")

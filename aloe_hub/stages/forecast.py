@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from aloe_hub.chat.ledger import Spent
@@ -14,8 +15,7 @@ from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.files.settings import at_least
 from aloe_hub.stages.journalled import journalled
 from aloe_hub.stages.roles import Cast
-from aloe_hub.stages.trees import Shard, TreeSettings, grow, wanted_trees
-from aloe_hub.types import Persona, Row
+from aloe_hub.stages.trees import Shard, TreeSettings, grown_row, wanted_trees
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +54,10 @@ def forecast_trees(
     chosen = dict(left[place * len(left) // sample] for place in range(sample)) if len(left) > sample else dict(left)
     failed: list[str] = []
 
-    async def make(tree_id: str, persona: Persona) -> Row:
-        return (await grow(persona, cast, tree_id=tree_id, turns=settings.turns, temperature=settings.temperature)).to_row()
-
     on_progress(0, len(chosen))
     journalled(
         chosen,
-        make,
+        partial(grown_row, cast, settings),
         keep=lambda row: None,
         fail=lambda tree_id, persona, reason: failed.append(tree_id),
         traffic=traffic,

@@ -56,8 +56,12 @@ def text_values(content: str) -> Iterator[tuple[str, list[object]]]:
             return
     plain = is_plain(content)
     for number, line in enumerate(content.split("\n"), 1):
-        values: list[object] = list(json_values(line))
-        yield f"line {number}", ([line] if line.strip() else []) if plain else values
+        values: list[object] = []
+        if not plain:
+            values.extend(json_values(line))
+        elif line.strip():
+            values.append(line)
+        yield f"line {number}", values
 
 
 def is_plain(content: str) -> bool:

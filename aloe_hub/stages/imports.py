@@ -119,9 +119,10 @@ def read_texts(path: Path) -> ReadTexts:
         for value in values:
             try:
                 text = _only_text(value)
-                if identity(text) in first:
-                    raise DataError(f"the same text as {first[identity(text)][1]}")
-                first[identity(text)] = text, where
+                seen = identity(text)
+                if seen in first:
+                    raise DataError(f"the same text as {first[seen][1]}")
+                first[seen] = text, where
             except DataError as error:
                 notes.append(f"{path}, {where}: refused: {error}")
             else:

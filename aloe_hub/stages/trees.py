@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,11 @@ async def _judge(persona: Persona, spoken: tuple[Message, ...], opened: _Opened,
     return Exchange(opened.user, opened.inferred, opened.replies, verdicts, opened.spoken)
 
 
+async def grown_row(cast: Cast, settings: TreeSettings, tree_id: str, persona: Persona) -> Row:
+    """A tree of a run, as a row of `trees.jsonl`."""
+    return (await grow(persona, cast, tree_id=tree_id, turns=settings.turns, temperature=settings.temperature)).to_row()
+
+
 def tree_id_of(seed: int, persona: Persona, sample: int = 0) -> str:
     return digest(seed, persona.persona_id, sample)
 
@@ -247,12 +253,9 @@ def _grow_left(
         done = len(wanted) - len(todo)
         on_progress(done, len(wanted))
 
-        async def make(tree_id: str, persona: Persona) -> Row:
-            return (await grow(persona, cast, tree_id=tree_id, turns=settings.turns, temperature=settings.temperature)).to_row()
-
         journalled(
             todo,
-            make,
+            partial(grown_row, cast, settings),
             keep=trees.append,
             fail=lambda tree_id, persona, reason: failed.append(
                 {"tree_id": tree_id, "persona_id": persona.persona_id, "reason": reason}
