@@ -14,19 +14,18 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from random import Random
 from typing import Protocol
 
 from dialects import DIALECTS, Dialect, speaking
+from texts import write_texts
 
 from aloe_hub.cli.app import main
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages.imports import import_authors
 from aloe_hub.stages.pool import Pairing
-from aloe_hub.world.speaking import personality_text, profile_text
 
 TREES, CONVERSATIONS, TURNS, ATTEMPTS = 40, 20, 3, 3
 MARKS = re.compile(r"<\|?/?(think|im_end|channel|eot)|\[/?THINK\]|Let me plan|[\ud800-\udfff]")
@@ -44,10 +43,7 @@ def pool(folder: Path) -> Path:
     """A run folder with 40 personas to grow trees from, and 20 held out."""
     texts = folder / "texts"
     texts.mkdir()
-    random = Random(7)
-    for name, text, number in (("profile", profile_text, 14), ("personality", personality_text, 12)):
-        lines = (json.dumps(text(random)) for _ in range(number))
-        (texts / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
+    write_texts(texts, profiles=14, personalities=12)
     import_authors(texts, RunFolder(folder / "pool"), Pairing(pairings=4, test_profiles=4, test_personalities=5))
     return folder / "pool"
 
@@ -109,19 +105,26 @@ def through(
     return ""
 
 
-def dialect_cases(words: list[str]) -> Iterator[tuple[str, str]]:
-    with tempfile.TemporaryDirectory() as folder, speaking() as server:
+def all_through(server: Server, cases: Iterable[tuple[str, Dialect, str]], words: list[str]) -> Iterator[tuple[str, str]]:
+    """(name, what is wrong) of a run through each of the dialects, (name, dialect, role); the first is the clean one."""
+    with tempfile.TemporaryDirectory() as folder:
         personas = pool(Path(folder))
         clean = None
-        for name, dialect in DIALECTS.items():
+        for name, dialect, role in cases:
             if words and name != "clean" and not any(word in name for word in words):
                 continue
             run = Path(folder) / name
             shutil.copytree(personas, run)
-            problem = through(name, dialect, server, run, clean)
+            problem = through(name, dialect, server, run, clean, role)
             clean = clean or rows_of(run)
             shutil.rmtree(run)
-            yield f"dialect {name}", problem
+            yield name, problem
+
+
+def dialect_cases(words: list[str]) -> Iterator[tuple[str, str]]:
+    with speaking() as server:
+        cases = ((name, dialect, "--model") for name, dialect in DIALECTS.items())
+        yield from ((f"dialect {name}", problem) for name, problem in all_through(server, cases, words))
 
 
 if __name__ == "__main__":

@@ -1,19 +1,17 @@
 """Fixtures that several tests share."""
 
-import json
 import os
 import signal
 from pathlib import Path
-from random import Random
 
 import pytest
 from hypothesis import settings
+from texts import write_texts
 
 from aloe_hub.cli.app import main
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages.imports import import_authors
 from aloe_hub.stages.pairing import Pairing
-from aloe_hub.world.speaking import personality_text, profile_text
 
 # No test asserts a wall-clock time: a busy machine is slow, not wrong. The same tests see the same examples, so that a red run
 # is a change and not a throw of dice; `make torture` searches on with new ones.
@@ -61,11 +59,7 @@ def texts(tmp_path: Path) -> Path:
     """A folder like the authors', with 12 profiles and 8 personalities of the world's grammar."""
     folder = tmp_path / "texts"
     folder.mkdir()
-    random = Random(7)
-    for name, text, number in (("profile", profile_text, 12), ("personality", personality_text, 8)):
-        lines = (json.dumps(text(random)) for _ in range(number))
-        (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
-    return folder
+    return write_texts(folder, profiles=12, personalities=8)
 
 
 @pytest.fixture

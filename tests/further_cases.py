@@ -5,7 +5,6 @@ They are no part of the project: where they are absent, this says so and tries n
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from cases import aloe, pool, rows_of, through
+from cases import all_through, aloe
 from dialects import DIALECTS, Dialect
 
 CASES = Path(os.environ.get("ALOE_CASES", Path(__file__).resolve().parents[2] / "shared/cases"))
@@ -59,7 +58,7 @@ def text_cases(words: list[str]) -> Iterator[tuple[str, str]]:
     try:
         while socket.socket().connect_ex(("127.0.0.1", port)):
             time.sleep(0.1)
-        yield from _of_the_server(OtherServer(port), words)
+        yield from ((f"mode {mode}", problem) for mode, problem in all_through(OtherServer(port), _modes(), words))
     finally:
         serving.kill()
     with tempfile.TemporaryDirectory() as runs:
@@ -88,22 +87,10 @@ FOLDERS = (
 )
 
 
-def _of_the_server(server: OtherServer, words: list[str]) -> Iterator[tuple[str, str]]:
-    modes: list[tuple[str, Dialect, str]] = [(mode, DIALECTS["clean"], "--model") for mode in SAME.split()]
-    modes += [(mode, replace(DIALECTS["half-emoji"]), "--plain") for mode in ("surrogate", "surusage", "nul")]
-    modes += [(mode, replace(DIALECTS["refusal"], says=says), "--model") for mode, says in NAMED.items()]
-    with tempfile.TemporaryDirectory() as folder:
-        personas = pool(Path(folder))
-        clean = None
-        for mode, dialect, role in modes:
-            if words and mode != "clean" and not any(word in mode for word in words):
-                continue
-            run = Path(folder) / mode
-            shutil.copytree(personas, run)
-            problem = through(mode, dialect, server, run, clean, role)
-            clean = clean or rows_of(run)
-            shutil.rmtree(run)
-            yield f"mode {mode}", problem
+def _modes() -> Iterator[tuple[str, Dialect, str]]:
+    yield from ((mode, DIALECTS["clean"], "--model") for mode in SAME.split())
+    yield from ((mode, DIALECTS["half-emoji"], "--plain") for mode in ("surrogate", "surusage", "nul"))
+    yield from ((mode, replace(DIALECTS["refusal"], says=says), "--model") for mode, says in NAMED.items())
 
 
 def _faults(printed: str, *wanted: tuple[str, str], least: int = 1) -> str:
