@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import environ
 from urllib.parse import urlsplit
 
@@ -21,6 +21,14 @@ class Key:
     """A key, or none. It has no representation that could be printed."""
 
     _value: str | None = None
+    _telling: tuple[int, frozenset[str]] = field(init=False, default=(0, frozenset()))  # how long a piece is, and all pieces
+
+    def __post_init__(self) -> None:
+        if self._value:
+            size = min(_TELLS, len(self._value))
+            places = range(len(self._value) - size + 1)
+            telling = size, frozenset(self._value[place : place + size] for place in places)
+            object.__setattr__(self, "_telling", telling)
 
     @classmethod
     def of(cls, model: ModelString) -> Key:
@@ -55,10 +63,7 @@ class Key:
         >>> Key("sk-0123456789abcdef").hidden("bad key sk-0123456789abcdef, or 456789abcdef")
         'bad key ***, or ***'
         """
-        if not self._value:
-            return text
-        size = min(_TELLS, len(self._value))
-        pieces = {self._value[place : place + size] for place in range(len(self._value) - size + 1)}
+        size, pieces = self._telling
         if not any(piece in text for piece in pieces):
             return text
         shown, place = [], 0
@@ -75,4 +80,4 @@ class Key:
 
     def is_in(self, text: str) -> bool:
         """Whether `text` gives the key away."""
-        return bool(self._value) and self.hidden(text) != text
+        return any(piece in text for piece in self._telling[1])

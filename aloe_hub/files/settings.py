@@ -17,14 +17,8 @@ from aloe_hub.shipped import shipped
 
 T = TypeVar("T")
 NUMBERS = {"temperature": (0, 2), "top_p": (0, 1), "max_tokens": (1, 10**6)}
-NOT_EXTRA = (
-    "api_key",
-    "messages",
-    "model",
-    "n",
-    "stream",
-    "stream_options",
-)  # run.toml holds no key; the others decide what is read
+# run.toml holds no key; the others decide what is read.
+NOT_EXTRA = ("api_key", "messages", "model", "n", "stream", "stream_options")
 STAGES = ("personas", "trees", "train", "evaluate")
 
 

@@ -6,7 +6,7 @@ import re
 from difflib import get_close_matches
 
 from huggingface_hub.errors import HFValidationError
-from huggingface_hub.utils._validators import validate_repo_id
+from huggingface_hub.utils import validate_repo_id
 
 from aloe_hub.errors import UsageError
 

@@ -186,7 +186,6 @@ def _tell(measured: Measured, rows: int) -> None:
             "what stands before the reply, and will see something else when it is asked for one",
             measured.broken,
         )
-
     if measured.unasked:
         log.warning(
             "the chat template puts %r before %d replies, which the model is trained to say, and not into what it is asked with; "
