@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from aloe_hub.errors import DataError
+from aloe_hub.errors import AloeError
 from aloe_hub.files.jsonl import read_rows
 from aloe_hub.files.run_folder import RunFolder, policy_file
 from aloe_hub.results.trees import NO_VERDICT, no_verdict, outcome
@@ -23,7 +23,7 @@ REMEDY = (
 
 
 def check_scores(run: RunFolder, policies: Iterable[str]) -> None:
-    """Raises: DataError: more than a tenth of the scores of one of the policies are missing."""
+    """Raises: AloeError: more than a tenth of the scores of one of the policies are missing."""
     for policy in policies:
         path = run.file(f"transcripts/{policy_file(policy)}")
         turns = [turn for one in read_rows(path, Transcript.from_row) for turn in one.turns]
@@ -44,7 +44,7 @@ class UnreadVerdicts:
         self._unread += [next(verdict.text for verdict in fork.verdicts if no_verdict(verdict)) for fork in undecided]
 
     def check(self) -> None:
-        """Raises: DataError: more than a tenth of the forks have no verdict."""
+        """Raises: AloeError: more than a tenth of the forks have no verdict."""
         _check(self._unread, self._forks, "forks", "they have no verdict that could be read")
 
 
@@ -54,4 +54,4 @@ def _check(unread: list[str], whole: int, of_what: str, why: str) -> None:
     answer = next((text for text in unread if not is_blank(text)), "")
     shortened = answer if len(answer) <= QUOTED else answer[:QUOTED] + "…"
     said = f"it answered {shortened!r}" if answer else "its answers were empty"
-    raise DataError(f"{len(unread)} of {whole} {of_what} are missing: {why}; {said}; all files are written; {REMEDY}")
+    raise AloeError(f"{len(unread)} of {whole} {of_what} are missing: {why}; {said}; all files are written; {REMEDY}")

@@ -4,7 +4,7 @@ import pytest
 from fakes import Saying, opening
 
 from aloe_hub.chat.scripted import Scripted
-from aloe_hub.errors import DataError
+from aloe_hub.errors import AloeError
 from aloe_hub.report import print_report, read_runs, to_json, write_html
 from aloe_hub.results.trees import no_verdict
 from aloe_hub.results.unread import UnreadVerdicts, check_scores
@@ -40,8 +40,10 @@ def of_first(run):
 
 def test_a_benchmark_of_which_more_than_a_tenth_is_unread_is_an_error_that_quotes_an_answer(run):
     judged(run, of_first(run))
-    with pytest.raises(DataError, match=r"2 of 8 scores of scripted:plain are missing.*'Hard to say \[really\]\.'.*--structured"):
+    said = r"2 of 8 scores of scripted:plain are missing.*'Hard to say \[really\]\.'.*--structured"
+    with pytest.raises(AloeError, match=said) as caught:
         check_scores(run, [PLAIN])
+    assert caught.type is AloeError  # no file is at fault
 
 
 def test_a_benchmark_that_was_read_is_fine(run):
@@ -80,8 +82,9 @@ def test_trees_of_which_more_than_a_tenth_of_the_forks_have_no_verdict_are_an_er
     assert grow_all(run, settings, traffic=traffic).finished
     verdicts = UnreadVerdicts()
     write_training_rows(run, verdicts.add)
-    with pytest.raises(DataError, match=r"4 of 4 forks are missing.*'Hard to say \[really\]\.'.*--judge"):
+    with pytest.raises(AloeError, match=r"4 of 4 forks are missing.*'Hard to say \[really\]\.'.*--judge") as caught:
         verdicts.check()
+    assert caught.type is AloeError
     assert read_runs([run.path]).runs[0].trees.count("no verdict") == 4
 
 
