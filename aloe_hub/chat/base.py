@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from aloe_hub.text import answer_of, valid
 from aloe_hub.types import Message
 
+AGAIN_TEMPERATURE = 0.3  # at least: asked again at 0, a model gives the same answer
 Role = Literal["profile", "personality", "user", "inferrer", "tailored", "plain", "policy", "judge"]
 
 
@@ -50,6 +51,7 @@ class ChatRequest:
     seed: int
     role: Role  # labels the call in the ledger; never reaches the model
     retry: int = 0  # how often it was sent before: another label
+    again: bool = False  # after an answer that could not be read; drawn at `AGAIN_TEMPERATURE` at least
     schema: Mapping[str, Any] | None = None  # of the JSON that is wanted, where a server can hold an answer to one
 
 

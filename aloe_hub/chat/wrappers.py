@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any
 
-from aloe_hub.chat.base import Chat, ChatReply, ChatRequest
+from aloe_hub.chat.base import AGAIN_TEMPERATURE, Chat, ChatReply, ChatRequest
 from aloe_hub.errors import ChatError, Refused, RunStopped, TransientError
 
 ATTEMPTS = 8
@@ -42,6 +42,8 @@ class Tuned:
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         sampling = replace(request.sampling, **self.changes)
+        if request.again:
+            sampling = replace(sampling, temperature=max(sampling.temperature, AGAIN_TEMPERATURE))
         return await self.inner.complete(replace(request, sampling=sampling, schema=self.schema or request.schema))
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from aloe_hub import parsing, prompts
-from aloe_hub.chat.base import Chat, ChatRequest, Role, Sampling
+from aloe_hub.chat.base import AGAIN_TEMPERATURE, Chat, ChatRequest, Role, Sampling
 from aloe_hub.chat.traffic import Traffic
 from aloe_hub.chat.wrappers import Tuned
 from aloe_hub.errors import ChatError, ParseError, Refused, TransientError
@@ -26,7 +26,6 @@ from aloe_hub.types import Message, Order, Persona, Verdict, call_seed
 T = TypeVar("T")
 Changes = Mapping[str, Any]  # fields of `Sampling`, by name
 ATTEMPTS = 3
-AGAIN_TEMPERATURE = 0.3  # at least: the same words at 0 would get the same answer
 
 SAMPLING: dict[Role, Sampling] = {
     "profile": Sampling(temperature=1.0, max_tokens=4096),
@@ -104,7 +103,7 @@ async def ask(
     asked = tuple(messages)
     failed: ParseError | None = None
     for attempt in range(ATTEMPTS):
-        request = ChatRequest(asked, sampling, call.seed(role, order, attempt), role)
+        request = ChatRequest(asked, sampling, call.seed(role, order, attempt), role, again=attempt > 0 and role != "policy")
         try:
             reply = await chat.complete(request)
         except ChatError as error:

@@ -25,7 +25,7 @@ from transformers import TrainerState
 from aloe_hub.errors import AloeError
 from aloe_hub.files.jsonl import loads
 from aloe_hub.files.run_folder import RunFolder
-from aloe_hub.loading import template_date, write_chats_with
+from aloe_hub.loading import template_date, template_kwargs_of, write_chats_with
 from aloe_hub.training.base import find_adapter, find_base
 from aloe_hub.training.build import Trainer, build_trainer, on_cpu, refusals
 from aloe_hub.training.callbacks import LogWithSaves, MarkCheckpoints, ShowProgress, StopOnNaN
@@ -78,7 +78,10 @@ def train(
     with quiet():
         base = find_base(settings.base)
         adapter = find_adapter(settings.adapter) if settings.adapter is not None else None
-        write_chats_with(base.tokenizer, settings.chat_template_kwargs)
+        told = settings.chat_template_kwargs or (
+            template_kwargs_of(adapter.source) if adapter else {}
+        )  # as it was trained so far
+        write_chats_with(base.tokenizer, told)
         rows, origin = load_rows(run, settings.data, settings.method, settings.limit)
         if settings.clean_control_tokens:
             rows, cleaned = ControlTokens(base.tokenizer).cleaned(rows)
@@ -96,7 +99,7 @@ def train(
                 **{name: getattr(settings, name) for name in _OURS},
                 "processes": processes.num_processes,
                 "clean_control_tokens": settings.clean_control_tokens or None,
-                "chat_template_kwargs": settings.chat_template_kwargs or None,
+                "chat_template_kwargs": told or None,
                 "template_date": template_date(base.tokenizer),
             },
             options=dict(settings.options),

@@ -11,7 +11,7 @@ from aloe_hub.chat.base import ChatReply
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.errors import ChatError, ParseError, Refused, TransientError, UsageError
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
-from aloe_hub.stages.roles import AGAIN_TEMPERATURE, ATTEMPTS, SAMPLING, Call, ask, both_orders, inferred, verdict
+from aloe_hub.stages.roles import AGAIN_TEMPERATURE, ATTEMPTS, SAMPLING, Call, ask, both_orders, inferred, tuned, verdict
 from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all
 from aloe_hub.types import Message, Persona
 
@@ -60,6 +60,12 @@ def test_a_warmer_role_stays_as_warm_and_a_policy_gets_the_same_messages_again()
     asyncio.run(ask(policy, "policy", HELLO, Call("tree", 0), parsing.reply, temperature=0.0))
     assert user.asked[1].sampling == SAMPLING["user"]
     assert policy.asked[0] == replace(policy.asked[1], seed=policy.asked[0].seed)
+
+
+def test_a_recipe_that_cools_a_role_does_not_cool_what_is_asked_again():
+    chat = Says(ChatReply("Hm."), ChatReply("Verdict: 2"))
+    assert asked(tuned(chat, "judge", {"judge": {"temperature": 0.0}})) == (1, "Verdict: 2")
+    assert [request.sampling.temperature for request in chat.asked] == [0.0, AGAIN_TEMPERATURE]
 
 
 @pytest.mark.parametrize(

@@ -322,3 +322,11 @@ def test_an_adapter_that_is_none_is_refused(rows, base, tmp_path):
 def test_a_name_that_is_no_folder_s_is_refused(rows, base, name):
     with pytest.raises(UsageError, match="--name"):
         train(rows, settings("sft", base), name=name)
+
+
+def test_what_the_template_was_told_is_told_again_where_training_goes_on_from_an_adapter(base, rows):
+    told, other = {"enable_thinking": False}, {"enable_thinking": True}
+    first = train(rows, settings("sft", base, max_steps=1, chat_template_kwargs=told)).folder
+    same = train(rows, settings("dpo", base, max_steps=1, adapter=str(first)), name="same")
+    changed = train(rows, settings("dpo", base, max_steps=1, adapter=str(first), chat_template_kwargs=other), name="changed")
+    assert [made.record.settings["chat_template_kwargs"] for made in (same, changed)] == [told, other]
