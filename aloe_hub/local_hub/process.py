@@ -12,7 +12,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,14 +95,19 @@ def execute(directory: Path, command: list[str]) -> int:
 
 
 def ended(child: subprocess.Popen[bytes]) -> int:
-    """How a command ended. Of Ctrl-C the terminal has told it as well, SIGTERM is handed on; how it ends is its own."""
-    before = signal.signal(signal.SIGTERM, lambda number, frame: child.terminate())
+    """How a command ended. Of Ctrl-C the terminal has told it as well, SIGTERM is handed on; how it ends is its own.
+
+    Neither raises here: KeyboardInterrupt between waitpid and its result would lose the status, and Popen then says 0.
+    """
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, lambda number, frame: None),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda number, frame: child.terminate()),
+    }
     try:
-        while True:
-            with suppress(KeyboardInterrupt):
-                return child.wait()
+        return child.wait()
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def client_environment(hub: RunningHub, own: Mapping[str, str]) -> dict[str, str]:

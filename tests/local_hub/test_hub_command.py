@@ -13,7 +13,7 @@ import urllib.request
 import pytest
 from hub_tools import USERS, ask
 
-from aloe_hub.local_hub.process import client_environment, running
+from aloe_hub.local_hub.process import client_environment, ended, running
 
 ALOE = [sys.executable, "-m", "aloe_hub.cli.app"]
 REAL = {
@@ -106,6 +106,19 @@ def test_ctrl_c_goes_to_the_command_and_ends_both(tmp_path):
         time.sleep(0.2)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         assert process.wait(timeout=10) == 9
+
+
+def test_ctrl_c_at_the_moment_at_which_the_command_ends_does_not_lose_its_status(monkeypatch):
+    waitpid = os.waitpid
+
+    def interrupted(pid, options):
+        found = waitpid(pid, options)
+        signal.raise_signal(signal.SIGINT)
+        return found
+
+    with subprocess.Popen([sys.executable, "-c", "raise SystemExit(9)"]) as child:
+        monkeypatch.setattr(os, "waitpid", interrupted)
+        assert ended(child) == 9
 
 
 @pytest.mark.parametrize("arguments", [("hub", "--help"), ("hub", "exec", "--help")])
