@@ -88,7 +88,7 @@ def _options(settings: TrainSettings, max_length: int, output: Path, *, evaluate
     options |= settings.options
     options |= {"output_dir": str(output), "seed": settings.seed, "max_length": max_length, "disable_tqdm": True}
     if not evaluates and options.get("eval_strategy", "no") != "no":
-        raise UsageError("eval_strategy: no tree is set aside to measure on; give more trees, or a larger eval_share")
+        raise UsageError("eval_strategy: no tree is set aside to measure on; give trees of more profiles, or a larger eval_share")
     return options
 
 

@@ -19,6 +19,7 @@ from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.text import is_blank, is_valid
 from aloe_hub.training.control_tokens import ControlTokens
 from aloe_hub.training.hub_rows import COMPLETIONS, CONFIG, dataset_rows
+from aloe_hub.training.profiles import with_profiles
 from aloe_hub.training.settings import Method
 from aloe_hub.types import Row
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from aloe_hub.training.base import Base
 
 ROLES = ("system", "user", "assistant")
-MANY = 20  # trees; of fewer, none is set aside unless its share asks for one
+MANY = 20  # profiles; of fewer, none is set aside unless its share asks for one
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def load_rows(run: RunFolder, data: str | None, method: Method, limit: int | Non
     if limit is not None:
         first = set(list(dict.fromkeys(map(tree_of, rows)))[:limit])
         rows = [row for row in rows if tree_of(row) in first]
-    return rows, origin
+    return with_profiles(rows, run, origin), origin
 
 
 def tree_of(row: Row) -> str:
@@ -85,16 +86,22 @@ def tree_of(row: Row) -> str:
 
 
 def split(rows: Sequence[Row], share: float) -> tuple[list[Row], list[Row]]:
-    """(rows to train on, rows to measure on): whole trees, the same ones whatever the seed.
+    """(rows to train on, rows to measure on): whole profiles, the same ones whatever the seed.
 
-    A share of the trees, rounded; of more than twenty at least one, unless the share is 0.
+    The trees of one profile share its facts, so a model that has learned them by heart would seem to know how to infer them:
+    no profile is on both sides. A share of the profiles, rounded; of more than twenty at least one, unless the share is 0.
     """
-    trees = sorted(set(map(tree_of, rows)), key=lambda tree: hashlib.sha256(tree.encode()).hexdigest())
-    count = round(share * len(trees))
-    if share and len(trees) > MANY:
+    profiles = sorted(set(map(profile_of, rows)), key=lambda profile: hashlib.sha256(profile.encode()).hexdigest())
+    count = round(share * len(profiles))
+    if share and len(profiles) > MANY:
         count = max(count, 1)
-    aside = set(trees[: min(count, len(trees) - 1)])
-    return [row for row in rows if tree_of(row) not in aside], [row for row in rows if tree_of(row) in aside]
+    aside = set(profiles[: min(count, len(profiles) - 1)])
+    return [row for row in rows if profile_of(row) not in aside], [row for row in rows if profile_of(row) in aside]
+
+
+def profile_of(row: Row) -> str:
+    """Whose facts a row is about: its `profile_id`; where that is missing its `persona_id`, else its tree."""
+    return str(row.get("profile_id") or row.get("persona_id") or tree_of(row))
 
 
 def measure(

@@ -85,7 +85,7 @@ class TrainSettings:
     data: a dataset on the Hub, `org/name` or `org/name@revision`; None for the rows of the run folder.
     adapter: where to start from; in DPO also the reference. None: a new one on the base.
     full: train all weights instead of an adapter.
-    eval_share: share of the trees that is set aside to measure on.
+    eval_share: share of the profiles whose trees are set aside to measure on.
     limit: only the first so many trees.
     clean_control_tokens: take control tokens out of the texts of rows, instead of refusing the rows.
     chat_template_kwargs: what the chat template is told, such as Qwen3's `enable_thinking`.

@@ -72,7 +72,7 @@ def rows_to_train_on(grown: Path, tmp_path: Path) -> RunFolder:
     """A run folder of the test's own, with the rows of `grown`."""
     run = RunFolder(tmp_path / "run")
     run.path.mkdir()
-    for name in ("pairs.jsonl", "sft.jsonl"):
+    for name in ("pairs.jsonl", "sft.jsonl", "personas.jsonl"):
         shutil.copy(grown / name, run.file(name))
     return run
 

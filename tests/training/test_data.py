@@ -10,12 +10,14 @@ from small import a_grown_run, rows_to_train_on  # noqa: F401 - fixtures
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from aloe_hub.errors import DataError, UsageError
+from aloe_hub.files.jsonl import read_rows
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.loading import write_chats_with
 from aloe_hub.model_string import Source
 from aloe_hub.training.base import Base
 from aloe_hub.training.control_tokens import ControlTokens
 from aloe_hub.training.data import load_rows, measure, split, tree_of
+from aloe_hub.types import Tree
 
 USER, ASSISTANT = {"role": "user", "content": "w1 w2"}, {"role": "assistant", "content": "w3"}
 PAIR = {"tree_id": "t", "turn": 0, "prompt": [USER], "chosen": [ASSISTANT], "rejected": [ASSISTANT]}
@@ -83,7 +85,24 @@ def test_a_share_of_whole_trees_is_set_aside(trees, share, aside):
     assert sorted(map(repr, kept + measured_on)) == sorted(map(repr, made))
 
 
-def test_never_is_every_tree_set_aside():
+@pytest.mark.parametrize("name", ["profile_id", "persona_id"])
+def test_no_profile_is_on_both_sides(name):
+    made = [row | {name: f"person {row['tree_id'][-1]}"} for row in tiny.rows(trees=100, turns=2)]
+    kept, measured_on = split(made, 0.2)
+    here, there = ({row[name] for row in part} for part in (kept, measured_on))
+    assert not here & there
+    assert len(there) == round(0.2 * len(here | there)) == 2
+    assert len(set(map(tree_of, measured_on))) == 20
+
+
+def test_a_row_of_a_run_knows_the_profile_that_it_is_set_aside_by(rows, grown):
+    found, _ = load_rows(rows, None, "dpo")
+    trees = read_rows(grown / "trees.jsonl", Tree.from_row)
+    profiles = {tree.persona.persona_id: tree.persona.profile_id for tree in trees}
+    assert all(row["profile_id"] == profiles[row["persona_id"]] for row in found)
+
+
+def test_never_is_every_profile_set_aside():
     assert len(split(tiny.rows(trees=1), 0.9)[0]) == 3
 
 

@@ -17,7 +17,9 @@ sys.path.insert(0, str(HERE.parent / "local_hub"))  # hub_tools: users, and a lo
 
 from hub_tools import OWNER, USERS, whole  # noqa: E402
 
+from aloe_hub.files.run_folder import RunFolder  # noqa: E402
 from aloe_hub.local_hub.process import client_environment, running  # noqa: E402
+from aloe_hub.training.data import load_rows, split  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,7 @@ def looped(tmp_path_factory, base, grown):
     whole(folder / "hub")
 
 
-def test_adapters_are_trained_from_a_dataset_and_pushed(looped):
+def test_adapters_are_trained_from_a_dataset_and_pushed(looped, grown):
     said, run, _ = looped
     assert [said[name]["status"] for name in ("publish", "sft", "dpo")] == [0, 0, 0], said
     sft, dpo = (json.loads((run / f"adapters/{name}/training.json").read_text()) for name in ("sft", "dpo"))
@@ -48,6 +50,10 @@ def test_adapters_are_trained_from_a_dataset_and_pushed(looped):
     for commit in (sft["data"]["revision"], sft["base"]["revision"], dpo["adapter"]["revision"]):
         assert len(commit) == 40
     assert dpo["adapter"]["model"] == "org/adapter-sft"
+    # The rows name personas alone: on the Hub their profiles stand in the trees.
+    aside = split(load_rows(RunFolder(grown), None, "sft", 6)[0], 0.2)[1]
+    assert sft["data"]["eval_rows"] == len(aside)
+    assert len({row["profile_id"] for row in aside}) == 1 < len({row["persona_id"] for row in aside})
     assert dpo["report"]["log"][0]["rewards/margins"] == 0
     assert json.loads((run / "adapters/sft/adapter_config.json").read_text())["revision"] == sft["base"]["revision"]
 
