@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from aloe_hub.chat.base import Chat
 from aloe_hub.errors import AloeError
 from aloe_hub.model_string import ModelString
+from aloe_hub.types import Persona
 
 TIMEOUT = 120.0  # seconds, for a reply of an endpoint
 
@@ -43,6 +45,19 @@ def open_chat(model: str, timeout: float = TIMEOUT) -> Chat:
         return Endpoint(named, timeout)
     except ImportError as error:
         raise AloeError(f"model {model!r}: {error}; run: pip install 'aloe-hub[{extra}]'") from error
+
+
+def told(model: str) -> Callable[[Persona], Chat] | None:
+    """How to open a policy that is told a persona, `scripted:leak` or `scripted:stranger`; None for any other model string.
+
+    The benchmark alone tells one: `open_chat` refuses these, and so does whatever opens its models by it.
+    """
+    named = ModelString.recorded(model)
+    if named.scheme != "scripted" or named.policy is None:
+        return None
+    from aloe_hub.chat.scripted import HANDED, Scripted
+
+    return partial(Scripted, named.policy) if named.policy in HANDED else None
 
 
 def world_of(models: Iterable[str]) -> dict[str, int]:

@@ -3,11 +3,16 @@
 It reads the rendered prompt, as a real model would, and knows nothing else: which role it plays stands in the prompt's title,
 what it knows in the prompt's sections. Bare chat messages, without a prompt, are answered as a *policy* of the world:
 
-    scripted:tailored   infers who the user is from the messages and replies accordingly (the oracle)
-    scripted:plain      an answer for anybody (also what bare `scripted` is)
-    scripted:constant   always the same words         \\
-    scripted:parrot     the user's last message        } strategies that a sound judge ranks low
-    scripted:dump       recites all that it knows     /
+    scripted:tailored     infers who the user is from the messages and replies accordingly (the oracle)
+    scripted:plain        an answer for anybody (also what bare `scripted` is)
+    scripted:memoryless   as the oracle, from the last message alone       \\
+    scripted:facts        the oracle's content without its manner           } half of what it takes
+    scripted:style        the oracle's manner without its content          /
+    scripted:constant     always the same words         \\
+    scripted:parrot       the user's last message        } strategies that a sound judge ranks low
+    scripted:dump         recites all that it knows     /
+    scripted:leak         is told who the user is            \\  by the benchmark, a side channel that no real policy has:
+    scripted:stranger     is told that they are another     /  they play nowhere else
 
 Its tokens are words: a token ends with every space and line end.
 """
@@ -24,9 +29,12 @@ from aloe_hub import prompts
 from aloe_hub.chat.base import ChatReply, ChatRequest
 from aloe_hub.chat.pieces import before
 from aloe_hub.errors import ChatError, UsageError
-from aloe_hub.types import Message
+from aloe_hub.types import Message, Persona
 from aloe_hub.world import WORLD_VERSION as WORLD_VERSION
 from aloe_hub.world import judging, speaking
+from aloe_hub.world.strategies import HANDED as HANDED
+from aloe_hub.world.strategies import STRATEGIES as POLICIES
+from aloe_hub.world.strategies import knowing
 from aloe_hub.world.understanding import Known, read_messages, read_personality, read_profile, topic_of
 
 Sections = Mapping[str, str]
@@ -46,10 +54,16 @@ class Scripted:
     """
 
     policy: str | None = None
+    told: Persona | None = None  # of a policy in `HANDED`: who it is to take the user for
 
     def __post_init__(self) -> None:
-        if self.policy is not None and self.policy not in POLICIES:
-            known = ", ".join(f"scripted:{name}" for name in POLICIES)
+        if self.policy in HANDED and self.told is None:
+            raise UsageError(
+                f"model 'scripted:{self.policy}': the benchmark tells it a persona, which nobody else does; it opens alone, as "
+                f"aloe evaluate --policy scripted:{self.policy}"
+            )
+        if self.policy is not None and self.policy not in POLICIES and self.policy not in HANDED:
+            known = ", ".join(f"scripted:{name}" for name in (*POLICIES, *HANDED))
             raise UsageError(f"model 'scripted:{self.policy}': no such policy; known: scripted, {known}")
 
     async def complete(self, request: ChatRequest) -> ChatReply:
@@ -84,9 +98,12 @@ class Scripted:
                 return role(sections, random)
             except (KeyError, ValueError) as error:
                 raise ChatError(f"scripted: a prompt without what its role needs ({error}): {last[:60]!r}") from None
-        if all(message.role != "user" for message in request.messages):
+        said = _said_by_user(request.messages)
+        if not said:
             raise ChatError("scripted: no message of a user to answer")
-        return POLICIES[self.policy or "plain"](request.messages, random)
+        if self.told is not None:
+            return knowing(random, said, _known(self.told.profile, self.told.personality))
+        return POLICIES[self.policy or "plain"](random, said)
 
 
 def _tokens(text: str) -> int:
@@ -102,7 +119,7 @@ def _personalities(sections: Sections, random: Random) -> str:
 
 
 def _user(sections: Sections, random: Random) -> str:
-    persona = Known(read_profile(sections["PROFILE"]), read_personality(sections["PERSONALITY"]))
+    persona = _known(sections["PROFILE"], sections["PERSONALITY"])
     return speaking.user_message(random, persona, _said_by_user(prompts.messages(sections.get("CONVERSATION", ""))))
 
 
@@ -113,7 +130,7 @@ def _inferrer(sections: Sections, random: Random) -> str:
 
 
 def _tailored(sections: Sections, random: Random) -> str:
-    known = Known(read_profile(sections["INFERRED PROFILE"]), read_personality(sections["INFERRED PERSONALITY"]))
+    known = _known(sections["INFERRED PROFILE"], sections["INFERRED PERSONALITY"])
     return speaking.tailored_reply(random, topic_of(sections["MESSAGE"]), known)
 
 
@@ -139,38 +156,13 @@ def _judgement(sections: Sections, reply: str) -> judging.Judgement:
     return judging.judge(sections["PROFILE"], sections["PERSONALITY"], earlier, sections["MESSAGE"], reply)
 
 
+def _known(profile: str, personality: str) -> Known:
+    return Known(read_profile(profile), read_personality(personality))
+
+
 def _said_by_user(messages: Sequence[Message]) -> list[str]:
     return [message.content for message in messages if message.role == "user"]
 
-
-def _policy_tailored(messages: Sequence[Message], random: Random) -> str:
-    said = _said_by_user(messages)
-    return speaking.tailored_reply(random, topic_of(said[-1]), read_messages(said))
-
-
-def _policy_plain(messages: Sequence[Message], random: Random) -> str:
-    return speaking.plain_reply(random, topic_of(messages[-1].content))
-
-
-def _policy_constant(messages: Sequence[Message], random: Random) -> str:
-    return speaking.constant_reply()
-
-
-def _policy_parrot(messages: Sequence[Message], random: Random) -> str:
-    return messages[-1].content
-
-
-def _policy_dump(messages: Sequence[Message], random: Random) -> str:
-    return speaking.dump_reply(random, read_messages(_said_by_user(messages)))
-
-
-POLICIES: dict[str, Callable[[Sequence[Message], Random], str]] = {
-    "tailored": _policy_tailored,
-    "plain": _policy_plain,
-    "constant": _policy_constant,
-    "parrot": _policy_parrot,
-    "dump": _policy_dump,
-}
 
 _ROLES: dict[str, Callable[[Sections, Random], str]] = {
     f"# {prompts.load(name).title}": play

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aloe_hub.chat import world_of
+from aloe_hub.chat import told, world_of
 from aloe_hub.chat.base import Chat
 from aloe_hub.chat.traffic import Traffic
 from aloe_hub.errors import DataError, ParseError, UsageError
@@ -23,6 +23,7 @@ from aloe_hub.files.run_folder import RunFolder, plain, policy_file
 from aloe_hub.files.settings import check_conversations, check_sampling
 from aloe_hub.stages import roles
 from aloe_hub.stages.journalled import journalled
+from aloe_hub.stages.people import Person, people
 from aloe_hub.stages.roles import Call
 from aloe_hub.stages.workers import first_error
 from aloe_hub.types import Message, Persona, Row, Transcript, Turn, digest
@@ -59,7 +60,7 @@ class BenchmarkSettings:
 
 
 async def converse(
-    persona: Persona, policy: Chat, user: Chat, judge: Chat, *, name: str, settings: BenchmarkSettings
+    person: Person, policy: Chat, user: Chat, judge: Chat, *, name: str, settings: BenchmarkSettings
 ) -> Transcript:
     """One conversation of `settings.turns` turns. The judge scores a reply while the conversation goes on.
 
@@ -67,6 +68,7 @@ async def converse(
         ParseError, ChatError: the user or the policy said nothing that can be used.
     """
     # The users' seeds leave the policy out: two policies meet the same users, as far as their replies let them.
+    persona = person.persona
     conversation = digest(settings.seed, persona.persona_id, "benchmark")
     spoken: tuple[Message, ...] = ()
     scored: list[asyncio.Task[Turn]] = []
@@ -118,17 +120,20 @@ def evaluate_all(
     if len({policy_file(policy) for policy in policies}) < len(policies):
         raise UsageError(f"--policy: two of {', '.join(policies)} would share one file")
     traffic = traffic or Traffic()
+    met = people(run.personas(settings.split), settings.limit)
     for policy in policies:  # before anything is made
-        traffic.open(policy)
-    personas = run.personas(settings.split)[: settings.limit]
+        for person in met if told(policy) else ():
+            person.told(policy)
+        if not told(policy):
+            traffic.open(policy)
     run.claim("evaluate", plain(settings) | world_of([settings.user, settings.judge]))
-    return sum(_evaluate(run, policy, personas, settings, traffic, accept_failures, on_progress) for policy in policies)
+    return sum(_evaluate(run, policy, met, settings, traffic, accept_failures, on_progress) for policy in policies)
 
 
 def _evaluate(
     run: RunFolder,
     policy: str,
-    personas: Sequence[Persona],
+    met: Sequence[Person],
     settings: BenchmarkSettings,
     traffic: Traffic,
     accept_failures: bool,
@@ -141,23 +146,26 @@ def _evaluate(
         written = _written(run, policy)
         if not scores.exists():  # stopped between the two files
             write_rows(scores, (transcript.to_scores_row() for transcript in written))
-        on_progress(policy, len(personas), len(personas))
+        on_progress(policy, len(met), len(met))
         return 0
-    models = {"user": settings.user, "policy": policy, "judge": settings.judge}
+    policy_for = _policy(policy, settings, traffic)
     prompt_of = {"judge": "benchmark_judge"} if settings.structured else {}
-    cast = {
-        role: roles.tuned(traffic.open(model), role, settings.sampling, prompt_of.get(role)) for role, model in models.items()
-    }
+    user, judge = (
+        roles.tuned(traffic.open(model), role, settings.sampling, prompt_of.get(role))
+        for role, model in (("user", settings.user), ("judge", settings.judge))
+    )
     failures = run.file(f"transcripts/failed-{name}")
     failures.unlink(missing_ok=True)  # what failed before is tried again
     failed: list[Row] = []
     with Journal(final, key="persona_id", check=lambda row: _check_transcript(row, policy, settings.turns)) as journal:
-        todo = {persona.persona_id: persona for persona in personas if persona.persona_id not in journal}
-        done = len(personas) - len(todo)
-        on_progress(policy, done, len(personas))
+        everyone = {person.persona.persona_id: person for person in met}
+        todo = {persona_id: person.persona for persona_id, person in everyone.items() if persona_id not in journal}
+        done = len(met) - len(todo)
+        on_progress(policy, done, len(met))
 
-        async def make(_: str, persona: Persona) -> Row:
-            return (await converse(persona, **cast, name=policy, settings=settings)).to_row()
+        async def make(persona_id: str, _: Persona) -> Row:
+            person = everyone[persona_id]
+            return (await converse(person, policy_for(person), user, judge, name=policy, settings=settings)).to_row()
 
         journalled(
             todo,
@@ -166,7 +174,7 @@ def _evaluate(
             fail=lambda persona_id, _, reason: failed.append({"persona_id": persona_id, "policy": policy, "reason": reason}),
             traffic=traffic,
             calls=settings.calls_a_conversation,
-            on_progress=lambda ended: on_progress(policy, done + ended, len(personas)),
+            on_progress=lambda ended: on_progress(policy, done + ended, len(met)),
         )
         if failed:
             write_rows(failures, failed)
@@ -174,9 +182,18 @@ def _evaluate(
                 return len(failed)
             if not len(journal):
                 raise DataError(f"{policy}: every conversation failed, so nothing is left to accept; see {failures}")
-        journal.finish([persona.persona_id for persona in personas if persona.persona_id in journal])
+        journal.finish([persona_id for persona_id in everyone if persona_id in journal])
     write_rows(scores, (transcript.to_scores_row() for transcript in _written(run, policy)))
     return len(failed)
+
+
+def _policy(model: str, settings: BenchmarkSettings, traffic: Traffic) -> Callable[[Person], Chat]:
+    """The policy that talks with a person: the same for all, but for those that are told whom they talk with."""
+    tell = told(model)
+    if tell is None:
+        chat = roles.tuned(traffic.open(model), "policy", settings.sampling)
+        return lambda person: chat
+    return lambda person: roles.tuned(tell(person.told(model)), "policy", settings.sampling)
 
 
 def _check_transcript(row: Row, policy: str, turns: int) -> None:

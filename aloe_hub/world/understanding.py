@@ -83,6 +83,21 @@ def read_messages(texts: Iterable[str]) -> Known:
     return known
 
 
+def newest(texts: Iterable[str]) -> Known:
+    """What a user's messages say of them *now*: who is a nurse and later a pilot is a pilot.
+
+    A value of the lexicon takes the place of an earlier one of its kind, a trait that of its opposite. In free text one kind
+    holds much that is true at once, so there nothing is replaced.
+    """
+    facts: dict[Fact, None] = {}
+    traits: dict[tuple[str, str], str] = {}
+    for message in map(read_message, texts):
+        said = {fact.kind for fact in message.facts if not fact.free and fact not in facts}
+        facts = {fact: None for fact in facts if fact.free or fact.kind not in said} | dict.fromkeys(message.facts)
+        traits |= {_PAIR_OF[trait]: trait for trait in message.traits}
+    return Known(tuple(facts), tuple(traits.values()))
+
+
 @lru_cache(maxsize=4096)
 def topic_of(message: str) -> str | None:
     """What a message asks about: by its question, else by its keywords, else None."""

@@ -11,6 +11,7 @@ from aloe_hub.loading import load_adapter, load_model
 from aloe_hub.model_string import POCKET, POCKET_SFT, ModelString, Source
 from aloe_hub.shipped import shipped
 from aloe_hub.stages.benchmark import BenchmarkSettings, converse
+from aloe_hub.stages.people import Person
 from aloe_hub.types import Persona
 from aloe_hub.world.speaking import personality_text, profile_text
 
@@ -31,7 +32,7 @@ def test_it_loads_without_a_warning_about_its_base(caplog):
 def test_it_comes_to_fit_a_user_and_its_base_does_not():
     """Of two users, so roughly: the mean score of the last three of six turns, by the scripted judge."""
     random = Random(5)
-    users = [Persona(profile_text(random), personality_text(random)) for _ in range(2)]
+    users = [Person(Persona(profile_text(random), personality_text(random))) for _ in range(2)]
     settings = BenchmarkSettings(turns=6, temperature=0.0)
 
     async def late(name):

@@ -5,20 +5,22 @@ import json
 import pytest
 from fakes import Recording, Saying, opening
 
-from aloe_hub.chat.scripted import POLICIES, Scripted
+from aloe_hub.chat.scripted import Scripted
 from aloe_hub.chat.traffic import Limits
-from aloe_hub.errors import AloeError, ChatError, SettingsDiffer, UsageError
-from aloe_hub.files.jsonl import read_rows
+from aloe_hub.errors import AloeError, ChatError, DataError, SettingsDiffer, UsageError
+from aloe_hub.files.jsonl import read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.report import read_runs
 from aloe_hub.scoring import compare, score
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.stages.imports import import_authors
 from aloe_hub.stages.pairing import Pairing, pair
+from aloe_hub.stages.people import people
 from aloe_hub.types import PoolText, Transcript
 from aloe_hub.world.speaking import personality_text, profile_text
 
-ALL = [f"scripted:{policy}" for policy in POLICIES]
+FRAME = ("tailored", "plain", "constant", "parrot", "dump")
+ALL = [f"scripted:{policy}" for policy in FRAME]
 
 
 def transcripts(run, policy):
@@ -34,7 +36,7 @@ def sound(run):
     """What the judge makes of the five policies on the held-out personas."""
     evaluate_all(run, ALL, BenchmarkSettings())
     found = {}
-    for policy in POLICIES:
+    for policy in FRAME:
         values, clusters = scores(run, policy)
         found[policy] = score(values, cluster_ids=clusters)
         if policy != "tailored":
@@ -65,6 +67,59 @@ def test_the_same_order_holds_on_100_personas_of_the_authors(authors, tmp_path):
     run = RunFolder(tmp_path / "authors")
     assert import_authors(authors, run, Pairing())[0].test == 100
     sound(run)
+
+
+def average(run, policy):
+    return score(scores(run, policy)[0], n_resamples=0).avg
+
+
+def test_each_strategy_does_what_its_name_says(run):
+    halves = ("memoryless", "facts", "style")
+    evaluate_all(run, [f"scripted:{name}" for name in (*FRAME, *halves, "leak", "stranger")], BenchmarkSettings())
+    for name in halves:
+        assert average(run, "plain") < average(run, name) < average(run, "tailored"), name
+    assert average(run, "stranger") < average(run, "plain")
+    assert average(run, "leak") < average(run, "tailored")
+    first = {name: [turns[0] for turns in scores(run, name)[0]] for name in ("leak", "tailored", "memoryless")}
+    assert first["memoryless"] == first["tailored"]  # at first there is nothing to remember
+    assert first["leak"] != first["tailored"]
+
+
+def test_a_stranger_shares_neither_profile_nor_personality_and_is_the_same_whatever_the_limit(run):
+    everybody = run.personas("test")
+    met = people(everybody, None)
+    for person in met:
+        assert person.told("scripted:leak") == person.persona
+        other = person.told("scripted:stranger")
+        assert other in everybody
+        assert (other.profile_id != person.persona.profile_id, other.personality_id != person.persona.personality_id) == (
+            True,
+            True,
+        )
+    assert people(everybody, 2) == met[:2]
+
+
+def test_a_split_without_a_stranger_is_refused_before_anything_is_made(run, tmp_path):
+    alone = RunFolder(tmp_path / "alone")
+    write_rows(alone.file("personas.jsonl"), [run.personas("test")[0].to_row() | {"split": "test"}])
+    with pytest.raises(DataError, match="scripted:stranger: no other persona"):
+        evaluate_all(alone, ["scripted:leak", "scripted:stranger"], BenchmarkSettings(turns=1))
+    assert [path.name for path in alone.path.iterdir()] == ["personas.jsonl"]
+    assert evaluate_all(alone, ["scripted:leak"], BenchmarkSettings(turns=1)) == 0
+
+
+@pytest.mark.parametrize("name", ["leak", "stranger"])
+def test_who_is_told_a_persona_plays_in_the_benchmark_alone(run, aloe, name):
+    for arguments in (
+        ("trees", "--run", run.path, "--policy", f"scripted:{name}"),
+        ("evaluate", "--run", run.path, "--policy", "scripted:plain", "--judge", f"scripted:{name}"),
+        ("serve", "--model", f"scripted:{name}"),
+    ):
+        status, _, said = aloe(*arguments)
+        assert status == 2
+        assert f"model 'scripted:{name}': the benchmark tells it a persona" in said
+    assert not run.file("trees.jsonl").exists()
+    assert not run.file("transcripts").exists()
 
 
 def test_a_policy_sees_bare_chat_messages_and_no_role_prompt(run):
