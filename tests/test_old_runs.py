@@ -14,6 +14,7 @@ from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.report import to_json
 from aloe_hub.results.read import read_runs
 from aloe_hub.types import Transcript, Tree, persona_and_split
+from aloe_hub.world import JUDGE_VERSION
 
 OLD = Path(__file__).parent / "data" / "old_run"
 POLICIES = ("--policy", "scripted:plain", "--policy", "scripted:tailored")
@@ -33,6 +34,24 @@ def test_an_old_run_goes_on_and_ends_with_the_same_bytes(aloe, old):
     assert aloe("trees", "--run", old, "--turns", 2)[0] == 0
     assert aloe("evaluate", "--run", old, "--turns", 3, *POLICIES)[0] == 0
     assert contents(old) == contents(OLD / "finished")
+
+
+def test_a_run_says_which_judge_of_the_world_judged_it(aloe, old, tmp_path):
+    assert aloe("evaluate", "--run", old, "--turns", 3, *POLICIES)[0] == 0  # an old one does not, and is judged as it was begun
+    assert "world_judge" not in RunFolder(old).settings()["evaluate"]
+    for judge, version in (("scripted", JUDGE_VERSION), ("scripted:judge-1", 1)):
+        run = RunFolder(tmp_path / judge)
+        run.path.mkdir()
+        shutil.copy(old / "personas.jsonl", run.path)
+        assert aloe("evaluate", "--run", run.path, "--judge", judge, "--turns", 3, *POLICIES)[0] == 0
+        assert run.settings()["evaluate"]["world_judge"] == version
+        for name in ("scripted_plain", "scripted_tailored"):
+            before, after = (
+                [[(turn.user, turn.reply, turn.judgement) for turn in one.turns] for one in read_rows(file, Transcript.from_row)]
+                for file in (old / f"transcripts/{name}.jsonl", run.file(f"transcripts/{name}.jsonl"))
+            )
+            assert [[turn[:2] for turn in one] for one in before] == [[turn[:2] for turn in one] for one in after]
+            assert (before == after) == (version == 1)
 
 
 def test_an_old_run_is_refused_where_it_was_made_with_other_settings(aloe, old):

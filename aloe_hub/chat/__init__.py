@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from aloe_hub.chat.base import Chat
@@ -23,7 +23,7 @@ def open_chat(model: str, timeout: float = TIMEOUT) -> Chat:
         AloeError: a `local:` model that cannot be loaded; a `hub:` model, and no token; what speaks to it is not installed.
 
     >>> open_chat("scripted:plain")
-    Scripted(policy='plain')
+    Scripted(policy='plain', told=None)
     """
     named = ModelString.parse(model)
     extra = "hub" if named.is_remote and named.scheme != "litellm" else named.scheme
@@ -71,3 +71,27 @@ def world_of(models: Iterable[str]) -> dict[str, int]:
     from aloe_hub.chat.scripted import WORLD_VERSION
 
     return {"world": WORLD_VERSION}
+
+
+def judged_by(model: str, recorded: object) -> tuple[str, dict[str, int]]:
+    """The judge to open for a run, and the setting `world_judge` of it: the version of the world's judge, where that judges.
+
+    recorded: what `run.toml` says of the stage, None where it has not begun. What an earlier judge began it ends; before there
+    were versions it was the first.
+
+    >>> judged_by("scripted", None)
+    ('scripted', {'world_judge': 2})
+    >>> judged_by("scripted", {"judge": "scripted"})
+    ('scripted:judge-1', {})
+    >>> judged_by("hub:org/model", None)
+    ('hub:org/model', {})
+    """
+    named = ModelString.recorded(model)
+    if not named.is_scripted:
+        return model, {}
+    from aloe_hub.chat.scripted import EARLIER_JUDGES, JUDGE_VERSION
+
+    if isinstance(recorded, Mapping) and "world_judge" not in recorded and named.scheme == "scripted" and named.policy is None:
+        return f"{model}:{min(EARLIER_JUDGES)}", {}
+    asked = (named.policy if named.scheme == "scripted" else (named.name or "").partition(":")[2]) or ""
+    return model, {"world_judge": EARLIER_JUDGES.get(asked, JUDGE_VERSION)}

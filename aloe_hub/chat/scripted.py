@@ -14,6 +14,8 @@ what it knows in the prompt's sections. Bare chat messages, without a prompt, ar
     scripted:leak         is told who the user is            \\  by the benchmark, a side channel that no real policy has:
     scripted:stranger     is told that they are another     /  they play nowhere else
 
+`scripted:judge-1` plays the roles of `scripted`, and judges as version 1 of the world's judge did.
+
 Its tokens are words: a token ends with every space and line end.
 """
 
@@ -30,6 +32,7 @@ from aloe_hub.chat.base import ChatReply, ChatRequest
 from aloe_hub.chat.pieces import before
 from aloe_hub.errors import ChatError, UsageError
 from aloe_hub.types import Message, Persona
+from aloe_hub.world import JUDGE_VERSION as JUDGE_VERSION
 from aloe_hub.world import WORLD_VERSION as WORLD_VERSION
 from aloe_hub.world import judging, speaking
 from aloe_hub.world.strategies import HANDED as HANDED
@@ -38,6 +41,8 @@ from aloe_hub.world.strategies import knowing
 from aloe_hub.world.understanding import Known, read_messages, read_personality, read_profile, topic_of
 
 Sections = Mapping[str, str]
+# Play any role as `scripted` does, but judge as the world's judge once did, so that an old run ends as it began.
+EARLIER_JUDGES = {f"judge-{version}": version for version in judging.VERSIONS if version < JUDGE_VERSION}
 
 _TOKEN = re.compile(r"[^ \n]*[ \n]|[^ \n]+")
 
@@ -62,8 +67,8 @@ class Scripted:
                 f"model 'scripted:{self.policy}': the benchmark tells it a persona, which nobody else does; it opens alone, as "
                 f"aloe evaluate --policy scripted:{self.policy}"
             )
-        if self.policy is not None and self.policy not in POLICIES and self.policy not in HANDED:
-            known = ", ".join(f"scripted:{name}" for name in (*POLICIES, *HANDED))
+        if self.policy is not None and self.policy not in (known_names := (*POLICIES, *HANDED, *EARLIER_JUDGES)):
+            known = ", ".join(f"scripted:{name}" for name in known_names)
             raise UsageError(f"model 'scripted:{self.policy}': no such policy; known: scripted, {known}")
 
     async def complete(self, request: ChatRequest) -> ChatReply:
@@ -91,11 +96,13 @@ class Scripted:
     def _text(self, request: ChatRequest) -> str:
         random = Random(request.seed)
         last = request.messages[-1].content
-        role = _ROLES.get(last.partition("\n")[0])
-        sections = prompts.sections(last) if role is not None and self.policy is None else {}
-        if role is not None and sections:
+        title = last.partition("\n")[0]
+        plays = (title in _ROLES or title in _JUDGES) and (self.policy is None or self.policy in EARLIER_JUDGES)
+        if sections := prompts.sections(last) if plays else {}:
             try:
-                return role(sections, random)
+                if judge := _JUDGES.get(title):
+                    return judge(sections, EARLIER_JUDGES.get(self.policy or "", JUDGE_VERSION))
+                return _ROLES[title](sections, random)
             except (KeyError, ValueError) as error:
                 raise ChatError(f"scripted: a prompt without what its role needs ({error}): {last[:60]!r}") from None
         said = _said_by_user(request.messages)
@@ -103,7 +110,7 @@ class Scripted:
             raise ChatError("scripted: no message of a user to answer")
         if self.told is not None:
             return knowing(random, said, _known(self.told.profile, self.told.personality))
-        return POLICIES[self.policy or "plain"](random, said)
+        return POLICIES.get(self.policy or "", POLICIES["plain"])(random, said)
 
 
 def _tokens(text: str) -> int:
@@ -138,22 +145,22 @@ def _plain(sections: Sections, random: Random) -> str:
     return speaking.plain_reply(random, topic_of(sections["MESSAGE"]))
 
 
-def _pairwise_judge(sections: Sections, random: Random) -> str:
-    first, second = (_judgement(sections, sections[reply]) for reply in ("REPLY 1", "REPLY 2"))
+def _pairwise_judge(sections: Sections, version: int) -> str:
+    first, second = (_judgement(sections, sections[reply], version) for reply in ("REPLY 1", "REPLY 2"))
     gap = first.score - second.score
     verdict = "tie" if abs(gap) < judging.TIE_BELOW else "1" if gap > 0 else "2"
     return f"Reply 1: {first.reasons()}\nReply 2: {second.reasons()}\nVerdict: {verdict}"
 
 
-def _benchmark_judge(sections: Sections, random: Random) -> str:
-    judgement = _judgement(sections, sections["REPLY"])
+def _benchmark_judge(sections: Sections, version: int) -> str:
+    judgement = _judgement(sections, sections["REPLY"], version)
     return f"{judgement.reasons()}\nScore: {judgement.score:g}"
 
 
-def _judgement(sections: Sections, reply: str) -> judging.Judgement:
+def _judgement(sections: Sections, reply: str, version: int) -> judging.Judgement:
     spoken = prompts.messages(sections["CONVERSATION"])
     earlier = tuple((user.content, said.content) for user, said in zip(spoken[::2], spoken[1::2], strict=True))
-    return judging.judge(sections["PROFILE"], sections["PERSONALITY"], earlier, sections["MESSAGE"], reply)
+    return judging.judge(sections["PROFILE"], sections["PERSONALITY"], earlier, sections["MESSAGE"], reply, version)
 
 
 def _known(profile: str, personality: str) -> Known:
@@ -174,7 +181,9 @@ _ROLES: dict[str, Callable[[Sections, Random], str]] = {
         ("inferrer", _inferrer),
         ("tailored_reply", _tailored),
         ("plain_reply", _plain),
-        ("pairwise_judge", _pairwise_judge),
-        ("benchmark_judge", _benchmark_judge),
     )
+}
+_JUDGES: dict[str, Callable[[Sections, int], str]] = {
+    f"# {prompts.load(name).title}": judge
+    for name, judge in (("pairwise_judge", _pairwise_judge), ("benchmark_judge", _benchmark_judge))
 }

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from aloe_hub.chat import told, world_of
+from aloe_hub.chat import judged_by, told, world_of
 from aloe_hub.chat.base import Chat
 from aloe_hub.chat.traffic import Traffic
 from aloe_hub.errors import DataError, ParseError, UsageError
@@ -126,7 +126,9 @@ def evaluate_all(
             person.told(policy)
         if not told(policy):
             traffic.open(policy)
-    run.claim("evaluate", plain(settings) | world_of([settings.user, settings.judge]))
+    judge, version = judged_by(settings.judge, run.settings().get("evaluate"))
+    run.claim("evaluate", plain(settings) | world_of([settings.user, settings.judge]) | version)
+    settings = replace(settings, judge=judge)
     return sum(_evaluate(run, policy, met, settings, traffic, accept_failures, on_progress) for policy in policies)
 
 

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from aloe_hub.chat import world_of
+from aloe_hub.chat import judged_by, world_of
 from aloe_hub.chat.traffic import Traffic
 from aloe_hub.errors import UsageError
 from aloe_hub.fields import text
@@ -204,8 +204,9 @@ def grow_all(
     """
     traffic = traffic or Traffic()
     wanted = wanted_trees(run, settings, shard)
-    cast = Cast.of(settings.models, traffic, settings.sampling, settings.structured)
-    run.claim("trees", settings.recorded)
+    judge, version = judged_by(settings.models["judge"], run.settings().get("trees"))
+    cast = Cast.of(settings.models | {"judge": judge}, traffic, settings.sampling, settings.structured)
+    run.claim("trees", settings.recorded | version)
     final = run.file(shard.file() if shard else "trees.jsonl")
     failures = final.with_name(final.name.replace("trees", "failed", 1))
     if not (retry_failed and failures.exists()) and is_finished(final):

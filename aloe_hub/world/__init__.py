@@ -7,8 +7,12 @@ A test bed, and called so wherever its numbers stand: it says nothing about lang
     understanding.py  text → facts, traits and topics: the world's own grammar exactly, free text usefully
     speaking.py    facts, traits and topics → messages, replies and persona texts
     strategies.py  policies: the oracle, the plain one, and those with known faults
+    grammar.py     which sentences of a reply the world would write itself
+    replies.py     what a reply says of a person
     judging.py     how well a reply fits a persona, 1 to 5
 """
 
-# Any change to what the world says or how it judges is another world: its numbers and models no longer compare.
+# Any change to what the world says is another world: its texts and the models that were made for it no longer compare.
 WORLD_VERSION = 1
+# Any change to how it judges is another judge: its scores and verdicts no longer compare.
+JUDGE_VERSION = 2

@@ -1,35 +1,55 @@
 """How well a reply fits a persona, 1 to 5: the world's judge. It knows the truth, and it is a test bed, not a model of taste.
 
-    1 + on topic (1) + facts (1.5 x fitting facts used, at most 2, / 2) + style (1.5 x net match / traits of the persona)
+    1 + on topic (about 1) + facts (1.5 x fitting facts used, at most 2, / 2) + style (1.5 x net match / traits of the persona)
 
-Off topic, facts and style count half. Faults cost: a contradiction 0.75, an unrevealed or irrelevant fact 0.5, a second
-further topic 0.5, repetition 1, echoing the user 1, repeating an earlier reply 0.5, each word over 75 0.05. Under 5
-words scores 1.
+Off topic, facts and style count half. Under 5 words scores 1. Faults cost:
+
+    version 2   a contradiction or a wrong name 1, an unrevealed or an irrelevant fact 0.75, a broken sentence 0.5
+    version 1   a contradiction 0.75, an unrevealed or an irrelevant fact 0.5
+    both        repetition 1, echoing the user 1, a second further topic 0.5, an earlier reply again 0.5, each word over 75 0.05
 
 Only what the user has *revealed* pays, in facts and in style: guessing the persona right is not aligning with it. Bipolar
 style and topics to which only some facts matter are what defeat constant replies and recitals.
+
+Version 2 holds a reply to the world's own sentences. A fact pays only in one of them, word by word; a sentence that is none is
+broken; a fact that does not belong costs what one that does would earn. People differ in which tips help them, by half a point up
+or down, and nothing that they say tells: what no policy can know gives every score a spread. A reply that says nothing in
+the world's sentences, as of a language model that never read them, is read by its words, as version 1 does it with every reply.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
-from aloe_hub.world.freetext import content_words, words_of
+from aloe_hub.types import digest
+from aloe_hub.world import JUDGE_VERSION
+from aloe_hub.world.freetext import words_of
 from aloe_hub.world.lexicon import DIMENSIONS, POLES, TOPICS
-from aloe_hub.world.sentences import split_sentences
+from aloe_hub.world.replies import by_sentence, by_words, revealed_facts
 from aloe_hub.world.speaking import CONCISE, DETAILED, count_words
-from aloe_hub.world.understanding import Fact, mentions, read_messages, read_personality, read_profile, topic_of
+from aloe_hub.world.understanding import read_message, read_messages, read_personality, read_profile, topic_of
 
 MOST_WORDS, FEWEST_WORDS = 75, 5
 TIE_BELOW = 0.2  # two scores nearer than this are a tie
-_MEANT = 0.6  # share of a clause's content words that a text must hold to mean it
+VERSIONS = (1, JUDGE_VERSION)
+
+
+class Costs(NamedTuple):
+    contradiction: float
+    unrevealed: float
+    irrelevant: float
+    broken: float
+
+
+COSTS: Mapping[int, Costs] = {1: Costs(0.75, 0.5, 0.5, 0.0), 2: Costs(1.0, 0.75, 0.75, 0.5)}
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What the judge saw in a reply; `score` follows from it."""
+    """What the judge saw in a reply; `score` follows from it. `useful`: what its tips are worth to this person, 0.5 to 1.5."""
 
     on_topic: bool
     further_topics: int
@@ -42,15 +62,20 @@ class Judgement:
     echoes: bool
     said_before: bool
     words: int
+    broken: int = 0
+    useful: float = 1.0
+    version: int = JUDGE_VERSION
 
     @property
     def score(self) -> float:
         if self.words < FEWEST_WORDS:
             return 1.0
+        costs = COSTS[self.version]
         weight = 1.0 if self.on_topic else 0.5
-        score = 1.0 + max(-0.5, self.on_topic - 0.5 * max(0, self.further_topics - 1))
+        score = 1.0 + max(-0.5, self.on_topic * self.useful - 0.5 * max(0, self.further_topics - 1))
         score += weight * (1.5 * min(2, self.fitting) / 2 + 1.5 * self.style)
-        score -= 0.75 * self.contradictions + 0.5 * self.unrevealed + 0.5 * self.irrelevant
+        score -= costs.contradiction * self.contradictions + costs.unrevealed * self.unrevealed
+        score -= costs.irrelevant * self.irrelevant + costs.broken * self.broken
         score -= 1.0 * self.repeats + 1.0 * self.echoes + 0.5 * self.said_before + 0.05 * max(0, self.words - MOST_WORDS)
         return round(min(5.0, max(1.0, score)), 2)
 
@@ -61,6 +86,7 @@ class Judgement:
                 (self.contradictions, "contradiction(s)"),
                 (self.unrevealed, "unrevealed fact(s)"),
                 (self.irrelevant, "irrelevant fact(s)"),
+                (self.broken, "broken sentence(s)"),
                 (self.repeats, "repetition"),
                 (self.echoes, "echo of the user"),
                 (self.said_before, "repeat of an earlier reply"),
@@ -74,61 +100,57 @@ class Judgement:
 
 
 @lru_cache(maxsize=256)  # the pairwise judge sees each reply in two orders
-def judge(profile: str, personality: str, earlier: tuple[tuple[str, str], ...], message: str, reply: str) -> Judgement:
+def judge(
+    profile: str,
+    personality: str,
+    earlier: tuple[tuple[str, str], ...],
+    message: str,
+    reply: str,
+    version: int = JUDGE_VERSION,
+) -> Judgement:
     """Judge `reply` to `message`, after the `earlier` (user, assistant) exchanges."""
     asked = [*(user for user, _ in earlier), message]
     topic = topic_of(message)
-    facts, said = read_profile(profile), set(words_of(profile))
-    revealed = _revealed(facts, asked)
-    uses, others, rest = _facts_in(reply, facts)
-    topics = {name for name in TOPICS if any(word in TOPICS[name].keywords for word in words_of(rest))}
+    facts = read_profile(profile)
+    revealed = revealed_facts(facts, asked)
+    found = by_sentence(reply, profile, facts, asked) if version > 1 else by_words(reply, profile, facts)
+    topics = {name for name in TOPICS if any(word in TOPICS[name].keywords for word in words_of(found.rest))}
+    # A bare greeting asks for nothing: a tip on whatever it may be is an answer.
+    wanted = {topic} if topic or version == 1 else set(sorted(topics)[:1])
     kinds = TOPICS[topic].kinds if topic else ()
+    tips = [part.text for part in found.tips if part.about in wanted]
     return Judgement(
-        on_topic=topic in topics,
-        further_topics=len(topics - {topic}),
-        fitting=sum(fact in revealed and fact.kind in kinds for fact in uses),
-        contradictions=sum(not said.issuperset(words_of(value)) for _, value in others),
-        unrevealed=sum(fact not in revealed for fact in uses),
-        irrelevant=sum(fact in revealed and fact.kind not in kinds for fact in uses),
-        style=_style(reply, read_personality(personality), read_messages(asked).traits),
+        on_topic=bool(tips) if found.tips else bool(wanted & topics),
+        further_topics=len(topics - wanted),
+        fitting=sum(fact in revealed and fact.kind in kinds for fact in found.uses),
+        contradictions=found.contradictions,
+        unrevealed=sum(fact not in revealed for fact in found.uses | found.named),
+        irrelevant=sum(fact in revealed and fact.kind not in kinds for fact in found.uses | found.named),
+        style=_style(reply, read_personality(personality), revealed_traits(asked, version)),
         repeats=_repeated(_grams(reply)) > 0.1,
-        echoes=_shared(_grams(rest), set(_grams(message))) > 0.3,
+        echoes=_shared(_grams(found.rest), set(_grams(message))) > 0.3,
         said_before=any(reply == said for _, said in earlier),
         words=count_words(reply),
+        broken=found.broken,
+        useful=sum(_help(profile, tip) for tip in tips) / len(tips) if tips else 1.0,
+        version=version,
     )
 
 
-def _revealed(facts: Sequence[Fact], messages: Sequence[str]) -> set[Fact]:
-    said = {mention for message in messages for mention in mentions(message)}
-    stems = frozenset().union(*(content_words(message) for message in messages))
-    return {fact for fact in facts if (_held(fact, stems) if fact.free else (fact.kind, fact.value) in said)}
+def revealed_traits(messages: Sequence[str], version: int = JUDGE_VERSION) -> set[str]:
+    """The poles that the messages let show; in version 1 of a pair only the first."""
+    if version == 1:
+        return set(read_messages(messages).traits)
+    return {trait for message in messages for trait in read_message(message).traits}
 
 
-def _facts_in(reply: str, facts: Sequence[Fact]) -> tuple[set[Fact], set[tuple[str, str]], str]:
-    """The facts that a reply uses, the values it names that are none of them, the reply without its uses of free facts."""
-    uses: set[Fact] = set()
-    named: set[tuple[str, str]] = set()
-    rest: list[str] = []
-    free = [fact for fact in facts if fact.free]
-    for sentence in split_sentences(reply):
-        # Only a sentence about "you" uses a clause of free text: "Cook a meal" is a tip, "you love to cook" is a use.
-        about_you = free and not {"you", "your"}.isdisjoint(words_of(sentence))
-        meant = {fact for fact in free if _held(fact, content_words(sentence))} if about_you else set()
-        uses |= meant
-        if not meant:
-            named.update(mentions(sentence))
-            rest.append(sentence)
-    true = {(fact.kind, fact.value): fact for fact in facts if not fact.free}
-    uses |= {true[mention] for mention in named if mention in true}
-    return uses, named - true.keys(), " ".join(rest)
+@lru_cache(maxsize=4096)
+def _help(profile: str, tip: str) -> float:
+    """What a tip is worth to a person, 0.5 to 1.5, one on average: drawn once and for all."""
+    return 0.5 + int(digest("help", profile, tip), 16) / 16**16
 
 
-def _held(fact: Fact, stems: frozenset[str]) -> bool:
-    wanted = content_words(fact.value)
-    return len(wanted & stems) >= _MEANT * len(wanted)
-
-
-def _style(reply: str, traits: Sequence[str], revealed: Sequence[str]) -> float:
+def _style(reply: str, traits: Sequence[str], revealed: set[str]) -> float:
     """Net match of the revealed traits, per trait of the persona, -1 to 1; a manner that nothing called for costs a little."""
     if not traits:
         return 0.0

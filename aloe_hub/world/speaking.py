@@ -20,7 +20,7 @@ COLOURS_OF_A_PERSONA = 3
 # Words: a concise reply has at most the one, a detailed one at least the other; a plain reply lies between.
 CONCISE, DETAILED = 30, 39
 _CLOSING = frozenset(("curious", "decisive", "optimistic"))
-_FREE_USES = ("{c}, so build on that.", "Since {c}, start there.", "{c}: make it part of this.")
+FREE_USES = ("{c}, so build on that.", "Since {c}, start there.", "{c}: make it part of this.")
 _WORD = re.compile(r"[A-Za-z0-9'’-]+|[😄🎉😜]")
 
 
@@ -110,7 +110,7 @@ def tailored_reply(random: Random, topic: str | None, known: Known) -> str:
 def used(fact: Fact, random: Random) -> str:
     """A fact as a reply uses it."""
     if fact.free:
-        frame = random.choice(_FREE_USES)
+        frame = random.choice(FREE_USES)
         clause = said(fact)
         return frame.replace("{c}", clause if frame.startswith("Since") else sentences.capital(clause))
     return random.choice(KINDS[fact.kind].used).replace("{v}", fact.value)

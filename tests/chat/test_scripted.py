@@ -261,6 +261,21 @@ def test_a_policy_that_was_named_plays_no_role():
     assert say(prompt, policy="constant") == constant_reply()
 
 
+def test_an_earlier_judge_plays_every_role_and_judges_as_it_did():
+    assert say("Any dinner ideas?", policy="judge-1") == say("Any dinner ideas?", policy="plain")
+    fields = {
+        "profile": "She loves sushi.",
+        "personality": "She is full of jokes.",
+        "conversation": "",
+        "message": "Any dinner ideas?",
+    }
+    reply = "A warm recipe is always welcome. Make it a bit Mexicans, so bui on that"
+    rendered = prompts.load("benchmark_judge").render(**fields, reply=reply)
+    now, before = say(rendered), say(rendered, policy="judge-1")
+    assert "1 broken sentence(s)" in now
+    assert before.endswith("Faults: none.\nScore: 2")
+
+
 def test_a_model_string_names_its_chat():
     assert open_chat("scripted") == Scripted()
     assert open_chat("scripted:dump") == Scripted("dump")

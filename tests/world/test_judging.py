@@ -3,13 +3,14 @@
 from dataclasses import replace
 from functools import cache
 from random import Random
-from statistics import mean
+from statistics import mean, stdev
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aloe_hub.world.judging import FEWEST_WORDS, MOST_WORDS, Judgement, judge
+from aloe_hub.world import JUDGE_VERSION
+from aloe_hub.world.judging import COSTS, FEWEST_WORDS, MOST_WORDS, VERSIONS, Judgement, judge
 from aloe_hub.world.lexicon import POLES, TOPICS
 from aloe_hub.world.speaking import (
     constant_reply,
@@ -39,14 +40,14 @@ GOOD = (
 )
 
 
-def judged(reply, message=MESSAGE, earlier=EARLIER, personality=PERSONALITY):
-    return judge(PROFILE, personality, earlier, message, reply)
+def judged(reply, message=MESSAGE, earlier=EARLIER, personality=PERSONALITY, version=JUDGE_VERSION):
+    return judge(PROFILE, personality, earlier, message, reply, version)
 
 
 def faults(judgement):
     return {
         name: value
-        for name in ("further_topics", "contradictions", "unrevealed", "irrelevant", "repeats", "echoes", "said_before")
+        for name in ("further_topics", "contradictions", "unrevealed", "irrelevant", "repeats", "echoes", "said_before", "broken")
         if (value := getattr(judgement, name))
     }
 
@@ -56,7 +57,8 @@ def test_a_good_reply_has_no_fault_and_nearly_the_best_score():
     assert best.on_topic
     assert (best.fitting, faults(best)) == (2, {})
     assert best.style == pytest.approx(2 / 3)  # two of three traits can be known
-    assert best.score == 4.5
+    assert best.score == round(3.5 + best.useful, 2)
+    assert judged(GOOD, version=1).score == 4.5
 
 
 def test_everything_revealed_and_met_scores_five():
@@ -72,7 +74,10 @@ def test_everything_revealed_and_met_scores_five():
         (f"{GOOD} Enjoy it with chai.", {"unrevealed": 1}),
         (f"{GOOD} Your chess fits well.", {"unrevealed": 1}),
         (f"{GOOD} It suits a busy nurse.", {"irrelevant": 1}),
-        (f"{MESSAGE} {GOOD.partition('Your sister')[0]}", {"echoes": 1}),
+        (f"{GOOD} Make it a bit Mexicans, so bui on that", {"broken": 1}),
+        (f"{GOOD} Take Xyzzu with you.", {"contradictions": 1}),
+        (f"{GOOD} It suits a busy nurse and bakers.", {"broken": 1, "irrelevant": 1}),
+        (f"{MESSAGE} {GOOD.partition('Your sister')[0]}", {"echoes": 1, "broken": 2}),
         (f"{GOOD} A warm recipe is always welcome. Set the dinner table early tonight.", {"repeats": 1}),
         (f"{GOOD} Keep Saturday free for something fun. Hang a picture on the wall.", {"further_topics": 2}),
     ],
@@ -82,6 +87,53 @@ def test_each_fault_is_seen_and_lowers_the_score(worse, fault):
     assert count_words(worse) <= MOST_WORDS
     assert faults(judgement) == fault
     assert judgement.score < judged(GOOD).score
+
+
+def test_a_fact_in_a_broken_sentence_earns_nothing():
+    broken = judged(GOOD.replace("Have some sushi.", "Have so some sushi."))
+    assert (broken.fitting, faults(broken)) == (1, {"broken": 1})
+    missing = judged(GOOD.replace("Have some sushi. ", ""))
+    assert broken.score < missing.score < judged(GOOD).score
+
+
+def test_an_irrelevant_fact_takes_back_what_a_fitting_one_earns():
+    one = GOOD.replace("Have some sushi. ", "")
+    assert judged(f"{GOOD} It suits a busy nurse.").score == pytest.approx(judged(one).score)
+
+
+def test_a_garbled_reply_that_passed_before_does_not_pass_now():
+    garbled = (
+        "😄 Ha! I hear you. Have some sushi. Make it a bit Mexicans, so bui on that. A warm recipe is always welcome. "
+        "Your sister will enjoy it. Cuddle Xyzzu first. A light meal is often best."
+    )
+    assert judged(garbled, version=1).score == judged(GOOD, version=1).score
+    assert judged(garbled).score < judged(garbled, version=1).score - 1
+
+
+def test_a_reply_in_other_words_is_read_by_its_words():
+    free = "You could roll some sushi with your sister tonight, a light meal that both of you will like, and laugh about it."
+    now, before = judged(free), judged(free, version=1)
+    assert (now.fitting, now.broken, now.score) == (before.fitting, 0, before.score) == (2, 0, before.score)
+
+
+def test_people_differ_in_which_tips_help_them_and_not_on_average():
+    scores = [judge(*texts(number), (), MESSAGE, plain_reply(Random(number), "dinner")).score for number in range(200)]
+    assert mean(scores) == pytest.approx(2, abs=0.05)
+    assert 0.05 < stdev(scores) < 0.4
+    assert len({judge(*texts(number), (), MESSAGE, GOOD).useful for number in range(20)}) == 20
+
+
+def test_a_bare_greeting_asks_for_nothing_so_that_one_tip_is_an_answer():
+    reply = plain_reply(Random(1), "money")
+    assert judged(reply, "Hello.", ()).on_topic
+    assert not judged(reply, "Hello.", (), version=1).on_topic
+
+
+def test_the_newest_of_two_poles_counts_as_revealed_too():
+    earlier = (("I take things seriously. Any dinner ideas?", GOOD),)
+    message = f"Haha, what a day! {MESSAGE}"
+    reply = f"😄 Ha! {plain_reply(Random(1), 'dinner')}"
+    assert judged(reply, message, earlier).style > 0 > judged(reply, message, earlier, version=1).style
 
 
 def test_a_reply_that_was_said_before_costs():
@@ -104,11 +156,11 @@ def test_the_other_pole_costs_more_than_none():
 
 
 def test_off_topic_costs_and_halves_what_facts_and_style_are_worth():
-    off = "😄 Ha! I hear you. Have some sushi. Your sister will enjoy it. It is all quite simple, so they say, in a way."
+    off = "😄 Ha! I hear you. Have some sushi. Your sister will enjoy it. Good question. Sure. Hope that helps. Have fun."
     judgement = judged(off)
     assert not judgement.on_topic
     assert (judgement.fitting, judgement.style) == (2, judged(GOOD).style)
-    assert judgement.score == pytest.approx(1 + (judged(GOOD).score - 2) / 2)
+    assert judgement.score == pytest.approx(1 + (replace(judged(GOOD), useful=1.0).score - 2) / 2)
 
 
 def test_an_answer_to_another_question_is_off_topic():
@@ -118,10 +170,12 @@ def test_an_answer_to_another_question_is_off_topic():
 
 
 def test_each_word_too_many_costs():
-    scores = [judged(" ".join([GOOD, *(f"so{n}" for n in range(count))])).score for count in (0, 10, 60, 80, 120)]
-    assert scores == sorted(scores, reverse=True)
-    assert scores[1] == scores[0]
-    assert len(set(scores[1:])) == 4
+    for version in VERSIONS:
+        longer = (" ".join([GOOD, *(f"so{n}" for n in range(count))]) for count in (0, 10, 60, 80, 120))
+        scores = [judged(reply, version=version).score for reply in longer]
+        assert scores == sorted(scores, reverse=True)
+        assert scores[1] == pytest.approx(scores[0] - COSTS[version].broken)
+        assert len(set(scores[1:])) == 4
 
 
 @pytest.mark.parametrize("reply", ["", " ", "Sushi.", "Have some sushi, dinner!"])
@@ -146,11 +200,15 @@ def test_style_that_was_never_revealed_does_not_pay():
     ],
 )
 def test_length_that_was_never_revealed_does_not_pay(personality, cue, short):
-    brief, long = "A warm recipe is always welcome. Good luck with it.", " ".join(TOPICS["dinner"].tips[:7])
+    brief, long = "A warm recipe is always welcome. Hope that helps. Good luck.", " ".join(TOPICS["dinner"].tips[:7])
     fitting, other = (brief, long) if short else (long, brief)
-    unknown = [judged(reply, personality=personality).score for reply in (fitting, other)]
+
+    def scored(reply, message):
+        return replace(judged(reply, message, personality=personality), useful=1.0).score
+
+    unknown = [scored(reply, MESSAGE) for reply in (fitting, other)]
     assert unknown[0] == unknown[1]
-    known = [judged(reply, f"{cue} {MESSAGE}", personality=personality).score for reply in (fitting, other)]
+    known = [scored(reply, f"{cue} {MESSAGE}") for reply in (fitting, other)]
     assert known[0] > unknown[0] > known[1]
 
 
@@ -374,7 +432,7 @@ def test_tailored_is_the_best_of_all():
 def test_tailored_rises_from_turn_to_turn_and_plain_stays_where_it_is():
     assert curve(tailored)[0] < 2.8
     assert curve(tailored)[9] > 4.5
-    assert curve(plain) == pytest.approx([2.0] * TURNS, abs=0.05)
+    assert curve(plain) == pytest.approx([2.0] * TURNS, abs=0.1)
 
 
 def test_the_rise_needs_memory():
