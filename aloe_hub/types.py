@@ -23,6 +23,7 @@ Order = Literal["01", "10"]
 TextSource = Literal["seed", "generated", "imported"]
 Split = Literal["train", "test"]
 _INDICES, _REPLY_SOURCES, _ORDERS = get_args(Index), get_args(ReplySource), get_args(Order)
+SHARES = ("revealed", "told", "recalled")  # of a persona, after a turn of the benchmark
 _TEXT_SOURCES, _SPLITS = get_args(TextSource), get_args(Split)
 
 
@@ -234,29 +235,47 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One benchmark turn: the reply of the policy, its score (None: the judge could not be read), the judge's text."""
+    """One benchmark turn: the reply of the policy, its score (None: the judge could not be read), the judge's text.
+
+    `revealed`: the share of the persona that the user's messages have told so far, R(k). In the scripted world also `told`, that
+    of the profile alone, and `recalled`, the share of the profile that replies have used so far: at most what was told.
+    None: not measured.
+    """
 
     user: str
     reply: str
     score: float | None
     judgement: str
+    revealed: float | None = None
+    told: float | None = None
+    recalled: float | None = None
+
+    def measured(self, shares: Mapping[str, float]) -> Self:
+        """The turn with some of `SHARES`, by name."""
+        return replace(self, revealed=shares.get("revealed"), told=shares.get("told"), recalled=shares.get("recalled"))
 
     def to_row(self) -> Row:
-        return {"user": self.user, "reply": self.reply, "score": self.score, "judgement": self.judgement}
+        measured = {name: share for name in SHARES if (share := getattr(self, name)) is not None}
+        return {"user": self.user, "reply": self.reply, "score": self.score, "judgement": self.judgement} | measured
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
         score = None if row["score"] is None else number(row, "score")
-        return cls(text(row, "user"), text(row, "reply"), score, text(row, "judgement"))
+        shares = {name: number(row, name) for name in SHARES if row.get(name) is not None}
+        return cls(text(row, "user"), text(row, "reply"), score, text(row, "judgement"), **shares)
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """A benchmark conversation of one policy with one held-out persona, and its scores."""
+    """A benchmark conversation of one policy with one held-out persona, and its scores.
+
+    `became`: who the user was at the end, where that is another than at the beginning.
+    """
 
     persona: Persona
     policy: str
     turns: tuple[Turn, ...]
+    became: Persona | None = None
 
     @property
     def conversation_id(self) -> str:
@@ -274,21 +293,25 @@ class Transcript:
             "profile": self.persona.profile,
             "personality": self.persona.personality,
             "turns": [turn.to_row() for turn in self.turns],
-        }
+        } | ({"became": self.became.to_row()} if self.became else {})
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
         persona, policy = Persona.from_row(row), text(row, "policy")
-        return cls(persona, policy, tuple(Turn.from_row(turn) for turn in rows(row, "turns")))
+        became = Persona.from_row(row["became"]) if row.get("became") else None
+        return cls(persona, policy, tuple(Turn.from_row(turn) for turn in rows(row, "turns")), became)
 
     def to_scores_row(self) -> Row:
-        """What `evaluate.load("aloe")` needs of this conversation; its cluster is the persona's profile."""
+        """What `evaluate.load("aloe")` needs of this conversation; its cluster is the persona's profile. Where R(k) was measured,
+        it stands beside the scores."""
+        shares = {name: [getattr(turn, name) for turn in self.turns] for name in SHARES}
+        measured = {name: values for name, values in shares.items() if values and None not in values}
         return {
             "conversation_id": self.conversation_id,
             "persona_id": self.persona.persona_id,
             "profile_id": self.persona.profile_id,
             "scores": list(self.scores),
-        }
+        } | measured
 
 
 def persona_and_split(row: Mapping[str, Any]) -> tuple[Persona, Split]:

@@ -9,7 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aloe_hub.types import Exchange, Message, Persona, PoolText, Reply, Transcript, Tree, Turn, Verdict, call_seed, digest
+from aloe_hub.types import (
+    SHARES,
+    Exchange,
+    Message,
+    Persona,
+    PoolText,
+    Reply,
+    Transcript,
+    Tree,
+    Turn,
+    Verdict,
+    call_seed,
+    digest,
+)
 
 # Any Unicode: line separators, combining marks, right-to-left text, emoji, noncharacters. Lone surrogates are no text.
 TEXT = st.text(max_size=30) | st.sampled_from(
@@ -26,7 +39,9 @@ FORWARD, BACKWARD = (st.builds(Verdict, st.just(order), CHOICE, TEXT) for order 
 VERDICTS = st.tuples(FORWARD, BACKWARD) | st.tuples(FORWARD)  # an imported fork was judged in one order
 EXCHANGES = st.builds(Exchange, TEXT, INFERRED, st.tuples(REPLIES, REPLIES), VERDICTS, INDEX)
 TREES = st.builds(Tree, TEXT, PERSONAS, st.lists(EXCHANGES, max_size=4).map(tuple))
-TRANSCRIPTS = st.builds(Transcript, PERSONAS, TEXT, st.lists(st.builds(Turn, TEXT, TEXT, SCORE, TEXT), max_size=4).map(tuple))
+SHARE = st.none() | st.floats(0, 1)
+TURNS = st.builds(Turn, TEXT, TEXT, SCORE, TEXT, SHARE, SHARE, SHARE)
+TRANSCRIPTS = st.builds(Transcript, PERSONAS, TEXT, st.lists(TURNS, max_size=4).map(tuple), st.none() | PERSONAS)
 POOL_TEXTS = st.builds(
     PoolText, TEXT, st.sampled_from(["seed", "generated", "imported"]), st.integers(0, 99), st.none() | st.floats(-1, 1)
 )
@@ -161,7 +176,15 @@ def test_the_scores_row_holds_what_the_metric_needs_and_no_text(transcript):
         "persona_id": transcript.persona.persona_id,
         "profile_id": transcript.persona.profile_id,
         "scores": list(transcript.scores),
-    }
+    } | {name: shares for name in SHARES if (shares := [getattr(turn, name) for turn in transcript.turns]) and None not in shares}
+
+
+def test_what_was_measured_stands_beside_the_scores_and_is_left_out_where_it_was_not():
+    turns = (Turn("a", "b", 4, "c", 0.25), Turn("d", "e", 5, "f", 0.5))
+    row = Transcript(PERSONA, "scripted", turns).to_scores_row()
+    assert row["revealed"] == [0.25, 0.5]
+    assert not row.keys() & {"told", "recalled"}
+    assert Turn("a", "b", 4, "c").to_row().keys() == {"user", "reply", "score", "judgement"}
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,9 @@ from aloe_hub.errors import ChatError, UsageError
 from aloe_hub.types import Message, Persona
 from aloe_hub.world import JUDGE_VERSION as JUDGE_VERSION
 from aloe_hub.world import WORLD_VERSION as WORLD_VERSION
+from aloe_hub.world import changing as changing
 from aloe_hub.world import judging, speaking
+from aloe_hub.world import revealing as revealing
 from aloe_hub.world.strategies import HANDED as HANDED
 from aloe_hub.world.strategies import STRATEGIES as POLICIES
 from aloe_hub.world.strategies import knowing
@@ -127,7 +129,8 @@ def _personalities(sections: Sections, random: Random) -> str:
 
 def _user(sections: Sections, random: Random) -> str:
     persona = _known(sections["PROFILE"], sections["PERSONALITY"])
-    return speaking.user_message(random, persona, _said_by_user(prompts.messages(sections.get("CONVERSATION", ""))))
+    earlier = _said_by_user(prompts.messages(sections.get("CONVERSATION", "")))
+    return speaking.user_message(random, persona, earlier, int(sections.get("HOW MANY", 2)))
 
 
 def _inferrer(sections: Sections, random: Random) -> str:
@@ -178,6 +181,7 @@ _ROLES: dict[str, Callable[[Sections, Random], str]] = {
         ("personality_generator", _personalities),
         ("user_opening", _user),
         ("user_continuing", _user),
+        ("user_cold", _user),
         ("inferrer", _inferrer),
         ("tailored_reply", _tailored),
         ("plain_reply", _plain),

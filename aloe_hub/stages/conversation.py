@@ -1,0 +1,66 @@
+"""One conversation of the benchmark: the user writes, the policy replies, the judge scores."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from aloe_hub.chat.base import Chat
+from aloe_hub.errors import ParseError
+from aloe_hub.stages import roles
+from aloe_hub.stages.benchmark_settings import BenchmarkSettings
+from aloe_hub.stages.people import Person
+from aloe_hub.stages.revealed import Measure, not_measured, size
+from aloe_hub.stages.roles import Call
+from aloe_hub.stages.workers import first_error
+from aloe_hub.types import Message, Persona, Transcript, Turn, digest
+
+COLD = 0.15  # of a persona, which a cold user lets show in a turn at most; RLPA, arXiv 2505.15456
+
+
+async def converse(
+    person: Person,
+    policy: Callable[[int], Chat],
+    user: Chat,
+    judge: Chat,
+    *,
+    name: str,
+    settings: BenchmarkSettings,
+    measure: Measure = not_measured,
+) -> Transcript:
+    """One conversation of `settings.turns` turns. The judge scores a reply while the conversation goes on.
+
+    policy: who replies in a turn: the same in all, but for those that are told whom they talk with.
+
+    Raises:
+        ParseError, ChatError: the user or the policy said nothing that can be used.
+    """
+    # The users' seeds leave the policy out: two policies meet the same users, as far as their replies let them.
+    conversation = digest(settings.seed, person.persona.persona_id, "benchmark")
+    spoken: tuple[Message, ...] = ()
+    scored: list[asyncio.Task[Turn]] = []
+    try:
+        async with asyncio.TaskGroup() as judges:
+            for turn, persona in enumerate(person.turns):
+                call = Call(conversation, turn)
+                at_most = max(1, int(COLD * size(persona))) if settings.cold else None
+                message = await roles.user_message(user, persona, spoken, call, at_most)
+                asked = (*spoken, Message("user", message))
+                # A reply that max_tokens cut off is what the policy said: it is scored, and the ledger counts it.
+                reply = await roles.policy_reply(policy(turn), asked, call, temperature=settings.temperature, cut_too=True)
+                scored.append(judges.create_task(_scored(judge, persona, spoken, message, reply, call)))
+                spoken = (*spoken, Message("user", message), Message("assistant", reply))
+    except BaseExceptionGroup as errors:
+        raise first_error(errors) from None
+    turns = [task.result() for task in scored]
+    shares = measure(person, [(turn.user, turn.reply) for turn in turns])
+    measured = tuple(turn.measured(share) for turn, share in zip(turns, shares, strict=True))
+    return Transcript(person.persona, name, measured, person.became)
+
+
+async def _scored(judge: Chat, persona: Persona, spoken: tuple[Message, ...], message: str, reply: str, call: Call) -> Turn:
+    try:
+        score, text = await roles.score(judge, persona, spoken, message, reply, call)
+    except ParseError as error:
+        return Turn(message, reply, None, error.text)
+    return Turn(message, reply, score, text)

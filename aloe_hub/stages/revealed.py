@@ -1,0 +1,73 @@
+"""R(k), the share of a persona that the user's messages have revealed by turn k: what a policy can know of them at most.
+
+In the scripted world it is exact, and beside it stand the share of the profile that was told, and the share that replies have
+used. Elsewhere an embedder stands in for a reader: a sentence of the persona is told once a sentence of a message lies near it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from aloe_hub.chat.scripted import revealing
+from aloe_hub.stages.people import Person
+from aloe_hub.types import Persona
+
+EXACT = "exact"
+NEAR = 0.5  # cosine similarity; see docs/explanation/method.md for how it was chosen
+Measure = Callable[[Person, Sequence[tuple[str, str]]], list[dict[str, float]]]  # (user, reply) of each turn → shares of each
+
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+
+
+def measure_of(revealed: str | None) -> Measure:
+    """What measures a conversation, as the setting `revealed` says.
+
+    Raises:
+        AloeError: the embedder cannot be opened.
+    """
+    if revealed is None:
+        return not_measured
+    return exactly if revealed == EXACT else by_embedder(revealed)
+
+
+def not_measured(person: Person, said: Sequence[tuple[str, str]]) -> list[dict[str, float]]:
+    return [{} for _ in said]
+
+
+def exactly(person: Person, said: Sequence[tuple[str, str]]) -> list[dict[str, float]]:
+    return [share._asdict() for share in revealing.shares(person.turns, said, person.whole)]
+
+
+def by_embedder(name: str) -> Measure:
+    """`revealed` alone: the share of the persona's sentences to which something that the user said so far is similar."""
+    from aloe_hub.embedding import Vectors, open_embedder
+
+    embed, known = open_embedder(name), dict[str, Vectors]()
+
+    def vectors(sentences: Sequence[str]) -> list[Vectors]:
+        new = [sentence for sentence in dict.fromkeys(sentences) if sentence not in known]
+        known.update(zip(new, embed(new), strict=True))
+        return [known[sentence] for sentence in sentences]
+
+    def measure(person: Person, said: Sequence[tuple[str, str]]) -> list[dict[str, float]]:
+        told: list[Vectors] = []
+        shares = []
+        for persona, (message, _) in zip(person.turns, said, strict=True):
+            told += vectors(_sentences(message))
+            whole = person.whole or persona
+            items = vectors(_sentences(whole.profile) + _sentences(whole.personality))
+            near = sum(any(float(item @ one) >= NEAR for one in told) for item in items)
+            shares.append({"revealed": round(near / len(items), 4)})
+        return shares
+
+    return measure
+
+
+def size(persona: Persona) -> int:
+    """How many things there are to be told of a person."""
+    return revealing.size(persona)
+
+
+def _sentences(text: str) -> list[str]:
+    return [sentence for sentence in _SENTENCE_END.split(text.strip()) if sentence]

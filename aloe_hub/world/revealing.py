@@ -1,0 +1,52 @@
+"""How much of a person has been told so far, and how much of that a policy has used: exact for what the world itself says.
+
+A person is made of facts and traits. What the messages have told of them, R(k), is the most that a policy can know at turn k; of
+what it can know, it shows what it uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from aloe_hub.types import Persona
+from aloe_hub.world.replies import by_sentence, revealed_facts
+from aloe_hub.world.understanding import Fact, read_message, read_personality, read_profile
+
+
+class Share(NamedTuple):
+    """After one turn: of the whole person what was told (R), of the profile what was told, and what replies have used of it."""
+
+    revealed: float
+    told: float
+    recalled: float
+
+
+def size(persona: Persona) -> int:
+    """How many facts and traits there are to be told."""
+    return len(read_profile(persona.profile)) + len(read_personality(persona.personality))
+
+
+def shares(people: Sequence[Persona], said: Sequence[tuple[str, str]], whole: Persona | None = None) -> Iterator[Share]:
+    """One for each turn of a conversation.
+
+    people: who the user is in each turn.
+    said: (user, reply) of each turn.
+    whole: whose share it is, of a person who has more to tell later; else it is that of who the user is in that turn.
+    """
+    messages: list[str] = []
+    traits: set[str] = set()
+    used: set[Fact] = set()
+    for persona, (message, reply) in zip(people, said, strict=True):
+        messages.append(message)
+        traits |= set(read_message(message).traits)
+        used |= by_sentence(reply, persona.profile, read_profile(persona.profile), messages).uses
+        facts, poles = read_profile((whole or persona).profile), read_personality((whole or persona).personality)
+        told = revealed_facts(facts, messages)
+        shown = traits.intersection(poles)
+        both = len(facts) + len(poles)
+        yield Share(_part(len(told) + len(shown), both), _part(len(told), len(facts)), _part(len(used & told), len(facts)))
+
+
+def _part(of: int, whole: int) -> float:
+    return round(of / whole, 4) if whole else 0.0
