@@ -15,6 +15,7 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from aloe_hub.report import scenarios
 from aloe_hub.report.html import write_html
 from aloe_hub.report.plots import letter
 from aloe_hub.results.counts import SCALE, Paired, PolicyReport, Report, RunReport
@@ -56,6 +57,8 @@ def print_report(report: Report, console: Console) -> None:
             for place, policy in enumerate(run.policies):
                 for line in _left_out(policy):
                     console.print(Text(f"{letter(place)}: {line}"))
+        for line in scenarios.lines(run):
+            console.print(Text(line))
         for paired in run.comparisons:
             console.print(Text(_comparison_line(paired)))
         if run.trees:
@@ -163,6 +166,7 @@ def _row(run: RunReport) -> Row:
                 "avg_bounds": policy.avg_bounds,
                 "failed": policy.failed,
                 "steering": policy.steering,
+                **scenarios.rows(run, policy),
             }
             for policy in run.policies
         ],

@@ -13,6 +13,7 @@ from typing import Any
 
 from aloe_hub import __version__
 from aloe_hub.files.jsonl import atomic_file
+from aloe_hub.report import scenarios
 from aloe_hub.report.plots import curves, histogram, letter
 from aloe_hub.results.counts import Paired, Report, RunReport
 from aloe_hub.results.formatting import number, p_value, percent
@@ -48,6 +49,7 @@ def _shown(run: RunReport, place: int) -> dict[str, Any]:
     """What the template needs of a run, beside the run itself."""
     contents = {
         "scores": ("Scores", run.policies),
+        "scenario": ("What users revealed", any("revealed" in policy.shares for policy in run.policies)),
         "paired": ("Paired comparisons", run.comparisons),
         "trees": ("Preference trees", run.trees),
         "tree": ("One tree", run.tree and run.tree.exchanges),
@@ -63,6 +65,9 @@ def _shown(run: RunReport, place: int) -> dict[str, Any]:
         "contents": [(anchor, title) for anchor, (title, there) in contents.items() if there],
         "turns": max((len(policy.scores.al) for policy in run.policies), default=0),
         "curves": curves(run.policies, f"curves{place}") if run.policies else None,
+        "revealed": scenarios.revealed(run),
+        "shifts": [(place, scenarios.said_of(shift)) for place, shift in scenarios.shifts(run)],
+        "recall": scenarios.recall(run),
         "comparisons": [
             {"place": names.index(paired.policy), "of": paired, "whisker": whisker}
             for paired, whisker in zip(run.comparisons, _whiskers(run.comparisons), strict=True)

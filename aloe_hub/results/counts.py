@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from aloe_hub.model_string import ModelString
+from aloe_hub.results.scenarios import Shares, Shift, shift_of, shifted_at
 from aloe_hub.results.trees import TreeStats
 from aloe_hub.scoring import Comparison, Score
 from aloe_hub.types import Transcript, Tree
@@ -28,6 +30,7 @@ class PolicyReport:
     samples: tuple[Transcript, ...]
     steering: int = 0  # replies that hold a line of the judge's, or of its prompt
     failed: int = 0  # conversations that are not among them
+    shares: Shares = field(default_factory=dict)  # of the persona, where they were measured
 
     @property
     def avg_bounds(self) -> tuple[float, float] | None:
@@ -107,6 +110,11 @@ class RunReport:
         models = table.get("models", table)
         found = models.get(role) or models.get("model")
         return None if found is None else str(found)
+
+    def shift_of(self, policy: PolicyReport) -> Shift | None:
+        """What it did to a policy that the users became others; None where they did not, or scores of those turns are missing."""
+        turn, al = shifted_at(self.settings.get("evaluate", {})), policy.scores.al
+        return None if turn is None or turn > len(al) or math.isnan(al[turn - 2] - al[turn - 1]) else shift_of(al, turn)
 
     @property
     def bootstrapped_over(self) -> str:

@@ -30,6 +30,7 @@ from aloe_hub.results.counts import (
     RunReport,
     TextStats,
 )
+from aloe_hub.results.scenarios import mean_shares, shares_in, shares_of
 from aloe_hub.results.trees import TreeTally
 from aloe_hub.scoring import compare
 from aloe_hub.types import PoolText, Row, Transcript, Tree, persona_and_split
@@ -90,6 +91,7 @@ class _Scored:
         self.policy = path.stem
         self.scores: dict[str, list[float | None]] = {}  # by persona_id
         self.clusters: dict[str, str] = {}
+        self.shares: dict[str, dict[str, list[float]]] = {}  # by persona_id, what was measured of the persona
         self.samples = _Samples()
         self.steering = 0
 
@@ -105,7 +107,8 @@ class _Scored:
         # One that was tried again and finished since then leaves no such file.
         failed = self.path.parents[1] / "transcripts" / f"failed-{self.path.name}"
         lost = sum(1 for _ in _rows(failed, dict))
-        return PolicyReport(self.policy, len(self.scores), profiles, scores, self.samples.chosen, self.steering, lost)
+        shares = mean_shares(list(self.shares.values()))
+        return PolicyReport(self.policy, len(self.scores), profiles, scores, self.samples.chosen, self.steering, lost, shares)
 
     def _add_transcript(self, row: Row) -> None:
         transcript = Transcript.from_row(row)
@@ -114,12 +117,14 @@ class _Scored:
         if transcript.policy != self.policy:
             raise ValueError(f"policy is {transcript.policy!r}, and {self.policy!r} in the lines before")
         self._add(transcript.persona.persona_id, transcript.persona.profile_id, transcript.scores)
+        self.shares[transcript.persona.persona_id] = shares_in(transcript)
         self.samples.offer(transcript)
         self.steering += sum(steers(turn.reply) for turn in transcript.turns)
 
     def _add_scores(self, row: Row) -> None:
         scores = [None if one is None else number({"score": one}, "score") for one in row["scores"]]
         self._add(str(row["persona_id"]), str(row["profile_id"]), scores)
+        self.shares[str(row["persona_id"])] = shares_of(row)
 
     def _add(self, persona: str, profile: str, scores: Sequence[float | None]) -> None:
         low, high = SCALE
