@@ -39,7 +39,7 @@ torture: install $(VENV)/release
 
 # Every shape that has broken a run once: a line each.
 cases: install
-	$(BIN)/python tests/cases.py
+	$(BIN)/python -m tests.cases
 
 bench: install
 	$(BIN)/python bench/scoring.py

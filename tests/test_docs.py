@@ -11,13 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+import aloe_hub
+from tests.docs.blocks import DATA, RUN, SHOWN, blocks, pages
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "docs"))
-
-from blocks import DATA, RUN, SHOWN, blocks, pages  # noqa: E402
-
-import aloe_hub  # noqa: E402
-
 PAGES = pages(ROOT)
 BLOCKS = [block for page in PAGES for block in blocks(ROOT, page)]
 SMALL = """

@@ -10,10 +10,6 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent / "chat"))  # tiny: models to load
-
-import tiny
 import torch
 from peft import LoraConfig
 from safetensors.torch import load_file, save_file
@@ -24,6 +20,7 @@ from aloe_hub.loading import load_adapter, load_model, load_tokenizer
 from aloe_hub.local_hub.process import client_environment, running
 from aloe_hub.model_string import POCKET, Source
 from aloe_hub.shipped import shipped
+from tests import tiny
 
 TOKENS = torch.arange(10, 20).reshape(1, 10)
 

@@ -9,7 +9,6 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from steps import steps, unbounded
 
 from aloe_hub import parsing, text
 from aloe_hub.errors import ParseError
@@ -18,6 +17,7 @@ from aloe_hub.stages.pool import seeds
 from aloe_hub.text import is_blank
 from aloe_hub.types import Persona
 from aloe_hub.world.speaking import personality_text, profile_text
+from tests.steps import steps, unbounded
 
 KINDS = [parsing._score_on(5), parsing._VERDICT]
 READERS = [parsing.message, parsing.reply, parsing.score, parsing.verdict, parsing.inferred, parsing.numbered]

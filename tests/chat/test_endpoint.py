@@ -11,8 +11,6 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from faulty import Faults
-from faulty import running as broken
 
 from aloe_hub.chat import open_chat
 from aloe_hub.chat.answers import Heard
@@ -23,6 +21,8 @@ from aloe_hub.errors import AloeError, ChatError, Refused, TransientError
 from aloe_hub.model_string import ModelString
 from aloe_hub.serve.server import running
 from aloe_hub.types import Message
+from tests.chat.faulty import Faults
+from tests.chat.faulty import running as broken
 
 SECRET = "sk-" + "canary" * 4
 

@@ -11,9 +11,6 @@ from contextlib import suppress
 from random import Random
 
 import pytest
-import tiny
-from faulty import Faults
-from faulty import running as broken
 
 from aloe_hub.chat.traffic import Limits, Traffic
 from aloe_hub.files.run_folder import RunFolder
@@ -23,6 +20,9 @@ from aloe_hub.stages.imports import import_authors
 from aloe_hub.stages.pairing import Pairing
 from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all, tree_id_of
 from aloe_hub.types import call_seed
+from tests import tiny
+from tests.chat.faulty import Faults
+from tests.chat.faulty import running as broken
 
 ALOE = [sys.executable, "-m", "aloe_hub.cli.app"]
 ONLINE = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"} | {"COLUMNS": "200"}

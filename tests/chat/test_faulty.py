@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-import faulty
 import pytest
-from faulty import KINDS, Faults
 
 from aloe_hub.serve import server as serve
+from tests.chat import faulty
+from tests.chat.faulty import KINDS, Faults
 
 
 @pytest.fixture(scope="module")

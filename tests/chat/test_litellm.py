@@ -6,7 +6,6 @@ import logging
 from dataclasses import replace
 
 import pytest
-from dialects import speaking
 
 from aloe_hub.chat import open_chat
 from aloe_hub.chat.base import ChatRequest, Sampling
@@ -15,6 +14,7 @@ from aloe_hub.errors import ChatError, Refused, TransientError
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all
 from aloe_hub.types import Message
+from tests.dialects import speaking
 
 KEY = "sk-canary-0123456789"
 HELLO = ChatRequest((Message("user", "Any dinner ideas?"),), Sampling(), seed=4, role="user")

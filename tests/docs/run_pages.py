@@ -23,11 +23,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from blocks import Block, blocks
-
 from aloe_hub.chat import open_chat
 from aloe_hub.cli.app import main
 from aloe_hub.serve.server import running
+from tests.docs.blocks import Block, blocks
 
 SHELL = set("|&;<>$`")
 LINKED = ("constraints.txt", "examples", "recipes", "scripts", "spaces")

@@ -15,20 +15,17 @@ from huggingface_hub import constants
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from aloe_hub.cli.app import main
+from aloe_hub.files.run_folder import RunFolder
+from aloe_hub.local_hub import process
+from aloe_hub.local_hub.app import refused as refuse
+from aloe_hub.local_hub.process import RunningHub, client_environment, running
+from aloe_hub.local_hub.refusal import HubRefusal
+from aloe_hub.local_hub.users import User
+from tests.hub.published import CANARY, make_run
+from tests.local_hub.hub_tools import OWNER, USERS, HubProcess, whole
+
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "local_hub"))  # hub_tools: users, requests, and a look at the Hub's files
-
-from hub_tools import OWNER, USERS, HubProcess, whole  # noqa: E402
-from published import CANARY, make_run  # noqa: E402
-
-from aloe_hub.cli.app import main  # noqa: E402
-from aloe_hub.files.run_folder import RunFolder  # noqa: E402
-from aloe_hub.local_hub import process  # noqa: E402
-from aloe_hub.local_hub.app import refused as refuse  # noqa: E402
-from aloe_hub.local_hub.process import RunningHub, client_environment, running  # noqa: E402
-from aloe_hub.local_hub.refusal import HubRefusal  # noqa: E402
-from aloe_hub.local_hub.users import User  # noqa: E402
-
 collect_ignore = ["clients"]  # scripts, no tests
 
 Done = subprocess.CompletedProcess[str]

@@ -16,7 +16,6 @@ from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCard
 from hypothesis import example, given
 from hypothesis import strategies as st
-from taken import taken
 
 from aloe_hub.errors import DataError, UsageError
 from aloe_hub.files.jsonl import read_rows
@@ -25,6 +24,7 @@ from aloe_hub.hub import cards, dataset_cards, schema
 from aloe_hub.hub.cards import BEGIN, END, merged, parts
 from aloe_hub.hub.datasets import Plan, prepared
 from aloe_hub.results.trees import TreeTally
+from tests.hub.taken import taken
 
 SIZES = [
     "n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B", "1B<n<10B", "10B<n<100B",

@@ -11,15 +11,15 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hub_tools import READER, STRANGER, HubProcess, ask, whole
 from huggingface_hub.utils import logging
-from published import CANARY, Repo
 
 from aloe_hub.errors import DataError
 from aloe_hub.files.jsonl import read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.hub import datasets
 from aloe_hub.local_hub.refusal import HubRefusal
+from tests.hub.published import CANARY, Repo
+from tests.local_hub.hub_tools import READER, STRANGER, HubProcess, ask, whole
 
 DATA = {kind: {f"{name}-00000-of-00001.parquet" for name in names} | {"README.md"} for kind, names in {
     "prefs": ("pairs/train", "sft/train", "trees/train"),

@@ -9,17 +9,14 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import SpaceCard
-from published import Repo
-from taken import taken
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "spaces"))
-
-from demo_server import demo_process
 
 from aloe_hub.errors import UsageError
 from aloe_hub.hub import cards
 from aloe_hub.hub.demo_settings import DemoSettings
 from aloe_hub.hub.demo_space import demo_card, demo_files, demo_upload
+from tests.hub.published import Repo
+from tests.hub.taken import taken
+from tests.spaces.demo_server import demo_process
 
 ROOT = Path(__file__).parents[2]
 SPACE = ROOT / "spaces" / "aloe_demo"

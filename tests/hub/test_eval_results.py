@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 import yaml
 from huggingface_hub import HfApi, eval_result_entries_to_yaml, parse_eval_result_entries
-from made_models import make_adapter, make_model
-from published import Repo
 
 from aloe_hub.errors import AloeError, DataError
 from aloe_hub.files.jsonl import read_rows, write_rows
@@ -23,6 +21,8 @@ from aloe_hub.hub.models import publish_adapter
 from aloe_hub.report import read_runs
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.types import Transcript
+from tests.hub.made_models import make_adapter, make_model
+from tests.hub.published import Repo
 
 PERSONAS = "org/results-personas"
 NUMBERS = count()  # a repo for each test

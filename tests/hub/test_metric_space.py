@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 from huggingface_hub import SpaceCard
-from taken import taken
 
 from aloe_hub import scoring
 from aloe_hub.hub import cards, metric_space
+from tests.hub.taken import taken
 
 pytest.importorskip("evaluate")
 

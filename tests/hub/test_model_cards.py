@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 import yaml
 from huggingface_hub import ModelCard
-from made_models import make_adapter, make_full, make_model, make_pocket
-from taken import taken
 
 from aloe_hub.errors import DataError, UsageError
 from aloe_hub.files.jsonl import read_rows, write_rows
@@ -19,6 +17,8 @@ from aloe_hub.hub.models import pocket_upload, prepared_adapter
 from aloe_hub.report import read_runs
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.types import Transcript
+from tests.hub.made_models import make_adapter, make_full, make_model, make_pocket
+from tests.hub.taken import taken
 
 
 @pytest.fixture(scope="module")

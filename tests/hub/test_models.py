@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from hub_tools import READER
-from made_models import make_adapter, make_full, make_model, make_pocket
 from peft import PeftModel
-from published import CANARY, Repo
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from aloe_hub.errors import AloeError, DataError, UsageError
 from aloe_hub.hub.models import prepared_adapter, publish_adapter, publish_pocket
 from aloe_hub.hub.push import Published
+from tests.hub.made_models import make_adapter, make_full, make_model, make_pocket
+from tests.hub.published import CANARY, Repo
+from tests.local_hub.hub_tools import READER
 
 HF = str(Path(sys.executable).with_name("hf"))
 TOKENIZER = {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"}

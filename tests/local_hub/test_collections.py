@@ -1,11 +1,11 @@
 """Collections, as huggingface_hub makes, fills and reads them."""
 
 import pytest
-from hub_tools import OWNER, READER, STRANGER, USERS, ask, make_repo
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
 from aloe_hub.local_hub.process import running
+from tests.local_hub.hub_tools import OWNER, READER, STRANGER, USERS, ask, make_repo
 
 
 def api(hub, token: str | bool = OWNER) -> HfApi:

@@ -14,12 +14,12 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
-from hub_tools import OWNER, READER, STRANGER, USERS, ask, commit_lines, make_repo, whole
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from aloe_hub.local_hub.call import SizeLimits
 from aloe_hub.local_hub.process import RunningHub, running
+from tests.local_hub.hub_tools import OWNER, READER, STRANGER, USERS, ask, commit_lines, make_repo, whole
 
 API = "/api/models/org/x"
 HERE = {"name": "new", "organization": "org", "type": "dataset", "private": True}

@@ -11,9 +11,9 @@ import time
 import urllib.request
 
 import pytest
-from hub_tools import USERS, ask
 
 from aloe_hub.local_hub.process import client_environment, ended, running
+from tests.local_hub.hub_tools import USERS, ask
 
 ALOE = [sys.executable, "-m", "aloe_hub.cli.app"]
 REAL = {

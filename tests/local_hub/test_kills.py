@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from hub_tools import CLIENTS, HubProcess, whole
 
 from aloe_hub.local_hub.process import RunningHub, client_environment
+from tests.local_hub.hub_tools import CLIENTS, HubProcess, whole
 
 STEPS = 40
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from hub_tools import OWNER, USERS, HubProcess, ask, commit_lines, make_repo, whole
 
 from aloe_hub.errors import AloeError
 from aloe_hub.local_hub.call import SizeLimits
 from aloe_hub.local_hub.process import running
+from tests.local_hub.hub_tools import OWNER, USERS, HubProcess, ask, commit_lines, make_repo, whole
 
 BATCH = "/org/x.git/info/lfs/objects/batch"
 BLOB = b"blob 7\0content"  # as git names it

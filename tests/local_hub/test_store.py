@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from hub_tools import whole
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 from hypothesis import given
@@ -17,6 +16,7 @@ from aloe_hub.local_hub.refusal import HubRefusal
 from aloe_hub.local_hub.repo import MAIN, CommitMessage
 from aloe_hub.local_hub.store import Store
 from aloe_hub.local_hub.tree import Edit, Entry, edited, folders_of, listed, object_ids
+from tests.local_hub.hub_tools import whole
 
 X, Y = RepoName("datasets", "org", "x"), RepoName("datasets", "org", "y")
 PARTS = st.text("ab-._/ü \n", max_size=6) | st.text("ab", min_size=90, max_size=100)

@@ -1,7 +1,6 @@
 """What is said once everything is written, where a judge could not be read."""
 
 import pytest
-from fakes import Saying, opening
 
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.errors import AloeError
@@ -12,6 +11,7 @@ from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.stages.training_rows import write_training_rows
 from aloe_hub.stages.trees import TreeSettings, grow_all, models_by_role
 from aloe_hub.types import Verdict
+from tests.fakes import Saying, opening
 
 PLAIN = "scripted:plain"
 

@@ -10,7 +10,7 @@ import pytest
 from huggingface_hub import HfApi
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests" / "hub"), str(ROOT / "tests" / "local_hub")]
+sys.path.insert(0, str(ROOT / "scripts"))
 
 import release  # noqa: E402
 import release_lines  # noqa: E402
@@ -148,9 +148,8 @@ def test_the_real_thing_is_refused_here(tmp_path):
 @pytest.mark.timeout(1800)
 def test_a_rehearsal_goes_the_whole_way(tmp_path):
     pytest.importorskip("twine", reason="needs the extra release")
-    from published import make_run
-
     from aloe_hub.cli.app import main
+    from tests.hub.published import make_run
 
     run = make_run(tmp_path / "run").path
     for method in ("sft", "dpo"):

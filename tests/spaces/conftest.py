@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from demo_server import DEMO, SIZES, demo_process, load
+
+from tests.spaces.demo_server import DEMO, SIZES, demo_process, load
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = "/usr/bin/chromium"
-# The app's modules, and fake_models: models for tests. The theme is found after them.
-sys.path[:0] = [str(DEMO), str(ROOT / "tests" / "spaces" / "aloe_demo")]
+# The app's modules. The theme is found after them.
+sys.path.insert(0, str(DEMO))
 sys.path.append(str(ROOT / "spaces"))
 
 

@@ -6,7 +6,6 @@ from random import Random
 
 import numpy as np
 import pytest
-from fakes import Recording, Saying, opening
 
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.embedding import EMBEDDED, open_embedder
@@ -22,6 +21,7 @@ from aloe_hub.stages.outlook import similarities
 from aloe_hub.stages.pool import EXAMPLES, PATIENCE, PER_ROUND, PoolSettings, grow_pool, seeds
 from aloe_hub.stages.preview import preview
 from aloe_hub.types import PoolText
+from tests.fakes import Recording, Saying, opening
 
 SMALL = {"profiles": 45, "personalities": 28, "profile_threshold": 0.77, "personality_threshold": 0.8, "pairings": 3}
 

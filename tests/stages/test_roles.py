@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from fakes import opening
 
 from aloe_hub import parsing, prompts
 from aloe_hub.chat.base import ChatReply
@@ -14,6 +13,7 @@ from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.stages.roles import AGAIN_TEMPERATURE, ATTEMPTS, SAMPLING, Call, ask, both_orders, inferred, tuned, verdict
 from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all
 from aloe_hub.types import Message, Persona
+from tests.fakes import opening
 
 HELLO = (Message("user", "Hello there"),)
 

@@ -5,7 +5,6 @@ import json
 from collections import Counter
 
 import pytest
-from fakes import Recording, Saying, cast, opening
 
 from aloe_hub import prompts, rows
 from aloe_hub.chat.scripted import Scripted
@@ -22,6 +21,7 @@ from aloe_hub.stages.trees import ROLES, Shard, TreeSettings, grow, grow_all, tr
 from aloe_hub.types import Persona, Tree
 from aloe_hub.world.lexicon import TOPICS
 from aloe_hub.world.understanding import read_messages, read_personality, read_profile, topic_of
+from tests.fakes import Recording, Saying, cast, opening
 
 PERSONA = Persona(
     "She works as a nurse. Her favorite food is sushi. She lives in Babuford. Her hobby is chess. She has a pet called Bobu.",

@@ -4,9 +4,7 @@ import json
 import re
 
 import pytest
-import tiny_trees as tiny
 from datasets import Dataset
-from small import a_grown_run, rows_to_train_on  # noqa: F401 - fixtures
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from aloe_hub.errors import DataError, UsageError
@@ -16,6 +14,8 @@ from aloe_hub.model_string import Source
 from aloe_hub.training.base import Base
 from aloe_hub.training.control_tokens import ControlTokens
 from aloe_hub.training.data import load_rows, measure, split, tree_of
+from tests.training import tiny_trees as tiny
+from tests.training.small import a_grown_run, rows_to_train_on  # noqa: F401 - fixtures
 
 USER, ASSISTANT = {"role": "user", "content": "w1 w2"}, {"role": "assistant", "content": "w3"}
 PAIR = {"tree_id": "t", "turn": 0, "prompt": [USER], "chosen": [ASSISTANT], "rejected": [ASSISTANT]}

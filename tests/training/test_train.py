@@ -8,11 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import tiny_trees as tiny
 import torch
 from peft import AutoPeftModelForCausalLM, PeftModel
 from safetensors.torch import load_file
-from small import a_base, a_grown_run, make_model, rows_to_train_on, settings  # noqa: F401 - fixtures
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from aloe_hub.errors import AloeError, DataError, SettingsDiffer, UsageError
@@ -21,6 +19,8 @@ from aloe_hub.training.base import find_adapter, find_base
 from aloe_hub.training.build import build_trainer
 from aloe_hub.training.data import load_rows, split
 from aloe_hub.training.train import train
+from tests.training import tiny_trees as tiny
+from tests.training.small import a_base, a_grown_run, make_model, rows_to_train_on, settings  # noqa: F401 - fixtures
 
 WEIGHTS = "adapter_model.safetensors"
 
@@ -195,10 +195,10 @@ def test_a_number_that_is_none_stops_and_keeps_the_last_good_checkpoint(rows, ba
 # The libraries are imported once; each training is a process of its own, forked before there is any thread.
 APART = """
 import os, resource, shutil, signal, sys, traceback
-here, run, base, folder = sys.argv[1:]
-sys.path.insert(0, here)
+root, run, base, folder = sys.argv[1:]
+sys.path.insert(0, root)
 from pathlib import Path
-from small import settings
+from tests.training.small import settings
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.training import build
 from aloe_hub.training.train import train
@@ -237,7 +237,7 @@ def apart(grown, base, tmp_path_factory):
     run = folder / "run"
     run.mkdir()
     shutil.copy(grown / "sft.jsonl", run)
-    command = [sys.executable, "-c", APART, *map(str, (Path(__file__).parent, run, base, folder))]
+    command = [sys.executable, "-c", APART, *map(str, (Path(__file__).parents[2], run, base, folder))]
     subprocess.run(command, check=True, env=os.environ | {"TRACKIO_DIR": str(folder / "logs")})
     return folder
 

@@ -9,15 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 from peft import PeftModel
-from small import a_base, a_grown_run  # noqa: F401 - fixtures
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from aloe_hub.local_hub.process import client_environment, running
+from tests.local_hub.hub_tools import OWNER, USERS, whole
+from tests.training.small import a_base, a_grown_run  # noqa: F401 - fixtures
+
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "local_hub"))  # hub_tools: users, and a look at the Hub's files
-
-from hub_tools import OWNER, USERS, whole  # noqa: E402
-
-from aloe_hub.local_hub.process import client_environment, running  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-import tiny
 import torch
 from transformers import DynamicCache, MistralConfig
 
@@ -13,6 +12,7 @@ from aloe_hub.chat.local.model import Local
 from aloe_hub.loading import load_model
 from aloe_hub.model_string import ModelString, Source
 from aloe_hub.types import Message
+from tests import tiny
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import sys
 import weakref
 
 import pytest
-import tiny
 import torch
 from peft import AutoPeftModelForCausalLM, IA3Config, PromptTuningConfig
 from safetensors.torch import load_file, save_file
@@ -26,6 +25,7 @@ from aloe_hub.model_string import ModelString
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all
 from aloe_hub.types import Message, Transcript, Tree
+from tests import tiny
 
 GREEDY = Sampling(temperature=0.0, max_tokens=24)
 SAMPLED = Sampling(temperature=0.8, top_p=0.95, max_tokens=24)

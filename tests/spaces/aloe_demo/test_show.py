@@ -8,7 +8,6 @@ import pytest
 import show
 from app_state import AppState
 from blind import Order
-from fake_models import Failing, Whole, fake_models
 from library import Library, library, made_personas, made_trees
 from talk import Talk, answered
 from votes import Votes
@@ -17,6 +16,7 @@ from watch import Watch, watched
 from aloe_hub.chat.base import Sampling
 from aloe_hub.hub.demo_settings import DemoSettings
 from aloe_hub.types import Exchange, Persona, Reply, Tree, Verdict
+from tests.spaces.aloe_demo.fake_models import Failing, Whole, fake_models
 
 HOSTILE = (
     "<script>document.title='pwned'</script><img src=x onerror=alert(1)>",

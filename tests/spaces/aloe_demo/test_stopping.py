@@ -2,10 +2,11 @@
 
 import asyncio
 
-from fake_models import fake_models
 from library import made_personas
 from session import until
 from watch import Watch, watched
+
+from tests.spaces.aloe_demo.fake_models import fake_models
 
 
 async def counted(ended, number=5):

@@ -1,15 +1,15 @@
 """Attention by branches, and the masks for eager and FlexAttention, beside attention with the whole mask written out."""
 
 import pytest
-import tiny_trees as tiny
 import torch
 import torch.nn.functional as F  # noqa: N812
 from hypothesis import given
 from hypothesis import strategies as st
-from test_batch import ROWS, padded
 
 from aloe_hub.training.tree.attention import BLOCK, _block_mask, dense_mask, layer_windows, tree_attention, tree_mask
 from aloe_hub.training.tree.batch import pack
+from tests.training import tiny_trees as tiny
+from tests.training.tree.test_batch import ROWS, padded
 
 LONG = [[(1 + place % 3, True) for place in range(30)] for _ in range(3)]
 LONG[1][12:] = [(4, True)] * 9

@@ -1,7 +1,6 @@
 """Where one pass cannot be exact, the trainers say so once and train as TRL."""
 
 import pytest
-import tiny_trees as tiny
 import torch
 from peft import PromptTuningConfig, get_peft_model
 from transformers import BloomConfig, BloomForCausalLM, LlamaForCausalLM, LlamaModel, MambaConfig, MambaForCausalLM
@@ -11,6 +10,7 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference
 from aloe_hub.training import TreeDPOTrainer, TreeSFTTrainer
 from aloe_hub.training.tree.batch import TreeCollator
 from aloe_hub.training.tree.exactness import adapter_obstacle, dropouts, model_obstacle
+from tests.training import tiny_trees as tiny
 
 WORDS = len(tiny.tokenizer())
 

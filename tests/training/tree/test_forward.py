@@ -5,10 +5,7 @@ import functools
 import inspect
 
 import pytest
-import tiny_trees as tiny
 import torch
-from test_attention import LONG
-from test_batch import padded
 from torch._dynamo.testing import CompileCounter
 from trl.trainer.utils import FusedCausalLMOutput, add_fused_lm_head
 
@@ -16,6 +13,9 @@ from aloe_hub.training.tree import attention
 from aloe_hub.training.tree.attention import BLOCK, BY_BRANCHES, _block_mask, tree_attention
 from aloe_hub.training.tree.batch import pack
 from aloe_hub.training.tree.forward import add_tree_forward
+from tests.training import tiny_trees as tiny
+from tests.training.tree.test_attention import LONG
+from tests.training.tree.test_batch import padded
 
 EVERYTHING = ("log_probs", "entropy", "log_sum_sq_probs", "mean_logits", "is_top1")
 BATCH = padded(LONG)

@@ -14,8 +14,8 @@ from trl import DPOConfig, SFTConfig
 
 from aloe_hub.training import TreeDPOTrainer, TreeSFTTrainer
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # as a script it does not find it by itself
-import tiny_trees as tiny
+sys.path.insert(0, str(Path(__file__).parents[3]))  # as a script it does not find it by itself
+from tests.training import tiny_trees as tiny
 
 
 def trained(batch: int, folder: Path) -> dict[str, dict[str, object]]:

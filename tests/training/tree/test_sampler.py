@@ -3,7 +3,6 @@
 from itertools import groupby
 
 import pytest
-import tiny_trees as tiny
 from accelerate.data_loader import prepare_data_loader, skip_first_batches
 from datasets import Dataset
 from torch.utils.data import DataLoader
@@ -12,6 +11,7 @@ from trl import DPOTrainer
 
 from aloe_hub.training import TreeDPOTrainer
 from aloe_hub.training.tree.sampler import TellEpoch, TreeSampler, trees_of
+from tests.training import tiny_trees as tiny
 
 TREES = [[0, 1, 2], [3], [4, 5], [6, 7, 8, 9], [10, 11]]
 

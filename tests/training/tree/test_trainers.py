@@ -3,11 +3,12 @@
 import re
 
 import pytest
-import tiny_trees as tiny
 import torch
 from peft import get_peft_model
-from tiny_trees import assert_same
 from trl import DPOTrainer
+
+from tests.training import tiny_trees as tiny
+from tests.training.tiny_trees import assert_same
 
 LOSSES = ["sigmoid", "hinge", "ipo", "exo_pair", "nca_pair", "robust", "bco_pair", "sppo_hard", "aot", "aot_unpaired"]
 LOSSES += ["apo_zero", "apo_down", "discopop", "sft", "sigmoid_norm"]

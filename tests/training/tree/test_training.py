@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-import tiny_trees as tiny
 import torch
 from peft import get_peft_model
 from transformers import AutoModelForCausalLM
 from trl import DPOTrainer
 
 from aloe_hub.training import TreeDPOTrainer, TreeSFTTrainer
+from tests.training import tiny_trees as tiny
 
 TIMES = ("runtime", "per_second", "preparation_time", "total_flos")
 
