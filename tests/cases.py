@@ -22,7 +22,7 @@ from typing import Protocol
 from aloe_hub.cli.app import main
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages.imports import import_authors
-from aloe_hub.stages.pool import Pairing
+from aloe_hub.stages.pairing import Pairing
 from tests.dialects import DIALECTS, Dialect, speaking
 from tests.texts import write_texts
 
@@ -53,7 +53,11 @@ def rows_of(run: Path) -> dict[str, object]:
     made["trees"] = [json.loads(line) for line in (run / "trees.jsonl").read_text().splitlines()]
     (transcripts,) = (run / "transcripts").iterdir()
     made["turns"] = [json.loads(line)["turns"] for line in transcripts.read_text().splitlines()]
-    return json.loads(json.dumps(made), object_hook=lambda row: {key: row[key] for key in row if not _is_of_the_judge(key, row)})
+    text = json.dumps(made)
+    found: dict[str, object] = json.loads(
+        text, object_hook=lambda row: {key: row[key] for key in row if not _is_of_the_judge(key, row)}
+    )
+    return found
 
 
 def _is_of_the_judge(key: str, row: dict[str, object]) -> bool:

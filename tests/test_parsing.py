@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from random import Random
 
@@ -359,7 +360,12 @@ def test_what_people_and_the_world_write_has_facts_enough(kind):
 def test_json_of_each_schema_is_read(name, answer, value):
     schema = parsing.SCHEMAS[name]
     assert list(answer) == schema["required"] == list(schema["properties"])
-    readers = {"benchmark_judge": parsing.score, "pairwise_judge": parsing.verdict, "inferrer": parsing.inferred}
+    readers: dict[str, Callable[[str], object]]
+    readers = {
+        "benchmark_judge": parsing.score,
+        "pairwise_judge": parsing.verdict,
+        "inferrer": parsing.inferred,
+    }
     for indent in (None, 2):
         assert readers.get(name, parsing.numbered)(json.dumps(answer, indent=indent)) == value
 

@@ -130,7 +130,7 @@ def build(state: AppState) -> None:
             agreed = gr.HTML(show.agreement({}, votes.agreement), elem_id="agreement", elem_classes="page")
 
     outputs = [page, notice, box, session]
-    private = {"api_visibility": "private", "show_progress": "hidden"}
+    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     gr.on([send.click, box.submit], say, [box, session], outputs, api_visibility="private", **state.generating)
     for button, place in buttons:
         button.click(partial(vote, place), [consent, session], [*outputs, agreed], api_visibility="private", **state.generating)

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from aloe_hub.cli.app import main
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.local_hub import process
+from aloe_hub.local_hub.app import application
 from aloe_hub.local_hub.app import refused as refuse
 from aloe_hub.local_hub.process import RunningHub, client_environment, running
 from aloe_hub.local_hub.refusal import HubRefusal
@@ -58,7 +59,7 @@ class Near:
 
 @pytest.fixture
 def near(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Near]:
-    listeners, application = [], process.application
+    listeners: list[Callable[[str, str], None]] = []
 
     def hearing(hub):
         app = application(hub)
@@ -117,7 +118,7 @@ def as_client(patch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
     for name, value in variables.items():
         patch.setenv(name, value)
     endpoint, home = variables["HF_ENDPOINT"], Path(variables["HF_HOME"])
-    values = {"ENDPOINT": endpoint, "HF_HUB_CACHE": str(home / "hub"), "HF_TOKEN_PATH": str(home / "token")}
+    values: dict[str, object] = {"ENDPOINT": endpoint, "HF_HUB_CACHE": str(home / "hub"), "HF_TOKEN_PATH": str(home / "token")}
     values |= {"HF_HUB_DISABLE_XET": True, "HUGGINGFACE_CO_URL_TEMPLATE": endpoint + "/{repo_id}/resolve/{revision}/{filename}"}
     for name, value in values.items():
         patch.setattr(constants, name, value)

@@ -52,7 +52,7 @@ class Repo:
 
     @property
     def private(self) -> bool:
-        return ask(self.hub, "GET", self._api).json["private"]
+        return bool(ask(self.hub, "GET", self._api).json["private"])
 
     def commits(self) -> list[str]:
         """Newest first; the last one is that of the repo's making."""

@@ -43,7 +43,7 @@ def front(card: str) -> dict:
     return yaml.safe_load(re.match(r"---\n(.*?)\n---\n", card, re.DOTALL)[1])
 
 
-def changed(run: RunFolder, folder: Path, **tables: dict) -> RunFolder:
+def changed(run: RunFolder, folder: Path, **tables: dict | None) -> RunFolder:
     """A copy of the run, with other settings in run.toml; None takes a table out."""
     shutil.copytree(run.path, folder)
     settings = tomllib.loads((folder / "run.toml").read_text())

@@ -73,7 +73,8 @@ def policies(run: RunFolder) -> list[str]:
 
 
 def pushed(repo: Repo) -> list[dict]:
-    return yaml.safe_load(repo.read(RESULTS))
+    found: list[dict] = yaml.safe_load(repo.read(RESULTS))
+    return found
 
 
 def test_the_scores_are_those_of_the_report_under_one_task_each(run, repo):
@@ -96,6 +97,7 @@ def test_the_scores_are_those_of_the_report_under_one_task_each(run, repo):
 def test_the_client_reads_them_from_the_model_page(run, repo):
     push_results(run, repo.id, policies(run), PERSONAS)
     entries = HfApi(token=repo.hub.token).model_info(repo.id).eval_results
+    assert entries is not None
     assert [(entry.dataset_id, entry.task_id) for entry in entries][:1] == [(PERSONAS, "test")]
     assert len(entries) == 4
 

@@ -61,7 +61,7 @@ def read(split: Split) -> list[dict]:
 
 
 def test_every_row_of_a_run_survives(made, tmp_path):
-    seen = []
+    seen: list[object] = []
     for config, split in zip(configs := prefs(made, seen.append), write_splits(configs, tmp_path), strict=True):
         assert split.files == (tmp_path / config.name / "train-00000-of-00001.parquet",)
         assert read(split) == list(read_rows(made.file(f"{config.name}.jsonl"), dict))

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def planned(tmp_path) -> release.Release:
 
 
 @pytest.fixture
-def checkout(tmp_path, monkeypatch) -> Path:
+def checkout(tmp_path: Path, monkeypatch) -> Path:
     """A checkout from which 1.2.0 may be released."""
     folder = tmp_path / "checkout"
     folder.mkdir()
@@ -90,7 +91,12 @@ def test_a_stopped_release_goes_on(tmp_path, capsys):
         raise KeyboardInterrupt
 
     state, ran = tmp_path / "state.json", []
-    steps = {name: lambda name=name: ran.append(name) or f"said by {name}" for name in ("one", "two", "three")}
+
+    def step(name: str) -> str:
+        ran.append(name)
+        return f"said by {name}"
+
+    steps = {name: partial(step, name) for name in ("one", "two", "three")}
     with pytest.raises(KeyboardInterrupt):
         release.carry_out(steps | {"two": stopped}, state, {})
     done = json.loads(state.read_text())

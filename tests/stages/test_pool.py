@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from aloe_hub.stages.preview import preview
 from aloe_hub.types import PoolText
 from tests.fakes import Recording, Saying, opening
 
+SMALL: dict[str, Any]
 SMALL = {"profiles": 45, "personalities": 28, "profile_threshold": 0.77, "personality_threshold": 0.8, "pairings": 3}
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from peft import AutoPeftModelForCausalLM, PeftModel
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, BatchEncoding
 
 from aloe_hub.errors import AloeError, DataError, SettingsDiffer, UsageError
 from aloe_hub.files.run_folder import RunFolder
@@ -99,8 +99,11 @@ def test_ranking_accuracy_is_that_of_the_whole_replies_one_by_one(rows, base, sf
     pairs = split(load_rows(rows, None, "dpo", 6)[0], 0.5)[1]
 
     def log_probability(model, messages, reply):
-        begin = len(tokenizer.apply_chat_template(messages, add_generation_prompt=True)["input_ids"])
-        ids = torch.tensor([tokenizer.apply_chat_template(messages + reply)["input_ids"]])
+        prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True)
+        whole = tokenizer.apply_chat_template(messages + reply)
+        assert isinstance(prompt, BatchEncoding)
+        assert isinstance(whole, BatchEncoding)
+        begin, ids = len(prompt["input_ids"]), torch.tensor([whole["input_ids"]])
         with torch.no_grad():
             each = model(ids).logits.log_softmax(-1)[0, :-1].gather(1, ids[0, 1:, None])
         return each[begin - 1 :].sum().item()

@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from huggingface_hub import HfApi, hf_hub_download
@@ -43,7 +44,7 @@ def check_chat(chat):
 
 # The lines of the adapter's card: with its base, on a base, in a pipeline.
 with_base, on_a_base, in_a_pipeline = lines_of("org/adapter")
-found = {}
+found: dict[str, Any] = {}
 exec(with_base, found)
 check(found["model"], found["tokenizer"])
 exec(on_a_base, found)
@@ -61,7 +62,7 @@ assert asyncio.run(chat.complete(asked)).text == answer
 
 # The lines of the merged model's card.
 alone, in_a_pipeline = lines_of("org/merged")
-found = {}
+found: dict[str, Any] = {}
 exec(alone, found)
 assert type(found["model"]).__name__ == "LlamaForCausalLM"
 check(found["model"], found["tokenizer"])

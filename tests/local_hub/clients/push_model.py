@@ -1,6 +1,7 @@
 """transformers and peft: a tiny model, its tokenizer and an adapter, pushed; the weights' sums go to standard output."""
 
 import json
+from typing import Any
 
 import only_local  # noqa: F401
 import torch
@@ -10,7 +11,7 @@ from tokenizers.models import WordLevel
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 torch.manual_seed(0)
-shape = {"vocab_size": 64, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2}
+shape: dict[str, Any] = {"vocab_size": 64, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2}
 model = LlamaForCausalLM(LlamaConfig(**shape, num_attention_heads=2, num_key_value_heads=2))
 model.push_to_hub("org/tiny", private=True)
 words = Tokenizer(WordLevel({"hello": 0, "[UNK]": 1}, unk_token="[UNK]"))

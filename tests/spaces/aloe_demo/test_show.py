@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import safe
 import show
 from app_state import AppState
 from blind import Order
@@ -35,7 +36,9 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__(convert_charrefs=True)
-        self.open, self.text, self.classes = [], "", []
+        self.open: list[str] = []
+        self.text = ""
+        self.classes: list[str] = []
         self.feed(text)
         self.close()
         assert self.open == []
@@ -113,7 +116,7 @@ def test_a_blind_talk_names_nobody_before_the_vote_and_everybody_after_it():
         assert "model" not in seen.text.lower()
         assert not {"side0", "side1", "picked"} & set(seen.classes)
         texts = [talk.turns[0].said[side].text for side in (first, 1 - first)]
-        assert hidden.index("Reply A") < hidden.index(str(show.safe.shown(texts[0]))) < hidden.index("Reply B")
+        assert hidden.index("Reply A") < hidden.index(str(safe.shown(texts[0]))) < hidden.index("Reply B")
     assert "Aligned model" in show.page("blind", talk, Order(1), True)
 
 
