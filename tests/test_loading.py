@@ -8,6 +8,7 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 import torch
@@ -29,7 +30,8 @@ TOKENS = torch.arange(10, 20).reshape(1, 10)
 def models(tmp_path_factory):
     """`base`, an `adapter` for it, and `deeper` and `wider` with one each."""
     folder = tmp_path_factory.mktemp("models")
-    for name, shape in (("base", {}), ("deeper", {"num_hidden_layers": 3}), ("wider", {"hidden_size": 48})):
+    shapes: dict[str, dict[str, Any]] = {"base": {}, "deeper": {"num_hidden_layers": 3}, "wider": {"hidden_size": 48}}
+    for name, shape in shapes.items():
         tiny.save_model(folder / name, **shape)
     tiny.save_adapter(folder / "adapter", folder / "base")
     tiny.save_adapter(folder / "deeper-adapter", folder / "deeper")

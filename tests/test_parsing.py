@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from aloe_hub import parsing, text
 from aloe_hub.errors import ParseError
+from aloe_hub.parsing.statements import Kind
 from aloe_hub.prompts import listed
 from aloe_hub.stages.pool import seeds
 from aloe_hub.text import is_blank
@@ -20,7 +22,7 @@ from aloe_hub.types import Persona
 from aloe_hub.world.speaking import personality_text, profile_text
 from tests.steps import steps, unbounded
 
-KINDS = [parsing._score_on(5), parsing._VERDICT]
+KINDS: list[Kind[Any]] = [parsing._score_on(5), parsing._VERDICT]
 READERS = [parsing.message, parsing.reply, parsing.score, parsing.verdict, parsing.inferred, parsing.numbered]
 
 

@@ -69,7 +69,7 @@ OPTIONS = {
 def is_explained(value: Any) -> bool:
     """Whether a class or function has a docstring of its own: `getdoc` would take a base's, or the signature of a dataclass."""
     words = vars(value).get("__doc__") if isinstance(value, type) else value.__doc__
-    return bool(words) and not words.startswith(f"{value.__name__}(")
+    return bool(words) and not str(words).startswith(f"{value.__name__}(")
 
 
 @pytest.mark.parametrize(("module", "name"), [(module, name) for module, names in PYTHON.items() for name in names])

@@ -76,7 +76,7 @@ class FaultyProxy:
         self.faults = faults
         self.done = Done()
         self.base_url = ""
-        self._times: Counter[str] = Counter()
+        self._times: Counter[bytes] = Counter()
 
     async def serve(self, port: int, begun, end: asyncio.Event) -> None:
         """Until `end`; `begun` is called when it listens."""

@@ -398,7 +398,12 @@ def test_a_stream_is_heard_without_its_reasoning():
 
 def test_a_stream_of_single_characters_is_not_read_anew_for_each(monkeypatch):
     looks, received = [], ChatReply.received
-    monkeypatch.setattr(ChatReply, "received", lambda raw, **more: looks.append(len(raw)) or received(raw, **more))
+
+    def looked(raw, **more):
+        looks.append(len(raw))
+        return received(raw, **more)
+
+    monkeypatch.setattr(ChatReply, "received", looked)
     said: list[str] = []
     heard = Heard(said.append)
     for _ in range(20_000):

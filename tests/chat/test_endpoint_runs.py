@@ -7,8 +7,10 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -35,7 +37,8 @@ def scripted():
 
 
 def settings(model="scripted", **changes):
-    return TreeSettings(**({"models": dict.fromkeys(ROLES, model), "turns": 3} | changes))
+    given: dict[str, Any] = {"models": dict.fromkeys(ROLES, model), "turns": 3} | changes
+    return TreeSettings(**given)
 
 
 def copied(run, path):
@@ -122,6 +125,8 @@ def test_a_tree_that_fails_for_good_does_not_stop_the_others(run, scripted):
 
 class OnlySeeds(Faults):
     """Always 500 for these calls, never for others."""
+
+    seeds: Collection[int]
 
     def __init__(self, seeds):
         super().__init__(share=1, kinds=("500",))

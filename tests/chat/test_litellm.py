@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from aloe_hub.chat import open_chat
-from aloe_hub.chat.base import ChatRequest, Sampling
+from aloe_hub.chat.base import ChatRequest, Connected, Sampling
 from aloe_hub.chat.traffic import Limits, Traffic
 from aloe_hub.errors import ChatError, Refused, TransientError
 from aloe_hub.files.run_folder import RunFolder
@@ -33,6 +33,7 @@ def server(monkeypatch):
 def ask(model, request=HELLO):
     async def asked():
         chat = open_chat(model, 20)
+        assert isinstance(chat, Connected)
         try:
             return await chat.complete(request)
         finally:

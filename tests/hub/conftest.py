@@ -120,8 +120,8 @@ def as_client(patch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
     endpoint, home = variables["HF_ENDPOINT"], Path(variables["HF_HOME"])
     values: dict[str, object] = {"ENDPOINT": endpoint, "HF_HUB_CACHE": str(home / "hub"), "HF_TOKEN_PATH": str(home / "token")}
     values |= {"HF_HUB_DISABLE_XET": True, "HUGGINGFACE_CO_URL_TEMPLATE": endpoint + "/{repo_id}/resolve/{revision}/{filename}"}
-    for name, value in values.items():
-        patch.setattr(constants, name, value)
+    for name, constant in values.items():
+        patch.setattr(constants, name, constant)
 
 
 @pytest.fixture

@@ -332,7 +332,7 @@ class Page(HTMLParser):
         self.tags: Counter[str] = Counter()
         self.ids: Counter[str] = Counter()
         self.links: list[str] = []
-        self.headings: list[str] = []
+        self.headings: list[int] = []
         self.feed(text)
         assert not self.open
 

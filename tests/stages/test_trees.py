@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,8 @@ SCRIPTED = dict.fromkeys(ROLES, "scripted")
 
 
 def settings(**changes) -> TreeSettings:
-    return TreeSettings(**({"models": SCRIPTED, "turns": 4} | changes))
+    given: dict[str, Any] = {"models": SCRIPTED, "turns": 4} | changes
+    return TreeSettings(**given)
 
 
 def grown(turns: int = 5, **chats) -> Tree:

@@ -327,7 +327,7 @@ DEGENERATE = [constant, parrot_last, parrot_all, all_markers, facts_dump, tailor
 @cache
 def curve(strategy):
     """AL(k) of a strategy, over 50 personas."""
-    scores: list[list[int]] = []
+    scores: list[list[float]] = []
     for number in range(PERSONAS):
         random = Random(f"user {number}")
         said: list[str] = []

@@ -62,7 +62,7 @@ assert asyncio.run(chat.complete(asked)).text == answer
 
 # The lines of the merged model's card.
 alone, in_a_pipeline = lines_of("org/merged")
-found: dict[str, Any] = {}
+found = {}
 exec(alone, found)
 assert type(found["model"]).__name__ == "LlamaForCausalLM"
 check(found["model"], found["tokenizer"])

@@ -98,7 +98,7 @@ def test_a_model_with_one_kind_of_layer_gets_one_mask_and_a_mixed_one_gets_one_f
     masks = tree_mask(mixed, tree)
     assert isinstance(masks, dict)
     assert layer_windows(mixed.config) == {"full_attention": None, "sliding_attention": 3}
-    assert {kind: int((mask == 0).sum()) for kind, mask in masks.items()} == {
+    assert {kind: int((mask == 0).sum()) for kind, mask in masks.items() if isinstance(mask, torch.Tensor)} == {
         "full_attention": int(dense_mask(tree).sum()),
         "sliding_attention": int(dense_mask(tree, 3).sum()),
     }
