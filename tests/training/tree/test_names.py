@@ -1,7 +1,7 @@
 """The names of TRL and transformers that training on trees leans on, though nobody promises them. When one changes, this fails.
 
-TRL's range ends before the first version whose names nobody has read (pyproject.toml): read aloe_hub/training/tree/trainers.py and
-forward.py, and run `make compat`, before it is widened.
+TRL's range ends before the first version whose names nobody has read (pyproject.toml). Before it is widened, read
+aloe_hub/training/tree/trainers.py and forward.py, and run `make compat`.
 """
 
 import dataclasses
