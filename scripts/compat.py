@@ -8,7 +8,7 @@ TRL does, and only the tests that need no such name are collected (tests/trainin
 version of the range, the oldest that has the names, and the newest.
 
 TRL 1.15 needs Triton even for its own trainers. Where torch brings none (on a machine without CUDA) it is installed beside it,
-and interpreted.
+and interpreted, for the tests of the tree trainers alone.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ ROOT = Path(__file__).resolve().parents[1]
 VERSIONS = ("1.13.0", "1.15.0", "1.16.0")
 OBSTACLE = "from aloe_hub.training.tree.forward import trl_obstacle; print(trl_obstacle() or 'trains on trees')"
 NEEDS = {} if find_spec("triton") else {"1.15": ["triton"]}
-TESTS = ["tests/training", "-m", "not torture"]
+TESTS = "tests/training"
+INTERPRETED = "tests/training/tree"  # the interpreter is several times slower
 
 
 def environment(folder: Path, version: str) -> Path:
@@ -46,11 +47,11 @@ def environment(folder: Path, version: str) -> Path:
 
 def tried(python: Path, version: str) -> tuple[int, str]:
     """The exit status of the tests, and what is said of them: what the version can do, what failed, and the last line."""
-    around = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    around, tests = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}, TESTS
     if _needs(version):
-        around["TRITON_INTERPRET"] = "1"
+        around["TRITON_INTERPRET"], tests = "1", INTERPRETED
     asked = subprocess.run([str(python), "-c", OBSTACLE], env=around, capture_output=True, text=True, check=True)
-    pytest = [str(python), "-m", "pytest", "-p", "no:cacheprovider", *TESTS]
+    pytest = [str(python), "-m", "pytest", "-p", "no:cacheprovider", "-m", "not torture", tests]
     done = subprocess.run(pytest, cwd=ROOT, env=around, capture_output=True, text=True, check=False)
     lines = re.findall(r"^(?:E  |FAILED|ERROR).*", done.stdout, flags=re.MULTILINE)[:20] if done.returncode else []
     last = (done.stdout.strip().splitlines() or [done.stderr.strip()])[-1]
