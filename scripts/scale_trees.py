@@ -22,7 +22,7 @@ from aloe_hub.files.settings import read_recipe, settings
 from aloe_hub.model_string import ModelString
 from aloe_hub.stages.merge import merge
 from aloe_hub.stages.training_rows import write_training_rows
-from aloe_hub.stages.trees import TreeSettings, models_by_role
+from aloe_hub.stages.trees import TreeSettings, claim, models_by_role
 
 # A Ray that is started here serves this machine only, and sends no statistics; RAY_ADDRESS names a cluster to use instead.
 OWN_RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
@@ -105,7 +105,7 @@ def grow(args: argparse.Namespace) -> str:
         if ModelString.parse(model).scheme != "local":  # which would be loaded here for nothing
             open_chat(model)
     # What cannot be meant, or differs from an earlier run, is refused here and not in every task.
-    run.claim("trees", chosen.recorded)
+    claim(run, chosen)
     if args.remote:
         send_pool(run, args.remote)
     executor = executor_of(args, chosen)

@@ -38,11 +38,11 @@ from aloe_hub.world import changing as changing
 from aloe_hub.world import judging, speaking
 from aloe_hub.world import revealing as revealing
 from aloe_hub.world.strategies import HANDED as HANDED
-from aloe_hub.world.strategies import STRATEGIES as POLICIES
-from aloe_hub.world.strategies import knowing
+from aloe_hub.world.strategies import STRATEGIES, knowing
 from aloe_hub.world.understanding import Known, read_messages, read_personality, read_profile, topic_of
 
 Sections = Mapping[str, str]
+POLICIES = STRATEGIES
 # Play any role as `scripted` does, but judge as the world's judge once did, so that an old run ends as it began.
 EARLIER_JUDGES = {f"judge-{version}": version for version in judging.VERSIONS if version < JUDGE_VERSION}
 

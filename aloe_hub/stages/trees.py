@@ -59,8 +59,8 @@ class TreeSettings:
 
     @property
     def recorded(self) -> dict[str, Any]:
-        """As `run.toml` holds them."""
-        return plain(self) | world_of(self.models.values())
+        """As `run.toml` holds those of a run that begins now."""
+        return plain(self) | world_of(self.models.values()) | judged_by(self.models["judge"], None)[1]
 
     @property
     def calls_a_tree(self) -> int:
@@ -185,6 +185,16 @@ def wanted_trees(run: RunFolder, settings: TreeSettings, shard: Shard | None = N
     return {tree_id_of(settings.seed, persona): persona for persona in personas}
 
 
+def claim(run: RunFolder, settings: TreeSettings) -> None:
+    """Write down what the trees of a run are about to be grown with.
+
+    Raises:
+        SettingsDiffer: the folder holds trees that were grown with other settings.
+    """
+    _, version = judged_by(settings.models["judge"], run.settings().get("trees"))
+    run.claim("trees", {name: value for name, value in settings.recorded.items() if name != "world_judge"} | version)
+
+
 def grow_all(
     run: RunFolder,
     settings: TreeSettings,
@@ -204,9 +214,9 @@ def grow_all(
     """
     traffic = traffic or Traffic()
     wanted = wanted_trees(run, settings, shard)
-    judge, version = judged_by(settings.models["judge"], run.settings().get("trees"))
+    judge, _ = judged_by(settings.models["judge"], run.settings().get("trees"))
     cast = Cast.of(settings.models | {"judge": judge}, traffic, settings.sampling, settings.structured)
-    run.claim("trees", settings.recorded | version)
+    claim(run, settings)
     final = run.file(shard.file() if shard else "trees.jsonl")
     failures = final.with_name(final.name.replace("trees", "failed", 1))
     if not (retry_failed and failures.exists()) and is_finished(final):

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from fakes import Recording, Saying, opening
 
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.chat.traffic import Limits
@@ -18,6 +17,7 @@ from aloe_hub.stages.pairing import Pairing, pair
 from aloe_hub.stages.people import people
 from aloe_hub.types import PoolText, Transcript
 from aloe_hub.world.speaking import personality_text, profile_text
+from tests.fakes import Recording, Saying, opening
 
 FRAME = ("tailored", "plain", "constant", "parrot", "dump")
 ALL = [f"scripted:{policy}" for policy in FRAME]

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
-from fakes import Recording, opening
 
 from aloe_hub.chat.scripted import Scripted, revealing
 from aloe_hub.chat.traffic import Limits, Traffic
@@ -15,9 +15,10 @@ from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.stages.people import FIRST, people
 from aloe_hub.stages.roles import GREETINGS
 from aloe_hub.types import Transcript
+from tests.fakes import Recording, opening
 
 POLICIES = [f"scripted:{name}" for name in ("tailored", "leak", "stranger")]
-SCENARIOS = {
+SCENARIOS: dict[str, dict[str, Any]] = {
     "plain": {"turns": 4},
     "shift": {"turns": 5, "shift": 3},
     "half": {"turns": 5, "shift": 3, "shift_share": 0.5},
@@ -124,6 +125,7 @@ def test_a_shift_changes_as_much_of_a_person_as_it_says(run, share, kept):
 
     for person in people(run.personas("test"), None, 4, shift=3, share=share):
         before, after = person.persona, person.became
+        assert after is not None
         facts = set(read_profile(before.profile)), set(read_profile(after.profile))
         traits = set(read_personality(before.personality)), set(read_personality(after.personality))
         assert len(facts[0] & facts[1]) == kept
