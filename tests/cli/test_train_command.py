@@ -33,7 +33,7 @@ def test_sft_and_then_dpo_say_where_the_adapter_is_and_what_to_try(aloe, rows, b
     status, output, errors = aloe("train", "sft", "--base", base, "--run", rows.path, *QUICK, "--set", "eval_share=0.2")
     assert status == 0, errors
     lines = output.splitlines()
-    assert lines[0].startswith(f"{rows.path}/adapters/sft: trained, 4 steps")
+    assert lines[0].startswith(f"{rows.path}/adapters/sft: trained, 3 steps")
     assert "on trees set aside" in lines[1]
     sft = rows.path / "adapters/sft"
     assert lines[2] == f"  try it: aloe evaluate --run {rows.path} --policy local:{base}+{sft}"
