@@ -13,8 +13,8 @@ import numpy as np
 from scipy.special import stdtrit
 
 from aloe_hub.scoring.clusters import Clusters, Floats, Interval, Method, TwoWay, clusters, percentiles, weighted
-from aloe_hub.scoring.levels import UNDEFINED, Plain, curve, linear, scores_and_presence
-from aloe_hub.scoring.matrix import Conversations, al_of, check_settings, read
+from aloe_hub.scoring.levels import UNDEFINED, Plain, linear, scores_and_presence
+from aloe_hub.scoring.matrix import Conversations, al_of, check_settings, ratio, read
 
 CLUSTERS_TO_ENUMERATE = 12
 SWAPS = 20_000
@@ -184,7 +184,10 @@ class _Policies:
 
 
 def _avg(totals: Floats) -> Floats:
-    return curve(al_of(totals)).avg
+    """As `curve` has it, without the line."""
+    al = al_of(totals)
+    present = ~np.isnan(al)
+    return ratio(np.where(present, al, 0.0).sum(axis=-1), present.sum(axis=-1))
 
 
 def _other_side(differences: Floats) -> float:
