@@ -132,20 +132,17 @@ def score(
     sums = shared.sums(scores_and_presence(matrix))
     als = al_of(shared.resampled(sums, n_resamples, np.random.default_rng(seed)))
     method = shared.method(np.hsplit(sums, 2)[1].sum(axis=1))
-    found = {"method": method, "over": dict(shared.over), **_resampled(als, confidence)}
+    fits = curve(als)._asdict()
     if method == "two-way":
         estimates = np.array([*result.al, result.avg, result.ir])
-        found |= _two_way(shared.two_way(estimates, linear(matrix, totals)), shared.over, scale, confidence)
-        del found["dropped"]["al"], found["dropped"]["avg"], found["dropped"]["ir"]
-    return replace(result, **found)
-
-
-def _resampled(als: Floats, confidence: float) -> dict[str, Any]:
-    """Percentile intervals of all that a curve has, from resampled curves (R, K)."""
-    fits = {name: values for name, values in curve(als)._asdict().items() if name != "intercept"}
-    lost = {"al": np.isnan(als).sum(axis=0).tolist()} | {name: int(np.isnan(values).sum()) for name, values in fits.items()}
-    intervals = {f"{name}_ci": percentiles(values, confidence) for name, values in fits.items()}
-    return intervals | {"al_ci": [percentiles(turn, confidence) for turn in als.T], "dropped": lost}
+        found = _two_way(shared.two_way(estimates, linear(matrix, totals)), shared.over, scale, confidence)
+        names, dropped = ("n_ir", "r2"), {}
+    else:
+        found = {"al_ci": [percentiles(turn, confidence) for turn in als.T]}
+        names, dropped = ("avg", "ir", "n_ir", "r2"), {"al": np.isnan(als).sum(axis=0).tolist()}
+    found |= {f"{name}_ci": percentiles(fits[name], confidence) for name in names}
+    dropped |= {name: int(np.isnan(fits[name]).sum()) for name in names}
+    return replace(result, **found, dropped=dropped, method=method, over=dict(shared.over))
 
 
 def _two_way(found: TwoWay, kinds: Iterable[str], scale: tuple[float, float], confidence: float) -> dict[str, Any]:
