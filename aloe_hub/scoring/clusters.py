@@ -25,6 +25,7 @@ from scipy.special import stdtr, stdtrit
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.intp]
+Ids = Sequence[Hashable]
 Interval = tuple[float, float]
 Method = Literal["bootstrap", "two-way", "pigeonhole"]
 
@@ -148,7 +149,7 @@ class TwoWay:
         return [max(0.0, float(component)) for component in found]
 
 
-def clusters(cluster_ids: Sequence[Hashable] | None, personality_ids: Sequence[Hashable] | None, conversations: int) -> Clusters:
+def clusters(cluster_ids: Ids | None, personality_ids: Ids | None, conversations: int) -> Clusters:
     """By which ids `conversations` conversations belong together. An id that says nothing beside the other is left out.
 
     Raises:
@@ -169,7 +170,7 @@ def clusters(cluster_ids: Sequence[Hashable] | None, personality_ids: Sequence[H
     return Clusters({"cluster": rows, "personality": columns}, groups, cells // columns, cells % columns)
 
 
-def labels(ids: Sequence[Hashable] | None, conversations: int, kind: str) -> Labels | None:
+def labels(ids: Ids | None, conversations: int, kind: str) -> Labels | None:
     """The id of each conversation as 0..C-1, in order of appearance."""
     if ids is None:
         return None

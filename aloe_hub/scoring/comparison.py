@@ -5,14 +5,14 @@ Clusters are those of `score`, each with all of its policies. The metric on the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
 from scipy.special import stdtrit
 
-from aloe_hub.scoring.clusters import Clusters, Floats, Interval, Method, TwoWay, clusters, percentiles, weighted
+from aloe_hub.scoring.clusters import Clusters, Floats, Ids, Interval, Method, TwoWay, clusters, percentiles, weighted
 from aloe_hub.scoring.levels import UNDEFINED, Plain, linear, scores_and_presence
 from aloe_hub.scoring.matrix import Conversations, al_of, check_settings, ratio, read
 
@@ -45,8 +45,8 @@ def compare(
     a: Conversations,
     b: Conversations,
     *,
-    cluster_ids: Sequence[Hashable] | None = None,
-    personality_ids: Sequence[Hashable] | None = None,
+    cluster_ids: Ids | None = None,
+    personality_ids: Ids | None = None,
     scale: tuple[float, float] = (1, 5),
     confidence: float = 0.95,
     n_resamples: int = 1000,
@@ -86,8 +86,8 @@ def gap_closed(
     plain: Conversations,
     oracle: Conversations,
     *,
-    cluster_ids: Sequence[Hashable] | None = None,
-    personality_ids: Sequence[Hashable] | None = None,
+    cluster_ids: Ids | None = None,
+    personality_ids: Ids | None = None,
     scale: tuple[float, float] = (1, 5),
     confidence: float = 0.95,
     n_resamples: int = 1000,
@@ -137,8 +137,8 @@ class _Policies:
     def __init__(
         self,
         named: dict[str, Conversations],
-        cluster_ids: Sequence[Hashable] | None,
-        personality_ids: Sequence[Hashable] | None,
+        cluster_ids: Ids | None,
+        personality_ids: Ids | None,
         scale: tuple[float, float],
     ) -> None:
         self._read = [read(scores, scale, f"{name}: ") for name, scores in named.items()]

@@ -16,7 +16,7 @@ Table 2, for N-IR and R².
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -24,10 +24,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 try:
-    from .clusters import Floats, Interval, Method, TwoWay, clusters, percentiles
+    from .clusters import Floats, Ids, Interval, Method, TwoWay, clusters, percentiles
     from .matrix import Conversations, al_of, check_settings, ratio, read
 except ImportError:  # the page of the metric Space, where the copies lie in no package
-    from clusters import Floats, Interval, Method, TwoWay, clusters, percentiles  # type: ignore[import-not-found, no-redef]
+    from clusters import Floats, Ids, Interval, Method, TwoWay, clusters, percentiles  # type: ignore[import-not-found, no-redef]
     from matrix import Conversations, al_of, check_settings, ratio, read  # type: ignore[import-not-found, no-redef]
 
 UNDEFINED = (float("nan"), float("nan"))
@@ -81,8 +81,8 @@ class Score(Plain):
 def score(
     scores: Conversations,
     *,
-    cluster_ids: Sequence[Hashable] | None = None,
-    personality_ids: Sequence[Hashable] | None = None,
+    cluster_ids: Ids | None = None,
+    personality_ids: Ids | None = None,
     scale: tuple[float, float] = (1, 5),
     confidence: float = 0.95,
     n_resamples: int = 1000,

@@ -6,12 +6,11 @@ user's messages have revealed so far: a policy that knew the persona from the fi
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from aloe_hub.scoring.clusters import Clusters, Floats, Interval, Method, clusters, percentiles
+from aloe_hub.scoring.clusters import Clusters, Floats, Ids, Interval, Method, clusters, percentiles
 from aloe_hub.scoring.levels import UNDEFINED, Plain
 from aloe_hub.scoring.matrix import Conversations, check_settings, ratio, read
 
@@ -30,8 +29,8 @@ def adaptation(
     scores: Conversations,
     revealed: Conversations,
     *,
-    cluster_ids: Sequence[Hashable] | None = None,
-    personality_ids: Sequence[Hashable] | None = None,
+    cluster_ids: Ids | None = None,
+    personality_ids: Ids | None = None,
     scale: tuple[float, float] = (1, 5),
     confidence: float = 0.95,
     n_resamples: int = 1000,
