@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,8 @@ def simulated(rng: np.random.Generator, profiles: int, personalities: int, of_pe
         rows = OF_PROFILES * rng.standard_normal((2, profiles, 1))
         columns = of_personalities * rng.standard_normal((2, 1, personalities))
         level, slope = (rows + columns)[..., None]
-        return level + slope * (np.arange(TURNS) - (TURNS - 1) / 2) / 10
+        out: Floats = level + slope * (np.arange(TURNS) - (TURNS - 1) / 2) / 10
+        return out
 
     shared, apart = effects(), effects()
     noise = OF_A_TURN * rng.standard_normal((2, profiles, personalities, TURNS))
@@ -57,7 +58,7 @@ def counted(
 ) -> Iterator[tuple[str, float]]:
     """By name, shares of the replicates, and the mean half-width of the interval of AVG. empty: share of cells without scores."""
     rng = np.random.default_rng(seed)
-    found: Counter[str] = Counter()
+    found: dict[str, float] = defaultdict(float)
     for replicate in range(replicates):
         a, b = simulated(rng, profiles, personalities, of_personalities)
         (kept,) = np.nonzero(rng.random(profiles * personalities) >= empty)

@@ -108,11 +108,13 @@ class TwoWay:
 
     @property
     def squares(self) -> Floats:
-        return np.diagonal(self.products, axis1=1, axis2=2)
+        out: Floats = np.diagonal(self.products, axis1=1, axis2=2)
+        return out
 
     @property
     def variances(self) -> Floats:
-        return np.maximum(self._added, self.squares.max(axis=0)) / np.prod(self.shape)
+        out: Floats = np.maximum(self._added, self.squares.max(axis=0)) / np.prod(self.shape)
+        return out
 
     @property
     def df(self) -> Floats:
@@ -120,12 +122,14 @@ class TwoWay:
         below = (squares**2 / self.degrees[:, None]).sum(axis=0)
         # Where nothing varies any number will do.
         satterthwaite = np.divide(self._added**2, below, out=np.ones_like(below), where=below > 0)
-        return np.where(self._added >= squares.max(axis=0), satterthwaite, self.degrees[squares.argmax(axis=0)])
+        out: Floats = np.where(self._added >= squares.max(axis=0), satterthwaite, self.degrees[squares.argmax(axis=0)])
+        return out
 
     @property
     def _added(self) -> Floats:
         rows, columns, rest = self.squares
-        return rows + columns - rest
+        out: Floats = rows + columns - rest
+        return out
 
     def intervals(self, confidence: float) -> list[Interval]:
         reach = stdtrit(self.df, (1 + confidence) / 2) * np.sqrt(self.variances)
@@ -136,7 +140,8 @@ class TwoWay:
         sizes = np.where(abs(self.estimates) <= NOTHING, 0, abs(self.estimates))
         errors = np.sqrt(self.variances)
         t = np.divide(sizes, errors, out=np.where(sizes > 0, np.inf, sizes), where=errors > 0)
-        return 2 * stdtr(self.df, -t)
+        out: Floats = 2 * stdtr(self.df, -t)
+        return out
 
     def combined(self, weights: Floats) -> TwoWay:
         """Sums of the estimates, weighted by the columns of `weights` (m, j)."""

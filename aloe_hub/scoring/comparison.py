@@ -72,8 +72,8 @@ def compare(
         return Comparison(difference)
     method = policies.method
     if method == "two-way":
-        found = policies.two_way().combined(against[:, None])
-        return Comparison(difference, *found.intervals(confidence), float(found.p()[0]), dropped=0, method=method)
+        found = policies.two_way(against[:, None])
+        return Comparison(difference, found.intervals(confidence)[0], float(found.p()[0]), dropped=0, method=method)
     rng = np.random.default_rng(seed)
     differences = policies.resampled(n_resamples, rng) @ against
     interval, dropped = percentiles(differences, confidence), int(np.isnan(differences).sum())
@@ -109,7 +109,7 @@ def gap_closed(
     if not n_resamples:
         return Gap(closed)
     if policies.method == "two-way":
-        found = policies.two_way().combined(gains)
+        found = policies.two_way(gains)
         return Gap(closed, UNDEFINED if np.isnan(closed) else _fieller(found, closed, confidence), policies.method)
     shares = _shares(policies.resampled(n_resamples, np.random.default_rng(seed)) @ gains)
     return Gap(closed, percentiles(shares, confidence), policies.method)
@@ -154,9 +154,10 @@ class _Policies:
     def method(self) -> Method:
         return self._clusters.method(*(np.hsplit(sums, 2)[1].sum(axis=1) for sums in self._sums))
 
-    def two_way(self) -> TwoWay:
+    def two_way(self, weights: Floats) -> TwoWay:
+        """Of sums of the averages, weighted by the columns of `weights`."""
         influences = np.stack([linear(matrix, totals)[:, -2] for matrix, totals in self._read], axis=1)
-        return self._clusters.two_way(self.averages, influences)
+        return self._clusters.two_way(self.averages @ weights, influences @ weights)
 
     def resampled(self, n_resamples: int, rng: np.random.Generator) -> Floats:
         """`avg` of each policy, in resamples of the same clusters: (R, policies)."""

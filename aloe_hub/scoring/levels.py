@@ -120,10 +120,11 @@ def score(
     counts = np.hsplit(totals, 2)[1]
     given = int(counts.sum())
     at_the_top = float(np.count_nonzero(matrix == scale[1])) / given if given else float("nan")
+    line: dict[str, Any] = {name: float(value) for name, value in fit._asdict().items()}
     result = Score(
         al_of(totals).tolist(),
         counts.astype(int).tolist(),
-        **{name: float(value) for name, value in fit._asdict().items()},
+        **line,
         missing=matrix.size - given,
         ceiling=at_the_top,
     )
@@ -133,15 +134,15 @@ def score(
     als = al_of(shared.resampled(sums, n_resamples, np.random.default_rng(seed)))
     method = shared.method(np.hsplit(sums, 2)[1].sum(axis=1))
     fits = curve(als)._asdict()
+    resampled, dropped = ["n_ir", "r2"], {}
     if method == "two-way":
         estimates = np.array([*result.al, result.avg, result.ir])
         found = _two_way(shared.two_way(estimates, linear(matrix, totals)), shared.over, scale, confidence)
-        names, dropped = ("n_ir", "r2"), {}
     else:
         found = {"al_ci": [percentiles(turn, confidence) for turn in als.T]}
-        names, dropped = ("avg", "ir", "n_ir", "r2"), {"al": np.isnan(als).sum(axis=0).tolist()}
-    found |= {f"{name}_ci": percentiles(fits[name], confidence) for name in names}
-    dropped |= {name: int(np.isnan(fits[name]).sum()) for name in names}
+        resampled, dropped = ["avg", "ir", *resampled], {"al": np.isnan(als).sum(axis=0).tolist()}
+    found |= {f"{name}_ci": percentiles(fits[name], confidence) for name in resampled}
+    dropped |= {name: int(np.isnan(fits[name]).sum()) for name in resampled}
     return replace(result, **found, dropped=dropped, method=method, over=dict(shared.over))
 
 
@@ -206,10 +207,9 @@ def linear(matrix: NDArray[Any], totals: Floats) -> Floats:
     """
     al, counts = al_of(totals), np.hsplit(totals, 2)[1]
     added = np.where(np.isnan(matrix), 0.0, (matrix - al) * ratio(np.full(al.shape, float(len(matrix))), counts))
-    scored = counts > 0
+    scored = 1.0 * (counts > 0)
     turns = np.arange(1.0, len(al) + 1)
-    x = np.where(scored, turns - ratio(turns @ scored, scored.sum()), 0.0)
-    avg, slope = (
-        ratio(weights, np.broadcast_to(below, x.shape)) for weights, below in ((1.0 * scored, scored.sum()), (x, x @ x))
-    )
-    return np.hstack([added, added @ np.nan_to_num(np.stack([avg, slope], axis=1))])
+    # Where no turn, or one, has a score, AVG or IR is undefined, whatever is added to it.
+    x = scored * (turns - turns @ scored / max(1.0, scored.sum()))
+    of_avg, of_ir = scored / max(1.0, scored.sum()), x / (x @ x or 1.0)
+    return np.hstack([added, added @ np.stack([of_avg, of_ir], axis=1)])

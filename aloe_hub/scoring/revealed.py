@@ -7,8 +7,10 @@ user's messages have revealed so far: a policy that knew the persona from the fi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aloe_hub.scoring.clusters import Clusters, Floats, Ids, Interval, Method, clusters, percentiles
 from aloe_hub.scoring.levels import UNDEFINED, Plain
@@ -62,7 +64,7 @@ def adaptation(
     return Adaptation(found.slope, found.by_conversation, interval, method)
 
 
-def _around_mean(values: Floats, present: np.ndarray) -> Floats:
+def _around_mean(values: NDArray[Any], present: NDArray[np.bool_]) -> Floats:
     kept = np.where(present, values, 0.0)
     means = ratio(kept.sum(axis=1), present.sum(axis=1))
     return np.where(present, kept - means[:, None], 0.0)
@@ -72,7 +74,7 @@ def _interval(
     shared: Clusters, products: Floats, slope: float, confidence: float, n_resamples: int, seed: int
 ) -> tuple[Method, Interval]:
     """Of the pooled slope, Σ xy / Σ xx over the conversations."""
-    method = shared.method(shared.sums(1.0 * (products[:, 1:] > 0))[:, 0])
+    method = shared.method(shared.sums((products[:, 1:] > 0).astype(float))[:, 0])
     if method == "two-way":
         # A ratio of two sums, linearised: what a conversation adds is by how much its xy exceeds what the slope foretells.
         added = (products[:, 0] - slope * products[:, 1]) / products[:, 1].mean()
