@@ -65,7 +65,7 @@ def compare(
     Comparison(difference=1.25, difference_ci=(0.25, 2.0), p=0.25, exact=True, dropped=0, method='bootstrap')
     """
     check_settings(scale, confidence, n_resamples)
-    policies = _Policies({"policy a": a, "policy b": b}, cluster_ids, personality_ids, scale)
+    policies = _Policies({"a": a, "b": b}, cluster_ids, personality_ids, scale)
     against = np.array([1.0, -1.0])
     difference = float(policies.averages @ against)
     if not n_resamples:
@@ -102,7 +102,7 @@ def gap_closed(
     Gap(closed=0.5555555555555556, closed_ci=(nan, nan), method=None)
     """
     check_settings(scale, confidence, n_resamples)
-    named = {"the policy": policy, "the plain policy": plain, "the oracle": oracle}
+    named = {"tried": policy, "plain": plain, "oracle": oracle}
     policies = _Policies(named, cluster_ids, personality_ids, scale)
     gains = np.array([[1.0, 0.0], [-1.0, -1.0], [0.0, 1.0]])
     closed = float(_shares(policies.averages @ gains))
@@ -141,11 +141,10 @@ class _Policies:
         personality_ids: Ids | None,
         scale: tuple[float, float],
     ) -> None:
-        self._read = [read(scores, scale, f"{name}: ") for name, scores in named.items()]
+        self._read = [read(scores, scale, f"policy {name}: ") for name, scores in named.items()]
         first, *others = shapes = [matrix.shape for matrix, _ in self._read]
         if any(other != first for other in others):
-            names = " and ".join(name.removeprefix("policy ") for name in named)
-            raise ValueError(f"policies {names} differ in (conversations, turns): {' and '.join(map(str, shapes))}")
+            raise ValueError(f"policies {' and '.join(named)} differ in (conversations, turns): {' and '.join(map(str, shapes))}")
         self._clusters: Clusters = clusters(cluster_ids, personality_ids, first[0])
         self._sums = [self._clusters.sums(scores_and_presence(matrix)) for matrix, _ in self._read]
         self.averages = np.array([_avg(totals) for _, totals in self._read])

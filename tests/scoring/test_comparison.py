@@ -190,7 +190,7 @@ def test_by_one_id_the_gap_is_resampled():
 
 
 def test_the_gap_names_the_policy_that_has_a_bad_score():
-    with pytest.raises(ValueError, match=r"the oracle: score 9\.0 of conversation 1, turn 1 is outside the scale"):
+    with pytest.raises(ValueError, match=r"policy oracle: score 9\.0 of conversation 1, turn 1 is outside the scale"):
         gap_closed([[1, 2]], [[1, 2]], [[9, 2]])
 
 
