@@ -143,7 +143,8 @@ def baseline_of(scored: Sequence[Scored]) -> str:
 def all_pairs(scored: Sequence[Scored], best_first: Sequence[str]) -> tuple[Paired, ...]:
     """Every policy less every worse one, or less the baseline, on the personas of both; two that share none are left out."""
     by_name, found = {one.policy: one for one in scored}, []
-    for names in itertools.combinations(best_first, 2):
+    # Those with the baseline come first.
+    for names in sorted(itertools.combinations(best_first, 2), key=lambda names: baseline_of(scored) not in names):
         better, worse = reversed(names) if names[0] == baseline_of(scored) else names
         if pair := _compared(by_name[better], by_name[worse]):
             found.append(pair)
