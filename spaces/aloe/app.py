@@ -2,7 +2,8 @@
 
     python spaces/aloe/app.py
 
-On the Hub copies of `scoring/levels.py` (as `scoring.py`), its neighbours `clusters.py` and `matrix.py`, `report/drawing.py` and `spaces/theme.py` lie beside it.
+On the Hub copies of `scoring/levels.py` (as `scoring.py`) and of its neighbours `clusters.py` and `matrix.py`, of
+`report/drawing.py` and `spaces/theme.py` lie beside it.
 """
 
 from __future__ import annotations
