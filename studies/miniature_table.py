@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from aloe_hub.files.run_folder import policy_file
 from aloe_hub.results.formatting import share
@@ -40,7 +41,7 @@ class Method:
 
     name: str
     scores: list[list[float | None]]
-    ids: dict[str, list[str]]  # of profiles and personalities, as scoring takes them
+    ids: dict[str, Any]  # of profiles and personalities, as scoring takes them
     texts: list[list[str]]  # the judge's, by conversation and turn
     by_model: list[float]  # AVG of each model
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from aloe_hub import scoring
 from aloe_hub.errors import DataError
@@ -50,9 +51,9 @@ class Scored:
         lost = sum(1 for _ in rows_of(failed, dict))
         return PolicyReport(self.policy, len(self.scores), profiles, scores, self.samples.chosen, self.steering, lost)
 
-    def ids(self, personas: Iterable[str]) -> dict[str, list[str]]:
+    def ids(self, personas: Iterable[str]) -> dict[str, Any]:
         """By which these conversations belong together, as `scoring` takes them."""
-        found = {"cluster_ids": [self.profiles[persona] for persona in personas]}
+        found: dict[str, Any] = {"cluster_ids": [self.profiles[persona] for persona in personas]}
         if len(self.personalities) == len(self.scores):
             found["personality_ids"] = [self.personalities[persona] for persona in personas]
         return found

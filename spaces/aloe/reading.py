@@ -3,8 +3,8 @@
 Three forms are read. JSON: a list of conversations, each a list of scores or an object with `scores` and, if it has them,
 `profile_id` and `personality_id`. JSON Lines: one such conversation a line, as aloe writes them to `scores/POLICY.jsonl`.
 Text: one conversation a line, its scores separated by tabs, semicolons, commas or spaces; a first line of words alone names
-the columns, and two of them may be `profile_id` and `personality_id`. null, None, nan and, between separators, nothing are a missing score. Everything else that is
-no number on the scale is an error with its place and value: never a guess.
+the columns, and two of them may be `profile_id` and `personality_id`. null, None, nan and, between separators, nothing
+are a missing score. Everything else that is no number on the scale is an error with its place and value: never a guess.
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scores import clustered
 
 from aloe_hub.scoring import clusters, compare, curve, score
+from tests.scoring.scores import clustered
 
 RLPA = [62.16, 68.92, 70.27, 74.32, 72.97, 74.32, 75.68, 78.38, 77.03, 79.73]
 CI_NAMES = ("avg", "ir", "n_ir", "r2")

@@ -18,7 +18,7 @@ evaluate = pytest.importorskip("evaluate")
 ROOT = Path(__file__).parents[2]
 SCORES: list[list[float | None]] = [[2, 3, None, 5], [1, 3, 3, 4], [2, None, 4, 4]]
 IDS = ["cook", "cook", "nurse"]
-CROSSED = {"cluster_ids": ["cook", "cook", "nurse", "nurse"], "personality_ids": ["shy", "bold", "shy", "bold"]}
+CROSSED: dict[str, Any] = {"cluster_ids": ["cook", "cook", "nurse", "nurse"], "personality_ids": ["shy", "bold", "shy", "bold"]}
 
 
 @pytest.fixture
