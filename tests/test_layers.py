@@ -50,6 +50,7 @@ HEAVY = {
     "matplotlib",
     "jinja2",
     "numpy",
+    "scipy",
     "trl",
     "peft",
     "starlette",
