@@ -96,8 +96,7 @@ def _models(settings: DemoSettings) -> Iterator[str]:
     """
     for model in (settings.base, settings.aligned, settings.user, settings.inferrer, settings.judge):
         named = ModelString.parse(model)
-        if named.scheme == "hub" and named.name:
-            yield named.name
+        yield from (one.name for one in named.models if one.scheme == "hub" and one.name)
         for source in named.sources:
             if source.name in (POCKET, POCKET_SFT):
                 continue

@@ -7,11 +7,11 @@ import pytest
 from fakes import opening
 
 from aloe_hub import parsing, prompts
-from aloe_hub.chat.base import ChatReply
+from aloe_hub.chat.base import AGAIN_TEMPERATURE, ChatReply
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.errors import ChatError, ParseError, Refused, TransientError, UsageError
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
-from aloe_hub.stages.roles import AGAIN_TEMPERATURE, ATTEMPTS, SAMPLING, Call, ask, both_orders, inferred, tuned, verdict
+from aloe_hub.stages.roles import ATTEMPTS, SAMPLING, Call, ask, both_orders, inferred, tuned, verdict
 from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all
 from aloe_hub.types import Message, Persona
 
