@@ -90,7 +90,7 @@ class Ledger:
     path: Path | None = None
     prices: Mapping[str, Price] = field(default_factory=dict)
     budget: float | None = None
-    by_role: dict[tuple[str, str], Spent] = field(default_factory=dict)  # of this command: (role[: step of a policy], model) →
+    by_role: dict[tuple[str, str], Spent] = field(default_factory=dict)  # of this command: (role, or step of a policy, model) →
     before: float = 0.0  # what earlier commands cost
     _set_aside: float = 0.0
     _file: IO[bytes] | None = None
@@ -137,7 +137,7 @@ class Ledger:
     def book(self, row: dict[str, Any], set_aside: float) -> None:
         """Write down one request that has ended."""
         self._set_aside -= set_aside
-        asked = f"{row['role']}: {row['within']}" if "within" in row else row["role"]
+        asked = row.get("within", row["role"])
         self.by_role.setdefault((asked, row["model"]), Spent()).add(row)
         if self.path is not None:
             with disk_errors(self.path):
