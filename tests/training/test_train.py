@@ -8,12 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-import tiny_trees as tiny
 import torch
 from peft import AutoPeftModelForCausalLM, PeftModel
 from safetensors.torch import load_file
-from small import a_base, a_grown_run, make_model, rows_to_train_on, settings  # noqa: F401 - fixtures
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, BatchEncoding
 
 from aloe_hub.errors import AloeError, DataError, SettingsDiffer, UsageError
 from aloe_hub.files.run_folder import RunFolder
@@ -21,6 +19,8 @@ from aloe_hub.training.base import find_adapter, find_base
 from aloe_hub.training.build import build_trainer
 from aloe_hub.training.data import load_rows, split
 from aloe_hub.training.train import train
+from tests.training import tiny_trees as tiny
+from tests.training.small import a_base, a_grown_run, make_model, rows_to_train_on, settings  # noqa: F401 - fixtures
 
 WEIGHTS = "adapter_model.safetensors"
 
@@ -99,8 +99,11 @@ def test_ranking_accuracy_is_that_of_the_whole_replies_one_by_one(rows, base, sf
     pairs = split(load_rows(rows, None, "dpo", 6)[0], 0.5)[1]
 
     def log_probability(model, messages, reply):
-        begin = len(tokenizer.apply_chat_template(messages, add_generation_prompt=True)["input_ids"])
-        ids = torch.tensor([tokenizer.apply_chat_template(messages + reply)["input_ids"]])
+        prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True)
+        whole = tokenizer.apply_chat_template(messages + reply)
+        assert isinstance(prompt, BatchEncoding)
+        assert isinstance(whole, BatchEncoding)
+        begin, ids = len(prompt["input_ids"]), torch.tensor([whole["input_ids"]])
         with torch.no_grad():
             each = model(ids).logits.log_softmax(-1)[0, :-1].gather(1, ids[0, 1:, None])
         return each[begin - 1 :].sum().item()
@@ -195,10 +198,10 @@ def test_a_number_that_is_none_stops_and_keeps_the_last_good_checkpoint(rows, ba
 # The libraries are imported once; each training is a process of its own, forked before there is any thread.
 APART = """
 import os, resource, shutil, signal, sys, traceback
-here, run, base, folder = sys.argv[1:]
-sys.path.insert(0, here)
+root, run, base, folder = sys.argv[1:]
+sys.path.insert(0, root)
 from pathlib import Path
-from small import settings
+from tests.training.small import settings
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.training import build
 from aloe_hub.training.train import train
@@ -237,7 +240,7 @@ def apart(grown, base, tmp_path_factory):
     run = folder / "run"
     run.mkdir()
     shutil.copy(grown / "sft.jsonl", run)
-    command = [sys.executable, "-c", APART, *map(str, (Path(__file__).parent, run, base, folder))]
+    command = [sys.executable, "-c", APART, *map(str, (Path(__file__).parents[2], run, base, folder))]
     subprocess.run(command, check=True, env=os.environ | {"TRACKIO_DIR": str(folder / "logs")})
     return folder
 

@@ -1,8 +1,9 @@
 """With a TRL whose private names differ the trainers say so once, and train as TRL does: `make compat`."""
 
 import pytest
-import tiny_trees as tiny
 import trl.trainer.utils
+
+from tests.training import tiny_trees as tiny
 
 pytestmark = pytest.mark.skipif(
     hasattr(trl.trainer.utils, "FusedCausalLMOutput"), reason="this TRL has the names: test_trainers.py compares it"

@@ -1,10 +1,10 @@
 """TRL's trainers beside ours, made alike."""
 
 import pytest
-import tiny_trees as tiny
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from aloe_hub.training import TreeDPOTrainer, TreeSFTTrainer
+from tests.training import tiny_trees as tiny
 
 
 @pytest.fixture

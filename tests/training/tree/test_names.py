@@ -7,7 +7,6 @@ import dataclasses
 import inspect
 
 import pytest
-import tiny_trees as tiny
 import torch
 import trl
 from transformers import PreTrainedModel, Trainer
@@ -18,6 +17,7 @@ from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 from trl.trainer.utils import FusedCausalLMOutput, add_fused_lm_head
 
 from aloe_hub.training.tree.batch import _COLUMNS
+from tests.training import tiny_trees as tiny
 
 
 def test_trl_is_the_one_that_was_read():
