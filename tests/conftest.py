@@ -86,9 +86,8 @@ def aloe(capsys: pytest.CaptureFixture[str]):
 @pytest.fixture
 def embedder(monkeypatch: pytest.MonkeyPatch) -> None:
     """The embedder of policies, faked by one that counts words: loading the real one takes seconds."""
-    from fakes import words_as_vectors
-
     from aloe_hub.chat.policies import nearness
+    from tests.fakes import words_as_vectors
 
     monkeypatch.setattr(nearness, "_embedder", lambda: words_as_vectors)
 

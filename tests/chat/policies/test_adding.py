@@ -3,14 +3,14 @@
 import asyncio
 
 import pytest
-from asking import ASKED, CHAT, RUN, SAMPLING, SHOES, SUSHI, Heard, ask, opened
-from fakes import words_as_vectors
 
 from aloe_hub import prompts
-from aloe_hub.chat.base import ChatReply, ChatRequest
+from aloe_hub.chat.base import ChatReply, ChatRequest, heard
 from aloe_hub.chat.policies import open_policy
 from aloe_hub.model_string import ModelString
 from aloe_hub.types import Message
+from tests.chat.policies.asking import ASKED, CHAT, RUN, SAMPLING, SHOES, SUSHI, Heard, ask, opened
+from tests.fakes import words_as_vectors
 
 
 @pytest.mark.parametrize("name", ["reminder", "cot"])
@@ -71,9 +71,10 @@ def test_it_is_heard_while_the_model_speaks():
                 say(piece)
             return ChatReply("Hello")
 
-    model, pieces = Speaking(), []
+    model = Speaking()
+    pieces: list[str] = []
     chat = open_policy(ModelString.parse("reminder(scripted)"), lambda name: model)
-    reply = asyncio.run(chat.stream(ChatRequest(CHAT, SAMPLING, 7, "policy"), pieces.append))
+    reply = asyncio.run(heard(chat, ChatRequest(CHAT, SAMPLING, 7, "policy"), pieces.append))
     assert (reply.text, pieces) == ("Hello", ["Hel", "lo"])
     assert "keep the user in mind" in model.requests[0].messages[-1].content
 

@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-from asking import CHAT, SAMPLING, ask
 
 from aloe_hub.chat import open_chat, world_of
 from aloe_hub.chat.base import ChatRequest
@@ -11,6 +10,7 @@ from aloe_hub.chat.policies import calls_of, selectors_of
 from aloe_hub.chat.scripted import WORLD_VERSION, Scripted
 from aloe_hub.errors import UsageError
 from aloe_hub.model_string import ModelString
+from tests.chat.policies.asking import CHAT, SAMPLING, ask
 
 ALL = [
     "reminder(scripted:plain)",
@@ -65,8 +65,13 @@ def test_told_who_the_user_is_bare_scripted_replies_to_that_user():
 )
 def test_the_calls_of_a_reply_are_those_that_it_makes(model, calls, embedder, monkeypatch):
     asked = []
-    reply = Scripted._reply
-    monkeypatch.setattr(Scripted, "_reply", lambda self, request: asked.append(request) or reply(self, request))
+    complete = Scripted.complete
+
+    async def counted(self, request):
+        asked.append(request)
+        return await complete(self, request)
+
+    monkeypatch.setattr(Scripted, "complete", counted)
     ask(open_chat(model))
     assert calls_of(ModelString.parse(model)) == calls == len(asked)
 

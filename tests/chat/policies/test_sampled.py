@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-from asking import ASKED, CHAT, Heard, ask, opened
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from aloe_hub.chat.base import ChatRequest, Sampling
 from aloe_hub.chat.policies.sampled import neighbour
 from aloe_hub.errors import ChatError
 from aloe_hub.types import Persona, call_seed
+from tests.chat.policies.asking import ASKED, CHAT, Heard, ask, opened
 
 KNOWN = Persona("They love sushi. They run. They live alone. They paint.", "They are brief. They joke.")
 STATED = f"Profile: {KNOWN.profile}\nPersonality: {KNOWN.personality}"

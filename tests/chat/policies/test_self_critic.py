@@ -1,15 +1,20 @@
 """self-critic: answer, criticism, new answer; a chat that goes on, with a seed for each step."""
 
-from asking import CHAT, SAMPLING, Heard, ask, opened
+from functools import partial
 
 from aloe_hub import prompts
 from aloe_hub.types import Message, call_seed
+from tests.chat.policies.asking import CHAT, SAMPLING, Heard, ask, opened
 
 SAYS = {"self-critic/draft": "A draft.", "self-critic/critique": "It is dull. It is long.", "self-critic/rewrite": '"Better."'}
 
 
 def says(request):
     return SAYS[request.within]
+
+
+def blank_at(step, request):
+    return " " if request.within == step else "Yes."
 
 
 def test_it_answers_criticises_and_rewrites_in_one_chat():
@@ -38,8 +43,8 @@ def test_what_was_added_to_the_message_stays_where_it_is_in_every_step():
 
 
 def test_a_blank_step_is_a_blank_reply_for_whoever_asked_to_ask_again():
-    for blank, calls in (("self-critic/draft", 1), ("self-critic/critique", 2), ("self-critic/rewrite", 3)):
-        model = Heard(lambda request, blank=blank: " " if request.within == blank else "Yes.")
+    for calls, blank in enumerate(SAYS, 1):
+        model = Heard(partial(blank_at, blank))
         chat, _ = opened("self-critic(scripted:m)", m=model)
         assert not ask(chat).text.strip()
         assert len(model.requests) == calls

@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from asking import ASKED, CHAT, SAMPLING, Heard, ask, opened
 
 from aloe_hub import prompts
 from aloe_hub.chat.asking import SAMPLING as USUAL
@@ -12,6 +11,7 @@ from aloe_hub.chat.asking import Call, tailored_prompt
 from aloe_hub.chat.base import ChatRequest, Sampling
 from aloe_hub.errors import ChatError
 from aloe_hub.types import Message, Persona, call_seed
+from tests.chat.policies.asking import ASKED, CHAT, SAMPLING, Heard, ask, opened
 
 KNOWN = Persona("They love sushi.", "They are brief.")
 STATED = f"Profile: {KNOWN.profile}\nPersonality: {KNOWN.personality}"
