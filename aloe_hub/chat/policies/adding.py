@@ -12,8 +12,8 @@ from itertools import pairwise
 from aloe_hub import prompts
 from aloe_hub.chat.base import Chat, ChatReply, ChatRequest, heard
 from aloe_hub.chat.policies.nearness import near_to
-from aloe_hub.chat.policies.steps import within
-from aloe_hub.prompts.additions import added, bare
+from aloe_hub.chat.policies.steps import conversation, within
+from aloe_hub.prompts.additions import added
 from aloe_hub.types import Message
 
 
@@ -32,7 +32,7 @@ class Adding:
         return await heard(self.inner, self._asked(request), say)
 
     def _asked(self, request: ChatRequest) -> ChatRequest:
-        data = self.data(bare(request.messages))
+        data = self.data(conversation(request))
         messages = request.messages if data is None else added(request.messages, self.name, **data)
         return replace(request, messages=messages, within=within(request, self.name))
 

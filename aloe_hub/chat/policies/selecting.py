@@ -9,9 +9,8 @@ from aloe_hub import parsing, prompts
 from aloe_hub.chat.asking import Call, ask, prompted
 from aloe_hub.chat.base import Chat, ChatRequest
 from aloe_hub.chat.policies.nearness import near_to
-from aloe_hub.chat.policies.steps import within
+from aloe_hub.chat.policies.steps import conversation, within
 from aloe_hub.errors import ChatError, ParseError
-from aloe_hub.prompts.additions import bare
 from aloe_hub.types import Persona
 
 # The place of the reply to keep, out of the request, the policy's name, the inferred persona and the replies.
@@ -37,7 +36,7 @@ def by_ratings(chat: Chat) -> Select:
     """
 
     async def select(request: ChatRequest, policy: str, persona: Persona, replies: Sequence[str]) -> int:
-        *before, asked = (message for message in bare(request.messages) if message.role != "system")
+        *before, asked = conversation(request)
         call, label = Call(str(request.seed), 0), within(request, f"{policy}/select")
 
         async def rating(place: int, reply: str) -> float:

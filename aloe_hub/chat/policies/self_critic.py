@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aloe_hub.chat.base import Chat, ChatReply, ChatRequest
-from aloe_hub.chat.policies.steps import spoken, step, with_tokens_of
+from aloe_hub.chat.policies.steps import conversation, spoken, step, with_tokens_of
 from aloe_hub.prompts.additions import gone_on
 from aloe_hub.text import is_blank
 
@@ -19,6 +19,7 @@ class SelfCritic:
     inner: Chat
 
     async def complete(self, request: ChatRequest) -> ChatReply:
+        conversation(request)  # there is something to answer
         draft = await self.inner.complete(step(request, NAME, "draft", request.messages))
         if is_blank(draft.text):
             return draft

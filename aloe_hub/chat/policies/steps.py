@@ -6,8 +6,21 @@ from dataclasses import replace
 
 from aloe_hub import parsing
 from aloe_hub.chat.base import ChatReply, ChatRequest
-from aloe_hub.errors import ParseError
+from aloe_hub.errors import ChatError, ParseError
+from aloe_hub.prompts.additions import bare
 from aloe_hub.types import Message, call_seed
+
+
+def conversation(request: ChatRequest) -> tuple[Message, ...]:
+    """What was said, in the user's own words, up to the message that is to be answered; without system messages.
+
+    Raises:
+        ChatError: there is no such message.
+    """
+    chat = tuple(message for message in bare(request.messages) if message.role != "system")
+    if not chat or chat[-1].role != "user":
+        raise ChatError("a policy around a model needs a message of the user to answer, as the last one")
+    return chat
 
 
 def step(request: ChatRequest, policy: str, name: str, chat: tuple[Message, ...], place: int = 0) -> ChatRequest:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from aloe_hub.chat.asking import Call, inferred, tailored_prompt
 from aloe_hub.chat.base import Chat, ChatReply, ChatRequest
-from aloe_hub.chat.policies.steps import spoken, step, within
+from aloe_hub.chat.policies.steps import conversation, spoken, step, within
 from aloe_hub.chat.wrappers import Tuned
 from aloe_hub.errors import ChatError, ParseError
-from aloe_hub.prompts.additions import bare, exchanged
+from aloe_hub.prompts.additions import exchanged
 from aloe_hub.types import Message, Persona
 
 NAME = "inferred"
@@ -30,14 +30,14 @@ class Inferring:
         fields = {"extra_body": request.sampling.extra_body} if self.same else {}
         label = within(request, f"{policy}/infer")
         try:
-            return await inferred(Tuned(self.chat, fields), bare(request.messages), Call(str(request.seed), 0), label)
+            return await inferred(Tuned(self.chat, fields), conversation(request), Call(str(request.seed), 0), label)
         except ParseError as error:
             raise ChatError(f"{policy}: its inferrer cannot be read: {error}") from None
 
 
 def tailored_to(request: ChatRequest, persona: Persona) -> tuple[Message, ...]:
     """The messages of `request`, with the prompt of a tailored reply in place of the conversation in it."""
-    *spoken_before, asked = (message for message in bare(request.messages) if message.role != "system")
+    *spoken_before, asked = conversation(request)
     (prompt,) = tailored_prompt(spoken_before, asked.content, persona)
     return exchanged(request.messages, prompt)
 

@@ -8,8 +8,9 @@ from aloe_hub.chat import open_chat, world_of
 from aloe_hub.chat.base import ChatRequest
 from aloe_hub.chat.policies import calls_of, selectors_of
 from aloe_hub.chat.scripted import WORLD_VERSION, Scripted
-from aloe_hub.errors import UsageError
+from aloe_hub.errors import ChatError, UsageError
 from aloe_hub.model_string import ModelString
+from aloe_hub.types import Message
 from tests.chat.policies.asking import CHAT, SAMPLING, ask
 
 ALL = [
@@ -84,6 +85,13 @@ def test_who_selects_is_told_from_who_infers():
 def test_a_run_in_which_the_world_takes_part_in_a_policy_has_its_version():
     assert world_of(["inferred(hub:org/model,by=scripted)"]) == {"world": WORLD_VERSION}
     assert world_of(["reminder(hub:org/model)"]) == {}
+
+
+@pytest.mark.parametrize("model", ALL)
+@pytest.mark.parametrize("chat", [CHAT[:2], [Message("system", "Be kind.")]])
+def test_without_a_message_of_the_user_to_answer_it_is_an_error_for_people(model, chat, embedder):
+    with pytest.raises(ChatError, match="needs a message of the user to answer"):
+        ask(open_chat(model), chat)
 
 
 def test_a_model_in_a_policy_is_refused_as_it_would_be_alone():
