@@ -19,6 +19,7 @@ from aloe_hub.training.base import find_adapter, find_base
 from aloe_hub.training.build import build_trainer
 from aloe_hub.training.data import load_rows, split
 from aloe_hub.training.train import train
+from aloe_hub.training.tree.forward import trl_obstacle
 from tests.training import tiny_trees as tiny
 from tests.training.small import a_base, a_grown_run, make_model, rows_to_train_on, settings  # noqa: F401 - fixtures
 
@@ -68,7 +69,10 @@ def test_sft_makes_a_folder_that_peft_loads_and_that_says_how_it_was_made(rows, 
     assert outcome["log"][-1]["loss"] < outcome["log"][0]["loss"]
     assert outcome["final"]["eval_loss"] > 0
     assert outcome["ranking_accuracy"] is None
-    assert 0 < outcome["tokens"]["processed"] < outcome["tokens"]["exploded"]
+    if trl_obstacle() is None:
+        assert 0 < outcome["tokens"]["processed"] < outcome["tokens"]["exploded"]
+    else:
+        assert outcome["tokens"] is None
     loaded = AutoPeftModelForCausalLM.from_pretrained(made.folder)
     assert loaded.peft_config["default"].r == 16
     assert AutoTokenizer.from_pretrained(made.folder).chat_template
@@ -205,6 +209,7 @@ from tests.training.small import settings
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.training import build
 from aloe_hub.training.train import train
+from aloe_hub.training.tree.forward import trl_obstacle
 load = build.load_model
 def limited(*given, **options):
     model = load(*given, **options)
