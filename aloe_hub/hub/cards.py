@@ -16,7 +16,7 @@ from jinja2 import Environment, StrictUndefined
 
 from aloe_hub.errors import DataError
 from aloe_hub.model_string import ModelString
-from aloe_hub.results.formatting import number, p_value, with_interval
+from aloe_hub.results.formatting import number, p_value, percent, share, with_interval
 from aloe_hub.shipped import shipped
 
 BEGIN, END = "<!-- aloe-hub: this part is written anew by every publish -->", "<!-- aloe-hub: end -->"
@@ -117,7 +117,7 @@ def without_folders(text: str) -> str:
     return PurePath(text).name if text.startswith(("/", "~", "./", "../")) or text.count("/") > 1 else text
 
 
-_ENVIRONMENT.filters |= {"number": number, "p_value": p_value, "with_interval": with_interval}
+_ENVIRONMENT.filters |= {"number": number, "p_value": p_value, "percent": percent, "share": share, "with_interval": with_interval}
 _ENVIRONMENT.filters |= {"public": public, "without_folders": without_folders}
 
 

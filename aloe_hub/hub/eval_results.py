@@ -148,7 +148,7 @@ def _entries(found: Benchmarked, dataset: str, revision: str, date: str) -> Iter
             date=date,
             source_url=PAPER,
             source_name=f"ALOE benchmark, run with aloe-hub {__version__}",
-            notes=f"{name} {shown}, 95% over {found.run.bootstrapped_over}; {found.setup}",
+            notes=f"{name} {shown}, 95% over {found.run.intervals_over}; {found.setup}",
         )
 
 

@@ -85,7 +85,7 @@ def test_the_scores_are_those_of_the_report_under_one_task_each(run, repo):
     expected = {"test": "avg", "test_ir": "ir", "test_n_ir": "n_ir", "test_r2": "r2"}
     assert found == {task: round(getattr(own.scores, key), 4) for task, key in expected.items()}
     low, high = own.scores.avg_ci
-    assert f"AVG {own.scores.avg:.2f} [{low:.2f}, {high:.2f}], 95% over 2 profiles" in rows["test"]["notes"]
+    assert f"AVG {own.scores.avg:.2f} [{low:.2f}, {high:.2f}], 95% over 2 profiles x 2 personalities" in rows["test"]["notes"]
     for row in rows.values():
         assert row["dataset"]["id"] == PERSONAS
         assert row["dataset"]["revision"] == Repo(repo.hub, PERSONAS).commits()[0]
