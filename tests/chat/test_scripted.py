@@ -230,7 +230,7 @@ def test_a_reply_that_gives_itself_a_verdict_has_said_nothing():
 
 def test_it_selects_by_what_a_reply_takes_up_of_the_inferred_profile():
     data = {"inferred_profile": PROFILE, "inferred_personality": PERSONALITY, "conversation": "", "message": MESSAGE}
-    replies = ("Make a salad.", "Sushi would do.", "Sushi with your sister, then chess.")
+    replies = ("Make a salad.", "Have some sushi.", "Have some sushi with your sister, then chess.")
     ratings = [parsing.score(play("selector", **data, reply=reply)) for reply in replies]
     assert ratings == sorted(set(ratings))
     assert ratings[0] == 1
