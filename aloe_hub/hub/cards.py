@@ -95,10 +95,12 @@ def joined(front: dict[str, Any], text: str) -> str:
 def public(model: str) -> str:
     """A model string without the address, or a key in it, of the server that ran it, and without where folders lie.
 
-    >>> public("http://10.0.0.1:8000/v1#org/model"), public("local:org/model@v1+/home/me/runs/mine/adapters/dpo")
-    ('org/model', 'local:org/model@v1+dpo')
+    >>> public("rag(http://10.0.0.1:8000/v1#org/model)"), public("local:org/model@v1+/home/me/runs/mine/adapters/dpo")
+    ('rag(org/model)', 'local:org/model@v1+dpo')
     """
     named = ModelString.recorded(model)
+    if named.inner is not None:
+        return named.around(lambda inner: public(str(inner)))
     if named.address:
         return named.name or "a model behind an endpoint"
     if named.sources:

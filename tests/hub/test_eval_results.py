@@ -167,6 +167,14 @@ def test_a_policy_behind_an_endpoint_is_taken_at_its_word_when_it_is_the_only_on
         push_results(run, repo.id, ["scripted:plain"], PERSONAS)
 
 
+@pytest.mark.parametrize("model", ["local:org/results-base+{}", "http://127.0.0.1:9/v1#{}"])
+def test_what_a_policy_around_a_model_scored_is_no_score_of_the_model(run, repo, model):
+    name = f"inferred({model.format(repo.id)},by=scripted)"
+    spoken_by(run, "scripted:plain", name)
+    with pytest.raises(DataError, match="no policy there has the weights"):
+        push_results(run, repo.id, [name], PERSONAS)
+
+
 def test_what_is_not_on_the_hub_is_named_with_what_brings_it_there(run, repo):
     with pytest.raises(AloeError, match=r"--push-results org/nowhere: no such model on ") as found:
         push_results(run, "org/nowhere", policies(run), PERSONAS)
