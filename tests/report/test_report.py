@@ -318,7 +318,7 @@ def test_json_is_valid_and_what_is_undefined_is_null(run):
     assert found["settings"]["personas"]["profile_threshold"] == 0.6
 
 
-def test_gap_pairs_holm_and_components_stand_in_json_and_terminal(run: Path) -> None:
+def test_gap_pairs_holm_and_components_stand_in_json_and_terminal(run):
     report = read_runs([run])
     found = json.loads(to_json(report))["runs"][0]
     by_name = {policy["policy"]: policy for policy in found["policies"]}
