@@ -4,6 +4,7 @@ import os
 import signal
 from pathlib import Path
 
+import preloaded
 import pytest
 from hypothesis import settings
 from texts import write_texts
@@ -39,6 +40,12 @@ LONGEST = (
     "test_aloe_app.py",
     "test_docs.py",
 )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One process for all workers of pytest-xdist, which loads the libraries when it is asked for the first fork."""
+    if preloaded.ADDRESS not in os.environ:
+        config.add_cleanup(preloaded.begin())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
