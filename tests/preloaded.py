@@ -8,6 +8,7 @@ Loaded before are only libraries that ask no variable of ours when they are impo
 transformers, datasets, trl and gradio by itself. What tests of a start from nothing want is `sys.executable`.
 """
 
+import gc
 import json
 import os
 import runpy
@@ -21,21 +22,46 @@ import tempfile
 import types
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from importlib import import_module
+from pathlib import Path
 
 ADDRESS = "ALOE_TESTS_PRELOADED"
-PYTHON = [sys.executable, "-IS", os.path.join(os.path.dirname(__file__), "preloaded_client.py"), os.environ.get(ADDRESS, "")]
-LIBRARIES = """
-aiohttp fastapi fsspec httpx jinja2 numpy opentelemetry.trace pandas PIL.Image pyarrow.dataset pyarrow.parquet pydantic
-requests scipy.stats sympy torch torch._dynamo torch.distributed.checkpoint torch.distributed.elastic.multiprocessing
-torch.distributed.fsdp torch.distributed.tensor torch.utils.checkpoint torch.utils.data typer uvicorn yaml
-""".split()
+PYTHON = [sys.executable, "-IS", str(Path(__file__).with_name("preloaded_client.py")), os.environ.get(ADDRESS, "")]
+LIBRARIES = (
+    "aiohttp",
+    "fastapi",
+    "fsspec",
+    "httpx",
+    "jinja2",
+    "numpy",
+    "opentelemetry.trace",
+    "pandas",
+    "PIL.Image",
+    "pyarrow.dataset",
+    "pyarrow.parquet",
+    "pydantic",
+    "requests",
+    "scipy.stats",
+    "sympy",
+    "torch",
+    "torch._dynamo",
+    "torch.distributed.checkpoint",
+    "torch.distributed.elastic.multiprocessing",
+    "torch.distributed.fsdp",
+    "torch.distributed.tensor",
+    "torch.utils.checkpoint",
+    "torch.utils.data",
+    "typer",
+    "uvicorn",
+    "yaml",
+)
 
 
 def begin() -> Callable[[], None]:
     """Start the process that forks, and name it in the environment. Returns what ends it; it ends with this process, too."""
     folder = tempfile.mkdtemp(prefix="aloe-preloaded-")  # a short path: addresses of sockets are cut at about 100 letters
-    os.environ[ADDRESS] = PYTHON[-1] = os.path.join(folder, "socket")
+    os.environ[ADDRESS] = PYTHON[-1] = f"{folder}/socket"
     listener, (read, write) = socket.socket(socket.AF_UNIX), os.pipe()
     listener.bind(os.environ[ADDRESS])
     listener.listen()
@@ -84,9 +110,7 @@ def serve(listener: socket.socket, parent: int) -> dict[str, object]:
                     pass_on(forks, key.data, selector)
                 else:
                     connection, _ = listener.accept()
-                    for library in LIBRARIES:
-                        with suppress(ImportError):
-                            import_module(library)
+                    load()
                     if (found := asked(connection)) is None:
                         continue
                     request, files = found
@@ -103,6 +127,15 @@ def serve(listener: socket.socket, parent: int) -> dict[str, object]:
                         os.close(file)
                     forks[pid] = connection
                     selector.register(connection, selectors.EVENT_READ, pid)
+
+
+@cache
+def load() -> None:
+    for library in LIBRARIES:
+        with suppress(ImportError):
+            import_module(library)
+    gc.collect()
+    gc.freeze()  # or each fork would go through all of it once more when it ends
 
 
 def reap(forks: dict[int, socket.socket], selector: selectors.BaseSelector) -> None:
@@ -139,7 +172,7 @@ def become(request: dict[str, object]) -> None:
     os.environ.update(request["variables"])
     os.chdir(request["folder"])
     first, *arguments = request["arguments"]
-    here = {"-c": "", "-m": os.getcwd()}.get(first, os.path.dirname(os.path.abspath(first)))
+    here = {"-c": "", "-m": str(Path.cwd())}.get(first, str(Path(first).resolve().parent))
     own = os.environ.get("PYTHONPATH", "")
     sys.path[:0] = [here, *filter(None, own.split(os.pathsep))]
     if first == "-m":

@@ -1,6 +1,6 @@
 """What stands for a fork of `preloaded.py`: it hands the fork its files and signals, and ends as the fork ends.
 
-    python -IS preloaded_client.py ADDRESS -c … | -m … | FILE …
+python -IS preloaded_client.py ADDRESS -c … | -m … | FILE …
 """
 
 import json
@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 
@@ -16,7 +17,7 @@ def ask(address: str, arguments: list[str]) -> NoReturn:
     connection.connect(address)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: connection.send(bytes([number])))
-    request = {"arguments": arguments, "folder": os.getcwd(), "variables": dict(os.environ)}
+    request = {"arguments": arguments, "folder": str(Path.cwd()), "variables": dict(os.environ)}
     content = json.dumps(request).encode()
     socket.send_fds(connection, [len(content).to_bytes(4)], [0, 1, 2])
     connection.sendall(content)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from preloaded import PYTHON
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "docs"))
@@ -63,7 +64,7 @@ def run_pages(work: Path, *arguments: str) -> dict[str, str]:
             "OMP_NUM_THREADS": "1",
             "MPLBACKEND": "Agg",
         }
-        command = [sys.executable, str(ROOT / "tests" / "docs" / "run_pages.py"), str(ROOT), str(work), *arguments]
+        command = [*PYTHON, str(ROOT / "tests" / "docs" / "run_pages.py"), str(ROOT), str(work), *arguments]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     log = (work / "log.txt").read_text(errors="replace")[-2000:] if done.returncode else ""
     assert done.returncode == 0, done.stderr + log

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import constants
+from preloaded import PYTHON
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
@@ -192,7 +193,7 @@ def client(environment: Callable[..., dict[str, str]], tmp_path_factory: pytest.
     """Run a script of `clients/` in a process of its own; its assertions are the test's. Returns its output."""
 
     def run(script: str, *arguments: object, **more: str | None) -> str:
-        command = [sys.executable, str(HERE / "clients" / script), *map(str, arguments)]
+        command = [*PYTHON, str(HERE / "clients" / script), *map(str, arguments)]
         folder = tmp_path_factory.mktemp("cwd")
         done = subprocess.run(command, env=environment(**more), cwd=folder, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, f"{script} {arguments}\n{done.stdout}\n{done.stderr}"

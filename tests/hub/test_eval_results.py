@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 import yaml
 from huggingface_hub import HfApi, eval_result_entries_to_yaml, parse_eval_result_entries
 from made_models import make_adapter, make_model
+from preloaded import PYTHON
 from published import Repo
 
 from aloe_hub.errors import AloeError, DataError
@@ -186,7 +186,7 @@ def test_evaluate_pushes_what_it_has_scored(hub, made, run, repo, adapter, base,
     publish_dataset(made, "personas", "org/aloe-personas")  # where they are looked for, when nothing is said
     policy = f"local:{base}+{adapter}"
     spoken_by(run, "scripted:plain", policy)
-    command = [sys.executable, "-m", "aloe_hub.cli.app", "evaluate", "--run", run.path, "--turns", "3", "--policy", policy]
+    command = [*PYTHON, "-m", "aloe_hub.cli.app", "evaluate", "--run", run.path, "--turns", "3", "--policy", policy]
     command += ["--push-results", repo.id]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

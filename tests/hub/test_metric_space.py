@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from huggingface_hub import SpaceCard
+from preloaded import PYTHON
 from taken import taken
 
 from aloe_hub import scoring
@@ -45,7 +46,7 @@ def offline(tmp_path):
 
 def results(name: str, environment: dict[str, str], folder: Path) -> list[str]:
     """What the metric returns in a fresh process, as JSON (in which NaN is equal to NaN)."""
-    command = [sys.executable, "-c", ALONE, name, json.dumps(CASES)]
+    command = [*PYTHON, "-c", ALONE, name, json.dumps(CASES)]
     done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return [line.removeprefix("RESULT ") for line in done.stdout.splitlines() if line.startswith("RESULT ")]

@@ -3,12 +3,12 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hub_tools import CLIENTS, OWNER, USERS, HubProcess, whole
+from preloaded import PYTHON
 
 from aloe_hub.local_hub.process import RunningHub, client_environment, running
 
@@ -44,7 +44,7 @@ def client(tmp_path: Path) -> Callable[..., str]:
         environment.pop("HF_TOKEN")
         if token:
             environment["HF_TOKEN"] = token
-        command = [sys.executable, str(CLIENTS / script), *map(str, arguments)]
+        command = [*PYTHON, str(CLIENTS / script), *map(str, arguments)]
         done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=180)
         assert done.returncode == status, f"{script} {arguments}\n{done.stdout}\n{done.stderr}"
         return done.stdout

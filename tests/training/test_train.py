@@ -4,13 +4,13 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import tiny_trees as tiny
 import torch
 from peft import AutoPeftModelForCausalLM, PeftModel
+from preloaded import PYTHON
 from safetensors.torch import load_file
 from small import a_base, a_grown_run, make_model, rows_to_train_on, settings  # noqa: F401 - fixtures
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -237,7 +237,7 @@ def apart(grown, base, tmp_path_factory):
     run = folder / "run"
     run.mkdir()
     shutil.copy(grown / "sft.jsonl", run)
-    command = [sys.executable, "-c", APART, *map(str, (Path(__file__).parent, run, base, folder))]
+    command = [*PYTHON, "-c", APART, *map(str, (Path(__file__).parent, run, base, folder))]
     subprocess.run(command, check=True, env=os.environ | {"TRACKIO_DIR": str(folder / "logs")})
     return folder
 

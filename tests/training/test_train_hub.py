@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from peft import PeftModel
+from preloaded import PYTHON
 from small import a_base, a_grown_run  # noqa: F401 - fixtures
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -29,7 +30,7 @@ def looped(tmp_path_factory, base, grown):
         def client(script, *arguments):
             environment = client_environment(hub, os.environ) | {"HF_HOME": str(folder / f"home-{script}"), "HF_TOKEN": OWNER}
             environment |= {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-            command = [sys.executable, str(HERE / "clients" / script), *map(str, arguments)]
+            command = [*PYTHON, str(HERE / "clients" / script), *map(str, arguments)]
             done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
             return done.stdout

@@ -2,11 +2,11 @@
 
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from preloaded import PYTHON
 from small import a_base, a_grown_run, rows_to_train_on, settings  # noqa: F401 - fixtures
 
 from aloe_hub.errors import AloeError, SettingsDiffer
@@ -37,7 +37,7 @@ train(RunFolder(Path(sys.argv[2])), settings(method, base, adapter=adapter or No
 def killed(run, base, method, adapter=None):
     """Train in a process of its own, and kill it -9 once its second checkpoint is being written."""
     folder = AdapterFolder.of(run.path, method)
-    command = [sys.executable, "-c", CODE, str(HERE), str(run.path), method, str(base), str(adapter or "")]
+    command = [*PYTHON, "-c", CODE, str(HERE), str(run.path), method, str(base), str(adapter or "")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and len(checkpoints(folder)) < 2:
         time.sleep(0.001)

@@ -14,8 +14,9 @@ from trl import DPOConfig, SFTConfig
 
 from aloe_hub.training import TreeDPOTrainer, TreeSFTTrainer
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # as a script it does not find it by itself
-import tiny_trees as tiny
+sys.path[:0] = map(str, Path(__file__).parents[1:3])  # as a script it does not find them by itself
+import tiny_trees as tiny  # noqa: E402
+from preloaded import PYTHON  # noqa: E402
 
 
 def trained(batch: int, folder: Path) -> dict[str, dict[str, object]]:
@@ -51,7 +52,7 @@ def trained(batch: int, folder: Path) -> dict[str, dict[str, object]]:
 
 
 def test_two_processes_train_as_one_with_the_same_global_batch(tmp_path):
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    launch = [*PYTHON, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "--no-python", *PYTHON]
     done = subprocess.run([*launch, __file__, "3", str(tmp_path)], capture_output=True, text=True, cwd=Path(__file__).parent)
     assert done.returncode == 0, done.stderr[-3000:]
     together = torch.load(tmp_path / "trained.pt", weights_only=False)
