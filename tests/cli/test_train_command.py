@@ -125,7 +125,18 @@ def test_two_processes_give_the_parameters_of_one_with_the_same_global_batch(alo
     given = ["--base", str(base), "--run", str(rows.path), "--limit", "6", "--lr", "0.01", "--set", "eval_share=0"]
     assert aloe("train", "dpo", *given, "--name", "one", "--batch-size", 10, "--epochs", 2)[0] == 0
     assert report_of(rows, "one")["data"]["rows"] == 10  # so that the last batch of each process is full
-    launch = [*PYTHON, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--no-python", *PYTHON, "-m", "aloe_hub.cli.app"]
+    launch = [
+        *PYTHON,
+        "-m",
+        "torch.distributed.run",
+        "--nproc_per_node",
+        "2",
+        "--no-python",
+        "--",
+        *PYTHON,
+        "-m",
+        "aloe_hub.cli.app",
+    ]
     command = [*launch, "train", "dpo", *given, "--name", "two", "--batch-size", "5", "--epochs", "2"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr

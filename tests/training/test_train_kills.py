@@ -21,7 +21,7 @@ WEIGHTS = "adapter_model.safetensors"
 LONG = {"max_steps": 30, "save_steps": 3, "logging_steps": 4}  # saves and logs that do not meet by themselves
 CODE = """
 import sys
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = [sys.argv[1], f"{sys.argv[1]}/.."]
 from pathlib import Path
 import torch
 from small import settings
