@@ -12,7 +12,9 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from preloaded import PYTHON
+
+from aloe_hub.files.run_folder import RunFolder
+from tests.preloaded import PYTHON
 
 ALOE = [sys.executable, "-m", "aloe_hub.cli.app"]
 OFFLINE = os.environ | {"HF_HUB_OFFLINE": "1"}
@@ -160,7 +162,7 @@ def assert_kills_change_nothing(tmp_path: Path, pool: Path, stage: list[str], ki
 
 
 @pytest.fixture
-def pool(run) -> Path:
+def pool(run: RunFolder) -> Path:
     return run.path
 
 

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from preloaded import PYTHON
+
+from tests.preloaded import PYTHON
 
 SHOWN = "import json, os, sys; print(json.dumps([sys.argv, os.getcwd(), dict(os.environ), __name__, sys.path[:2]]))"
 WAITS = "import sys, time; print('up', flush=True); time.sleep(60)"

@@ -4,18 +4,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
-from preloaded import PYTHON
 from safetensors.torch import load_file
 
-TRAINING = Path(__file__).resolve().parents[1] / "training"
-sys.path.insert(0, str(TRAINING))  # small: a tiny model, and rows to train on
-
-from small import a_base, a_grown_run, rows_to_train_on  # noqa: E402, F401 - fixtures
+from tests.preloaded import PYTHON
+from tests.training.small import a_base, a_grown_run, rows_to_train_on  # noqa: F401 - fixtures
 
 WEIGHTS = "adapter_model.safetensors"
 QUICK = ["--limit", "6", "--batch-size", "2", "--lr", "0.01"]

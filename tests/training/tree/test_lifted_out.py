@@ -4,9 +4,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from preloaded import PYTHON
-
 import aloe_hub.training.tree
+from tests.preloaded import PYTHON
 
 SCRIPT = """
 import sys
