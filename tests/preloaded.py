@@ -25,6 +25,7 @@ from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 ADDRESS = "ALOE_TESTS_PRELOADED"
 PYTHON = [sys.executable, "-IS", str(Path(__file__).with_name("preloaded_client.py")), os.environ.get(ADDRESS, "")]
@@ -80,14 +81,14 @@ def begin() -> Callable[[], None]:
     return end
 
 
-def asked(connection: socket.socket) -> tuple[dict[str, object], list[int]] | None:
+def asked(connection: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
     """A request and its three files; None of a process that was killed before it had asked."""
     size, files, _, _ = socket.recv_fds(connection, 4, 3)
     content = connection.recv(int.from_bytes(size), socket.MSG_WAITALL)
     return (json.loads(content), files) if content and len(content) == int.from_bytes(size) else None
 
 
-def serve(listener: socket.socket, parent: int) -> dict[str, object]:
+def serve(listener: socket.socket, parent: int) -> dict[str, Any]:
     """Fork for whoever asks, until `parent` is closed. Returns in the forks alone: the request of each."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the tests
     ended, wakes = socket.socketpair()
@@ -164,7 +165,7 @@ def pass_on(forks: dict[int, socket.socket], pid: int, selector: selectors.BaseS
         selector.unregister(forks[pid])
 
 
-def become(request: dict[str, object]) -> None:
+def become(request: dict[str, Any]) -> None:
     """Run what was asked for as `python` would."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)

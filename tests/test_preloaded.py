@@ -65,6 +65,7 @@ def test_it_reads_its_input():
 def test_signals_reach_it(number, status):
     code = f"import os\ntry:\n    print(os.getpid(), flush=True)\n    {WAITS}\nexcept KeyboardInterrupt:\n    sys.exit(5)"
     with subprocess.Popen([*PYTHON, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
         pid = int(process.stdout.readline())
         assert process.stdout.readline() == "up\n"
         process.send_signal(number)
@@ -80,7 +81,7 @@ def test_signals_reach_it(number, status):
 
 def test_two_run_at_once():
     both = [subprocess.Popen([*PYTHON, "-c", WAITS], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    assert [process.stdout.readline() for process in both] == ["up\n", "up\n"]
+    assert [process.stdout and process.stdout.readline() for process in both] == ["up\n", "up\n"]
     for process in both:
         process.kill()
         process.communicate()
