@@ -302,14 +302,15 @@ class Transcript:
         return cls(persona, policy, tuple(Turn.from_row(turn) for turn in rows(row, "turns")), became)
 
     def to_scores_row(self) -> Row:
-        """What `evaluate.load("aloe")` needs of this conversation; its cluster is the persona's profile. Where R(k) was measured,
-        it stands beside the scores."""
+        """What `evaluate.load("aloe")` needs of this conversation; both ids say what it shares with others.
+        Where R(k) was measured, it stands beside the scores."""
         shares = {name: [getattr(turn, name) for turn in self.turns] for name in SHARES}
         measured = {name: values for name, values in shares.items() if values and None not in values}
         return {
             "conversation_id": self.conversation_id,
             "persona_id": self.persona.persona_id,
             "profile_id": self.persona.profile_id,
+            "personality_id": self.persona.personality_id,
             "scores": list(self.scores),
         } | measured
 

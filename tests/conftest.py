@@ -11,6 +11,7 @@ from aloe_hub.cli.app import main
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages.imports import import_authors
 from aloe_hub.stages.pairing import Pairing
+from tests import preloaded
 from tests.texts import write_texts
 
 # No test asserts a wall-clock time: a busy machine is slow, not wrong. The same tests see the same examples, so that a red run
@@ -39,6 +40,12 @@ LONGEST = (
     "test_aloe_app.py",
     "test_docs.py",
 )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One process for all workers of pytest-xdist, which loads the libraries when it is asked for the first fork."""
+    if preloaded.ADDRESS not in os.environ:
+        config.add_cleanup(preloaded.begin())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -81,6 +88,15 @@ def aloe(capsys: pytest.CaptureFixture[str]):
         return status, printed.out, printed.err
 
     return call
+
+
+@pytest.fixture
+def embedder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The embedder of policies, faked by one that counts words: loading the real one takes seconds."""
+    from aloe_hub.chat.policies import nearness
+    from tests.fakes import words_as_vectors
+
+    monkeypatch.setattr(nearness, "_embedder", lambda: words_as_vectors)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from aloe_hub.chat.base import Chat
+from aloe_hub.chat.policies import open_policy
 from aloe_hub.errors import AloeError
 from aloe_hub.model_string import ModelString
 from aloe_hub.types import Persona
@@ -26,6 +27,8 @@ def open_chat(model: str, timeout: float = TIMEOUT) -> Chat:
     Scripted(policy='plain', told=None)
     """
     named = ModelString.parse(model)
+    if named.inner is not None:
+        return open_policy(named, lambda one: open_chat(one, timeout))
     extra = "hub" if named.is_remote and named.scheme != "litellm" else named.scheme
     try:
         if named.scheme == "scripted":
@@ -66,7 +69,7 @@ def world_of(models: Iterable[str]) -> dict[str, int]:
     >>> world_of(["hub:org/model"])
     {}
     """
-    if not any(ModelString.recorded(model).is_scripted for model in models):
+    if not any(one.is_scripted for model in models for one in ModelString.recorded(model).models):
         return {}
     from aloe_hub.chat.scripted import WORLD_VERSION
 

@@ -16,6 +16,9 @@ what it knows in the prompt's sections. Bare chat messages, without a prompt, ar
 
 `scripted:judge-1` plays the roles of `scripted`, and judges as version 1 of the world's judge did.
 
+What a policy around a model adds is no message of a person: the world answers the person, as it would without. It is none the
+better for being reminded or criticised; told who the user is, by the prompt of a tailored reply, bare `scripted` knows it.
+
 Its tokens are words: a token ends with every space and line end.
 """
 
@@ -31,6 +34,7 @@ from aloe_hub import prompts
 from aloe_hub.chat.base import ChatReply, ChatRequest
 from aloe_hub.chat.pieces import before
 from aloe_hub.errors import ChatError, UsageError
+from aloe_hub.prompts.additions import answered_at, bare
 from aloe_hub.types import Message, Persona
 from aloe_hub.world import JUDGE_VERSION as JUDGE_VERSION
 from aloe_hub.world import WORLD_VERSION as WORLD_VERSION
@@ -39,7 +43,7 @@ from aloe_hub.world import judging, speaking
 from aloe_hub.world import revealing as revealing
 from aloe_hub.world.strategies import HANDED as HANDED
 from aloe_hub.world.strategies import STRATEGIES, knowing
-from aloe_hub.world.understanding import Known, read_messages, read_personality, read_profile, topic_of
+from aloe_hub.world.understanding import Known, mentions, read_messages, read_personality, read_profile, topic_of
 
 Sections = Mapping[str, str]
 POLICIES = STRATEGIES
@@ -97,7 +101,7 @@ class Scripted:
 
     def _text(self, request: ChatRequest) -> str:
         random = Random(request.seed)
-        last = request.messages[-1].content
+        last = request.messages[answered_at(request.messages)].content
         title = last.partition("\n")[0]
         plays = (title in _ROLES or title in _JUDGES) and (self.policy is None or self.policy in EARLIER_JUDGES)
         if sections := prompts.sections(last) if plays else {}:
@@ -107,9 +111,9 @@ class Scripted:
                 return _ROLES[title](sections, random)
             except (KeyError, ValueError) as error:
                 raise ChatError(f"scripted: a prompt without what its role needs ({error}): {last[:60]!r}") from None
-        said = _said_by_user(request.messages)
-        if not said:
+        if all(message.role != "user" for message in request.messages):
             raise ChatError("scripted: no message of a user to answer")
+        said = _said_by_user(bare(request.messages))
         if self.told is not None:
             return knowing(random, said, _known(self.told.profile, self.told.personality))
         return POLICIES.get(self.policy or "", POLICIES["plain"])(random, said)
@@ -170,6 +174,13 @@ def _known(profile: str, personality: str) -> Known:
     return Known(read_profile(profile), read_personality(personality))
 
 
+def _selector(sections: Sections, random: Random) -> str:
+    """Counts what of the inferred profile a reply takes up: the world's judge has no part in what a policy says."""
+    named = set(mentions(sections["REPLY"]))
+    facts = [fact for fact in read_profile(sections["INFERRED PROFILE"]) if (fact.kind, fact.value) in named]
+    return f"It takes up {len(facts)} of what is known.\nScore: {1 + min(len(facts), 4)}"
+
+
 def _said_by_user(messages: Sequence[Message]) -> list[str]:
     return [message.content for message in messages if message.role == "user"]
 
@@ -185,6 +196,7 @@ _ROLES: dict[str, Callable[[Sections, Random], str]] = {
         ("inferrer", _inferrer),
         ("tailored_reply", _tailored),
         ("plain_reply", _plain),
+        ("selector", _selector),
     )
 }
 _JUDGES: dict[str, Callable[[Sections, int], str]] = {

