@@ -116,6 +116,7 @@ def test_ctrl_c_stops_with_130_and_resume_goes_on(rows, base):
     assert "trained, 40 steps" in done.stdout
 
 
+@pytest.mark.torture  # tests/training/tree/test_processes.py shows it of the trainers
 def test_two_processes_give_the_parameters_of_one_with_the_same_global_batch(aloe, rows, base):
     given = ["--base", str(base), "--run", str(rows.path), "--limit", "6", "--lr", "0.01", "--set", "eval_share=0"]
     assert aloe("train", "dpo", *given, "--name", "one", "--batch-size", 10, "--epochs", 2)[0] == 0
