@@ -25,6 +25,11 @@ def number(row: Mapping[str, Any], name: str) -> float:
     return value
 
 
+def number_or_none(row: Mapping[str, Any], name: str) -> float | None:
+    """Raises: ValueError: neither null nor a number."""
+    return None if row[name] is None else number(row, name)
+
+
 def text(row: Mapping[str, Any], name: str) -> str:
     """Raises: ValueError: not a text."""
     value = row[name]

@@ -28,6 +28,9 @@ def evaluate(
     model: options.Model = None,
     user: options.User = None,
     judge: options.Judge = None,
+    rubric: Annotated[
+        str | None, typer.Option(help="What the judge is asked: aloe-hub, aloe or rlpa.", show_default="aloe-hub")
+    ] = None,
     turns: options.Turns = None,
     split: Annotated[str | None, typer.Option(help="Which personas: test or train.", show_default="test")] = None,
     limit: options.Limit = None,
@@ -63,6 +66,7 @@ def evaluate(
     by_hand = asking.settings(table, ROLES) | {
         "user": options.first(user, table.pop("user", None), default),
         "judge": options.first(judge, table.pop("judge", None), default),
+        "rubric": rubric,
         "turns": turns,
         "split": split,
         "limit": limit,

@@ -28,6 +28,8 @@ NAMES = (
     "plain_reply",
     "pairwise_judge",
     "benchmark_judge",
+    "benchmark_judge_aloe",
+    "benchmark_judge_rlpa",
 )
 
 QUOTE = "| "

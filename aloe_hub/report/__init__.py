@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from aloe_hub.report.html import write_html
 from aloe_hub.report.plots import letter
-from aloe_hub.results.counts import SCALE, Paired, PolicyReport, Report, RunReport
+from aloe_hub.results.counts import Paired, PolicyReport, Report, RunReport
 from aloe_hub.results.formatting import UNDEFINED, number, p_value, percent, with_interval
 from aloe_hub.results.read import read_runs
 from aloe_hub.results.trees import NO_VERDICT, TreeStats
+from aloe_hub.rubrics import Criterion
 from aloe_hub.types import Row
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Report", "print_report", "read_runs", "to_json", "write_html"]
 
 BARS = "▁▂▃▄▅▆▇█"
+CRITERIA = "Criteria: the mean over all replies; of what holds or does not, the percentage that holds."
 
 
 def to_json(report: Report) -> str:
@@ -43,19 +45,24 @@ def print_report(report: Report, console: Console) -> None:
     """The numbers, for the terminal."""
     from rich.text import Text
 
+    if report.warning:
+        console.print(Text(report.warning))
     for run in report.runs:
         console.print(Text(f"Run {run.name}", style="bold"))
         if run.policies:
-            console.print(Text(run.made_by("evaluate")))
+            console.print(Text(f"{run.made_by('evaluate')}; rubric {run.rubric.name}, {run.rubric.in_words}"))
             # Names stand above the table, by letter: a model string is easily as long as the whole terminal is wide.
             for place, policy in enumerate(run.policies):
-                line = f"  {letter(place)}  {sparkline(policy.scores.al)}  {policy.policy}"
+                line = f"  {letter(place)}  {sparkline(policy.scores.al, run.rubric.shown_scale)}  {policy.policy}"
                 console.print(Text(line + _steering(policy.steering)))
             console.print(_policies(run))
             console.print(Text(f"Brackets: 95% intervals, bootstrapped over {run.bootstrapped_over}."))
             for place, policy in enumerate(run.policies):
                 for line in _left_out(policy):
                     console.print(Text(f"{letter(place)}: {line}"))
+            if any(policy.criteria for policy in run.policies):
+                console.print(_criteria(run))
+                console.print(Text(CRITERIA))
         for paired in run.comparisons:
             console.print(Text(_comparison_line(paired)))
         if run.trees:
@@ -65,13 +72,13 @@ def print_report(report: Report, console: Console) -> None:
             console.print(Text(_pool_line(run)))
 
 
-def sparkline(values: Sequence[float]) -> str:
+def sparkline(values: Sequence[float], scale: tuple[float, float] = (1, 5)) -> str:
     """AL(k) over the whole scale, so that a flat curve looks flat.
 
     >>> sparkline([1, 2, 3, 4, 5, float("nan")])
     '▁▃▅▆█–'
     """
-    low, high = SCALE
+    low, high = scale
     steps = len(BARS) - 1
     return "".join(
         UNDEFINED if math.isnan(value) else BARS[math.floor((value - low) / (high - low) * steps + 0.5)] for value in values
@@ -102,11 +109,28 @@ def _policies(run: RunReport) -> Table:
     return table
 
 
+def _criteria(run: RunReport) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("", *(criterion.name for criterion in run.rubric.criteria)):
+        table.add_column(name, justify="right", no_wrap=True)
+    for place, policy in enumerate(run.policies):
+        table.add_row(letter(place), *(_criterion(policy, criterion) for criterion in run.rubric.criteria))
+    return table
+
+
+def _criterion(policy: PolicyReport, criterion: Criterion) -> str:
+    found = policy.criteria.get(criterion.name)
+    return UNDEFINED if found is None else with_interval(found.avg, found.avg_ci, criterion.digits, between="\n")
+
+
 def _left_out(policy: PolicyReport) -> Iterator[str]:
     """What its numbers do without; said only where there is something to say."""
     if policy.avg_bounds:
         low, high = (number(end, 2) for end in policy.avg_bounds)
-        yield f"{policy.scores.missing} scores are missing; AVG is {low} if all of them were {SCALE[0]}, {high} if {SCALE[1]}"
+        lowest, highest = policy.rubric.shown_scale
+        yield f"{policy.scores.missing} scores are missing; AVG is {low} if all of them were {lowest}, {high} if {highest}"
     if policy.failed:
         yield f"{policy.failed} conversations failed and are left out"
 
@@ -154,6 +178,8 @@ def _row(run: RunReport) -> Row:
     return {
         "name": run.name,
         "scored_by": run.made_by("evaluate") if run.policies else None,
+        "rubric": run.rubric.name if run.policies else None,
+        "scale": run.rubric.shown_scale if run.policies else None,
         "policies": [
             {
                 "policy": policy.policy,
@@ -161,6 +187,10 @@ def _row(run: RunReport) -> Row:
                 "profiles": policy.profiles,
                 **policy.scores.to_dict(),
                 "avg_bounds": policy.avg_bounds,
+                "criteria": {
+                    name: {"avg": found.avg, "avg_ci": found.avg_ci, "al": found.al, "missing": found.missing}
+                    for name, found in policy.criteria.items()
+                },
                 "failed": policy.failed,
                 "steering": policy.steering,
             }

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from aloe_hub.model_string import ModelString
 from aloe_hub.results.trees import TreeStats
+from aloe_hub.rubrics import DEFAULT, RUBRICS, Rubric
 from aloe_hub.scoring import Comparison, Score
 from aloe_hub.types import Transcript, Tree
 
 Stage = Literal["personas", "trees", "evaluate"]
 STAGES: tuple[Stage, ...] = ("personas", "trees", "evaluate")  # tables of run.toml
-SCALE = (1, 5)  # of the benchmark's judge
 BINS = 40  # of the histograms, over the similarities 0 to 1
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyReport:
-    """One policy's benchmark."""
+    """One policy's benchmark. What holds or does not, by its rubric, is a percentage in all numbers here.
+
+    criteria: by name, in the order of the rubric; empty where none was recorded.
+    """
 
     policy: str
     conversations: int
@@ -28,6 +31,8 @@ class PolicyReport:
     samples: tuple[Transcript, ...]
     steering: int = 0  # replies that hold a line of the judge's, or of its prompt
     failed: int = 0  # conversations that are not among them
+    rubric: Rubric = RUBRICS[DEFAULT]
+    criteria: Mapping[str, Score] = field(default_factory=dict)
 
     @property
     def avg_bounds(self) -> tuple[float, float] | None:
@@ -36,7 +41,7 @@ class PolicyReport:
             return None
         counts = self.scores.n
         given = sum(al * n for al, n in zip(self.scores.al, counts, strict=True) if n)
-        low, high = ((given + self.scores.missing * end) / (self.conversations * len(counts)) for end in SCALE)
+        low, high = ((given + self.scores.missing * end) / (self.conversations * len(counts)) for end in self.rubric.shown_scale)
         return low, high
 
 
@@ -109,6 +114,11 @@ class RunReport:
         return None if found is None else str(found)
 
     @property
+    def rubric(self) -> Rubric:
+        """By which every score of the run was given; before there was a choice, the usual one."""
+        return RUBRICS[str(self.settings.get("evaluate", {}).get("rubric", DEFAULT))]
+
+    @property
     def bootstrapped_over(self) -> str:
         """How many profiles the intervals rest on: those of a single one have no width, and say nothing."""
         numbers = sorted({policy.profiles for policy in self.policies})
@@ -136,6 +146,18 @@ class Report:
     """What `read_runs` found."""
 
     runs: tuple[RunReport, ...]
+
+    @property
+    def rubrics(self) -> list[str]:
+        """Of the runs that have scores."""
+        return list(dict.fromkeys(run.rubric.name for run in self.runs if run.policies))
+
+    @property
+    def warning(self) -> str | None:
+        """What to know before the numbers of one run are held against another's."""
+        if len(self.rubrics) < 2:
+            return None
+        return f"These runs were scored by different rubrics ({', '.join(self.rubrics)}): their scores cannot be compared."
 
 
 def is_scripted(model: str | None) -> bool:

@@ -20,7 +20,6 @@ from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.parsing import steers
 from aloe_hub.results.counts import (
     BINS,
-    SCALE,
     STAGES,
     Paired,
     PolicyReport,
@@ -31,6 +30,7 @@ from aloe_hub.results.counts import (
     TextStats,
 )
 from aloe_hub.results.trees import TreeTally
+from aloe_hub.rubrics import DEFAULT, Rubric, as_shown, rubric, shown
 from aloe_hub.scoring import compare
 from aloe_hub.types import PoolText, Row, Transcript, Tree, persona_and_split
 
@@ -55,7 +55,7 @@ def _run(path: Path) -> RunReport:
     if not path.is_dir():
         raise AloeError(f"{path}: no such folder; give a run folder, made by aloe personas, trees or evaluate")
     report = read_settings(path)
-    scored = _scored(path)
+    scored = _scored(path, report.rubric)
     tally = TreeTally()
     for tree in _rows(path / "trees.jsonl", Tree.from_row):
         tally.add(tree)
@@ -76,6 +76,7 @@ def read_settings(path: Path) -> RunReport:
     """The report of a run of which nothing but the settings is known."""
     settings = RunFolder(path).settings()
     tables = {stage: table for stage in STAGES if isinstance(table := settings.get(stage), Mapping)}
+    rubric(str(tables.get("evaluate", {}).get("rubric", DEFAULT)), f"{path / 'run.toml'}: evaluate.rubric")
     return RunReport(path.resolve().name, tables)
 
 
@@ -85,11 +86,13 @@ def read_settings(path: Path) -> RunReport:
 class _Scored:
     """One policy's file while it is read, and what is kept of it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, by: Rubric) -> None:
         self.path = path
         self.policy = path.stem
+        self.rubric = by
         self.scores: dict[str, list[float | None]] = {}  # by persona_id
         self.clusters: dict[str, str] = {}
+        self.criteria: dict[str, list[list[float | None]]] = {criterion.name: [] for criterion in by.criteria}
         self.samples = _Samples()
         self.steering = 0
 
@@ -100,12 +103,19 @@ class _Scored:
         return self
 
     def report(self) -> PolicyReport:
-        scores = scoring.score(list(self.scores.values()), cluster_ids=list(self.clusters.values()), scale=SCALE)
+        clusters = list(self.clusters.values())
+        scores = scoring.score(list(self.scores.values()), cluster_ids=clusters, scale=self.rubric.shown_scale)
+        criteria = {
+            criterion.name: scoring.score(self.criteria[criterion.name], cluster_ids=clusters, scale=shown(criterion.scale))
+            for criterion in self.rubric.criteria
+            if any(value is not None for row in self.criteria[criterion.name] for value in row)
+        }
         profiles = len(set(self.clusters.values()))
         # One that was tried again and finished since then leaves no such file.
         failed = self.path.parents[1] / "transcripts" / f"failed-{self.path.name}"
         lost = sum(1 for _ in _rows(failed, dict))
-        return PolicyReport(self.policy, len(self.scores), profiles, scores, self.samples.chosen, self.steering, lost)
+        samples, steering = self.samples.chosen, self.steering
+        return PolicyReport(self.policy, len(self.scores), profiles, scores, samples, steering, lost, self.rubric, criteria)
 
     def _add_transcript(self, row: Row) -> None:
         transcript = Transcript.from_row(row)
@@ -113,19 +123,28 @@ class _Scored:
             self.policy = str(transcript.policy)
         if transcript.policy != self.policy:
             raise ValueError(f"policy is {transcript.policy!r}, and {self.policy!r} in the lines before")
+        self._check_rubric(transcript.rubric)
+        for criterion in self.rubric.criteria:
+            by_turn = [turn.criteria.get(criterion.name) for turn in transcript.turns]
+            self.criteria[criterion.name].append(as_shown(by_turn, criterion.scale, criterion.name))
         self._add(transcript.persona.persona_id, transcript.persona.profile_id, transcript.scores)
         self.samples.offer(transcript)
         self.steering += sum(steers(turn.reply) for turn in transcript.turns)
 
     def _add_scores(self, row: Row) -> None:
         scores = [None if one is None else number({"score": one}, "score") for one in row["scores"]]
+        self._check_rubric(str(row.get("rubric", DEFAULT)))
         self._add(str(row["persona_id"]), str(row["profile_id"]), scores)
 
+    def _check_rubric(self, of_row: str) -> None:
+        if of_row != self.rubric.name:
+            raise ValueError(
+                f"scored by rubric {of_row!r}, and run.toml says {self.rubric.name!r}: scores of different rubrics are never put "
+                "in one table; give each rubric a run folder of its own"
+            )
+
     def _add(self, persona: str, profile: str, scores: Sequence[float | None]) -> None:
-        low, high = SCALE
-        # `scoring` checks this too, but here the line is known.
-        if outside := [score for score in scores if score is not None and not low <= score <= high]:
-            raise ValueError(f"score is {outside[0]!r}, and not from {low} to {high}")
+        scores = as_shown(scores, self.rubric.scale, "score")
         if not scores:
             raise ValueError("the conversation has no turns")
         if persona in self.scores:
@@ -133,7 +152,7 @@ class _Scored:
         turns = len(next(iter(self.scores.values()), scores))
         if len(scores) != turns:
             raise ValueError(f"the conversation has {len(scores)} turns, the ones before have {turns}")
-        self.scores[persona], self.clusters[persona] = list(scores), profile
+        self.scores[persona], self.clusters[persona] = scores, profile
 
 
 class _Samples:
@@ -160,7 +179,7 @@ class _Samples:
         return tuple((self._apart + self._others)[:SAMPLES])
 
 
-def _scored(run: Path) -> list[_Scored]:
+def _scored(run: Path, by: Rubric) -> list[_Scored]:
     """Every benchmarked policy, by name."""
     files: dict[str, Path] = {}
     for folder in ("scores", "transcripts"):  # transcripts last: they hold the scores too, and the policy's true name
@@ -168,7 +187,7 @@ def _scored(run: Path) -> list[_Scored]:
         files |= {path.stem: path for path in paths if not path.name.startswith("failed-")}
     found: dict[str, _Scored] = {}
     for _, path in sorted(files.items()):
-        scored = _Scored(path).read()
+        scored = _Scored(path, by).read()
         if scored.policy in found:
             other = found[scored.policy].path
             raise DataError(f"{path}: policy {scored.policy!r} stands in {other} too; remove one of the two")
@@ -187,7 +206,9 @@ def _comparisons(scored: Sequence[_Scored]) -> Iterator[Paired]:
             continue
         mine, theirs = ([policy.scores[persona] for persona in both] for policy in (one, baseline))
         try:
-            result = compare(mine, theirs, cluster_ids=[baseline.clusters[persona] for persona in both], scale=SCALE)
+            result = compare(
+                mine, theirs, cluster_ids=[baseline.clusters[persona] for persona in both], scale=one.rubric.shown_scale
+            )
         except ValueError as error:
             raise DataError(f"{one.path}: cannot be compared with {baseline.path}: {error}") from None
         yield Paired(one.policy, baseline.policy, len(both), result)

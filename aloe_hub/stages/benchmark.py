@@ -1,4 +1,5 @@
-"""The ALOE benchmark: each policy talks with the held-out personas, and a judge who knows the persona scores every reply 1 to 5.
+"""The ALOE benchmark: each policy talks with the held-out personas, and a judge who knows the persona scores every reply, by one
+rubric (`aloe_hub.rubrics`).
 
 Paper, section 4. All conversations run at once; every finished one is journalled with its texts, so a stopped run goes on
 where it was. A score that cannot be read in three attempts is missing (null), never a number; a conversation whose user or
@@ -21,6 +22,7 @@ from aloe_hub.files.journal import Journal, is_finished
 from aloe_hub.files.jsonl import read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder, plain, policy_file
 from aloe_hub.files.settings import check_conversations, check_sampling
+from aloe_hub.rubrics import DEFAULT, Rubric, rubric
 from aloe_hub.stages import roles
 from aloe_hub.stages.journalled import journalled
 from aloe_hub.stages.roles import Call
@@ -47,8 +49,10 @@ class BenchmarkSettings:
     temperature: float | None = None
     sampling: dict[str, dict[str, Any]] | None = None
     structured: bool = False
+    rubric: str = DEFAULT
 
     def __post_init__(self) -> None:
+        rubric(self.rubric)
         check_conversations(self.turns, self.seed, self.limit, self.temperature)
         check_sampling(self.sampling, ROLES)
 
@@ -78,19 +82,21 @@ async def converse(
                 asked = (*spoken, Message("user", message))
                 # A reply that max_tokens cut off is what the policy said: it is scored, and the ledger counts it.
                 reply = await roles.policy_reply(policy, asked, call, temperature=settings.temperature, cut_too=True)
-                scored.append(judges.create_task(_scored(judge, persona, spoken, message, reply, call)))
+                scored.append(judges.create_task(_scored(judge, persona, spoken, message, reply, call, rubric(settings.rubric))))
                 spoken = (*spoken, Message("user", message), Message("assistant", reply))
     except BaseExceptionGroup as errors:
         raise first_error(errors) from None
-    return Transcript(persona, name, tuple(task.result() for task in scored))
+    return Transcript(persona, name, tuple(task.result() for task in scored), settings.rubric)
 
 
-async def _scored(judge: Chat, persona: Persona, spoken: tuple[Message, ...], message: str, reply: str, call: Call) -> Turn:
+async def _scored(
+    judge: Chat, persona: Persona, spoken: tuple[Message, ...], message: str, reply: str, call: Call, by: Rubric
+) -> Turn:
     try:
-        score, text = await roles.score(judge, persona, spoken, message, reply, call)
+        said, text = await roles.judged(judge, persona, spoken, message, reply, call, by)
     except ParseError as error:
         return Turn(message, reply, None, error.text)
-    return Turn(message, reply, score, text)
+    return Turn(message, reply, said.score, text, said.criteria)
 
 
 def evaluate_all(
@@ -144,14 +150,14 @@ def _evaluate(
         on_progress(policy, len(personas), len(personas))
         return 0
     models = {"user": settings.user, "policy": policy, "judge": settings.judge}
-    prompt_of = {"judge": "benchmark_judge"} if settings.structured else {}
+    prompt_of = {"judge": rubric(settings.rubric).prompt} if settings.structured else {}
     cast = {
         role: roles.tuned(traffic.open(model), role, settings.sampling, prompt_of.get(role)) for role, model in models.items()
     }
     failures = run.file(f"transcripts/failed-{name}")
     failures.unlink(missing_ok=True)  # what failed before is tried again
     failed: list[Row] = []
-    with Journal(final, key="persona_id", check=lambda row: _check_transcript(row, policy, settings.turns)) as journal:
+    with Journal(final, key="persona_id", check=lambda row: _check_transcript(row, policy, settings)) as journal:
         todo = {persona.persona_id: persona for persona in personas if persona.persona_id not in journal}
         done = len(personas) - len(todo)
         on_progress(policy, done, len(personas))
@@ -179,11 +185,13 @@ def _evaluate(
     return len(failed)
 
 
-def _check_transcript(row: Row, policy: str, turns: int) -> None:
+def _check_transcript(row: Row, policy: str, settings: BenchmarkSettings) -> None:
     """Raises: KeyError, ValueError: not a whole transcript of this policy."""
     transcript = Transcript.from_row(row)
-    if len(transcript.turns) != turns:
-        raise ValueError(f"a transcript of {len(transcript.turns)} turns instead of {turns}")
+    if len(transcript.turns) != settings.turns:
+        raise ValueError(f"a transcript of {len(transcript.turns)} turns instead of {settings.turns}")
+    if transcript.rubric != settings.rubric:
+        raise ValueError(f"a transcript that was scored by rubric {transcript.rubric!r} and not by {settings.rubric!r}")
     if transcript.policy != policy:
         raise ValueError(f"a transcript of {transcript.policy!r} and not of {policy!r}")
 

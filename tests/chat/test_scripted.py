@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from random import Random
 
 import pytest
@@ -13,6 +14,7 @@ from aloe_hub.chat import open_chat
 from aloe_hub.chat.base import ChatReply, ChatRequest, Sampling
 from aloe_hub.chat.scripted import POLICIES, Scripted
 from aloe_hub.errors import AloeError, ChatError, UsageError
+from aloe_hub.rubrics import RUBRICS
 from aloe_hub.types import Message
 from aloe_hub.world.judging import judge
 from aloe_hub.world.speaking import constant_reply, personality_text, plain_reply, profile_text, tailored_reply, user_message
@@ -302,7 +304,7 @@ READERS = {
     "tailored_reply": parsing.message,
     "plain_reply": parsing.message,
     "pairwise_judge": parsing.verdict,
-    "benchmark_judge": parsing.score,
+    **{rubric.prompt: partial(parsing.judged, rubric=rubric) for rubric in RUBRICS.values()},
 }
 
 
