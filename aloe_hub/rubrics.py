@@ -9,7 +9,7 @@ A run is scored by one rubric, and scores of different rubrics never stand in on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aloe_hub.errors import UsageError
@@ -103,6 +103,18 @@ RUBRICS = {
         ),
     )
 }
+
+
+# As aloe-hub 0.1 asked, for the score alone.
+_BEFORE = Rubric(DEFAULT, "benchmark_judge_0_1")
+
+
+def of_run(name: str, recorded: Mapping[str, object] | None) -> Rubric:
+    """What the judge of a run is asked. A run that began before there was a choice ends as it began.
+
+    recorded: what run.toml says of the stage, None where it has not begun.
+    """
+    return rubric(name) if recorded is None or "rubric" in recorded else _BEFORE
 
 
 def rubric(name: str, option: str = "--rubric") -> Rubric:

@@ -1,13 +1,9 @@
 """A run folder of version 0.1.0 reports and goes on, with the same bytes: one that is finished, and one that was killed.
 
-What is judged now has the criteria of the rubric beside the score, which that version did not ask for; all else is the same.
-
 Both were made by that version from the same pool: `aloe trees --turns 2`, `aloe evaluate --turns 3`. The second was killed, by
 kill -9, in the middle of its trees and then in the middle of its first policy.
 """
 
-import json
-import re
 import shutil
 from pathlib import Path
 
@@ -24,17 +20,7 @@ POLICIES = ("--policy", "scripted:plain", "--policy", "scripted:tailored")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): without_criteria(path) for path in folder.rglob("*") if path.is_file()}
-
-
-def without_criteria(path: Path) -> bytes:
-    if path.parent.name != "transcripts":
-        return path.read_bytes()
-    transcripts = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    for turn in (turn for transcript in transcripts for turn in transcript["turns"]):
-        turn.pop("criteria", None)
-        turn["judgement"] = re.sub(r"\n(Style|Content|Quality|Overreach): .*", "", turn["judgement"])
-    return "".join(f"{dumps(transcript)}\n" for transcript in transcripts).encode()
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.fixture(params=["finished", "halfway"])
@@ -47,19 +33,6 @@ def test_an_old_run_goes_on_and_ends_with_the_same_bytes(aloe, old):
     assert aloe("trees", "--run", old, "--turns", 2)[0] == 0
     assert aloe("evaluate", "--run", old, "--turns", 3, *POLICIES)[0] == 0
     assert contents(old) == contents(OLD / "finished")
-
-
-def test_a_finished_old_run_is_left_as_it_is(aloe, tmp_path):
-    shutil.copytree(OLD / "finished", tmp_path / "run")
-    assert aloe("evaluate", "--run", tmp_path / "run", "--turns", 3, *POLICIES)[0] == 0
-    for file in (OLD / "finished").rglob("*.*"):
-        assert (tmp_path / "run" / file.relative_to(OLD / "finished")).read_bytes() == file.read_bytes()
-
-
-def test_an_old_run_was_scored_by_the_usual_rubric_and_takes_no_other(aloe, old):
-    status, _, said = aloe("evaluate", "--run", old, "--turns", 3, "--rubric", "rlpa", *POLICIES)
-    assert status == 1
-    assert "evaluate.rubric is 'aloe-hub' there and 'rlpa' now" in said
 
 
 def test_an_old_run_is_refused_where_it_was_made_with_other_settings(aloe, old):

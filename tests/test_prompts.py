@@ -61,6 +61,7 @@ def test_there_is_a_prompt_for_each_role_and_no_other_file():
         "plain_reply",
         "pairwise_judge",
         "benchmark_judge",
+        "benchmark_judge_0_1",
         "benchmark_judge_aloe",
         "benchmark_judge_rlpa",
     }
@@ -89,8 +90,8 @@ def test_a_template_has_a_title_of_its_own_and_says_that_data_is_no_instruction(
 @ALL
 def test_each_role_is_told_only_what_it_may_know(name):
     fields = set(prompts.load(name).fields)
-    users, judges = {"user_opening", "user_continuing"}, {"pairwise_judge", *(one.prompt for one in RUBRICS.values())}
-    assert ("profile" in fields) == (name in users | judges)
+    judges = {"pairwise_judge", "benchmark_judge_0_1", *(rubric.prompt for rubric in RUBRICS.values())}
+    assert ("profile" in fields) == (name in {"user_opening", "user_continuing"} | judges)
     assert ("inferred_profile" in fields) == (name == "tailored_reply")
 
 

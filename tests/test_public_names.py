@@ -52,8 +52,8 @@ OPTIONS = {
     "trees": "run recipe model user inferrer tailored plain judge policy turns split limit temperature seed shard concurrency "
     "accept-failures retry-failed dry-run sample " + CALLS,
     "merge": "run",
-    "evaluate": "run policy recipe model user judge rubric turns split limit temperature seed accept-failures concurrency "
-    "push-results personas-repo " + CALLS,
+    "evaluate": "run policy recipe model user judge rubric turns split limit temperature seed accept-failures pairwise "
+    "concurrency push-results personas-repo " + CALLS,
     "train": "method base data run adapter name recipe push base-repo private resume report-to tree full allow-truncation seed "
     "chat-template-kwargs clean-control-tokens limit lr epochs batch-size beta max-length "
     "lora-r lora-alpha lora-targets lora-dropout set",

@@ -185,6 +185,7 @@ _ROLES: dict[str, Callable[[Sections, Random], str]] = {
         ("plain_reply", _plain),
         ("pairwise_judge", _pairwise_judge),
         ("benchmark_judge", _benchmark_judge(rubrics.by_aloe_hub)),
+        ("benchmark_judge_0_1", _benchmark_judge(rubrics.by_score_alone)),
         ("benchmark_judge_aloe", _benchmark_judge(rubrics.by_aloe)),
         ("benchmark_judge_rlpa", _benchmark_judge(rubrics.by_rlpa)),
     )

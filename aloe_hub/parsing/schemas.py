@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aloe_hub.rubrics import HOLDS, RUBRICS, Rubric, Scale
+from aloe_hub.rubrics import FIVE, HOLDS, RUBRICS, Rubric, Scale
 
 Schema = dict[str, Any]
 
@@ -29,6 +29,7 @@ _TEXT: Schema = {"type": "string"}
 # By prompt. Reasons come first: a model that gives its value first has not thought yet.
 SCHEMAS: dict[str, Schema] = {
     **{rubric.prompt: _scores(rubric) for rubric in RUBRICS.values()},
+    "benchmark_judge_0_1": _object(reasons=_TEXT, score=_on(FIVE)),
     "pairwise_judge": _object(reasons=_TEXT, verdict={"type": "string", "enum": ["1", "2", "tie"]}),
     "inferrer": _object(profile=_TEXT, personality=_TEXT),
     "profile_generator": _object(profiles={"type": "array", "items": _TEXT}),

@@ -19,6 +19,7 @@ from aloe_hub.report.html import write_html
 from aloe_hub.report.plots import letter
 from aloe_hub.results.counts import Paired, PolicyReport, Report, RunReport
 from aloe_hub.results.formatting import UNDEFINED, number, p_value, percent, with_interval
+from aloe_hub.results.pairwise import WINS, WinRate
 from aloe_hub.results.read import read_runs
 from aloe_hub.results.trees import NO_VERDICT, TreeStats
 from aloe_hub.rubrics import Criterion
@@ -65,6 +66,8 @@ def print_report(report: Report, console: Console) -> None:
                 console.print(Text(CRITERIA))
         for paired in run.comparisons:
             console.print(Text(_comparison_line(paired)))
+        for win_rate in run.win_rates:
+            console.print(Text(_win_rate_line(win_rate)))
         if run.trees:
             console.print(Text(_trees_line(run.trees)))
             console.print(Text(run.made_by("trees")))
@@ -141,6 +144,16 @@ def _comparison_line(paired: Paired) -> str:
     return f"AVG {gain}, p {p}, {paired.personas} personas: {paired.policy} minus {paired.baseline}"
 
 
+def _win_rate_line(found: WinRate) -> str:
+    first, second = found.policies
+    low, high = found.rate_ci
+    rate = f"Win rate {percent(found.rate)} [{percent(low)}, {percent(high)}], p {p_value(found.p)}: {first} over {second}"
+    homes = " and ".join(percent(one) for one in found.by_host)
+    counted = f"{found.count(*WINS)} decided, {found.ties} ties ({found.count('orders disagree')} since the orders disagree)"
+    unread = f", {found.unread} without a verdict" if found.unread else ""
+    return f"{rate}; {homes} in the conversations of either; {counted}{unread}"
+
+
 def _trees_line(trees: TreeStats) -> str:
     return (
         f"{trees.trees} trees ({trees.failed} failed), {trees.exchanges} forks: {percent(trees.tie_rate)} ties, "
@@ -200,6 +213,7 @@ def _row(run: RunReport) -> Row:
             {"policy": paired.policy, "baseline": paired.baseline, "personas": paired.personas, **paired.result.to_dict()}
             for paired in run.comparisons
         ],
+        "win_rates": [found.to_row() for found in run.win_rates],
         "judged_by": run.made_by("trees") if trees else None,
         "trees": trees
         and {

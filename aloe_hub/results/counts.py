@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from aloe_hub.model_string import ModelString
+from aloe_hub.results.pairwise import WinRate
 from aloe_hub.results.trees import TreeStats
 from aloe_hub.rubrics import DEFAULT, RUBRICS, Rubric
 from aloe_hub.scoring import Comparison, Score
@@ -102,6 +103,7 @@ class RunReport:
     settings: Mapping[Stage, Mapping[str, Any]]
     policies: tuple[PolicyReport, ...] = ()  # the best AVG first
     comparisons: tuple[Paired, ...] = ()
+    win_rates: tuple[WinRate, ...] = ()
     pool: PoolStats | None = None
     trees: TreeStats | None = None
     tree: Tree | None = None  # the first one, to be drawn

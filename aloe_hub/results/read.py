@@ -29,6 +29,7 @@ from aloe_hub.results.counts import (
     RunReport,
     TextStats,
 )
+from aloe_hub.results.pairwise import read_win_rates
 from aloe_hub.results.trees import TreeTally
 from aloe_hub.rubrics import DEFAULT, Rubric, as_shown, rubric, shown
 from aloe_hub.scoring import compare
@@ -69,7 +70,8 @@ def _run(path: Path) -> RunReport:
     policies = sorted((one.report() for one in scored), key=_best_first)
     names = [policy.policy for policy in policies]
     comparisons = sorted(_comparisons(scored), key=lambda paired: names.index(paired.policy))
-    return replace(report, policies=tuple(policies), comparisons=tuple(comparisons), pool=pool, trees=trees, tree=tally.first)
+    report = replace(report, policies=tuple(policies), comparisons=tuple(comparisons), win_rates=tuple(read_win_rates(path)))
+    return replace(report, pool=pool, trees=trees, tree=tally.first)
 
 
 def read_settings(path: Path) -> RunReport:

@@ -23,6 +23,10 @@ def by_aloe_hub(found: Judgement) -> str:
     return "\n".join((found.reasons(), *lines))
 
 
+def by_score_alone(found: Judgement) -> str:
+    return f"{found.reasons()}\nScore: {found.score:g}"
+
+
 def by_aloe(found: Judgement) -> str:
     """A whole number, and no word beside it."""
     return f"Score: {round(found.score)}"

@@ -304,6 +304,7 @@ READERS = {
     "tailored_reply": parsing.message,
     "plain_reply": parsing.message,
     "pairwise_judge": parsing.verdict,
+    "benchmark_judge_0_1": parsing.score,
     **{rubric.prompt: partial(parsing.judged, rubric=rubric) for rubric in RUBRICS.values()},
 }
 
