@@ -21,6 +21,8 @@ WINS = ("first preferred", "second preferred")
 class WinRate:
     """How often the reply of the first of two policies is preferred to that of the second; a tie counts half.
 
+    The first is the one that is preferred more often; of two that are not, the first in the alphabet.
+
     outcomes: of all meetings, by what became of them: one of `WINS`, of `TIES`, or `NO_VERDICT`, which is in no rate.
     p: of the test that they are preferred equally often.
     by_host: the rate in the conversations of the first policy, and in those of the second.
@@ -33,6 +35,20 @@ class WinRate:
     rate_ci: tuple[float, float]
     p: float
     by_host: tuple[float, float]
+
+    def turned(self) -> WinRate:
+        """The same, of the second over the first."""
+        low, high = self.rate_ci
+        other = dict(zip(WINS, reversed(WINS), strict=True))
+        return WinRate(
+            (self.policies[1], self.policies[0]),
+            self.personas,
+            {other.get(name, name): count for name, count in self.outcomes.items()},
+            1 - self.rate,
+            (1 - high, 1 - low),
+            self.p,
+            (1 - self.by_host[1], 1 - self.by_host[0]),
+        )
 
     def count(self, *outcomes: str) -> int:
         return sum(self.outcomes.get(outcome, 0) for outcome in outcomes)
@@ -61,7 +77,8 @@ def read_win_rates(run: Path) -> Iterator[WinRate]:
     """Of the finished files, by name. Raises: DataError: a row that is no match, or not one of the policies before it."""
     for path in sorted((run / "pairwise").glob("*.jsonl")):
         if not path.name.startswith("failed-"):
-            yield _win_rate(path, list(read_rows(path, Match.from_row)))
+            found = _win_rate(path, list(read_rows(path, Match.from_row)))
+            yield found.turned() if found.rate < 0.5 else found
 
 
 def _win_rate(path: Path, matches: Sequence[Match]) -> WinRate:
