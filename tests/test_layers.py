@@ -95,7 +95,7 @@ def test_no_room_stands_on_itself_by_way_of_others():
 def test_the_ground_stands_on_nothing_but_the_standard_library():
     for name in ("errors", "ids", "rubrics", "types", "matches", "text", "shipped", "model_string"):
         modules = {
-            (node.module if isinstance(node, ast.ImportFrom) else node.names[0].name).split(".")[0]
+            ((isinstance(node, ast.ImportFrom) and node.module) or node.names[0].name).split(".")[0]
             for node in ast.walk(ast.parse((PACKAGE / f"{name}.py").read_text()))
             if isinstance(node, ast.Import | ast.ImportFrom)
         }

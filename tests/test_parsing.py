@@ -3,31 +3,34 @@
 import json
 import re
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from steps import steps, unbounded
 
 from aloe_hub import parsing, text
 from aloe_hub.errors import ParseError
-from aloe_hub.parsing import Judged
+from aloe_hub.parsing import Judged, scores
+from aloe_hub.parsing.statements import Kind
 from aloe_hub.prompts import listed
 from aloe_hub.rubrics import RUBRICS
 from aloe_hub.stages.pool import seeds
 from aloe_hub.text import is_blank
 from aloe_hub.types import Persona
 from aloe_hub.world.speaking import personality_text, profile_text
+from tests.steps import steps, unbounded
 
-KINDS = [
-    parsing._score_on(5),
+KINDS: list[Kind[Any]] = [
+    scores.score_on(5),
     parsing._VERDICT,
-    *(parsing.scores._criterion_kind(one) for rubric in RUBRICS.values() for one in rubric.criteria),
+    *(scores._criterion_kind(one) for rubric in RUBRICS.values() for one in rubric.criteria),
 ]
-JUDGED = [partial(parsing.judged, rubric=rubric) for rubric in RUBRICS.values()]
+JUDGED: list[Callable[[str], object]] = [partial(parsing.judged, rubric=rubric) for rubric in RUBRICS.values()]
 READERS = [parsing.message, parsing.reply, parsing.score, parsing.verdict, parsing.inferred, parsing.numbered, *JUDGED]
 
 
@@ -374,8 +377,13 @@ THEIRS = dict.fromkeys(("naturalness", "relevance", "logic", "engagement", "info
 def test_json_of_each_schema_is_read(name, answer, value):
     schema = parsing.SCHEMAS[name]
     assert list(answer) == schema["required"] == list(schema["properties"])
-    readers = {rubric.prompt: partial(parsing.judged, rubric=rubric) for rubric in RUBRICS.values()}
-    readers |= {"benchmark_judge_0_1": parsing.score, "pairwise_judge": parsing.verdict, "inferrer": parsing.inferred}
+    readers: dict[str, Callable[[str], object]]
+    readers = {
+        **{rubric.prompt: partial(parsing.judged, rubric=rubric) for rubric in RUBRICS.values()},
+        "benchmark_judge_0_1": parsing.score,
+        "pairwise_judge": parsing.verdict,
+        "inferrer": parsing.inferred,
+    }
     for indent in (None, 2):
         assert readers.get(name, parsing.numbered)(json.dumps(answer, indent=indent)) == value
 

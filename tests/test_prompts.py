@@ -42,7 +42,8 @@ def lines(text):
 
 def label(prompt, field):
     """The section that a field stands in."""
-    return re.search(rf"\[([A-Z0-9 ]+)\]\n\{{\{{{field}\}}\}}", prompt.template)[1]
+    (section,) = re.findall(rf"\[([A-Z0-9 ]+)\]\n\{{\{{{field}\}}\}}", prompt.template)
+    return section
 
 
 def outside(rendered):

@@ -11,8 +11,7 @@ import re
 from aloe_hub.errors import ParseError
 from aloe_hub.parsing.lists import Candidates, candidates, numbered
 from aloe_hub.parsing.schemas import SCHEMAS
-from aloe_hub.parsing.scores import Judged, judged, score
-from aloe_hub.parsing.scores import score_on as _score_on
+from aloe_hub.parsing.scores import Judged, judged, score, score_on
 from aloe_hub.parsing.sections import UNKNOWN, inferred
 from aloe_hub.parsing.statements import Kind, only_statement, states
 from aloe_hub.text import answer_of, is_blank, valid
@@ -89,7 +88,7 @@ def steers(text: str) -> bool:
     (True, False)
     """
     lines = text.splitlines()
-    return any(_SECTION.fullmatch(line) or states(line, _score_on(5)) or states(line, _VERDICT) for line in lines)
+    return any(_SECTION.fullmatch(line) or states(line, score_on(5)) or states(line, _VERDICT) for line in lines)
 
 
 _TIE = -1

@@ -63,15 +63,25 @@ class BenchmarkSettings:
 
 
 async def converse(
-    persona: Persona, policy: Chat, user: Chat, judge: Chat, *, name: str, settings: BenchmarkSettings, by: Rubric
+    persona: Persona,
+    policy: Chat,
+    user: Chat,
+    judge: Chat,
+    *,
+    name: str,
+    settings: BenchmarkSettings,
+    by: Rubric | None = None,
 ) -> Transcript:
     """One conversation of `settings.turns` turns. The judge scores a reply while the conversation goes on.
+
+    by: what the judge is asked; None: the rubric that the settings name.
 
     Raises:
         ParseError, ChatError: the user or the policy said nothing that can be used.
     """
     # The users' seeds leave the policy out: two policies meet the same users, as far as their replies let them.
     conversation = digest(settings.seed, persona.persona_id, "benchmark")
+    by = by or rubric(settings.rubric)
     spoken: tuple[Message, ...] = ()
     scored: list[asyncio.Task[Turn]] = []
     try:

@@ -130,7 +130,8 @@ def _row(value: object, place: str, line: str) -> _Row:
     if isinstance(value, dict):
         if "scores" not in value:
             raise Unreadable(f"{place} has no 'scores': {_shown(value)}")
-        value, cluster = value["scores"], value.get(CLUSTER)
+        cluster = value.get(CLUSTER)
+        value = value["scores"]
     if not isinstance(value, list):
         raise Unreadable(f"{place}: {_shown(value)} is not a list of scores")
     return _Row(line, value, cluster)

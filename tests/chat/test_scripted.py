@@ -1,6 +1,7 @@
 """The scripted model: every role from the rendered prompt alone, whatever is in it."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from random import Random
@@ -70,7 +71,7 @@ def test_a_reply_ends_before_the_first_stop_string_and_is_not_cut_by_it():
 
 
 def test_it_is_heard_word_by_word_and_the_pieces_are_the_reply():
-    pieces = []
+    pieces: list[str] = []
     assert ask(Sampling(), heard=pieces) == ask(Sampling())
     assert pieces[:3] == ["I ", "live ", "with "]
     assert "".join(pieces) == MESSAGE
@@ -78,7 +79,7 @@ def test_it_is_heard_word_by_word_and_the_pieces_are_the_reply():
 
 def test_the_event_loop_lives_while_it_speaks():
     async def cancelled_after_two_words():
-        pieces = []
+        pieces: list[str] = []
         request = ChatRequest((Message("user", MESSAGE),), Sampling(), 1, "policy")
         task = asyncio.create_task(Scripted("parrot").stream(request, pieces.append))
         while len(pieces) < 2:
@@ -293,9 +294,11 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 HOSTILE = st.text(max_size=60) | st.lists(PIECES | st.text(max_size=3), max_size=12).map(" ".join)
 CONVERSATIONS = st.lists(st.tuples(HOSTILE, HOSTILE), max_size=3).map(
-    lambda exchanges: prompts.conversation([Message(*said) for pair in exchanges for said in zip(("user", "assistant"), pair)])  # noqa: B905
+    lambda exchanges: prompts.conversation(
+        [message for asked, told in exchanges for message in (Message("user", asked), Message("assistant", told))]
+    )
 )
-READERS = {
+READERS: dict[str, Callable[[str], object]] = {
     "profile_generator": parsing.numbered,
     "personality_generator": parsing.numbered,
     "user_opening": parsing.message,
@@ -343,7 +346,8 @@ def test_a_chat_message_that_only_begins_like_a_prompt_is_no_crash(name):
 def test_a_whole_conversation_of_random_personas_stays_readable(seed):
     random = Random(seed)
     profile, personality = profile_text(random), personality_text(random)
-    known, said = Known(read_profile(profile), read_personality(personality)), []
+    known = Known(read_profile(profile), read_personality(personality))
+    said: list[str] = []
     for _ in range(3):
         said.append(user_message(random, known, said))
     spoken = [message for text in said for message in (Message("user", text), Message("assistant", "Good luck."))]

@@ -6,20 +6,18 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import SpaceCard
-from published import Repo
-from taken import taken
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "spaces"))
-
-from demo_server import demo_process
 
 from aloe_hub.errors import UsageError
 from aloe_hub.hub import cards
 from aloe_hub.hub.demo_settings import DemoSettings
 from aloe_hub.hub.demo_space import demo_card, demo_files, demo_upload
+from tests.hub.published import Repo
+from tests.hub.taken import taken
+from tests.spaces.demo_server import demo_process
 
 ROOT = Path(__file__).parents[2]
 SPACE = ROOT / "spaces" / "aloe_demo"
@@ -61,7 +59,9 @@ def imports_of(name, code):
 
 def test_whatever_the_app_can_come_to_import_is_there_or_pinned():
     files = demo_files(DemoSettings())
-    pinned = {line.split("==")[0].lower() for line in files["requirements.txt"].decode().splitlines()}
+    requirements = files["requirements.txt"]
+    assert isinstance(requirements, bytes)
+    pinned = {line.split("==")[0].lower() for line in requirements.decode().splitlines()}
     # On hardware that lends GPUs, `spaces` is there; who names a `litellm:` model is told to install it.
     pinned |= {"spaces", "litellm"}
     waiting = [name for name in files if "/" not in name and name.endswith(".py")]
@@ -99,7 +99,7 @@ def test_the_app_starts_from_its_files_alone(tmp_path):
 
 
 def test_the_card_is_a_gradio_spaces_and_names_the_repos_that_are_used():
-    models = {"base": "local:org/model@v1", "adapter": "org/adapter", "user": "hub:big/user:provider"}
+    models: dict[str, Any] = {"base": "local:org/model@v1", "adapter": "org/adapter", "user": "hub:big/user:provider"}
     settings = DemoSettings(**models, prefs="org/aloe-prefs")
     card = demo_card(settings)
     taken(card, SpaceCard)

@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 import yaml
 from huggingface_hub import HfApi, eval_result_entries_to_yaml, parse_eval_result_entries
-from made_models import make_adapter, make_model
-from published import Repo
 
 from aloe_hub.errors import AloeError, DataError
 from aloe_hub.files.jsonl import read_rows, write_rows
@@ -23,6 +21,8 @@ from aloe_hub.hub.models import publish_adapter
 from aloe_hub.report import read_runs
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.types import Transcript
+from tests.hub.made_models import make_adapter, make_model
+from tests.hub.published import Repo
 
 PERSONAS = "org/results-personas"
 NUMBERS = count()  # a repo for each test
@@ -73,7 +73,8 @@ def policies(run: RunFolder) -> list[str]:
 
 
 def pushed(repo: Repo) -> list[dict]:
-    return yaml.safe_load(repo.read(RESULTS))
+    found: list[dict] = yaml.safe_load(repo.read(RESULTS))
+    return found
 
 
 def test_the_scores_are_those_of_the_report_under_one_task_each(run, repo):
@@ -96,6 +97,7 @@ def test_the_scores_are_those_of_the_report_under_one_task_each(run, repo):
 def test_the_client_reads_them_from_the_model_page(run, repo):
     push_results(run, repo.id, policies(run), PERSONAS)
     entries = HfApi(token=repo.hub.token).model_info(repo.id).eval_results
+    assert entries is not None
     assert [(entry.dataset_id, entry.task_id) for entry in entries][:1] == [(PERSONAS, "test")]
     assert len(entries) == 4
 

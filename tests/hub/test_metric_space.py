@@ -6,19 +6,20 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from huggingface_hub import SpaceCard
-from taken import taken
 
 from aloe_hub import scoring
 from aloe_hub.hub import cards, metric_space
+from tests.hub.taken import taken
 
 pytest.importorskip("evaluate")
 
 ROOT = Path(__file__).parents[2]
-CASES = [
+CASES: list[dict[str, Any]] = [
     {"predictions": [[2, 3, None, 5], [1, 3, 3, 4], [2, None, 4, 4]], "cluster_ids": ["cook", "cook", "nurse"]},
     {"predictions": [[3, 3, 3]], "n_resamples": 0},
     {"predictions": [[None, 1.5, 4], [None, 2, 3]], "scale": [0, 100], "confidence": 0.9, "n_resamples": 50, "seed": 3},

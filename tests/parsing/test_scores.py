@@ -5,11 +5,11 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_parsing import ANSWERS
 
 from aloe_hub.errors import ParseError
 from aloe_hub.parsing import Judged, judged, score
 from aloe_hub.rubrics import HOLDS, RUBRICS, rubric
+from tests.test_parsing import ANSWERS
 
 OURS, AUTHORS, RLPA = (rubric(name) for name in ("aloe-hub", "aloe", "rlpa"))
 ANSWER = "It suits her.\nStyle: 4\nContent: 3.5\nQuality: 5\nOverreach: no\nScore: 4.2"

@@ -328,7 +328,11 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.open, self.tags, self.ids, self.links, self.headings = [], Counter(), Counter(), [], []
+        self.open: list[str] = []
+        self.tags: Counter[str] = Counter()
+        self.ids: Counter[str] = Counter()
+        self.links: list[str] = []
+        self.headings: list[int] = []
         self.feed(text)
         assert not self.open
 

@@ -68,6 +68,7 @@ def test_a_turn_without_any_score_is_nan_and_left_out_of_the_fit():
         [8 / 3, 1, 0, 1 / 3, 1], abs=1e-12
     )
     assert np.isnan(result.al_ci[1]).all()
+    assert result.dropped is not None
     assert result.dropped["al"] == [0, 20, 0, 0]
 
 
@@ -75,6 +76,7 @@ def test_fewer_than_two_scored_turns_have_an_avg_but_no_line():
     result = score([[None, 2, None], [None, 3, None]], n_resamples=20)
     assert result.avg == 2.5
     assert all(math.isnan(getattr(result, name)) for name in ("ir", "intercept", "n_ir", "r2"))
+    assert result.dropped is not None
     assert result.dropped["ir"] == 20
 
 
@@ -275,6 +277,7 @@ def test_every_conversation_as_its_own_cluster_is_the_default():
 
 def test_resamples_that_miss_a_turn_are_dropped_and_counted():
     result = score([[1, None], [2, 3], [1, None]], n_resamples=2000)
+    assert result.dropped is not None
     lost = result.dropped["al"][1]
     assert result.dropped["al"][0] == result.dropped["avg"] == 0
     assert lost == result.dropped["ir"] == pytest.approx(2000 * (2 / 3) ** 3, rel=0.1)

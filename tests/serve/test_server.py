@@ -8,6 +8,7 @@ import threading
 import urllib.error
 import urllib.request
 from contextlib import ExitStack
+from typing import Any
 
 import openai
 import pytest
@@ -297,7 +298,7 @@ def test_a_page_of_another_site_is_not_answered(scripted, headers, status):
 
 
 def test_until_the_model_is_there_it_says_so(monkeypatch):
-    said = []
+    said: list[Any] = []
 
     def loading(model):
         for path in ("/health", "/v1/chat/completions"):

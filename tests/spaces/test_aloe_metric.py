@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from aloe_hub.scoring import score
 evaluate = pytest.importorskip("evaluate")
 
 ROOT = Path(__file__).parents[2]
-SCORES = [[2, 3, None, 5], [1, 3, 3, 4], [2, None, 4, 4]]
+SCORES: list[list[float | None]] = [[2, 3, None, 5], [1, 3, 3, 4], [2, None, 4, 4]]
 IDS = ["cook", "cook", "nurse"]
 
 
@@ -26,7 +27,7 @@ def metric(monkeypatch, tmp_path):
 
 
 def test_the_metric_returns_what_scoring_returns(metric):
-    settings = {"cluster_ids": IDS, "scale": (0, 5), "confidence": 0.9, "n_resamples": 200, "seed": 7}
+    settings: dict[str, Any] = {"cluster_ids": IDS, "scale": (0, 5), "confidence": 0.9, "n_resamples": 200, "seed": 7}
     assert metric.compute(predictions=SCORES, **settings) == score(SCORES, **settings).to_dict()
     assert metric.compute(predictions=SCORES) == score(SCORES).to_dict()
 

@@ -60,7 +60,7 @@ def test_the_bound_of_n_ir_that_the_card_gives_is_reached_by_a_step():
 
 
 def test_the_card_cites_as_the_metric_does():
-    entry = re.search(r"```bibtex\n(.*?)```", README, flags=re.DOTALL)[1]
+    (entry,) = re.findall(r"```bibtex\n(.*?)```", README, flags=re.DOTALL)
     assert entry in (SPACE / "aloe.py").read_text(encoding="utf-8")
 
 

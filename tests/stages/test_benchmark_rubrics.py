@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from fakes import Recording, Saying, opening
 
 from aloe_hub import prompts
 from aloe_hub.chat.scripted import Scripted
@@ -14,6 +13,7 @@ from aloe_hub.report import read_runs
 from aloe_hub.rubrics import RUBRICS, rubric
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.types import Transcript
+from tests.fakes import Recording, Saying, opening
 
 POLICIES = ["scripted:tailored", "scripted:plain"]
 JUDGE = "local:org/judge"

@@ -1,7 +1,6 @@
 """Two policies held against each other, reply by reply, on the conversations of both."""
 
 import pytest
-from fakes import Recording, Saying, opening
 
 from aloe_hub import prompts
 from aloe_hub.chat.scripted import Scripted
@@ -13,6 +12,7 @@ from aloe_hub.report import read_runs
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.stages.pairwise import match_all
 from aloe_hub.types import Transcript
+from tests.fakes import Recording, Saying, opening
 
 POLICIES = ["scripted:tailored", "scripted:plain"]
 FILE = "pairwise/scripted_plain--scripted_tailored.jsonl"

@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import gpu
 import pytest
-from fake_models import Whole, fake_models
 from models import Part
 
 from aloe_hub.chat.base import ChatRequest, Sampling
 from aloe_hub.types import Message
+from tests.spaces.aloe_demo.fake_models import Whole, fake_models
 
 REQUEST = ChatRequest((Message("user", "hi"),), Sampling(), 0, "policy")
 
