@@ -276,7 +276,14 @@ class Transcript:
             "profile_id": self.persona.profile_id,
             **self._of_rubric,
             "scores": list(self.scores),
+            **({"criteria": criteria} if (criteria := self.criteria) else {}),
         }
+
+    @property
+    def criteria(self) -> dict[str, list[float | None]]:
+        """What was said of each criterion, by turn."""
+        names = dict.fromkeys(name for turn in self.turns for name in turn.criteria)
+        return {name: [turn.criteria.get(name) for turn in self.turns] for name in names}
 
     @property
     def _of_rubric(self) -> Row:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from aloe_hub import scoring
 from aloe_hub.errors import AloeError, DataError
-from aloe_hub.fields import number, one_of
+from aloe_hub.fields import number, numbers, one_of
 from aloe_hub.files.jsonl import read_rows
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.parsing import steers
@@ -126,17 +126,14 @@ class _Scored:
         if transcript.policy != self.policy:
             raise ValueError(f"policy is {transcript.policy!r}, and {self.policy!r} in the lines before")
         self._check_rubric(transcript.rubric)
-        for criterion in self.rubric.criteria:
-            by_turn = [turn.criteria.get(criterion.name) for turn in transcript.turns]
-            self.criteria[criterion.name].append(as_shown(by_turn, criterion.scale, criterion.name))
-        self._add(transcript.persona.persona_id, transcript.persona.profile_id, transcript.scores)
+        self._add(transcript.persona.persona_id, transcript.persona.profile_id, transcript.scores, transcript.criteria)
         self.samples.offer(transcript)
         self.steering += sum(steers(turn.reply) for turn in transcript.turns)
 
     def _add_scores(self, row: Row) -> None:
-        scores = [None if one is None else number({"score": one}, "score") for one in row["scores"]]
+        criteria = {name: numbers(values, name) for name, values in dict(row.get("criteria", {})).items()}
         self._check_rubric(str(row.get("rubric", DEFAULT)))
-        self._add(str(row["persona_id"]), str(row["profile_id"]), scores)
+        self._add(str(row["persona_id"]), str(row["profile_id"]), numbers(row["scores"], "score"), criteria)
 
     def _check_rubric(self, of_row: str) -> None:
         if of_row != self.rubric.name:
@@ -145,7 +142,9 @@ class _Scored:
                 "in one table; give each rubric a run folder of its own"
             )
 
-    def _add(self, persona: str, profile: str, scores: Sequence[float | None]) -> None:
+    def _add(
+        self, persona: str, profile: str, scores: Sequence[float | None], criteria: Mapping[str, Sequence[float | None]]
+    ) -> None:
         scores = as_shown(scores, self.rubric.scale, "score")
         if not scores:
             raise ValueError("the conversation has no turns")
@@ -155,6 +154,9 @@ class _Scored:
         if len(scores) != turns:
             raise ValueError(f"the conversation has {len(scores)} turns, the ones before have {turns}")
         self.scores[persona], self.clusters[persona] = scores, profile
+        for criterion in self.rubric.criteria:
+            values = criteria.get(criterion.name, [None] * turns)
+            self.criteria[criterion.name].append(as_shown(values, criterion.scale, criterion.name))
 
 
 class _Samples:

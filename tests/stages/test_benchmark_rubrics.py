@@ -102,6 +102,17 @@ def test_a_stopped_benchmark_ends_with_the_same_bytes(run, name):
     assert [run.file(file).read_bytes() for file in FILES] == reference
 
 
+@ALL
+def test_the_scores_alone_give_the_same_report(run, name):
+    evaluate_all(run, POLICIES, BenchmarkSettings(turns=2, rubric=name))
+    (reference,) = read_runs([run.path]).runs
+    for path in run.file("transcripts").iterdir():
+        path.unlink()
+    (found,) = read_runs([run.path]).runs
+    for one, other in zip(found.policies, reference.policies, strict=True):
+        assert repr((one.scores, one.criteria)) == repr((other.scores, other.criteria))  # NaN is not equal to itself
+
+
 def test_a_run_takes_one_rubric(run):
     evaluate_all(run, POLICIES[:1], BenchmarkSettings(turns=2))
     with pytest.raises(SettingsDiffer, match=r"evaluate\.rubric is 'aloe-hub' there and 'rlpa' now"):
