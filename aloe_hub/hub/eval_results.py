@@ -66,7 +66,7 @@ class Benchmarked:
         counts = f"{self.policy.conversations} personas, {len(self.policy.scores.al)} turns"
         drawn = "".join(f", {name} {self._settings[name]}" for name in ("seed", "temperature") if name in self._settings)
         rubric = f"rubric {self.run.rubric.name}, {self.run.rubric.in_words}"
-        said = f"{counts}{drawn}; {rubric}; judge {judge}, users {users}"
+        said = f"{rubric}; {counts}{drawn}; judge {judge}, users {users}"
         test_bed = ": a test bed, it says nothing about language understanding"
         return said + test_bed if self.run.is_test_bed("evaluate") else said
 

@@ -37,7 +37,7 @@ def by_rlpa(found: Judgement) -> str:
         f"Naturalness: {_yes(FEWEST_WORDS <= found.words <= MOST_WORDS and not found.repeats)}",
         f"Relevance: {_yes(found.fitting > 0 and found.irrelevant == 0)}",
         f"Logic: {_yes(found.on_topic and found.contradictions == 0)}",
-        f"Engagement: {_yes(found.style >= 0 and found.unrevealed == 0)}",
+        f"Engagement: {_yes(found.style >= 0)}",
         f"Informativeness: {_yes(not found.echoes and not found.said_before)}",
     )
     return "\n".join((found.reasons(), *lines))

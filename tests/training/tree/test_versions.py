@@ -61,4 +61,5 @@ def test_the_ranking_accuracy_needs_no_fused_head(trainer, request):
     expected = ranking_accuracy(made)
     request.getfixturevalue("hidden")
     assert ranking_accuracy(made) == expected
-    assert expected is not None and 0 < expected["policy"] < 1
+    assert expected is not None
+    assert 0 < expected["policy"] < 1
