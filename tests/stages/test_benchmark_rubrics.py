@@ -156,3 +156,14 @@ def test_a_judge_of_rlpa_that_leaves_one_out_is_asked_again_and_then_its_score_i
     assert {turn.score for turn in turns(run)} == {None}
     assert len(judge.requests) == 3 * len(turns(run))
     assert "no yes or no for logic, engagement, informativeness was found" in judge.requests[-1].messages[-1].content
+
+
+def test_the_command_takes_it_by_hand_or_from_a_recipe(run, aloe, tmp_path):
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('[evaluate]\nturns = 1\nrubric = "rlpa"\npolicies = ["scripted:plain"]\n')
+    assert aloe("evaluate", "--run", run.path, "--recipe", recipe)[0] == 0
+    assert run.settings()["evaluate"]["rubric"] == "rlpa"
+    status, _, said = aloe("evaluate", "--run", run.path, "--recipe", recipe, "--rubric", "aloe")
+    assert (status, "evaluate.rubric is 'rlpa' there and 'aloe' now" in said) == (1, True)
+    status, _, said = aloe("evaluate", "--run", run.path, "--recipe", recipe, "--rubric", "helm")
+    assert (status, "--rubric 'helm': no such rubric; known: aloe-hub, aloe, rlpa" in said) == (2, True)
