@@ -83,6 +83,15 @@ def aloe(capsys: pytest.CaptureFixture[str]):
     return call
 
 
+@pytest.fixture
+def embedder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The embedder of policies, faked by one that counts words: loading the real one takes seconds."""
+    from aloe_hub.chat.policies import nearness
+    from tests.fakes import words_as_vectors
+
+    monkeypatch.setattr(nearness, "_embedder", lambda: words_as_vectors)
+
+
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny chat model in a folder, made once."""

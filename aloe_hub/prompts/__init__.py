@@ -31,6 +31,13 @@ NAMES = (
     "benchmark_judge_0_1",
     "benchmark_judge_aloe",
     "benchmark_judge_rlpa",
+    # of policies around a model
+    "reminder",
+    "cot",
+    "rag",
+    "critique",
+    "rewrite",
+    "selector",
 )
 
 QUOTE = "| "

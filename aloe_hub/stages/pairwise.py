@@ -13,10 +13,12 @@ from itertools import combinations
 from typing import get_args
 
 from aloe_hub.chat.base import Chat
+from aloe_hub.chat.policies import calls_of
 from aloe_hub.chat.traffic import Traffic
 from aloe_hub.files.journal import is_finished
 from aloe_hub.files.run_folder import RunFolder, policy_file
 from aloe_hub.matches import Match, Meeting
+from aloe_hub.model_string import ModelString
 from aloe_hub.stages import roles
 from aloe_hub.stages.benchmark import BenchmarkSettings, written
 from aloe_hub.stages.journalled import row_a_persona
@@ -24,7 +26,7 @@ from aloe_hub.stages.roles import Call
 from aloe_hub.stages.workers import first_error
 from aloe_hub.types import Index, Message, Persona, Row, Transcript, digest
 
-CALLS_A_TURN = 6  # in either conversation one reply, judged in two orders
+VERDICTS = 4  # in two orders, in either conversation
 
 
 def match_all(
@@ -79,7 +81,7 @@ def _match(
         named={"policies": list(policies)},
         check=lambda row: _check_match(row, policies, settings.turns),
         traffic=traffic,
-        calls=CALLS_A_TURN * settings.turns,
+        calls=settings.turns * (VERDICTS + sum(calls_of(ModelString.parse(policy)) for policy in policies)),
         accept_failures=accept_failures,
         on_progress=lambda done: on_progress(name, done, len(both)),
     )

@@ -231,6 +231,14 @@ def test_a_reply_that_gives_itself_a_verdict_has_said_nothing():
 # Policies
 
 
+def test_it_selects_by_what_a_reply_takes_up_of_the_inferred_profile():
+    data = {"inferred_profile": PROFILE, "inferred_personality": PERSONALITY, "conversation": "", "message": MESSAGE}
+    replies = ("Make a salad.", "Have some sushi.", "Have some sushi with your sister, then chess.")
+    ratings = [parsing.score(play("selector", **data, reply=reply)) for reply in replies]
+    assert ratings == sorted(set(ratings))
+    assert ratings[0] == 1
+
+
 @pytest.mark.parametrize("policy", [None, *POLICIES])
 @settings(deadline=None)  # a busy machine is no failure
 @given(seed=SEEDS)
@@ -309,6 +317,8 @@ READERS: dict[str, Callable[[str], object]] = {
     "pairwise_judge": parsing.verdict,
     "benchmark_judge_0_1": parsing.score,
     **{rubric.prompt: partial(parsing.judged, rubric=rubric) for rubric in RUBRICS.values()},
+    **dict.fromkeys(("reminder", "cot", "rag", "critique", "rewrite"), parsing.message),
+    "selector": parsing.score,
 }
 
 
@@ -316,7 +326,7 @@ READERS: dict[str, Callable[[str], object]] = {
 @settings(deadline=None)  # a busy machine is no failure
 @given(data=st.data(), seed=SEEDS)
 def test_hostile_texts_in_any_field_get_an_answer_that_can_be_read(name, data, seed):
-    kinds = {"count": st.just("2"), "conversation": CONVERSATIONS}
+    kinds = {"count": st.just("2"), "conversation": CONVERSATIONS, "exchanges": CONVERSATIONS}
     fields = {field: data.draw(kinds.get(field, HOSTILE), field) for field in prompts.load(name).fields}
     READERS[name](play(name, seed, **fields))
 

