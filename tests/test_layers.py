@@ -54,6 +54,7 @@ HEAVY = {
     "matplotlib",
     "jinja2",
     "numpy",
+    "scipy",
     "trl",
     "peft",
     "starlette",

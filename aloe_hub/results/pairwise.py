@@ -87,8 +87,9 @@ def _win_rate(path: Path, matches: Sequence[Match]) -> WinRate:
         raise DataError(f"{path}: holds matches of {' and '.join(policies)}, and of {' and '.join(other)}")
     won = [[_won(meeting) for meeting in match.meetings] for match in matches]
     lost = [[None if one is None else 1 - one for one in row] for row in won]
+    profiles, personalities = zip(*((one.persona.profile_id, one.persona.personality_id) for one in matches), strict=True)
     try:
-        result = compare(won, lost, cluster_ids=[match.persona.profile_id for match in matches], scale=(0, 1))
+        result = compare(won, lost, cluster_ids=profiles, personality_ids=personalities, scale=(0, 1))
     except ValueError as error:
         raise DataError(f"{path}: {error}") from None
     # What the first wins is what the second loses: their difference is twice what the rate is above a half.
