@@ -7,13 +7,14 @@ name of what is missing) or a ValueError of one line; whoever reads a file adds 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self, get_args
 
-from aloe_hub.fields import number, one_of, rows, text
+from aloe_hub.fields import number, number_or_none, one_of, rows, text
+from aloe_hub.ids import call_seed as call_seed
+from aloe_hub.ids import digest as digest
+from aloe_hub.rubrics import DEFAULT as DEFAULT_RUBRIC
 
 Row = dict[str, Any]
 Index = Literal[0, 1]
@@ -24,28 +25,6 @@ TextSource = Literal["seed", "generated", "imported"]
 Split = Literal["train", "test"]
 _INDICES, _REPLY_SOURCES, _ORDERS = get_args(Index), get_args(ReplySource), get_args(Order)
 _TEXT_SOURCES, _SPLITS = get_args(TextSource), get_args(Split)
-
-
-def digest(*parts: object) -> str:
-    """First 16 hex digits of the SHA-256 of the canonical JSON of `parts`.
-
-    >>> digest("a profile", "a personality")
-    'ccefb4b39f19c2bc'
-    """
-    return _sha256(parts).hexdigest()[:16]
-
-
-def call_seed(*parts: object) -> int:
-    """A 31-bit seed for one call: the same parts give the same seed on every machine.
-
-    >>> call_seed("tree", 0, "user", "", 0)
-    1455953965
-    """
-    return int.from_bytes(_sha256(parts).digest()[:4], "big") & 0x7FFF_FFFF
-
-
-def _sha256(parts: tuple[object, ...]) -> hashlib._Hash:
-    return hashlib.sha256(json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +49,7 @@ class PoolText:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
-        nearest = None if row["nearest"] is None else number(row, "nearest")
+        nearest = number_or_none(row, "nearest")
         return cls(text(row, "text"), one_of(row, "source", _TEXT_SOURCES), int(number(row, "round")), nearest)
 
 
@@ -234,20 +213,25 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One benchmark turn: the reply of the policy, its score (None: the judge could not be read), the judge's text."""
+    """One benchmark turn: the reply of the policy, its score (None: the judge could not be read), the judge's text.
+
+    criteria: what the judge said of each criterion of the rubric, by name; empty where there is none, and in runs of before.
+    """
 
     user: str
     reply: str
     score: float | None
     judgement: str
+    criteria: Mapping[str, float | None] = field(default_factory=dict, hash=False)
 
     def to_row(self) -> Row:
-        return {"user": self.user, "reply": self.reply, "score": self.score, "judgement": self.judgement}
+        row = {"user": self.user, "reply": self.reply, "score": self.score, "judgement": self.judgement}
+        return row | ({"criteria": dict(self.criteria)} if self.criteria else {})
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
-        score = None if row["score"] is None else number(row, "score")
-        return cls(text(row, "user"), text(row, "reply"), score, text(row, "judgement"))
+        found = {name: number_or_none(row["criteria"], name) for name in row.get("criteria", ())}
+        return cls(text(row, "user"), text(row, "reply"), number_or_none(row, "score"), text(row, "judgement"), found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +241,7 @@ class Transcript:
     persona: Persona
     policy: str
     turns: tuple[Turn, ...]
+    rubric: str = DEFAULT_RUBRIC
 
     @property
     def conversation_id(self) -> str:
@@ -273,13 +258,15 @@ class Transcript:
             "persona_id": self.persona.persona_id,
             "profile": self.persona.profile,
             "personality": self.persona.personality,
+            **self._of_rubric,
             "turns": [turn.to_row() for turn in self.turns],
         }
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
         persona, policy = Persona.from_row(row), text(row, "policy")
-        return cls(persona, policy, tuple(Turn.from_row(turn) for turn in rows(row, "turns")))
+        rubric = text(row, "rubric") if "rubric" in row else DEFAULT_RUBRIC
+        return cls(persona, policy, tuple(Turn.from_row(turn) for turn in rows(row, "turns")), rubric)
 
     def to_scores_row(self) -> Row:
         """What `evaluate.load("aloe")` needs of this conversation; both ids say what it shares with others."""
@@ -288,8 +275,21 @@ class Transcript:
             "persona_id": self.persona.persona_id,
             "profile_id": self.persona.profile_id,
             "personality_id": self.persona.personality_id,
+            **self._of_rubric,
             "scores": list(self.scores),
+            **({"criteria": criteria} if (criteria := self.criteria) else {}),
         }
+
+    @property
+    def criteria(self) -> dict[str, list[float | None]]:
+        """What was said of each criterion, by turn."""
+        names = dict.fromkeys(name for turn in self.turns for name in turn.criteria)
+        return {name: [turn.criteria.get(name) for turn in self.turns] for name in names}
+
+    @property
+    def _of_rubric(self) -> Row:
+        """Named where it is not the usual one."""
+        return {} if self.rubric == DEFAULT_RUBRIC else {"rubric": self.rubric}
 
 
 def persona_and_split(row: Mapping[str, Any]) -> tuple[Persona, Split]:

@@ -30,7 +30,7 @@ from aloe_hub.errors import ChatError, UsageError
 from aloe_hub.prompts.additions import answered_at, bare
 from aloe_hub.types import Message
 from aloe_hub.world import WORLD_VERSION as WORLD_VERSION
-from aloe_hub.world import judging, speaking
+from aloe_hub.world import judging, rubrics, speaking
 from aloe_hub.world.understanding import Known, mentions, read_messages, read_personality, read_profile, topic_of
 
 Sections = Mapping[str, str]
@@ -132,14 +132,15 @@ def _pairwise_judge(sections: Sections, random: Random) -> str:
     return f"Reply 1: {first.reasons()}\nReply 2: {second.reasons()}\nVerdict: {verdict}"
 
 
-def _benchmark_judge(sections: Sections, random: Random) -> str:
-    judgement = _judgement(sections, sections["REPLY"])
-    return f"{judgement.reasons()}\nScore: {judgement.score:g}"
+def _benchmark_judge(answer: Callable[[judging.Judgement], str]) -> Callable[[Sections, Random], str]:
+    return lambda sections, random: answer(_judgement(sections, sections["REPLY"]))
 
 
 def _judgement(sections: Sections, reply: str) -> judging.Judgement:
-    spoken = prompts.messages(sections["CONVERSATION"])
-    earlier = tuple((user.content, said.content) for user, said in zip(spoken[::2], spoken[1::2], strict=True))
+    earlier = None
+    if "CONVERSATION" in sections:
+        spoken = prompts.messages(sections["CONVERSATION"])
+        earlier = tuple((user.content, said.content) for user, said in zip(spoken[::2], spoken[1::2], strict=True))
     return judging.judge(sections["PROFILE"], sections["PERSONALITY"], earlier, sections["MESSAGE"], reply)
 
 
@@ -194,7 +195,10 @@ _ROLES: dict[str, Callable[[Sections, Random], str]] = {
         ("tailored_reply", _tailored),
         ("plain_reply", _plain),
         ("pairwise_judge", _pairwise_judge),
-        ("benchmark_judge", _benchmark_judge),
+        ("benchmark_judge", _benchmark_judge(rubrics.by_aloe_hub)),
+        ("benchmark_judge_0_1", _benchmark_judge(rubrics.by_score_alone)),
+        ("benchmark_judge_aloe", _benchmark_judge(rubrics.by_aloe)),
+        ("benchmark_judge_rlpa", _benchmark_judge(rubrics.by_rlpa)),
         ("selector", _selector),
     )
 }

@@ -1,4 +1,5 @@
-"""The ALOE benchmark: each policy talks with the held-out personas, and a judge who knows the persona scores every reply 1 to 5.
+"""The ALOE benchmark: each policy talks with the held-out personas, and a judge who knows the persona scores every reply, by one
+rubric (`aloe_hub.rubrics`).
 
 Paper, section 4. All conversations run at once; every finished one is journalled with its texts, so a stopped run goes on
 where it was. A score that cannot be read in three attempts is missing (null), never a number; a conversation whose user or
@@ -18,13 +19,14 @@ from aloe_hub.chat.base import Chat
 from aloe_hub.chat.policies import calls_of, selectors_of
 from aloe_hub.chat.traffic import Traffic
 from aloe_hub.errors import DataError, ParseError, UsageError
-from aloe_hub.files.journal import Journal, is_finished
+from aloe_hub.files.journal import is_finished
 from aloe_hub.files.jsonl import read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder, plain, policy_file
 from aloe_hub.files.settings import check_conversations, check_sampling
 from aloe_hub.model_string import ModelString
+from aloe_hub.rubrics import DEFAULT, Rubric, of_run, rubric
 from aloe_hub.stages import roles
-from aloe_hub.stages.journalled import journalled
+from aloe_hub.stages.journalled import row_a_persona
 from aloe_hub.stages.roles import Call
 from aloe_hub.stages.workers import first_error
 from aloe_hub.types import Message, Persona, Row, Transcript, Turn, digest
@@ -49,8 +51,10 @@ class BenchmarkSettings:
     temperature: float | None = None
     sampling: dict[str, dict[str, Any]] | None = None
     structured: bool = False
+    rubric: str = DEFAULT
 
     def __post_init__(self) -> None:
+        rubric(self.rubric)
         check_conversations(self.turns, self.seed, self.limit, self.temperature)
         check_sampling(self.sampling, ROLES)
 
@@ -61,15 +65,25 @@ class BenchmarkSettings:
 
 
 async def converse(
-    persona: Persona, policy: Chat, user: Chat, judge: Chat, *, name: str, settings: BenchmarkSettings
+    persona: Persona,
+    policy: Chat,
+    user: Chat,
+    judge: Chat,
+    *,
+    name: str,
+    settings: BenchmarkSettings,
+    by: Rubric | None = None,
 ) -> Transcript:
     """One conversation of `settings.turns` turns. The judge scores a reply while the conversation goes on.
+
+    by: what the judge is asked; None: the rubric that the settings name.
 
     Raises:
         ParseError, ChatError: the user or the policy said nothing that can be used.
     """
     # The users' seeds leave the policy out: two policies meet the same users, as far as their replies let them.
     conversation = digest(settings.seed, persona.persona_id, "benchmark")
+    by = by or rubric(settings.rubric)
     spoken: tuple[Message, ...] = ()
     scored: list[asyncio.Task[Turn]] = []
     try:
@@ -80,19 +94,21 @@ async def converse(
                 asked = (*spoken, Message("user", message))
                 # A reply that max_tokens cut off is what the policy said: it is scored, and the ledger counts it.
                 reply = await roles.policy_reply(policy, asked, call, temperature=settings.temperature, cut_too=True)
-                scored.append(judges.create_task(_scored(judge, persona, spoken, message, reply, call)))
+                scored.append(judges.create_task(_scored(judge, persona, spoken, message, reply, call, by)))
                 spoken = (*spoken, Message("user", message), Message("assistant", reply))
     except BaseExceptionGroup as errors:
         raise first_error(errors) from None
-    return Transcript(persona, name, tuple(task.result() for task in scored))
+    return Transcript(persona, name, tuple(task.result() for task in scored), by.name)
 
 
-async def _scored(judge: Chat, persona: Persona, spoken: tuple[Message, ...], message: str, reply: str, call: Call) -> Turn:
+async def _scored(
+    judge: Chat, persona: Persona, spoken: tuple[Message, ...], message: str, reply: str, call: Call, by: Rubric
+) -> Turn:
     try:
-        score, text = await roles.score(judge, persona, spoken, message, reply, call)
+        said, text = await roles.judged(judge, persona, spoken, message, reply, call, by)
     except ParseError as error:
         return Turn(message, reply, None, error.text)
-    return Turn(message, reply, score, text)
+    return Turn(message, reply, said.score, text, said.criteria)
 
 
 def evaluate_all(
@@ -129,8 +145,9 @@ def evaluate_all(
     for policy in policies:  # before anything is made
         traffic.open(policy)
     personas = run.personas(settings.split)[: settings.limit]
+    by = of_run(settings.rubric, run.settings().get("evaluate"))
     run.claim("evaluate", plain(settings) | world_of([settings.user, settings.judge]))
-    return sum(_evaluate(run, policy, personas, settings, traffic, accept_failures, on_progress) for policy in policies)
+    return sum(_evaluate(run, policy, personas, settings, by, traffic, accept_failures, on_progress) for policy in policies)
 
 
 def _evaluate(
@@ -138,6 +155,7 @@ def _evaluate(
     policy: str,
     personas: Sequence[Persona],
     settings: BenchmarkSettings,
+    by: Rubric,
     traffic: Traffic,
     accept_failures: bool,
     on_progress: Callable[[str, int, int], None],
@@ -146,57 +164,49 @@ def _evaluate(
     final = run.file(f"transcripts/{name}")
     scores = run.file(f"scores/{name}")
     if is_finished(final):
-        written = _written(run, policy)
+        transcripts = written(run, policy)
         if not scores.exists():  # stopped between the two files
-            write_rows(scores, (transcript.to_scores_row() for transcript in written))
+            write_rows(scores, (transcript.to_scores_row() for transcript in transcripts))
         on_progress(policy, len(personas), len(personas))
         return 0
     models = {"user": settings.user, "policy": policy, "judge": settings.judge}
-    prompt_of = {"judge": "benchmark_judge"} if settings.structured else {}
+    prompt_of = {"judge": by.prompt} if settings.structured else {}
     cast = {
         role: roles.tuned(traffic.open(model), role, settings.sampling, prompt_of.get(role)) for role, model in models.items()
     }
-    failures = run.file(f"transcripts/failed-{name}")
-    failures.unlink(missing_ok=True)  # what failed before is tried again
-    failed: list[Row] = []
-    with Journal(final, key="persona_id", check=lambda row: _check_transcript(row, policy, settings.turns)) as journal:
-        todo = {persona.persona_id: persona for persona in personas if persona.persona_id not in journal}
-        done = len(personas) - len(todo)
-        on_progress(policy, done, len(personas))
 
-        async def make(_: str, persona: Persona) -> Row:
-            return (await converse(persona, **cast, name=policy, settings=settings)).to_row()
+    async def make(persona: Persona) -> Row:
+        return (await converse(persona, **cast, name=policy, settings=settings, by=by)).to_row()
 
-        journalled(
-            todo,
-            make,
-            keep=journal.append,
-            fail=lambda persona_id, _, reason: failed.append({"persona_id": persona_id, "policy": policy, "reason": reason}),
-            traffic=traffic,
-            calls=settings.calls_a_conversation + settings.turns * (calls_of(ModelString.parse(policy)) - 1),
-            on_progress=lambda ended: on_progress(policy, done + ended, len(personas)),
-        )
-        if failed:
-            write_rows(failures, failed)
-            if not accept_failures:
-                return len(failed)
-            if not len(journal):
-                raise DataError(f"{policy}: every conversation failed, so nothing is left to accept; see {failures}")
-        journal.finish([persona.persona_id for persona in personas if persona.persona_id in journal])
-    write_rows(scores, (transcript.to_scores_row() for transcript in _written(run, policy)))
-    return len(failed)
+    failed = row_a_persona(
+        final,
+        personas,
+        make,
+        named={"policy": policy},
+        check=lambda row: _check_transcript(row, policy, settings),
+        traffic=traffic,
+        calls=settings.calls_a_conversation + settings.turns * (calls_of(ModelString.parse(policy)) - 1),
+        accept_failures=accept_failures,
+        on_progress=lambda ended: on_progress(policy, ended, len(personas)),
+    )
+    if not failed or accept_failures:
+        write_rows(scores, (transcript.to_scores_row() for transcript in written(run, policy)))
+    return failed
 
 
-def _check_transcript(row: Row, policy: str, turns: int) -> None:
+def _check_transcript(row: Row, policy: str, settings: BenchmarkSettings) -> None:
     """Raises: KeyError, ValueError: not a whole transcript of this policy."""
     transcript = Transcript.from_row(row)
-    if len(transcript.turns) != turns:
-        raise ValueError(f"a transcript of {len(transcript.turns)} turns instead of {turns}")
+    if len(transcript.turns) != settings.turns:
+        raise ValueError(f"a transcript of {len(transcript.turns)} turns instead of {settings.turns}")
+    if transcript.rubric != settings.rubric:
+        raise ValueError(f"a transcript that was scored by rubric {transcript.rubric!r} and not by {settings.rubric!r}")
     if transcript.policy != policy:
         raise ValueError(f"a transcript of {transcript.policy!r} and not of {policy!r}")
 
 
-def _written(run: RunFolder, policy: str) -> list[Transcript]:
+def written(run: RunFolder, policy: str) -> list[Transcript]:
+    """The transcripts of a policy that was benchmarked. Raises: DataError: they are another policy's, or not there."""
     path = run.file(f"transcripts/{policy_file(policy)}")
     transcripts = list(read_rows(path, Transcript.from_row))
     if transcripts[0].policy != policy:

@@ -74,12 +74,16 @@ class Judgement:
 
 
 @lru_cache(maxsize=256)  # the pairwise judge sees each reply in two orders
-def judge(profile: str, personality: str, earlier: tuple[tuple[str, str], ...], message: str, reply: str) -> Judgement:
-    """Judge `reply` to `message`, after the `earlier` (user, assistant) exchanges."""
-    asked = [*(user for user, _ in earlier), message]
+def judge(profile: str, personality: str, earlier: tuple[tuple[str, str], ...] | None, message: str, reply: str) -> Judgement:
+    """Judge `reply` to `message`, after the `earlier` (user, assistant) exchanges.
+
+    None: the judge is not shown them. It cannot tell what was revealed, and takes all that is true for known.
+    """
+    asked = [*(user for user, _ in earlier or ()), message]
     topic = topic_of(message)
     facts, said = read_profile(profile), set(words_of(profile))
-    revealed = _revealed(facts, asked)
+    traits = read_personality(personality)
+    revealed = set(facts) if earlier is None else _revealed(facts, asked)
     uses, others, rest = _facts_in(reply, facts)
     topics = {name for name in TOPICS if any(word in TOPICS[name].keywords for word in words_of(rest))}
     kinds = TOPICS[topic].kinds if topic else ()
@@ -90,10 +94,10 @@ def judge(profile: str, personality: str, earlier: tuple[tuple[str, str], ...], 
         contradictions=sum(not said.issuperset(words_of(value)) for _, value in others),
         unrevealed=sum(fact not in revealed for fact in uses),
         irrelevant=sum(fact in revealed and fact.kind not in kinds for fact in uses),
-        style=_style(reply, read_personality(personality), read_messages(asked).traits),
+        style=_style(reply, traits, traits if earlier is None else read_messages(asked).traits),
         repeats=_repeated(_grams(reply)) > 0.1,
         echoes=_shared(_grams(rest), set(_grams(message))) > 0.3,
-        said_before=any(reply == said for _, said in earlier),
+        said_before=any(reply == said for _, said in earlier or ()),
         words=count_words(reply),
     )
 
