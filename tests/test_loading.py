@@ -150,7 +150,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path, models):
     assert "no tokenizer_config.json in it" in refused(load_tokenizer, at(tmp_path))
     adapter = models / "adapter"
     assert refused(load_model, at(adapter)) == (
-        f"{adapter}: is an adapter, not a model; name its base first, as in BASE+{adapter}"
+        f"{adapter}: is an adapter, not a model; name its base first, as BASE+{adapter}, or with --base"
     )
 
 

@@ -298,7 +298,7 @@ def test_a_base_without_a_chat_template_is_refused(rows, tmp_path):
 
 
 def test_a_base_that_is_an_adapter_is_refused(rows, sft):
-    with pytest.raises(DataError, match=r"no config.json in it, so no model; an adapter is given with --adapter"):
+    with pytest.raises(DataError, match=r"is an adapter, not a model; name its base first, as BASE\+.*, or with --base"):
         train(rows, settings("sft", sft))
 
 
