@@ -113,7 +113,7 @@ def _model_in(file: Path, name: str) -> PreTrainedModel:
     if hasattr(config, "quantization_config"):
         del config.quantization_config
     with torch.device("meta"):
-        plain: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        plain: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
     plain.load_state_dict(model.state_dict(), assign=True)
     plain.tie_weights()
     plain.generation_config = model.generation_config
@@ -132,9 +132,9 @@ def _whole_weights() -> dict[str, Any]:
 def _reading(name: str) -> Iterator[None]:
     """What transformers says of a file that it cannot read, as one line."""
     import transformers
-    from transformers.utils import is_gguf_available
+    from transformers.utils.import_utils import is_gguf_available
 
-    if not is_gguf_available():  # type: ignore[no-untyped-call]
+    if not is_gguf_available():
         raise AloeError(f"{name}: a GGUF is read with the package gguf; run: pip install 'aloe-hub[local]'")
     try:
         yield

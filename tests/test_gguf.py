@@ -154,7 +154,7 @@ def test_weights_that_are_missing_are_not_made_up(tmp_path, base):
 
 
 def test_without_the_package_it_is_said_what_to_install(packed, monkeypatch):
-    monkeypatch.setattr("transformers.utils.is_gguf_available", lambda: False)
+    monkeypatch.setattr("transformers.utils.import_utils.is_gguf_available", lambda: False)
     assert refused(load_model, at(packed)) == (
         f"{packed}: a GGUF is read with the package gguf; run: pip install 'aloe-hub[local]'"
     )

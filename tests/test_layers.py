@@ -37,7 +37,7 @@ STANDS_ON = {
     "results": {"parsing", "scoring", "files"},
     "report": {"results", "files"},
     "training": {"files", "loading", "model_files", "hub_errors"},
-    "hub": {"rows", "scoring", "files", "results", "shipped", "loading", "hub_errors", "training"},
+    "hub": {"rows", "scoring", "files", "results", "shipped", "gguf", "model_files", "loading", "hub_errors", "training"},
     "loopback": set(),
     "local_hub": {"loopback"},
     "cli": {"chat", "shipped", "stages", "training", "report", "results", "files", "hub", "local_hub", "serve"},

@@ -97,6 +97,8 @@ def benchmarked(
 def weights_of(policy: str, repo: str, api: HfApi) -> Weights | None:
     """Of the adapter of `local:base+adapter`, else of the model; None where they cannot be looked at, or need not be."""
     *_, source = (None, *ModelString.recorded(policy).sources)
+    if source is not None and source.gguf is not None:
+        return None
     if source is not None and source.folder is not None:
         return weights_in(source.folder)
     if source is None or source.name != repo:
