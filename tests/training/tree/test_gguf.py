@@ -69,7 +69,7 @@ def english(kind):
     """A tree of three turns."""
     said = [
         ("I moved to Lisbon in spring. What should I do on Sunday?", "Take a walk along the river.", "Sundays are nice."),
-        ("I get tired quickly, and I love old trams.", "Ride line 28 early, then rest in a garden.", "Trams are a means of transport."),
+        ("I get tired quickly, and I love old trams.", "Ride line 28, then rest.", "Trams are a means of transport."),
         ("Short answers, please!", "Line 28, before nine.", "I am sorry to hear that you want shorter answers from me."),
     ]
     rows, spoken = [], []
