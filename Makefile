@@ -39,7 +39,7 @@ torture: install $(VENV)/release
 
 # Every shape that has broken a run once: a line each.
 cases: install
-	$(BIN)/python tests/cases.py
+	$(BIN)/python -m tests.cases
 
 bench: install
 	$(BIN)/python bench/scoring.py
@@ -55,6 +55,7 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy spaces/aloe/app.py
 
 docs: $(VENV)/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

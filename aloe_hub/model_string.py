@@ -5,6 +5,7 @@ r"""How a model is named: one string everywhere, read here and nowhere else.
     hub:org/model[:PROVIDER]                      Hugging Face Inference Providers
     litellm:PROVIDER/MODEL                        any provider that LiteLLM knows, by its name there
     http://host:port/v1#MODEL                     any OpenAI-compatible server (https, too)
+    POLICY(STRING,option=value,…)                 a policy around any of these, such as rag(local:MODEL,k=5): see `policy_form`
 
 A folder's name may hold + and @: a path that exists is taken as it stands before anything is read as a separator. An address
 never holds a user, a password or a query, since a model string is written into run.toml; no error repeats one that does.
@@ -13,13 +14,14 @@ never holds a user, a password or a query, since a model string is written into 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
 from aloe_hub.errors import UsageError
+from aloe_hub.policy_form import OPTIONS, is_policy, read_policy
 from aloe_hub.shipped import shipped
 
 POCKET = "pocket"
@@ -108,13 +110,17 @@ class ModelString:
     'hub:org/model:novita'
     """
 
-    scheme: str  # one of `SCHEMES`; of a `recorded` string that has none of them, empty
+    scheme: str  # one of `SCHEMES`, or the name of a policy; of a `recorded` string that has none of them, empty
     policy: str | None = None  # scripted
     base: Source | None = None  # local
     adapter: Source | None = None  # local
     name: str | None = None  # hub, litellm, http, https: what the model is called there
     provider: str | None = None  # hub
     address: str | None = None  # http, https: the base URL
+    inner: ModelString | None = None  # a policy: the model that it is around
+    k: int | None = None  # a policy: exchanges that are looked up, replies that are drawn
+    inferrer: ModelString | None = None  # a policy: who infers, if not the model
+    by: ModelString | None = None  # a policy: who selects; of `inferred`, who infers
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -124,6 +130,8 @@ class ModelString:
         """
         if not isinstance(text, str):
             raise UsageError(f"model {text!r}: a model is named by a string, such as scripted")
+        if is_policy(text):
+            return cls._policy(text, cls.parse)
         scheme, colon, rest = text.partition(":")
         if scheme == "scripted":
             return cls(scheme, policy=rest if colon else None)
@@ -144,8 +152,15 @@ class ModelString:
             return cls(scheme, name=name, address=address)
         raise UsageError(
             f"model {_repeatable(text)}: unknown scheme {_repeatable(scheme)}; known: scripted, scripted:POLICY, local:MODEL, "
-            "local:MODEL+ADAPTER, hub:org/model, hub:org/model:PROVIDER, litellm:PROVIDER/MODEL, http://host:port/v1#model"
+            "local:MODEL+ADAPTER, hub:org/model, hub:org/model:PROVIDER, litellm:PROVIDER/MODEL, http://host:port/v1#model, "
+            f"and around any of them: {', '.join(f'{name}(…)' for name in OPTIONS)}"
         )
+
+    @classmethod
+    def _policy(cls, text: str, read: Callable[[str], ModelString]) -> Self:
+        form = read_policy(text, _repeatable(text))
+        others = {option: read(model) for option, model in form.models.items()}
+        return cls(form.name, inner=read(form.model), k=form.k, inferrer=others.get("inferrer"), by=others.get("by"))
 
     @classmethod
     def recorded(cls, text: str) -> Self:
@@ -160,6 +175,11 @@ class ModelString:
         try:
             return cls.parse(text)
         except UsageError:
+            if is_policy(text):
+                try:
+                    return cls._policy(text, cls.recorded)
+                except UsageError:
+                    return cls("", name=text)
             if scheme == "local":
                 # The first plus that has something known on one of its sides; else the first.
                 whole, *split = _splits(rest)
@@ -172,6 +192,8 @@ class ModelString:
             return cls("", name=text)
 
     def __str__(self) -> str:
+        if self.inner is not None:
+            return self.around(str)
         if self.scheme == "scripted":
             return self.scheme if self.policy is None else f"scripted:{self.policy}"
         if self.scheme == "local":
@@ -180,10 +202,37 @@ class ModelString:
             return f"{self.scheme}:{self.name}" + (f":{self.provider}" if self.provider else "")
         return "#".join(part for part in (self.address, self.name) if part is not None)
 
+    def around(self, written: Callable[[ModelString], str]) -> str:
+        """A policy, with the models in it as `written` writes them."""
+        options = [] if self.k is None else [f",k={self.k}"]
+        options += [f",{name}={written(model)}" for name, model in (("inferrer", self.inferrer), ("by", self.by)) if model]
+        return f"{self.scheme}({written(self.inner)}{''.join(options)})" if self.inner else written(self)
+
+    @property
+    def models(self) -> tuple[ModelString, ...]:
+        """The models that take part: of a policy those in it, else the model itself.
+
+        >>> [str(model) for model in ModelString.parse("reminder(inferred(local:pocket,by=scripted))").models]
+        ['local:pocket', 'scripted']
+        """
+        if self.inner is None:
+            return (self,)
+        return tuple(model for part in (self.inner, self.inferrer, self.by) if part for model in part.models)
+
     @property
     def sources(self) -> tuple[Source, ...]:
-        """The base and the adapter of a `local:` model."""
-        return tuple(source for source in (self.base, self.adapter) if source is not None)
+        """The base and the adapter of a `local:` model; of a policy, of all that take part."""
+        return tuple(source for model in self.models for source in (model.base, model.adapter) if source is not None)
+
+    @property
+    def embeds(self) -> bool:
+        """Whether a policy in it compares texts by their embeddings, so that the embedder has to be installed.
+
+        >>> ModelString.parse("reminder(rag(scripted))").embeds, ModelString.parse("rps(scripted,by=hub:org/model)").embeds
+        (True, False)
+        """
+        itself = self.scheme == "rag" or (self.scheme in ("best-of", "rps") and self.by is None)
+        return itself or any(part.embeds for part in (self.inner, self.inferrer, self.by) if part)
 
     @property
     def is_remote(self) -> bool:
@@ -192,11 +241,13 @@ class ModelString:
 
     @property
     def is_scripted(self) -> bool:
-        """Whether the scripted world answers, perhaps from behind an endpoint.
+        """Whether the scripted world answers, perhaps from behind an endpoint; in a policy, all that take part.
 
         >>> ModelString.parse("http://127.0.0.1:8000/v1#scripted").is_scripted
         True
         """
+        if self.inner is not None:
+            return all(model.is_scripted for model in self.models)
         served = self.name if self.address else None
         return self.scheme == "scripted" or (served is not None and served.partition(":")[0] == "scripted")
 
@@ -208,7 +259,7 @@ def has_scheme(text: str) -> bool:
     (True, True, False)
     """
     scheme, colon, _ = text.partition(":")
-    return scheme in SCHEMES and (bool(colon) or scheme == "scripted")
+    return is_policy(text) or (scheme in SCHEMES and (bool(colon) or scheme == "scripted"))
 
 
 def _splits(text: str) -> Iterator[tuple[str, str | None]]:

@@ -282,11 +282,12 @@ class Transcript:
         return cls(persona, policy, tuple(Turn.from_row(turn) for turn in rows(row, "turns")))
 
     def to_scores_row(self) -> Row:
-        """What `evaluate.load("aloe")` needs of this conversation; its cluster is the persona's profile."""
+        """What `evaluate.load("aloe")` needs of this conversation; both ids say what it shares with others."""
         return {
             "conversation_id": self.conversation_id,
             "persona_id": self.persona.persona_id,
             "profile_id": self.persona.profile_id,
+            "personality_id": self.persona.personality_id,
             "scores": list(self.scores),
         }
 

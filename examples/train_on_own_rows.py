@@ -63,6 +63,8 @@ def train(folder: str) -> TreeDPOTrainer:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as temporary:
         trained = train(sys.argv[1] if len(sys.argv) > 1 else temporary)
-    logged = [line for line in trained.state.log_history if "tree/tokens" in line]
-    saved = logged[-1]["tree/tokens_exploded"] / logged[-1]["tree/tokens"]
-    print(f"loss {logged[0]['loss']:.3f} -> {logged[-1]['loss']:.3f}, {saved:.1f} times fewer tokens than row by row")
+    logged = [line for line in trained.state.log_history if "loss" in line]
+    first, last = logged[0], logged[-1]
+    print(f"loss {first['loss']:.3f} -> {last['loss']:.3f}")
+    if "tree/tokens" in last:  # a TRL older than 1.15 trains row by row, and the trainer has said so
+        print(f"{last['tree/tokens_exploded'] / last['tree/tokens']:.1f} times fewer tokens than row by row")

@@ -1,6 +1,6 @@
 """Every shape that has broken a run once, tried as a user would: `make cases` prints a line each and fails where one still does.
 
-    python tests/cases.py [WORD ...]          only the cases whose name holds a word
+    python -m tests.cases [WORD ...]          only the cases whose name holds a word
 
 First 40 trees and 20 benchmark conversations through every dialect of dialects.py, by the commands themselves. Then, where a
 folder of further cases lies beside the checkout (or is named by ALOE_CASES), its own programs.
@@ -19,13 +19,12 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Protocol
 
-from dialects import DIALECTS, Dialect, speaking
-from texts import write_texts
-
 from aloe_hub.cli.app import main
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages.imports import import_authors
-from aloe_hub.stages.pool import Pairing
+from aloe_hub.stages.pairing import Pairing
+from tests.dialects import DIALECTS, Dialect, speaking
+from tests.texts import write_texts
 
 TREES, CONVERSATIONS, TURNS, ATTEMPTS = 40, 20, 3, 3
 MARKS = re.compile(r"<\|?/?(think|im_end|channel|eot)|\[/?THINK\]|Let me plan|[\ud800-\udfff]")
@@ -54,7 +53,11 @@ def rows_of(run: Path) -> dict[str, object]:
     made["trees"] = [json.loads(line) for line in (run / "trees.jsonl").read_text().splitlines()]
     (transcripts,) = (run / "transcripts").iterdir()
     made["turns"] = [json.loads(line)["turns"] for line in transcripts.read_text().splitlines()]
-    return json.loads(json.dumps(made), object_hook=lambda row: {key: row[key] for key in row if not _is_of_the_judge(key, row)})
+    text = json.dumps(made)
+    found: dict[str, object] = json.loads(
+        text, object_hook=lambda row: {key: row[key] for key in row if not _is_of_the_judge(key, row)}
+    )
+    return found
 
 
 def _is_of_the_judge(key: str, row: dict[str, object]) -> bool:
@@ -128,7 +131,7 @@ def dialect_cases(words: list[str]) -> Iterator[tuple[str, str]]:
 
 
 if __name__ == "__main__":
-    from further_cases import program_cases, text_cases
+    from tests.further_cases import program_cases, text_cases
 
     failed = 0
     for cases in (dialect_cases, text_cases, program_cases):

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from texts import write_texts
 
 from aloe_hub.cli.app import main
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages.imports import import_authors
 from aloe_hub.stages.pairing import Pairing
+from tests.texts import write_texts
 
 # No test asserts a wall-clock time: a busy machine is slow, not wrong. The same tests see the same examples, so that a red run
 # is a change and not a throw of dice; `make torture` searches on with new ones.
@@ -83,10 +83,19 @@ def aloe(capsys: pytest.CaptureFixture[str]):
     return call
 
 
+@pytest.fixture
+def embedder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The embedder of policies, faked by one that counts words: loading the real one takes seconds."""
+    from aloe_hub.chat.policies import nearness
+    from tests.fakes import words_as_vectors
+
+    monkeypatch.setattr(nearness, "_embedder", lambda: words_as_vectors)
+
+
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny chat model in a folder, made once."""
-    import tiny  # torch, which most tests do without
+    from tests import tiny  # torch, which most tests do without
 
     return tiny.save_model(tmp_path_factory.mktemp("models") / "base")
 
@@ -94,6 +103,6 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def adapter(base: Path) -> Path:
     """A LoRA adapter of `base`."""
-    import tiny
+    from tests import tiny
 
     return tiny.save_adapter(base.parent / "adapter", base)

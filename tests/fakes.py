@@ -1,8 +1,11 @@
 """Chats for tests, at the one seam that is faked."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from aloe_hub.chat.base import Chat, ChatReply, ChatRequest
 from aloe_hub.chat.scripted import Scripted
@@ -41,3 +44,11 @@ def cast(**roles: Chat) -> Cast:
 def opening(opened: Callable[[str], Chat], limits: Limits | None = None, **named: Any) -> Traffic:
     """Traffic whose models are what `opened` makes of a model string."""
     return Traffic(limits or Limits(), open_chat=lambda model, timeout: opened(model), **named)
+
+
+def words_as_vectors(text):
+    """A unit vector that tells which words are in a text: as near as the words that two texts share."""
+    vector = np.zeros(512, dtype=np.float32)
+    for word in re.findall(r"\w+", text.lower()):
+        vector[sum(map(ord, word)) * 31 % 512] = 1
+    return vector / max(1.0, float(np.linalg.norm(vector)))

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from cases import all_through, aloe
-from dialects import DIALECTS, Dialect
+from tests.cases import all_through, aloe
+from tests.dialects import DIALECTS, Dialect
 
 CASES = Path(os.environ.get("ALOE_CASES", Path(__file__).resolve().parents[2] / "shared/cases"))
 

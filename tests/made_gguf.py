@@ -68,7 +68,7 @@ def _interleaved(values: np.ndarray, heads: int) -> np.ndarray:
 
 def _add_tokenizer(writer: GGUFWriter, model: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(model)
-    tokens = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     special = set(tokenizer.get_added_vocab())
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")

@@ -28,4 +28,4 @@ def steps(read, text):
 
 def unbounded(patterns):
     """Those of the patterns that repeat something without a bound, which may take quadratic time."""
-    return [one.pattern for one in patterns if "MAXREPEAT" in str(re._parser.parse(one.pattern, one.flags))]
+    return [one.pattern for one in patterns if "MAXREPEAT" in str(re._parser.parse(one.pattern, one.flags))]  # type: ignore[attr-defined]

@@ -11,13 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+import aloe_hub
+from tests.docs.blocks import DATA, RUN, SHOWN, blocks, pages
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "docs"))
-
-from blocks import DATA, RUN, SHOWN, blocks, pages  # noqa: E402
-
-import aloe_hub  # noqa: E402
-
 PAGES = pages(ROOT)
 BLOCKS = [block for page in PAGES for block in blocks(ROOT, page)]
 SMALL = """
@@ -51,9 +48,9 @@ def run_pages(work: Path, *arguments: str) -> dict[str, str]:
     (work / "small.toml").write_text(SMALL)
     (work / "bin").mkdir()
     for name, module in (("aloe", "-m aloe_hub.cli.app"), ("python", "")):
-        command = work / "bin" / name
-        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n')
-        command.chmod(0o755)
+        program = work / "bin" / name
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n')
+        program.chmod(0o755)
     with running(work / "hub") as hub:
         environment = client_environment(hub, os.environ) | {
             "HOME": str(work / "home"),
@@ -98,7 +95,7 @@ def test_blocks_say_what_they_are():
     for block in BLOCKS:
         if block.word in ("not run", "torture"):
             assert block.language in RUN, block.name
-            assert len(block.note.split()) >= 3, f"{block.name}: say why"
+            assert len((block.note or "").split()) >= 3, f"{block.name}: say why"
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -153,6 +150,7 @@ def test_the_page_of_the_command_line_has_every_command(tmp_path):
 
     page = cli_page()
     for info in app.registered_commands:
+        assert info.callback is not None
         assert f"## aloe {info.name or info.callback.__name__}\n" in page
     assert "## aloe hub exec\n" in page
     assert page.count("```bash\naloe ") == len(app.registered_commands) + 2

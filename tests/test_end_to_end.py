@@ -12,6 +12,8 @@ from random import Random
 
 import pytest
 
+from aloe_hub.files.run_folder import RunFolder
+
 ALOE = [sys.executable, "-m", "aloe_hub.cli.app"]
 OFFLINE = os.environ | {"HF_HUB_OFFLINE": "1"}
 CANARY = "hf_" + "canary" * 6  # in parts: a scanner for secrets is right to look for the whole
@@ -152,7 +154,7 @@ def assert_kills_change_nothing(tmp_path: Path, pool: Path, stage: list[str], ki
 
 
 @pytest.fixture
-def pool(run) -> Path:
+def pool(run: RunFolder) -> Path:
     return run.path
 
 

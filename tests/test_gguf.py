@@ -9,12 +9,11 @@ import sys
 import time
 from pathlib import Path
 from threading import Barrier, Thread
+from typing import Any
 
 import pytest
-import tiny
 import torch
 from gguf import GGMLQuantizationType, quants
-from made_gguf import save_gguf
 from transformers import AutoModelForCausalLM
 
 from aloe_hub import gguf
@@ -22,6 +21,8 @@ from aloe_hub.errors import AloeError, DataError
 from aloe_hub.gguf import MARK, unpacked
 from aloe_hub.loading import load_adapter, load_model, load_tokenizer
 from aloe_hub.model_string import ModelString, Source
+from tests import tiny
+from tests.made_gguf import save_gguf
 
 ONCE = "reading the GGUF"
 TOKENS = torch.arange(10, 20).reshape(1, 10)
@@ -72,8 +73,7 @@ def test_a_file_or_a_folder_with_one_is_the_model_that_it_was_made_of(base, pack
         assert torch.equal(logits(model), expected)
         assert (model.dtype, model.name_or_path) == (torch.float32, str(file))
         assert model.generation_config.eos_token_id == tokenizer.eos_token_id == 1
-        asked = {"add_generation_prompt": True, "return_dict": False}
-        prompt = tokenizer.apply_chat_template(CHAT, **asked)
+        prompt: Any = tokenizer.apply_chat_template(CHAT, add_generation_prompt=True, return_dict=False)
         assert tokenizer.decode(prompt) == "<user>Grüß Gott<end><assistant>"
         assert (prompt[0], prompt[-2:]) == (4, [1, 5])  # the special ones are one token each
 
@@ -124,8 +124,7 @@ def test_an_adapter_for_it_names_the_file_and_fits_without_a_word(tmp_path, pack
     lora = LoraConfig(r=4, target_modules=["q_proj"], init_lora_weights=False, task_type="CAUSAL_LM")
     get_peft_model(load_model(at(packed)), lora).save_pretrained(adapter)
     assert json.loads((adapter / "adapter_config.json").read_text())["base_model_name_or_path"] == str(packed / "tiny.F32.gguf")
-    model = ModelString.parse(f"local:{packed}+{adapter}")
-    load_adapter(load_model(model.base), model.adapter)
+    load_adapter(load_model(at(packed)), at(adapter))
     assert not caplog.messages
 
 
@@ -186,7 +185,13 @@ def test_what_an_interrupted_process_left_is_not_taken(packed, cache, monkeypatc
 def test_two_that_need_it_at_the_same_time_make_it_once(packed, monkeypatch):
     made, together, found = [], Barrier(2), []
     write = gguf.write_unpacked
-    monkeypatch.setattr(gguf, "write_unpacked", lambda *given: (made.append(given), time.sleep(0.2), write(*given)))
+
+    def slowly(*given):
+        made.append(given)
+        time.sleep(0.2)
+        write(*given)
+
+    monkeypatch.setattr(gguf, "write_unpacked", slowly)
 
     def load():
         together.wait()

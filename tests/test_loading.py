@@ -8,14 +8,10 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent / "chat"))  # tiny: models to load
-
-import tiny
 import torch
-from made_gguf import save_gguf
 from peft import LoraConfig
 from safetensors.torch import load_file, save_file
 from transformers import ViTConfig
@@ -25,6 +21,8 @@ from aloe_hub.loading import load_adapter, load_model, load_tokenizer
 from aloe_hub.local_hub.process import client_environment, running
 from aloe_hub.model_string import POCKET, Source
 from aloe_hub.shipped import shipped
+from tests import tiny
+from tests.made_gguf import save_gguf
 
 TOKENS = torch.arange(10, 20).reshape(1, 10)
 
@@ -33,7 +31,8 @@ TOKENS = torch.arange(10, 20).reshape(1, 10)
 def models(tmp_path_factory):
     """`base`, an `adapter` for it, and `deeper` and `wider` with one each."""
     folder = tmp_path_factory.mktemp("models")
-    for name, shape in (("base", {}), ("deeper", {"num_hidden_layers": 3}), ("wider", {"hidden_size": 48})):
+    shapes: dict[str, dict[str, Any]] = {"base": {}, "deeper": {"num_hidden_layers": 3}, "wider": {"hidden_size": 48}}
+    for name, shape in shapes.items():
         tiny.save_model(folder / name, **shape)
     tiny.save_adapter(folder / "adapter", folder / "base")
     tiny.save_adapter(folder / "deeper-adapter", folder / "deeper")

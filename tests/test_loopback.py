@@ -15,7 +15,7 @@ from starlette.routing import Route
 from aloe_hub import loopback
 from aloe_hub.errors import AloeError
 
-heard = []
+heard: list[bytes] = []
 
 
 async def echo(request):
@@ -23,10 +23,13 @@ async def echo(request):
     return PlainTextResponse(heard[-1])
 
 
+APP = Starlette(routes=[Route("/", echo, methods=["GET", "POST"])])
+
+
 @pytest.fixture
 def port():
     heard.clear()
-    with loopback.answering(Starlette(routes=[Route("/", echo, methods=["GET", "POST"])])) as address:
+    with loopback.answering(APP) as address:
         yield int(address.rsplit(":", 1)[1])
 
 
@@ -131,7 +134,7 @@ def test_a_client_that_has_said_all_may_still_listen(port):
 
 def test_a_port_that_is_taken_is_one_line(port):
     for taken in (port, 70_000):
-        with pytest.raises(AloeError, match=f"--port {taken}: cannot listen on 127.0.0.1"), loopback.answering(echo, taken):
+        with pytest.raises(AloeError, match=f"--port {taken}: cannot listen on 127.0.0.1"), loopback.answering(APP, taken):
             pass
 
 

@@ -1,5 +1,6 @@
 """Model strings: one grammar, read back as it is written, whatever folders are called."""
 
+import re
 import string
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from aloe_hub.errors import UsageError
 from aloe_hub.model_string import SCHEMES, ModelString, Source, has_scheme
+from aloe_hub.policy_form import OPTIONS
 
 LETTERS = string.ascii_letters + string.digits + "_.-"
 part = st.builds(str.__add__, st.sampled_from(string.ascii_letters), st.text(LETTERS, max_size=8))
@@ -18,7 +20,7 @@ printable = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, ma
 asked = printable.filter(lambda name: "?" not in name)  # what looks like a query may hold a key, and is refused
 address = st.builds("{}://{}:{}{}".format, st.sampled_from(["http", "https"]), part.map(str.lower), st.integers(1, 65535),
                     st.sampled_from(["", "/v1", "/a/b"]))  # fmt: skip
-model_string = st.one_of(
+alone = st.one_of(
     st.builds(ModelString, st.just("scripted"), policy=st.none() | st.text()),
     st.builds(ModelString, st.just("local"), base=source, adapter=st.none() | source),
     st.builds(ModelString, st.just("hub"), name=repo, provider=st.none() | part.map(lambda text: text.replace(".", ""))),
@@ -29,6 +31,32 @@ model_string = st.one_of(
 )
 
 
+def in_a_policy(model):
+    """Whether a string of it can stand in a policy: its parentheses match, and no part of it reads as an option."""
+    text, depth = str(model), 0
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        if depth < 0:
+            return False
+    return not depth and text.count("(") < 4 and re.search(r",\s*[a-z][a-z_-]*=", text) is None
+
+
+def around(models):
+    """Policies around them."""
+    one, other, k = models.filter(in_a_policy), st.none() | models.filter(in_a_policy), st.none() | st.integers(1, 100)
+    return st.one_of(
+        st.builds(ModelString, st.sampled_from(["reminder", "cot", "self-critic"]), inner=one),
+        st.builds(ModelString, st.just("rag"), inner=one, k=k),
+        st.builds(ModelString, st.just("inferred"), inner=one, by=other),
+        st.builds(ModelString, st.sampled_from(["best-of", "rps"]), inner=one, k=k, inferrer=other, by=other),
+    )
+
+
+with_marks = st.builds(ModelString, st.just("scripted"), policy=st.text("ab(),=+@#k ", max_size=8))
+policies = around(alone | with_marks)
+model_string = alone | policies | around(policies)
+
+
 @given(model_string)
 def test_what_is_written_is_read_back(model):
     assert ModelString.parse(str(model)) == model
@@ -36,7 +64,11 @@ def test_what_is_written_is_read_back(model):
     assert has_scheme(str(model))
 
 
-@given(st.text() | st.builds("{}:{}".format, st.sampled_from(SCHEMES), st.text(LETTERS + "/:@#+?~ \0\n")))
+@given(
+    st.text()
+    | st.builds("{}:{}".format, st.sampled_from(SCHEMES), st.text(LETTERS + "/:@#+?~ \0\n"))
+    | st.builds("{}({})".format, st.sampled_from([*OPTIONS]), st.text("scripted:local/(),=k12@#\n") | alone.map(str))
+)
 def test_any_text_is_a_model_string_or_a_usage_error_of_one_line(text):
     recorded = ModelString.recorded(text)
     try:
@@ -103,6 +135,10 @@ def test_folders_of_a_run_that_was_made_may_be_gone(text, sources):
         "http://host/v1;key=canary#m",
         "http://host/v1#m?key=canary",
         "https:canary",
+        "reminder(http://me:canary@host/v1#m)",
+        "reminder(http://me:canary@host/v1#m",
+        "rag(scripted,by=http://me:canary@host/v1#m)",
+        "inferred(scripted,by=http://me:canary@host/v1#m)",
     ],
 )
 def test_no_error_repeats_the_credentials_of_an_address(text):
@@ -122,6 +158,8 @@ def test_no_error_repeats_the_credentials_of_an_address(text):
         ("hub:scripted/model", False, True),
         ("local:pocket", False, False),
         ("litellm:openai/gpt-5", False, True),
+        ("reminder(scripted:plain)", True, False),
+        ("inferred(hub:org/model,by=scripted)", False, False),
     ],
 )
 def test_it_says_who_answers_and_where(text, scripted, remote):
@@ -150,8 +188,44 @@ def test_a_model_string_names_an_endpoint(model, named):
 
 @pytest.mark.parametrize(
     "model",
-    ["hub:", "hub:model", "hub:org/model:a:b", "http://host", "http://#m", "http://host:99999/v1#m", "http://host/v1?key=1#m"],
+    [
+        "hub:",
+        "hub:model",
+        "reminder(hub:model)",
+        "rag(scripted,by=scripted)",
+        "hub:org/model:a:b",
+        "http://host",
+        "http://#m",
+        "http://host:99999/v1#m",
+        "http://host/v1?key=1#m",
+    ],
 )
 def test_what_is_no_address_is_refused(model):
     with pytest.raises(UsageError, match="model"):
         ModelString.parse(model)
+
+
+@pytest.mark.parametrize("folder", ["my (model)", "a,b", "a+b@c#d", "(x)(y)"])
+def test_a_folder_may_stand_in_a_policy_whatever_it_is_called(tmp_path, monkeypatch, folder):
+    monkeypatch.chdir(tmp_path)
+    Path(folder).mkdir()
+    named = ModelString.parse(f"reminder(rag(local:{folder},k=3))")
+    assert named.sources == (Source(folder),)
+    assert str(named) == f"reminder(rag(local:{folder},k=3))"
+
+
+def test_the_adapters_in_a_policy_are_found():
+    named = ModelString.parse("best-of(reminder(local:org/base+org/adapter@v1),k=2,inferrer=local:pocket,by=scripted)")
+    assert [str(source) for source in named.sources] == ["org/base", "org/adapter@v1", "pocket"]
+    assert [str(model) for model in named.models] == ["local:org/base+org/adapter@v1", "local:pocket", "scripted"]
+
+
+def test_it_tells_whether_a_policy_needs_the_embedder():
+    needs = ["rag(scripted)", "cot(rag(scripted,k=1))", "rps(scripted)", "inferred(scripted,by=best-of(scripted))"]
+    does_not = ["scripted", "reminder(scripted)", "rps(scripted,by=scripted)", "self-critic(inferred(scripted))"]
+    assert [ModelString.parse(text).embeds for text in needs + does_not] == [True] * 4 + [False] * 4
+
+
+def test_a_policy_of_a_run_that_was_made_is_read_though_its_folders_are_gone():
+    named = ModelString.recorded("reminder(rag(local:/gone/base+org/adapter,k=2))")
+    assert (named.scheme, [str(source) for source in named.sources]) == ("reminder", ["/gone/base", "org/adapter"])

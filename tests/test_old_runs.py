@@ -5,6 +5,7 @@ kill -9, in the middle of its trees and then in the middle of its first policy.
 """
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,7 @@ def test_a_finished_old_run_reports_what_it_reported():
         ("scripted:tailored", "2.650000"),
         ("scripted:plain", "2.000000"),
     ]
+    assert run.trees is not None
     assert (run.trees.trees, run.trees.exchanges, run.trees.count("tailored"), run.trees.failed) == (6, 12, 10, 0)
     assert run.settings["trees"]["world"] == 1
     assert "scripted:tailored" in to_json(read_runs([OLD / "finished"]))
@@ -56,5 +58,6 @@ def test_every_row_of_an_old_run_is_read_and_written_without_loss():
     run = RunFolder(OLD / "finished")
     for name, kind in (("trees.jsonl", Tree), ("transcripts/scripted_plain.jsonl", Transcript)):
         lines = run.file(name).read_text(encoding="utf-8").splitlines()
-        assert [dumps(value.to_row()) for value in read_rows(run.file(name), kind.from_row)] == lines
+        values: Iterator[Tree | Transcript] = read_rows(run.file(name), kind.from_row)
+        assert [dumps(value.to_row()) for value in values] == lines
     assert len(list(read_rows(run.file("personas.jsonl"), persona_and_split))) == 10

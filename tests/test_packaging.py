@@ -6,6 +6,7 @@ import sys
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ DATA = {
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory) -> Path:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An sdist of a clean copy of the checkout, and the wheel that is made from that sdist."""
     folder = tmp_path_factory.mktemp("dist")
     listed = subprocess.run(
@@ -45,7 +46,7 @@ def built(tmp_path_factory) -> Path:
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((ROOT / name).read_bytes())
     backend = "from setuptools import build_meta as b; import sys; print(b.{}(sys.argv[1]))"
-    run = {"capture_output": True, "text": True, "check": True}
+    run: dict[str, Any] = {"capture_output": True, "text": True, "check": True}
     subprocess.run([sys.executable, "-c", backend.format("build_sdist"), str(folder)], cwd=source, **run)
     with tarfile.open(next(folder.glob("*.tar.gz"))) as sdist:
         sdist.extractall(folder / "unpacked")  # our own; Python before 3.11.4 knows no filter

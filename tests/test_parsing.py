@@ -3,23 +3,26 @@
 import json
 import re
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from steps import steps, unbounded
 
 from aloe_hub import parsing, text
 from aloe_hub.errors import ParseError
+from aloe_hub.parsing.statements import Kind
 from aloe_hub.prompts import listed
 from aloe_hub.stages.pool import seeds
 from aloe_hub.text import is_blank
 from aloe_hub.types import Persona
 from aloe_hub.world.speaking import personality_text, profile_text
+from tests.steps import steps, unbounded
 
-KINDS = [parsing._score_on(5), parsing._VERDICT]
+KINDS: list[Kind[Any]] = [parsing._score_on(5), parsing._VERDICT]
 READERS = [parsing.message, parsing.reply, parsing.score, parsing.verdict, parsing.inferred, parsing.numbered]
 
 
@@ -359,7 +362,12 @@ def test_what_people_and_the_world_write_has_facts_enough(kind):
 def test_json_of_each_schema_is_read(name, answer, value):
     schema = parsing.SCHEMAS[name]
     assert list(answer) == schema["required"] == list(schema["properties"])
-    readers = {"benchmark_judge": parsing.score, "pairwise_judge": parsing.verdict, "inferrer": parsing.inferred}
+    readers: dict[str, Callable[[str], object]]
+    readers = {
+        "benchmark_judge": parsing.score,
+        "pairwise_judge": parsing.verdict,
+        "inferrer": parsing.inferred,
+    }
     for indent in (None, 2):
         assert readers.get(name, parsing.numbered)(json.dumps(answer, indent=indent)) == value
 

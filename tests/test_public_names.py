@@ -3,7 +3,9 @@
 import importlib
 import inspect
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,10 +66,10 @@ OPTIONS = {
 }
 
 
-def is_explained(value: object) -> bool:
+def is_explained(value: Any) -> bool:
     """Whether a class or function has a docstring of its own: `getdoc` would take a base's, or the signature of a dataclass."""
     words = vars(value).get("__doc__") if isinstance(value, type) else value.__doc__
-    return bool(words) and not words.startswith(f"{value.__name__}(")
+    return bool(words) and not str(words).startswith(f"{value.__name__}(")
 
 
 @pytest.mark.parametrize(("module", "name"), [(module, name) for module, names in PYTHON.items() for name in names])
@@ -91,16 +93,20 @@ def test_every_public_module_lists_no_other_public_name():
         assert own - set(PYTHON[module]) <= {"Curve", "Plain"}
 
 
+def functions() -> dict[str, Callable[..., Any]]:
+    """By command, what it calls."""
+    return {info.name or info.callback.__name__: info.callback for info in app.registered_commands if info.callback}
+
+
 def test_every_command_is_listed():
-    commands = {info.name or info.callback.__name__ for info in app.registered_commands}
+    commands = set(functions())
     assert commands == set(OPTIONS)
     assert [group.name for group in app.registered_groups] == ["hub"]
 
 
 @pytest.mark.parametrize("command", OPTIONS)
 def test_the_options_of_a_command_are_the_listed_ones(aloe, command):
-    functions = {info.name or info.callback.__name__: info.callback for info in app.registered_commands}
-    declared = inspect.signature(functions[command]).parameters
+    declared = inspect.signature(functions()[command]).parameters
     found = {name.strip("_").replace("_", "-") for name in declared} - {"folder", "sources", "runs"}
     assert found == set(OPTIONS[command].split())
     _, output, _ = aloe(command, "--help")

@@ -1,12 +1,15 @@
 """What `make` installs: the versions of constraints.txt, each file by its hash, torch alone without."""
 
 import re
+import runpy
+import tomllib
 from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
 GROUPS = {path.stem: path for path in sorted((ROOT / "requirements").glob("*.txt"))}
@@ -35,3 +38,14 @@ def test_every_dependency_is_locked():
 def test_the_demo_installs_less_than_the_tests():
     assert set(pins("demo")) < set(pins("dev"))
     assert {"pytest", "gradio", "ray", "playwright"} & set(pins("demo")) == set()
+
+
+def test_the_versions_of_trl_that_are_tried_are_the_ends_of_the_range():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    (allowed,) = (need.specifier for need in map(Requirement, extras["train"]) if need.name == "trl")
+    tried = [Version(version) for version in runpy.run_path(str(ROOT / "scripts" / "compat.py"))["VERSIONS"]]
+    assert all(version in allowed for version in tried)
+    ends = {bound.operator: Version(bound.version).release[:2] for bound in allowed}
+    assert min(tried).release[:2] == ends[">="]
+    assert (max(tried).major, max(tried).minor + 1) == ends["<"]
+    assert f"trl=={max(tried)}" in (ROOT / "constraints.txt").read_text().splitlines()

@@ -3,10 +3,10 @@
 import json
 
 from hypothesis import given
-from test_types import PERSONA, TREES, exchange
 
 from aloe_hub import rows
 from aloe_hub.types import Tree
+from tests.test_types import PERSONA, TREES, exchange
 
 # Turn 0: tailored preferred, plain spoken. Turn 1: a tie of the orders. Turn 2: plain preferred. Turn 3: the same text twice.
 TREE = Tree(

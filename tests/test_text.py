@@ -6,10 +6,10 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from steps import steps, unbounded
 
 from aloe_hub import text as border
 from aloe_hub.text import Answer, answer_of, control_markers, identity, is_blank, valid
+from tests.steps import steps, unbounded
 
 TEXTS = st.text(st.characters()) | st.lists(
     st.sampled_from(["\ud83d", "\ude00", "e\u0301", "\u0344", "\0", "\u200b", " ", "\n", "가", "ᄀ", "ᅡ"]), max_size=50

@@ -160,6 +160,7 @@ def test_the_scores_row_holds_what_the_metric_needs_and_no_text(transcript):
         "conversation_id": transcript.conversation_id,
         "persona_id": transcript.persona.persona_id,
         "profile_id": transcript.persona.profile_id,
+        "personality_id": transcript.persona.personality_id,
         "scores": list(transcript.scores),
     }
 

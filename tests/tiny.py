@@ -1,6 +1,7 @@
 """Tiny chat models with random weights, in folders as `save_pretrained` makes them: real in everything but their sense."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import LoraConfig, PeftConfig, get_peft_model
@@ -29,10 +30,10 @@ def save_tokenizer(folder: Path, template: str | None = TEMPLATE) -> Path:
     return folder
 
 
-def save_model(folder: Path, kind: type[PreTrainedConfig] = LlamaConfig, *, seed: int = 0, **shape: object) -> Path:
+def save_model(folder: Path, kind: type[PreTrainedConfig] = LlamaConfig, *, seed: int = 0, **shape: Any) -> Path:
     """A model whose replies end now and then: by `<end>` or by `<stop>`."""
     torch.manual_seed(seed)
-    given = {
+    given: dict[str, Any] = {
         "vocab_size": len(SPECIAL) + len(LETTERS),
         "hidden_size": 32,
         "intermediate_size": 64,
@@ -53,5 +54,5 @@ def save_adapter(folder: Path, base: Path, config: PeftConfig | None = None, *, 
     """An adapter, by default LoRA with random weights in both halves, so that it does change the replies."""
     torch.manual_seed(seed)
     lora = LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False, task_type="CAUSAL_LM")
-    get_peft_model(AutoModelForCausalLM.from_pretrained(base), config or lora).save_pretrained(folder)
+    get_peft_model(AutoModelForCausalLM.from_pretrained(base), config or lora).save_pretrained(str(folder))
     return folder

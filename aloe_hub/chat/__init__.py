@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from aloe_hub.chat.base import Chat
+from aloe_hub.chat.policies import open_policy
 from aloe_hub.errors import AloeError
 from aloe_hub.model_string import ModelString
 
@@ -24,6 +25,8 @@ def open_chat(model: str, timeout: float = TIMEOUT) -> Chat:
     Scripted(policy='plain')
     """
     named = ModelString.parse(model)
+    if named.inner is not None:
+        return open_policy(named, lambda one: open_chat(one, timeout))
     extra = "hub" if named.is_remote and named.scheme != "litellm" else named.scheme
     try:
         if named.scheme == "scripted":
@@ -51,7 +54,7 @@ def world_of(models: Iterable[str]) -> dict[str, int]:
     >>> world_of(["hub:org/model"])
     {}
     """
-    if not any(ModelString.recorded(model).is_scripted for model in models):
+    if not any(one.is_scripted for model in models for one in ModelString.recorded(model).models):
         return {}
     from aloe_hub.chat.scripted import WORLD_VERSION
 

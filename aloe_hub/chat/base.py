@@ -15,7 +15,7 @@ from aloe_hub.text import answer_of, valid
 from aloe_hub.types import Message
 
 AGAIN_TEMPERATURE = 0.3  # at least: asked again at 0, a model gives the same answer
-Role = Literal["profile", "personality", "user", "inferrer", "tailored", "plain", "policy", "judge"]
+Role = Literal["profile", "personality", "user", "inferrer", "tailored", "plain", "policy", "judge", "selector"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ class ChatRequest:
     retry: int = 0  # how often it was sent before: another label
     again: bool = False  # after an answer that could not be read; drawn at `AGAIN_TEMPERATURE` at least
     schema: Mapping[str, Any] | None = None  # of the JSON that is wanted, where a server can hold an answer to one
+    within: str = ""  # which step of which policy around the model asks, such as "self-critic/rewrite": another label
 
 
 @dataclass(frozen=True, slots=True)

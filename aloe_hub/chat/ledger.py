@@ -90,7 +90,7 @@ class Ledger:
     path: Path | None = None
     prices: Mapping[str, Price] = field(default_factory=dict)
     budget: float | None = None
-    by_role: dict[tuple[str, str], Spent] = field(default_factory=dict)  # of this command: (role, model) →
+    by_role: dict[tuple[str, str], Spent] = field(default_factory=dict)  # of this command: (role, or step of a policy, model) →
     before: float = 0.0  # what earlier commands cost
     _set_aside: float = 0.0
     _file: IO[bytes] | None = None
@@ -137,7 +137,8 @@ class Ledger:
     def book(self, row: dict[str, Any], set_aside: float) -> None:
         """Write down one request that has ended."""
         self._set_aside -= set_aside
-        self.by_role.setdefault((row["role"], row["model"]), Spent()).add(row)
+        asked = row.get("within", row["role"])
+        self.by_role.setdefault((asked, row["model"]), Spent()).add(row)
         if self.path is not None:
             with disk_errors(self.path):
                 if self._file is None:  # not before: a run without such calls has no ledger
@@ -175,6 +176,7 @@ class Metered:
         most = price.of(most_in, request.sampling.most_tokens) if price else 0.0
         self.ledger.set_aside(most)
         row: dict[str, Any] = {"role": request.role, "model": self.model, "seed": request.seed, "retry": request.retry}
+        row |= {"within": request.within} if request.within else {}
         start = perf_counter()
         cost = most  # what is not known to be free is counted
         try:

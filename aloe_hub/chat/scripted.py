@@ -9,6 +9,9 @@ what it knows in the prompt's sections. Bare chat messages, without a prompt, ar
     scripted:parrot     the user's last message        } strategies that a sound judge ranks low
     scripted:dump       recites all that it knows     /
 
+What a policy around a model adds is no message of a person: the world answers the person, as it would without. It is none the
+better for being reminded or criticised; told who the user is, by the prompt of a tailored reply, bare `scripted` knows it.
+
 Its tokens are words: a token ends with every space and line end.
 """
 
@@ -24,10 +27,11 @@ from aloe_hub import prompts
 from aloe_hub.chat.base import ChatReply, ChatRequest
 from aloe_hub.chat.pieces import before
 from aloe_hub.errors import ChatError, UsageError
+from aloe_hub.prompts.additions import answered_at, bare
 from aloe_hub.types import Message
 from aloe_hub.world import WORLD_VERSION as WORLD_VERSION
 from aloe_hub.world import judging, speaking
-from aloe_hub.world.understanding import Known, read_messages, read_personality, read_profile, topic_of
+from aloe_hub.world.understanding import Known, mentions, read_messages, read_personality, read_profile, topic_of
 
 Sections = Mapping[str, str]
 
@@ -76,7 +80,7 @@ class Scripted:
 
     def _text(self, request: ChatRequest) -> str:
         random = Random(request.seed)
-        last = request.messages[-1].content
+        last = request.messages[answered_at(request.messages)].content
         role = _ROLES.get(last.partition("\n")[0])
         sections = prompts.sections(last) if role is not None and self.policy is None else {}
         if role is not None and sections:
@@ -86,7 +90,7 @@ class Scripted:
                 raise ChatError(f"scripted: a prompt without what its role needs ({error}): {last[:60]!r}") from None
         if all(message.role != "user" for message in request.messages):
             raise ChatError("scripted: no message of a user to answer")
-        return POLICIES[self.policy or "plain"](request.messages, random)
+        return POLICIES[self.policy or "plain"](bare(request.messages), random)
 
 
 def _tokens(text: str) -> int:
@@ -139,6 +143,13 @@ def _judgement(sections: Sections, reply: str) -> judging.Judgement:
     return judging.judge(sections["PROFILE"], sections["PERSONALITY"], earlier, sections["MESSAGE"], reply)
 
 
+def _selector(sections: Sections, random: Random) -> str:
+    """Counts what of the inferred profile a reply takes up: the world's judge has no part in what a policy says."""
+    named = set(mentions(sections["REPLY"]))
+    facts = [fact for fact in read_profile(sections["INFERRED PROFILE"]) if (fact.kind, fact.value) in named]
+    return f"It takes up {len(facts)} of what is known.\nScore: {1 + min(len(facts), 4)}"
+
+
 def _said_by_user(messages: Sequence[Message]) -> list[str]:
     return [message.content for message in messages if message.role == "user"]
 
@@ -184,5 +195,6 @@ _ROLES: dict[str, Callable[[Sections, Random], str]] = {
         ("plain_reply", _plain),
         ("pairwise_judge", _pairwise_judge),
         ("benchmark_judge", _benchmark_judge),
+        ("selector", _selector),
     )
 }

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from aloe_hub.chat import TIMEOUT, open_chat
 from aloe_hub.chat.base import Chat, Connected
 from aloe_hub.chat.ledger import Ledger, Metered
+from aloe_hub.chat.policies import open_policy
 from aloe_hub.chat.wrappers import ATTEMPTS, FIRST_WAIT, ConcurrencyLimit, Guarded, Limited, Pace, Retrying
 from aloe_hub.errors import UsageError
 from aloe_hub.model_string import ModelString
@@ -83,6 +84,8 @@ class Traffic:
 
     def _wrapped(self, model: str) -> Chat:
         named, limits = ModelString.parse(model), self.limits
+        if named.inner is not None:  # it asks nobody but the models in it
+            return open_policy(named, self.open)
         if named.is_remote and self.ledger.budget is not None and model not in self.ledger.prices:
             raise UsageError(f"--budget: no price for {model!r}; add it to the table that --prices names")
         chat = self.open_chat(model, limits.timeout)

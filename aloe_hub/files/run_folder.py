@@ -19,9 +19,10 @@ import tomli_w
 from aloe_hub import __version__
 from aloe_hub.errors import DataError, SettingsDiffer
 from aloe_hub.files.jsonl import atomic_file, read_rows
-from aloe_hub.types import Persona, persona_and_split
+from aloe_hub.types import Persona, digest, persona_and_split
 
 Settings = Mapping[str, Any]
+LONGEST_NAME = 220  # bytes of a policy's file name; file systems take 255, with what stands before and after it
 
 
 class RunFolder:
@@ -112,9 +113,10 @@ def differences(before: Settings, after: Settings) -> Iterator[tuple[str, Any, A
 
 
 def policy_file(policy: str) -> str:
-    """A file name for a model string: `scripted:plain` → `scripted_plain.jsonl`.
+    """A file name for a model string: `scripted:plain` → `scripted_plain.jsonl`. A very long one is cut, and told by a digest.
 
     >>> policy_file("local:org/model@main")
     'local_org_model_main.jsonl'
     """
-    return re.sub(r"[^A-Za-z0-9.-]+", "_", policy).strip("._") + ".jsonl"
+    name = re.sub(r"[^A-Za-z0-9.-]+", "_", policy).strip("._")
+    return (name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 17]}_{digest(policy)}") + ".jsonl"

@@ -16,7 +16,7 @@ from jinja2 import Environment, StrictUndefined
 
 from aloe_hub.errors import DataError
 from aloe_hub.model_string import ModelString
-from aloe_hub.results.formatting import number, p_value, with_interval
+from aloe_hub.results.formatting import number, p_value, percent, share, with_interval
 from aloe_hub.shipped import shipped
 
 BEGIN, END = "<!-- aloe-hub: this part is written anew by every publish -->", "<!-- aloe-hub: end -->"
@@ -95,10 +95,12 @@ def joined(front: dict[str, Any], text: str) -> str:
 def public(model: str) -> str:
     """A model string without the address, or a key in it, of the server that ran it, and without where folders lie.
 
-    >>> public("http://10.0.0.1:8000/v1#org/model"), public("local:org/model@v1+/home/me/runs/mine/adapters/dpo")
-    ('org/model', 'local:org/model@v1+dpo')
+    >>> public("rag(http://10.0.0.1:8000/v1#org/model)"), public("local:org/model@v1+/home/me/runs/mine/adapters/dpo")
+    ('rag(org/model)', 'local:org/model@v1+dpo')
     """
     named = ModelString.recorded(model)
+    if named.inner is not None:
+        return named.around(lambda inner: public(str(inner)))
     if named.address:
         return named.name or "a model behind an endpoint"
     if named.sources:
@@ -115,7 +117,7 @@ def without_folders(text: str) -> str:
     return PurePath(text).name if text.startswith(("/", "~", "./", "../")) or text.count("/") > 1 else text
 
 
-_ENVIRONMENT.filters |= {"number": number, "p_value": p_value, "with_interval": with_interval}
+_ENVIRONMENT.filters |= {"number": number, "p_value": p_value, "percent": percent, "share": share, "with_interval": with_interval}
 _ENVIRONMENT.filters |= {"public": public, "without_folders": without_folders}
 
 

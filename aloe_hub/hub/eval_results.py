@@ -85,7 +85,7 @@ def benchmarked(
         its = weights_of(one.policy, repo, api)
         if its and its in weights:
             return Benchmarked(report, one)
-    if policies is not None and len(found) == 1 and "://" in found[0].policy:
+    if policies is not None and len(found) == 1 and ModelString.recorded(found[0].policy).address:
         return Benchmarked(report, found[0])
     names = ", ".join(one.policy for one in found) or "none"
     raise DataError(
@@ -95,8 +95,12 @@ def benchmarked(
 
 
 def weights_of(policy: str, repo: str, api: HfApi) -> Weights | None:
-    """Of the adapter of `local:base+adapter`, else of the model; None where they cannot be looked at, or need not be."""
-    *_, source = (None, *ModelString.recorded(policy).sources)
+    """Of the adapter of `local:base+adapter`, else of the model; None where they cannot be looked at, or need not be.
+
+    A policy around a model is not that model: what its further calls are worth is no score of the weights.
+    """
+    named = ModelString.recorded(policy)
+    *_, source = (None, *(() if named.inner is not None else named.sources))
     if source is not None and source.gguf is not None:
         return None
     if source is not None and source.folder is not None:
@@ -146,7 +150,7 @@ def _entries(found: Benchmarked, dataset: str, revision: str, date: str) -> Iter
             date=date,
             source_url=PAPER,
             source_name=f"ALOE benchmark, run with aloe-hub {__version__}",
-            notes=f"{name} {shown}, 95% over {found.run.bootstrapped_over}; {found.setup}",
+            notes=f"{name} {shown}, 95% over {found.run.intervals_over}; {found.setup}",
         )
 
 

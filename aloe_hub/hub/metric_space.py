@@ -1,7 +1,7 @@
 """The metric Space: what is uploaded, and the metric in evaluate's own module cache.
 
-On the Hub the metric stands alone: copies of the package's modules that it uses lie beside it, and one import line of `aloe.py`
-says so.
+On the Hub the metric stands alone: copies of the package's modules that it uses lie beside it, and the import lines of `aloe.py`
+say so.
 """
 
 from __future__ import annotations
@@ -17,9 +17,14 @@ from aloe_hub.hub.push import Published, Upload, push
 from aloe_hub.shipped import shipped
 
 PACKAGE = Path(__file__).parents[1]
-COPIED = {"scoring.py": PACKAGE / "scoring" / "levels.py", "drawing.py": PACKAGE / "report" / "drawing.py"}
-HERE, ALONE = b"from aloe_hub.scoring import ", b"from .scoring import "
-MODULE = ("aloe.py", "scoring.py")  # what `evaluate.load` needs of the Space
+COPIED = {
+    "scoring.py": PACKAGE / "scoring" / "levels.py",
+    "clusters.py": PACKAGE / "scoring" / "clusters.py",
+    "matrix.py": PACKAGE / "scoring" / "matrix.py",
+    "drawing.py": PACKAGE / "report" / "drawing.py",
+}
+ALONE = {b"from aloe_hub.scoring import ": b"from .scoring import ", b"from aloe_hub.scoring.": b"from ."}
+MODULE = ("aloe.py", "scoring.py", "clusters.py", "matrix.py")  # what `evaluate.load` needs of the Space
 
 
 def app_files(name: str) -> dict[str, bytes]:
@@ -32,7 +37,8 @@ def app_files(name: str) -> dict[str, bytes]:
 def metric_files() -> dict[str, bytes]:
     """The files of the metric Space by their path in it; its README is the card and not among them."""
     found = app_files("aloe")
-    found["aloe.py"] = found["aloe.py"].replace(HERE, ALONE)
+    for here, alone in ALONE.items():
+        found["aloe.py"] = found["aloe.py"].replace(here, alone)
     return found | {name: path.read_bytes() for name, path in COPIED.items()}
 
 

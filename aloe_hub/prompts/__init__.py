@@ -28,6 +28,13 @@ NAMES = (
     "plain_reply",
     "pairwise_judge",
     "benchmark_judge",
+    # of policies around a model
+    "reminder",
+    "cot",
+    "rag",
+    "critique",
+    "rewrite",
+    "selector",
 )
 
 QUOTE = "| "

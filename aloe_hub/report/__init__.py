@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from aloe_hub.report.html import write_html
 from aloe_hub.report.plots import letter
-from aloe_hub.results.counts import SCALE, Paired, PolicyReport, Report, RunReport
-from aloe_hub.results.formatting import UNDEFINED, number, p_value, percent, with_interval
+from aloe_hub.results.counts import ORACLE, PLAIN, SCALE, Paired, PolicyReport, Report, RunReport
+from aloe_hub.results.formatting import UNDEFINED, number, p_value, percent, share, with_interval
 from aloe_hub.results.read import read_runs
 from aloe_hub.results.trees import NO_VERDICT, TreeStats
 from aloe_hub.types import Row
@@ -52,9 +52,11 @@ def print_report(report: Report, console: Console) -> None:
                 line = f"  {letter(place)}  {sparkline(policy.scores.al)}  {policy.policy}"
                 console.print(Text(line + _steering(policy.steering)))
             console.print(_policies(run))
-            console.print(Text(f"Brackets: 95% intervals, bootstrapped over {run.bootstrapped_over}."))
+            console.print(
+                Text(f"Brackets: 95% intervals over {run.intervals_over}. N-IR and R² describe curves.")
+            )
             for place, policy in enumerate(run.policies):
-                for line in _left_out(policy):
+                for line in _beside(run, policy):
                     console.print(Text(f"{letter(place)}: {line}"))
         for paired in run.comparisons:
             console.print(Text(_comparison_line(paired)))
@@ -102,8 +104,14 @@ def _policies(run: RunReport) -> Table:
     return table
 
 
-def _left_out(policy: PolicyReport) -> Iterator[str]:
-    """What its numbers do without; said only where there is something to say."""
+def _beside(run: RunReport, policy: PolicyReport) -> Iterator[str]:
+    """What else its numbers say, and what they do without; said only where there is something to say."""
+    if policy.gap:
+        yield f"closes {share(policy.gap.closed, policy.gap.closed_ci)} of the gap from {PLAIN} to {ORACLE}"
+    if policy.scores.ceiling:
+        yield f"{percent(policy.scores.ceiling)} of the scores are {SCALE[1]}, the highest there is"
+    if components := run.components(policy):
+        yield f"standard deviations of AVG between conversations: {components}"
     if policy.avg_bounds:
         low, high = (number(end, 2) for end in policy.avg_bounds)
         yield f"{policy.scores.missing} scores are missing; AVG is {low} if all of them were {SCALE[0]}, {high} if {SCALE[1]}"
@@ -113,8 +121,8 @@ def _left_out(policy: PolicyReport) -> Iterator[str]:
 
 def _comparison_line(paired: Paired) -> str:
     gain = with_interval(paired.result.difference, paired.result.difference_ci, 2, sign=True)
-    p = p_value(paired.result.p)
-    return f"AVG {gain}, p {p}, {paired.personas} personas: {paired.policy} minus {paired.baseline}"
+    p, holm = p_value(paired.result.p), p_value(paired.p_holm)
+    return f"AVG {gain}, p {p} (Holm {holm}), {paired.personas} personas: {paired.policy} minus {paired.baseline}"
 
 
 def _trees_line(trees: TreeStats) -> str:
@@ -163,13 +171,12 @@ def _row(run: RunReport) -> Row:
                 "avg_bounds": policy.avg_bounds,
                 "failed": policy.failed,
                 "steering": policy.steering,
+                "gap": policy.gap and policy.gap.to_dict(),
             }
             for policy in run.policies
         ],
-        "comparisons": [
-            {"policy": paired.policy, "baseline": paired.baseline, "personas": paired.personas, **paired.result.to_dict()}
-            for paired in run.comparisons
-        ],
+        "comparisons": [_pair(paired) for paired in run.comparisons],
+        "pairs": [_pair(paired) for paired in run.pairs],
         "judged_by": run.made_by("trees") if trees else None,
         "trees": trees
         and {
@@ -187,6 +194,11 @@ def _row(run: RunReport) -> Row:
         },
         "settings": run.settings,
     }
+
+
+def _pair(paired: Paired) -> Row:
+    whose = {"policy": paired.policy, "baseline": paired.baseline, "personas": paired.personas}
+    return whose | paired.result.to_dict() | {"p_holm": paired.p_holm}
 
 
 def _valid(value: Any) -> Any:  # noqa: ANN401

@@ -14,8 +14,8 @@ from typing import Any
 from aloe_hub import __version__
 from aloe_hub.files.jsonl import atomic_file
 from aloe_hub.report.plots import curves, histogram, letter
-from aloe_hub.results.counts import Paired, Report, RunReport
-from aloe_hub.results.formatting import number, p_value, percent
+from aloe_hub.results.counts import ORACLE, PLAIN, Paired, Report, RunReport
+from aloe_hub.results.formatting import number, p_value, percent, share
 from aloe_hub.results.trees import TIES, outcome
 from aloe_hub.types import Exchange, Index, Persona, Transcript
 
@@ -30,6 +30,7 @@ def write_html(report: Report, path: Path) -> None:
         "number": number,
         "percent": percent,
         "p_value": p_value,
+        "share": share,
         "letter": letter,
         "sentence": lambda text: text[:1].upper() + text[1:] + ".",
         "counts": lambda counts: ", ".join(f"{count} {name}" for name, count in counts.items()),
@@ -38,7 +39,7 @@ def write_html(report: Report, path: Path) -> None:
     }
     template = environment.from_string((files(__package__) / "report.html.j2").read_text(encoding="utf-8"))
     runs = [_shown(run, place) for place, run in enumerate(report.runs, 1)]
-    page = template.render(report=report, runs=runs, ties=TIES, version=__version__)
+    page = template.render(report=report, runs=runs, ties=TIES, plain=PLAIN, oracle=ORACLE, version=__version__)
     # JSON can hold half of a surrogate pair, UTF-8 cannot: one odd reply must not cost the report.
     with atomic_file(path) as file:
         file.write(page.encode("utf-8", "replace"))
@@ -67,6 +68,7 @@ def _shown(run: RunReport, place: int) -> dict[str, Any]:
             {"place": names.index(paired.policy), "of": paired, "whisker": whisker}
             for paired, whisker in zip(run.comparisons, _whiskers(run.comparisons), strict=True)
         ],
+        "pairs": [(names.index(paired.policy), names.index(paired.baseline), paired) for paired in run.pairs],
         "sources": [name for name in ("tailored", "policy", "plain", "imported") if run.trees and run.trees.count(name)],
         "talks": list(_talks(run)),
         "settings": {stage: dict(_flat(table)) for stage, table in run.settings.items()},

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from aloe_hub.model_string import ModelString
 from aloe_hub.results.trees import TreeStats
-from aloe_hub.scoring import Comparison, Score
+from aloe_hub.scoring import Comparison, Gap, Score
 from aloe_hub.types import Transcript, Tree
 
 Stage = Literal["personas", "trees", "evaluate"]
 STAGES: tuple[Stage, ...] = ("personas", "trees", "evaluate")  # tables of run.toml
 SCALE = (1, 5)  # of the benchmark's judge
+PLAIN, ORACLE = "scripted:plain", "scripted:tailored"
+OVER = {
+    "conversation": ("conversation", "conversations"),
+    "cluster": ("profile", "profiles"),
+    "personality": ("personality", "personalities"),
+}  # kinds of clusters
+METHODS = {"bootstrap": "bootstrapped", "two-way": "two-way analysis of variance", "pigeonhole": "bootstrapped over both"}
 BINS = 40  # of the histograms, over the similarities 0 to 1
 
 
@@ -28,6 +36,7 @@ class PolicyReport:
     samples: tuple[Transcript, ...]
     steering: int = 0  # replies that hold a line of the judge's, or of its prompt
     failed: int = 0  # conversations that are not among them
+    gap: Gap | None = None  # which share of the way from `PLAIN` to `ORACLE` it makes, where both were benchmarked
 
     @property
     def avg_bounds(self) -> tuple[float, float] | None:
@@ -48,6 +57,7 @@ class Paired:
     baseline: str
     personas: int
     result: Comparison
+    p_holm: float = math.nan  # adjusted for all pairs of the run
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +106,8 @@ class RunReport:
     name: str
     settings: Mapping[Stage, Mapping[str, Any]]
     policies: tuple[PolicyReport, ...] = ()  # the best AVG first
-    comparisons: tuple[Paired, ...] = ()
+    comparisons: tuple[Paired, ...] = ()  # all policies with one of them, the baseline
+    pairs: tuple[Paired, ...] = ()  # all policies with all
     pool: PoolStats | None = None
     trees: TreeStats | None = None
     tree: Tree | None = None  # the first one, to be drawn
@@ -108,11 +119,20 @@ class RunReport:
         found = models.get(role) or models.get("model")
         return None if found is None else str(found)
 
+    def components(self, policy: PolicyReport) -> str | None:
+        """Standard deviations of a conversation's AVG, by what they are due to; None where it was not taken apart."""
+        if not policy.scores.components:
+            return None
+        parts = policy.scores.components["avg"].items()
+        return ", ".join(f"{OVER[kind][1] if kind in OVER else kind} {math.sqrt(value):.2f}" for kind, value in parts)
+
     @property
-    def bootstrapped_over(self) -> str:
-        """How many profiles the intervals rest on: those of a single one have no width, and say nothing."""
-        numbers = sorted({policy.profiles for policy in self.policies})
-        return f"{' to '.join(map(str, numbers[:1] + numbers[1:][-1:]))} profile{'' if numbers == [1] else 's'}"
+    def intervals_over(self) -> str:
+        """What the intervals rest on: those of a single profile have no width, and say nothing."""
+        kinds = {kind: [over[kind] for policy in self.policies if kind in (over := policy.scores.over or {})] for kind in OVER}
+        said = [_counted(sorted({*numbers}), *OVER[kind]) for kind, numbers in kinds.items() if numbers]
+        methods = [words for method, words in METHODS.items() if any(policy.scores.method == method for policy in self.policies)]
+        return f"{' x '.join(said)} ({' or '.join(methods)})"
 
     def is_test_bed(self, stage: Stage) -> bool:
         """Whether a script judged, or played the users."""
@@ -136,6 +156,11 @@ class Report:
     """What `read_runs` found."""
 
     runs: tuple[RunReport, ...]
+
+
+def _counted(numbers: Sequence[int], one: str, many: str) -> str:
+    """One number of things, or from the lowest to the highest."""
+    return f"{' to '.join(map(str, numbers[:1] + numbers[1:][-1:]))} {one if numbers == [1] else many}"
 
 
 def is_scripted(model: str | None) -> bool:

@@ -24,6 +24,16 @@ def percent(value: float) -> str:
     return UNDEFINED if math.isnan(value) else f"{100 * value:.1f}%"
 
 
+def share(value: float, interval: Sequence[float]) -> str:
+    """A share in percent with its interval, whose ends may be without bounds.
+
+    >>> share(0.831, (0.8, float("inf")))
+    '83.1% [80.0%, ∞]'
+    """
+    low, high = (f"{'−' if end < 0 else ''}∞" if math.isinf(end) else percent(end) for end in interval)
+    return UNDEFINED if math.isnan(value) else f"{percent(value)} [{low}, {high}]"
+
+
 def p_value(value: float) -> str:
     return "< 0.001" if value < 0.001 else number(value, 3)
 

@@ -1,42 +1,32 @@
-"""Run folders → `Report`: finished files only, one row at a time. Of a million trees the counts and one tree remain.
-
-The true name of a policy stands in its transcripts; a scores file is read only where its transcripts are not there.
-"""
+"""Run folders → `Report`: finished files only, one row at a time. Of a million trees the counts and one tree remain."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from aloe_hub import scoring
 from aloe_hub.errors import AloeError, DataError
 from aloe_hub.fields import number, one_of
-from aloe_hub.files.jsonl import read_rows
 from aloe_hub.files.run_folder import RunFolder
-from aloe_hub.parsing import steers
 from aloe_hub.results.counts import (
     BINS,
-    SCALE,
     STAGES,
-    Paired,
-    PolicyReport,
     PoolStats,
     Refused,
     Report,
     RunReport,
     TextStats,
 )
+from aloe_hub.results.policies import all_pairs, baseline_of, gaps, read_policies, reports
+from aloe_hub.results.rows import rows_of
 from aloe_hub.results.trees import TreeTally
-from aloe_hub.scoring import compare
-from aloe_hub.types import PoolText, Row, Transcript, Tree, persona_and_split
+from aloe_hub.types import PoolText, Row, Tree, persona_and_split
 
-T = TypeVar("T")
-BASELINE = "scripted:plain"  # what the other policies are compared to, where it was benchmarked
-SAMPLES = 3  # conversations of each policy, and refused texts of each kind, that are kept to be read
+SAMPLES = 3  # refused texts of each kind that are kept to be read
 
 
 def read_runs(paths: Sequence[Path]) -> Report:
@@ -55,9 +45,9 @@ def _run(path: Path) -> RunReport:
     if not path.is_dir():
         raise AloeError(f"{path}: no such folder; give a run folder, made by aloe personas, trees or evaluate")
     report = read_settings(path)
-    scored = _scored(path)
+    scored = read_policies(path)
     tally = TreeTally()
-    for tree in _rows(path / "trees.jsonl", Tree.from_row):
+    for tree in rows_of(path / "trees.jsonl", Tree.from_row):
         tally.add(tree)
     trees = tally.stats(count_failed(path)) if tally.first else None
     pool = read_pool(path, report.settings.get("personas", {}))
@@ -66,10 +56,12 @@ def _run(path: Path) -> RunReport:
             f"{path}: nothing finished to report: no pool, trees, transcripts or scores; "
             f"make a run first, or resume it: aloe personas --run {path}"
         )
-    policies = sorted((one.report() for one in scored), key=_best_first)
-    names = [policy.policy for policy in policies]
-    comparisons = sorted(_comparisons(scored), key=lambda paired: names.index(paired.policy))
-    return replace(report, policies=tuple(policies), comparisons=tuple(comparisons), pool=pool, trees=trees, tree=tally.first)
+    policies = reports(scored)
+    pairs = all_pairs(scored, [policy.policy for policy in policies])
+    with_baseline = tuple(paired for paired in pairs if scored and paired.baseline == baseline_of(scored))
+    closed = gaps({one.policy: one for one in scored})
+    policies = tuple(replace(policy, gap=closed.get(policy.policy)) for policy in policies)
+    return replace(report, policies=policies, comparisons=with_baseline, pairs=pairs, pool=pool, trees=trees, tree=tally.first)
 
 
 def read_settings(path: Path) -> RunReport:
@@ -79,128 +71,9 @@ def read_settings(path: Path) -> RunReport:
     return RunReport(path.resolve().name, tables)
 
 
-# --- the benchmark
-
-
-class _Scored:
-    """One policy's file while it is read, and what is kept of it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.policy = path.stem
-        self.scores: dict[str, list[float | None]] = {}  # by persona_id
-        self.clusters: dict[str, str] = {}
-        self.samples = _Samples()
-        self.steering = 0
-
-    def read(self) -> _Scored:
-        of_transcripts = self.path.parent.name == "transcripts"
-        for _ in read_rows(self.path, self._add_transcript if of_transcripts else self._add_scores):
-            pass
-        return self
-
-    def report(self) -> PolicyReport:
-        scores = scoring.score(list(self.scores.values()), cluster_ids=list(self.clusters.values()), scale=SCALE)
-        profiles = len(set(self.clusters.values()))
-        # One that was tried again and finished since then leaves no such file.
-        failed = self.path.parents[1] / "transcripts" / f"failed-{self.path.name}"
-        lost = sum(1 for _ in _rows(failed, dict))
-        return PolicyReport(self.policy, len(self.scores), profiles, scores, self.samples.chosen, self.steering, lost)
-
-    def _add_transcript(self, row: Row) -> None:
-        transcript = Transcript.from_row(row)
-        if not self.scores:
-            self.policy = str(transcript.policy)
-        if transcript.policy != self.policy:
-            raise ValueError(f"policy is {transcript.policy!r}, and {self.policy!r} in the lines before")
-        self._add(transcript.persona.persona_id, transcript.persona.profile_id, transcript.scores)
-        self.samples.offer(transcript)
-        self.steering += sum(steers(turn.reply) for turn in transcript.turns)
-
-    def _add_scores(self, row: Row) -> None:
-        scores = [None if one is None else number({"score": one}, "score") for one in row["scores"]]
-        self._add(str(row["persona_id"]), str(row["profile_id"]), scores)
-
-    def _add(self, persona: str, profile: str, scores: Sequence[float | None]) -> None:
-        low, high = SCALE
-        # `scoring` checks this too, but here the line is known.
-        if outside := [score for score in scores if score is not None and not low <= score <= high]:
-            raise ValueError(f"score is {outside[0]!r}, and not from {low} to {high}")
-        if not scores:
-            raise ValueError("the conversation has no turns")
-        if persona in self.scores:
-            raise ValueError(f"persona {persona} has a conversation in a line before")
-        turns = len(next(iter(self.scores.values()), scores))
-        if len(scores) != turns:
-            raise ValueError(f"the conversation has {len(scores)} turns, the ones before have {turns}")
-        self.scores[persona], self.clusters[persona] = list(scores), profile
-
-
-class _Samples:
-    """A few transcripts, as different as they come: another profile and another personality each time, if possible.
-
-    The choice looks at the personas alone, so that policies with the same personas show the same ones.
-    """
-
-    def __init__(self) -> None:
-        self._apart: list[Transcript] = []
-        self._others: list[Transcript] = []
-        self._seen: set[str] = set()
-
-    def offer(self, transcript: Transcript) -> None:
-        ids = {transcript.persona.profile_id, transcript.persona.personality_id}
-        if len(self._apart) < SAMPLES and self._seen.isdisjoint(ids):
-            self._apart.append(transcript)
-            self._seen |= ids
-        elif len(self._others) < SAMPLES:
-            self._others.append(transcript)
-
-    @property
-    def chosen(self) -> tuple[Transcript, ...]:
-        return tuple((self._apart + self._others)[:SAMPLES])
-
-
-def _scored(run: Path) -> list[_Scored]:
-    """Every benchmarked policy, by name."""
-    files: dict[str, Path] = {}
-    for folder in ("scores", "transcripts"):  # transcripts last: they hold the scores too, and the policy's true name
-        paths = sorted(path for path in (run / folder).glob("*.jsonl") if _holds_rows(path))
-        files |= {path.stem: path for path in paths if not path.name.startswith("failed-")}
-    found: dict[str, _Scored] = {}
-    for _, path in sorted(files.items()):
-        scored = _Scored(path).read()
-        if scored.policy in found:
-            other = found[scored.policy].path
-            raise DataError(f"{path}: policy {scored.policy!r} stands in {other} too; remove one of the two")
-        found[scored.policy] = scored
-    return [found[policy] for policy in sorted(found)]
-
-
-def _comparisons(scored: Sequence[_Scored]) -> Iterator[Paired]:
-    """Every policy with the baseline, paired by persona; one that shares no persona with it is left out."""
-    if not scored:
-        return
-    baseline = next((one for one in scored if one.policy == BASELINE), scored[0])
-    for one in scored:
-        both = [persona for persona in baseline.scores if persona in one.scores]
-        if one is baseline or not both:
-            continue
-        mine, theirs = ([policy.scores[persona] for persona in both] for policy in (one, baseline))
-        try:
-            result = compare(mine, theirs, cluster_ids=[baseline.clusters[persona] for persona in both], scale=SCALE)
-        except ValueError as error:
-            raise DataError(f"{one.path}: cannot be compared with {baseline.path}: {error}") from None
-        yield Paired(one.policy, baseline.policy, len(both), result)
-
-
-def _best_first(policy: PolicyReport) -> tuple[float, str]:
-    average = policy.scores.avg
-    return (math.inf if math.isnan(average) else -average, policy.policy)
-
-
 def count_failed(run: Path) -> int:
     """How many trees failed, and are not among the trees."""
-    return sum(1 for _ in _rows(run / "failed.jsonl", dict))
+    return sum(1 for _ in rows_of(run / "failed.jsonl", dict))
 
 
 # --- the pool
@@ -210,7 +83,7 @@ def read_pool(run: Path, settings: Mapping[str, Any]) -> PoolStats | None:
     """The counts of a pool; None where nothing of it is there. `settings` is the table of run.toml that made it."""
     refused = {"profile": _Histogram(), "personality": _Histogram()}
     dropped: Counter[str] = Counter()
-    for kind, one in _rows(run / "rejected.jsonl", _refused):
+    for kind, one in rows_of(run / "rejected.jsonl", _refused):
         if one is None:
             dropped[kind] += 1
         else:
@@ -227,7 +100,7 @@ def read_pool(run: Path, settings: Mapping[str, Any]) -> PoolStats | None:
         _texts(run / file, refused[kind], thresholds[kind], dropped[kind])
         for kind, file in (("profile", "profiles.jsonl"), ("personality", "personalities.jsonl"))
     )
-    personas: dict[str, int] = dict(Counter(split for _, split in _rows(run / "personas.jsonl", persona_and_split)))
+    personas: dict[str, int] = dict(Counter(split for _, split in rows_of(run / "personas.jsonl", persona_and_split)))
     return PoolStats(profiles, personalities, personas) if profiles or personalities or personas else None
 
 
@@ -246,7 +119,7 @@ class _Histogram:
 def _texts(path: Path, refused: _Histogram, threshold: float | None, dropped: int) -> TextStats | None:
     sources: Counter[str] = Counter()
     kept = _Histogram()
-    for text in _rows(path, PoolText.from_row):
+    for text in rows_of(path, PoolText.from_row):
         sources[text.source] += 1
         if text.nearest is not None:
             kept.add(text.nearest)
@@ -260,15 +133,3 @@ def _refused(row: Row) -> tuple[str, Refused | None]:
     """Which kind of text, and the text; None for one that told too little to be compared with anything."""
     kind: str = one_of(row, "kind", ("profile", "personality"))
     return kind, None if row["nearest"] is None else Refused(row["text"], number(row, "nearest"), row["nearest_text"])
-
-
-# --- rows
-
-
-def _holds_rows(path: Path) -> bool:
-    """A stage that had nothing to write down (nothing was refused) leaves an empty file: that is no error here."""
-    return path.is_file() and path.stat().st_size > 0
-
-
-def _rows(path: Path, build: Callable[[Row], T]) -> Iterator[T]:
-    return read_rows(path, build) if _holds_rows(path) else iter(())

@@ -15,12 +15,14 @@ from typing import Any
 
 from aloe_hub.chat import world_of
 from aloe_hub.chat.base import Chat
+from aloe_hub.chat.policies import calls_of, selectors_of
 from aloe_hub.chat.traffic import Traffic
 from aloe_hub.errors import DataError, ParseError, UsageError
 from aloe_hub.files.journal import Journal, is_finished
 from aloe_hub.files.jsonl import read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder, plain, policy_file
 from aloe_hub.files.settings import check_conversations, check_sampling
+from aloe_hub.model_string import ModelString
 from aloe_hub.stages import roles
 from aloe_hub.stages.journalled import journalled
 from aloe_hub.stages.roles import Call
@@ -109,12 +111,18 @@ def evaluate_all(
 
     Raises:
         SettingsDiffer: the folder holds scores that were made with other settings.
-        UsageError: two policies would be written to one file.
+        UsageError: two policies would be written to one file; the judge also selects the replies of one.
         DataError: failures are accepted, but no conversation of a policy is left.
         RunStopped: the budget allows no further conversation, or every call fails.
     """
     if not policies:
         raise UsageError("--policy: give at least one, such as --policy scripted:tailored")
+    for policy in policies:
+        if settings.judge in map(str, selectors_of(ModelString.parse(policy))):
+            raise UsageError(
+                f"--policy {policy}: its replies are selected by {settings.judge}, which is the judge that scores them; "
+                "give another by=, or leave it out"
+            )
     if len({policy_file(policy) for policy in policies}) < len(policies):
         raise UsageError(f"--policy: two of {', '.join(policies)} would share one file")
     traffic = traffic or Traffic()
@@ -165,7 +173,7 @@ def _evaluate(
             keep=journal.append,
             fail=lambda persona_id, _, reason: failed.append({"persona_id": persona_id, "policy": policy, "reason": reason}),
             traffic=traffic,
-            calls=settings.calls_a_conversation,
+            calls=settings.calls_a_conversation + settings.turns * (calls_of(ModelString.parse(policy)) - 1),
             on_progress=lambda ended: on_progress(policy, done + ended, len(personas)),
         )
         if failed:

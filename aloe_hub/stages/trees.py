@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from aloe_hub.chat import world_of
+from aloe_hub.chat.policies import calls_of
 from aloe_hub.chat.traffic import Traffic
 from aloe_hub.errors import UsageError
 from aloe_hub.fields import text
@@ -27,6 +28,7 @@ from aloe_hub.files.journal import Journal, is_finished
 from aloe_hub.files.jsonl import partial_of
 from aloe_hub.files.run_folder import RunFolder, plain
 from aloe_hub.files.settings import check_conversations, check_sampling
+from aloe_hub.model_string import ModelString
 from aloe_hub.stages import roles
 from aloe_hub.stages.journalled import journalled
 from aloe_hub.stages.roles import Call, Cast
@@ -65,7 +67,9 @@ class TreeSettings:
     @property
     def calls_a_tree(self) -> int:
         """At most, if every answer can be read at once: user, inferrer, two replies, two verdicts; a policy needs no inferrer."""
-        return self.turns * (5 if "policy" in self.models else 6)
+        if "policy" not in self.models:
+            return self.turns * 6
+        return self.turns * (3 + 2 * calls_of(ModelString.recorded(self.models["policy"])))
 
 
 def models_by_role(recipe: dict[str, Any], model: str | None, **by_hand: str | None) -> dict[str, str]:

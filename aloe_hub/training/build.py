@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from datasets import Dataset
 from peft import LoraConfig
-from transformers import PrinterCallback, TrainerCallback
+from transformers import PrinterCallback, TrainerCallback, set_seed
 
 from aloe_hub.errors import UsageError
 from aloe_hub.loading import load_adapter, load_model
@@ -53,6 +53,7 @@ def build_trainer(
             others["peft_config"] = LoraConfig(**settings.lora, task_type="CAUSAL_LM", revision=base.source.revision)
     elif settings.method == "dpo" and not settings.options.get("precompute_ref_log_probs"):
         others["ref_model"] = load_model(base.source, dtype=dtype, device=device)
+    set_seed(settings.seed)  # a new adapter begins at random, which TRL seeds by itself from 1.15 on
     kind = TreeSFTTrainer if settings.method == "sft" else TreeDPOTrainer
     with refusals():
         trainer: Trainer = kind(

@@ -14,9 +14,10 @@ from typing import Any
 
 import torch
 from peft import PeftModel
-from trl.trainer.utils import use_adapter
+from trl.trainer.utils import selective_log_softmax, use_adapter
 
 from aloe_hub.training.tree import TreeDPOTrainer
+from aloe_hub.training.tree.forward import trl_obstacle
 
 # What says where the training is and how fast this machine, and not how good the model.
 _BESIDE = (
@@ -93,8 +94,6 @@ def _prefers_chosen(trainer: TreeDPOTrainer, batch: dict[str, Any], *, reference
     """For each pair of the batch, whether log p(chosen) > log p(rejected). The pass is that of TRL's loss, fused head and all."""
     if reference and "ref_chosen_logps" in batch:  # computed before the training; there may be no such model any more
         return torch.as_tensor(batch["ref_chosen_logps"] > batch["ref_rejected_logps"])
-    given = {name: value for name, value in batch.items() if name not in _NOT_THE_MODELS}
-    labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
     model: Any = trainer.model
     adapter: AbstractContextManager[None] = nullcontext()
     if reference and trainer.ref_model is not None:
@@ -102,9 +101,16 @@ def _prefers_chosen(trainer: TreeDPOTrainer, batch: dict[str, Any], *, reference
     elif reference and isinstance(model, PeftModel):
         adapter = use_adapter(model, adapter_name="ref" if "ref" in model.peft_config else None)
     model.eval()
-    trainer._check(model, given)
+    trainer._check(model, batch)
+    given = {name: value for name, value in batch.items() if name not in _NOT_THE_MODELS}
+    labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
     with torch.no_grad(), adapter, trainer.accelerator.autocast():
-        log_probs: torch.Tensor = model(**given, labels=labels, use_cache=False, fused_lm_head=True).log_probs
+        log_probs: torch.Tensor
+        if trl_obstacle() is None:
+            log_probs = model(**given, labels=labels, use_cache=False, fused_lm_head=True).log_probs
+        else:
+            logits, wanted = model(**given, use_cache=False).logits[:, :-1], labels[:, 1:]
+            log_probs = selective_log_softmax(logits, wanted.clamp(min=0)).masked_fill(wanted == -100, 0)
     chosen, rejected = log_probs.sum(dim=1).chunk(2)
     return chosen > rejected
 

@@ -22,7 +22,7 @@ from theme import CSS, THEME
 try:
     from aloe_hub.scoring import score
 except ModuleNotFoundError:
-    from scoring import score
+    from scoring import score  # type: ignore[import-not-found, no-redef]  # a copy, on the Hub alone
 
 HERE = Path(__file__).resolve().parent
 MAX_WIDTH = 1e9
@@ -129,7 +129,8 @@ def filled(path: str) -> tuple[Any, str]:
 
 
 def build() -> gr.Blocks:
-    with gr.Blocks(title="ALOE: alignment within a conversation", analytics_enabled=False) as blocks:
+    blocks = gr.Blocks(title="ALOE: alignment within a conversation", analytics_enabled=False)
+    with blocks:
         gr.Markdown(LEAD, elem_classes="lead")
         with gr.Row(equal_height=False):
             with gr.Column(min_width=320):
@@ -160,5 +161,5 @@ def build() -> gr.Blocks:
 
 
 if __name__ == "__main__":
-    look = {"theme": THEME, "css": CSS, "css_paths": HERE / "style.css"}
-    build().launch(**look, footer_links=["gradio"], ssr_mode=False, max_file_size="8mb")
+    style = HERE / "style.css"
+    build().launch(theme=THEME, css=CSS, css_paths=style, footer_links=["gradio"], ssr_mode=False, max_file_size="8mb")

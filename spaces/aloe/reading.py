@@ -17,8 +17,8 @@ from reprlib import Repr
 
 LIMIT = 2_000_000  # characters: 10,000 conversations of 10 turns, as aloe writes them
 TOO_LONG = f"{{:,}} characters are too many for this page, which reads {LIMIT:,}; use evaluate.load"
-CLUSTER = "profile_id"
-NOT_SCORES = (CLUSTER, "conversation_id", "persona_id")  # they stand beside the scores in aloe's files
+IDS = ("profile_id", "personality_id")
+NOT_SCORES = (*IDS, "conversation_id", "persona_id")  # they stand beside the scores in aloe's files
 
 _MISSING = ("", "null", "none", "nan")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
@@ -130,7 +130,8 @@ def _row(value: object, place: str, line: str) -> _Row:
     if isinstance(value, dict):
         if "scores" not in value:
             raise Unreadable(f"{place} has no 'scores': {_shown(value)}")
-        value, cluster = value["scores"], value.get(CLUSTER)
+        cluster = value.get(CLUSTER)
+        value = value["scores"]
     if not isinstance(value, list):
         raise Unreadable(f"{place}: {_shown(value)} is not a list of scores")
     return _Row(line, value, cluster)

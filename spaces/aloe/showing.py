@@ -14,7 +14,7 @@ from markupsafe import Markup
 try:
     from aloe_hub.report.drawing import MUTED, series, svg
 except ModuleNotFoundError:
-    from drawing import MUTED, series, svg
+    from drawing import MUTED, series, svg  # type: ignore[import-not-found, no-redef]  # a copy, on the Hub alone
 
 NAMES = {
     "avg": ("AVG", "mean of the curve"),

@@ -52,7 +52,8 @@ templates. They show how the method works, and say nothing about language unders
 
 
 def build(state: AppState) -> gr.Blocks:
-    with gr.Blocks(title="ALOE: see a model learn who you are", analytics_enabled=False) as blocks:
+    blocks = gr.Blocks(title="ALOE: see a model learn who you are", analytics_enabled=False)
+    with blocks:
         gr.Markdown(LEAD, elem_classes="lead")
         if state.settings.is_test_bed:
             gr.Markdown(TEST_BED, elem_classes="testbed")
@@ -71,11 +72,13 @@ def build(state: AppState) -> gr.Blocks:
 
         def forget(request: gr.Request) -> None:
             """A visitor who leaves takes everything along: Gradio itself would keep it for an hour."""
-            blocks.state_holder.session_data.pop(request.session_hash, None)
-            blocks.state_holder.time_last_used.pop(request.session_hash, None)
+            session = request.session_hash or ""
+            blocks.state_holder.session_data.pop(session, None)
+            blocks.state_holder.time_last_used.pop(session, None)
 
         blocks.unload(forget)
-    return blocks.queue(default_concurrency_limit=state.settings.concurrency, max_size=state.settings.queue)
+    blocks.queue(default_concurrency_limit=state.settings.concurrency, max_size=state.settings.queue)
+    return blocks
 
 
 def health(request: Request) -> JSONResponse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from gpu import on_gpu
 from library import Library, library
@@ -34,6 +34,6 @@ class AppState:
         return Sampling(self.settings.temperature, max_tokens=self.settings.reply_tokens)
 
     @property
-    def generating(self) -> dict[str, object]:
+    def generating(self) -> dict[str, Any]:
         """What every event that asks a model is wired with: all of them together are so many at once."""
         return {"concurrency_id": "models", "concurrency_limit": self.settings.concurrency, "show_progress": "hidden"}

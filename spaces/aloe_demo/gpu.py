@@ -27,8 +27,13 @@ def on_gpu(models: Models) -> Models:
         return OnLoan(spaces.GPU(complete))  # type: ignore[attr-defined]
 
     there = {name: part for name, part in models.parts.items() if not part.problem}
-    local = {name: part for name, part in there.items() if ModelString.recorded(part.model).scheme == "local"}
+    local = {name: part for name, part in there.items() if "local" in _schemes(part.model)}
     return replace(models, **{name: replace(part, chat=on_loan(part.chat)) for name, part in local.items()})
+
+
+def _schemes(model: str) -> set[str]:
+    """Of all models that take part."""
+    return {one.scheme for one in ModelString.recorded(model).models}
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def build(state: AppState) -> None:
     gr.HTML(show.page("notes", [*problems, *filter(None, [votes.problem])]), elem_classes=["page", "notice"])
     session = gr.State(lambda: Voting())
 
-    def shown(session: Voting, problem: object = "", text: str | None = None) -> tuple[Any, ...]:
+    def shown(session: Voting, problem: Exception | str = "", text: str | None = None) -> tuple[Any, ...]:
         alert = show.alert(problem) if problem else ""
         page = show.page("blind", session.talk, session.order, not session.open)
         return page, alert, gr.skip() if text is None else text, session
@@ -63,7 +63,7 @@ def build(state: AppState) -> None:
             yield shown(session, error)
             return
         before, session.order, session.open = session.talk, Order.drawn(), True
-        problem: object = ""
+        problem: Exception | str = ""
         with session.at_work() as stop:
             try:
                 first = True
@@ -113,7 +113,7 @@ def build(state: AppState) -> None:
             gr.Markdown("## Which reply would you rather have had?")
             page = gr.HTML(show.page("blind", Talk(), Order(0), True), elem_id="blind", elem_classes="page")
             with gr.Row(elem_classes="buttons"):
-                choices = [("A is better", 0), ("B is better", 1), ("I cannot say", None)]
+                choices: list[tuple[str, Index | None]] = [("A is better", 0), ("B is better", 1), ("I cannot say", None)]
                 buttons = [(gr.Button(name, min_width=90), place) for name, place in choices]
             box = gr.Textbox(label="Your message", info="Enter sends, Shift+Enter is a new line.", lines=1, max_lines=8)
             notice = gr.HTML(elem_classes=["page", "notice"])
@@ -130,7 +130,7 @@ def build(state: AppState) -> None:
             agreed = gr.HTML(show.agreement({}, votes.agreement), elem_id="agreement", elem_classes="page")
 
     outputs = [page, notice, box, session]
-    private = {"api_visibility": "private", "show_progress": "hidden"}
+    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     gr.on([send.click, box.submit], say, [box, session], outputs, api_visibility="private", **state.generating)
     for button, place in buttons:
         button.click(partial(vote, place), [consent, session], [*outputs, agreed], api_visibility="private", **state.generating)

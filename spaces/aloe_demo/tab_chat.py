@@ -116,7 +116,7 @@ def build(state: AppState) -> None:
         return shown(session, text=text[: settings.message_characters])
 
     outputs = [page, panel, notice, box, session]
-    private = {"api_visibility": "private", "show_progress": "hidden"}
+    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     multiple = {"trigger_mode": "multiple"}  # who sends another one meanwhile is told to wait
     gr.on([send.click, box.submit], say, [box, pick, session], outputs, api_name="say", **multiple, **state.generating)
     retry.click(partial(say, None), [pick, session], outputs, api_visibility="private", **state.generating)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 import show
 from app_state import AppState
@@ -33,5 +35,5 @@ def build(state: AppState) -> None:
             gr.Markdown(TREE, elem_classes="prose")
             page = gr.HTML(show.page("tree", trees[0]), elem_id="tree", elem_classes="page")
 
-    shown = {"api_visibility": "private", "show_progress": "hidden"}
+    shown: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     picked.input(lambda place: show.page("tree", trees[place]), picked, page, **shown)

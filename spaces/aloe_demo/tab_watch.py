@@ -65,7 +65,7 @@ def build(state: AppState) -> None:
             gr.Markdown("## How well each model fits")
             page = gr.HTML(NOTHING_YET, elem_id="watch", elem_classes="page")
 
-    private = {"api_visibility": "private", "show_progress": "hidden"}
+    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     picked.input(filled, picked, [profile, personality], **private)
     inputs, outputs = [profile, personality, turns, session], [page, notice, session]
     go.click(watch, inputs, outputs, api_visibility="private", **state.generating)

@@ -76,7 +76,7 @@ class FaultyProxy:
         self.faults = faults
         self.done = Done()
         self.base_url = ""
-        self._times = Counter()
+        self._times: Counter[bytes] = Counter()
 
     async def serve(self, port: int, begun, end: asyncio.Event) -> None:
         """Until `end`; `begun` is called when it listens."""
@@ -194,7 +194,9 @@ def _reset(writer) -> None:
 @contextmanager
 def running(upstream: str, faults: Faults | None = None):
     """A `FaultyProxy` in a thread of this process, before the endpoint `upstream` (such as http://127.0.0.1:8000/v1)."""
-    proxy, begun, loop, end = FaultyProxy(upstream, faults or Faults()), threading.Event(), None, None
+    proxy, begun = FaultyProxy(upstream, faults or Faults()), threading.Event()
+    loop: asyncio.AbstractEventLoop
+    end: asyncio.Event
 
     async def serve() -> None:
         nonlocal loop, end

@@ -11,8 +11,6 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from faulty import Faults
-from faulty import running as broken
 
 from aloe_hub.chat import open_chat
 from aloe_hub.chat.answers import Heard
@@ -23,6 +21,8 @@ from aloe_hub.errors import AloeError, ChatError, Refused, TransientError
 from aloe_hub.model_string import ModelString
 from aloe_hub.serve.server import running
 from aloe_hub.types import Message
+from tests.chat.faulty import Faults
+from tests.chat.faulty import running as broken
 
 SECRET = "sk-" + "canary" * 4
 
@@ -98,7 +98,7 @@ def test_an_endpoint_says_what_the_model_behind_it_says(scripted):
 
 def test_an_endpoint_can_be_heard_while_it_speaks(scripted):
     async def listen():
-        pieces = []
+        pieces: list[str] = []
         endpoint = Endpoint(ModelString.parse(scripted.name), 30)
         reply = await endpoint.stream(request(), pieces.append)
         await endpoint.close()
@@ -128,7 +128,7 @@ def test_it_may_be_used_in_one_event_loop_after_another(scripted):
 
 
 def test_sampling_and_seed_are_sent_and_the_role_is_not():
-    heard = []
+    heard: list[bytes] = []
     with answering(http("200 OK", completion()), heard) as model:
         ask(model, request(temperature=0.3, top_p=0.9, max_tokens=17, stop=("\n\n",)))
     body = json.loads(heard[0].partition(b"\r\n\r\n")[2])
@@ -236,7 +236,7 @@ def test_what_is_said_of_tokens_is_not_trusted(usage):
 
 def test_the_key_goes_to_its_server_and_into_no_error(monkeypatch):
     monkeypatch.setenv("ALOE_API_KEY", SECRET)
-    heard = []
+    heard: list[bytes] = []
     with answering(http("401 Unauthorized", {"error": f"wrong key {SECRET}"}), heard) as model, pytest.raises(Refused) as caught:
         ask(model)
     assert f"bearer {SECRET}".encode() in heard[0].lower().replace(SECRET.lower().encode(), SECRET.encode())
@@ -247,7 +247,7 @@ def test_the_key_goes_to_its_server_and_into_no_error(monkeypatch):
 def test_a_server_may_have_a_key_of_its_own(monkeypatch):
     monkeypatch.setenv("ALOE_API_KEY", "another")
     monkeypatch.setenv("ALOE_API_KEY_127_0_0_1", SECRET)
-    heard = []
+    heard: list[bytes] = []
     with answering(http("200 OK", completion()), heard) as model:
         ask(model)
     assert SECRET.encode() in heard[0]
@@ -257,7 +257,7 @@ def test_a_server_may_have_a_key_of_its_own(monkeypatch):
 def test_the_hubs_token_is_never_sent_to_another_server(monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_" + "canary" * 6)
     monkeypatch.delenv("ALOE_API_KEY", raising=False)
-    heard = []
+    heard: list[bytes] = []
     with answering(http("200 OK", completion()), heard) as model:
         ask(model)
     assert b"canary" not in heard[0]
@@ -273,7 +273,7 @@ def test_a_model_of_the_hub_is_asked_through_the_router_with_the_hubs_token(monk
     monkeypatch.setattr("aloe_hub.chat.keys.get_token", lambda: "hf_" + "canary" * 6)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    heard = []
+    heard: list[bytes] = []
     with answering(http("400 Bad Request", {"error": "nobody is no provider"}), heard) as model:
         monkeypatch.setattr("aloe_hub.chat.endpoint.HUB", model.partition("#")[0])
         with pytest.raises(Refused, match=r"hub:org/model:nobody: 400 nobody is no provider") as caught:
@@ -293,7 +293,7 @@ def test_a_model_of_the_hub_is_asked_through_the_router_with_the_hubs_token(monk
     ],
 )  # fmt: skip
 def test_what_is_sent_is_the_users_to_say(extra, sent):
-    heard = []
+    heard: list[bytes] = []
     with answering(http("200 OK", completion()), heard) as model:
         ask(model, request(extra_body=extra))
     body = json.loads(heard[0].partition(b"\r\n\r\n")[2])
@@ -331,7 +331,7 @@ def test_a_wild_retry_after_is_a_fault_that_may_pass(value):
 @pytest.mark.parametrize("key", [SECRET + "\r\n", "  " + SECRET, SECRET + "\n"])
 def test_a_key_is_stripped_of_line_ends(monkeypatch, key):
     monkeypatch.setenv("ALOE_API_KEY", key)
-    heard = []
+    heard: list[bytes] = []
     with answering(http("200 OK", completion()), heard) as model:
         ask(model)
     assert f"Authorization: Bearer {SECRET}\r\n".encode() in heard[0]
@@ -383,7 +383,7 @@ def test_a_stream_is_heard_without_its_reasoning():
     body = b"".join(f"data: {json.dumps(event)}\n\n".encode() for event in events) + b"data: [DONE]\n\n"
 
     async def listen(model):
-        pieces = []
+        pieces: list[str] = []
         endpoint = Endpoint(ModelString.parse(model), 10)
         reply = await endpoint.stream(request(), pieces.append)
         await endpoint.close()
@@ -398,7 +398,12 @@ def test_a_stream_is_heard_without_its_reasoning():
 
 def test_a_stream_of_single_characters_is_not_read_anew_for_each(monkeypatch):
     looks, received = [], ChatReply.received
-    monkeypatch.setattr(ChatReply, "received", lambda raw, **more: looks.append(len(raw)) or received(raw, **more))
+
+    def looked(raw, **more):
+        looks.append(len(raw))
+        return received(raw, **more)
+
+    monkeypatch.setattr(ChatReply, "received", looked)
     said: list[str] = []
     heard = Heard(said.append)
     for _ in range(20_000):

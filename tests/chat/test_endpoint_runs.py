@@ -7,13 +7,12 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from random import Random
+from typing import Any
 
 import pytest
-import tiny
-from faulty import Faults
-from faulty import running as broken
 
 from aloe_hub.chat.traffic import Limits, Traffic
 from aloe_hub.files.run_folder import RunFolder
@@ -23,6 +22,9 @@ from aloe_hub.stages.imports import import_authors
 from aloe_hub.stages.pairing import Pairing
 from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all, tree_id_of
 from aloe_hub.types import call_seed
+from tests import tiny
+from tests.chat.faulty import Faults
+from tests.chat.faulty import running as broken
 
 ALOE = [sys.executable, "-m", "aloe_hub.cli.app"]
 ONLINE = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"} | {"COLUMNS": "200"}
@@ -35,7 +37,8 @@ def scripted():
 
 
 def settings(model="scripted", **changes):
-    return TreeSettings(**({"models": dict.fromkeys(ROLES, model), "turns": 3} | changes))
+    given: dict[str, Any] = {"models": dict.fromkeys(ROLES, model), "turns": 3} | changes
+    return TreeSettings(**given)
 
 
 def copied(run, path):
@@ -122,6 +125,8 @@ def test_a_tree_that_fails_for_good_does_not_stop_the_others(run, scripted):
 
 class OnlySeeds(Faults):
     """Always 500 for these calls, never for others."""
+
+    seeds: Collection[int]
 
     def __init__(self, seeds):
         super().__init__(share=1, kinds=("500",))

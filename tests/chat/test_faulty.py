@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-import faulty
 import pytest
-from faulty import KINDS, Faults
 
 from aloe_hub.serve import server as serve
+from tests.chat import faulty
+from tests.chat.faulty import KINDS, Faults
 
 
 @pytest.fixture(scope="module")
@@ -211,6 +211,7 @@ def test_an_upstream_that_comes_back_is_found_again():
 def test_it_runs_as_a_process_and_tells_what_it_did(upstream):
     command = [sys.executable, str(Path(faulty.__file__)), "--upstream", upstream, "--share", "1", "--kinds", "500,html"]
     with subprocess.Popen([*command, "--in-a-row", "1"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
         base_url = process.stdout.readline().removeprefix("base_url: ").strip()
         connection = http.client.HTTPConnection(base_url.removeprefix("http://").removesuffix("/v1"), timeout=60)
         assert {ask(connection, 5)[0], ask(connection, 5)[0]} <= {200, 500}

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,9 +19,8 @@ PRICES = {MODEL: Price(1.0, 2.0)}
 
 
 def request(text="Hello there", max_tokens=100, **changes):
-    return ChatRequest(
-        (Message("user", text),), Sampling(max_tokens=max_tokens), **({"seed": 5, "role": "judge", "retry": 1} | changes)
-    )
+    more: dict[str, Any] = {"seed": 5, "role": "judge", "retry": 1} | changes
+    return ChatRequest((Message("user", text),), Sampling(max_tokens=max_tokens), **more)
 
 
 class Says:

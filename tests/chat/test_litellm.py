@@ -6,15 +6,15 @@ import logging
 from dataclasses import replace
 
 import pytest
-from dialects import speaking
 
 from aloe_hub.chat import open_chat
-from aloe_hub.chat.base import ChatRequest, Sampling
+from aloe_hub.chat.base import ChatRequest, Connected, Sampling
 from aloe_hub.chat.traffic import Limits, Traffic
 from aloe_hub.errors import ChatError, Refused, TransientError
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all
 from aloe_hub.types import Message
+from tests.dialects import speaking
 
 KEY = "sk-canary-0123456789"
 HELLO = ChatRequest((Message("user", "Any dinner ideas?"),), Sampling(), seed=4, role="user")
@@ -33,6 +33,7 @@ def server(monkeypatch):
 def ask(model, request=HELLO):
     async def asked():
         chat = open_chat(model, 20)
+        assert isinstance(chat, Connected)
         try:
             return await chat.complete(request)
         finally:

@@ -68,7 +68,7 @@ def test_a_reply_ends_before_the_first_stop_string_and_is_not_cut_by_it():
 
 
 def test_it_is_heard_word_by_word_and_the_pieces_are_the_reply():
-    pieces = []
+    pieces: list[str] = []
     assert ask(Sampling(), heard=pieces) == ask(Sampling())
     assert pieces[:3] == ["I ", "live ", "with "]
     assert "".join(pieces) == MESSAGE
@@ -76,7 +76,7 @@ def test_it_is_heard_word_by_word_and_the_pieces_are_the_reply():
 
 def test_the_event_loop_lives_while_it_speaks():
     async def cancelled_after_two_words():
-        pieces = []
+        pieces: list[str] = []
         request = ChatRequest((Message("user", MESSAGE),), Sampling(), 1, "policy")
         task = asyncio.create_task(Scripted("parrot").stream(request, pieces.append))
         while len(pieces) < 2:
@@ -228,6 +228,14 @@ def test_a_reply_that_gives_itself_a_verdict_has_said_nothing():
 # Policies
 
 
+def test_it_selects_by_what_a_reply_takes_up_of_the_inferred_profile():
+    data = {"inferred_profile": PROFILE, "inferred_personality": PERSONALITY, "conversation": "", "message": MESSAGE}
+    replies = ("Make a salad.", "Have some sushi.", "Have some sushi with your sister, then chess.")
+    ratings = [parsing.score(play("selector", **data, reply=reply)) for reply in replies]
+    assert ratings == sorted(set(ratings))
+    assert ratings[0] == 1
+
+
 @pytest.mark.parametrize("policy", [None, *POLICIES])
 @settings(deadline=None)  # a busy machine is no failure
 @given(seed=SEEDS)
@@ -291,7 +299,9 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 HOSTILE = st.text(max_size=60) | st.lists(PIECES | st.text(max_size=3), max_size=12).map(" ".join)
 CONVERSATIONS = st.lists(st.tuples(HOSTILE, HOSTILE), max_size=3).map(
-    lambda exchanges: prompts.conversation([Message(*said) for pair in exchanges for said in zip(("user", "assistant"), pair)])  # noqa: B905
+    lambda exchanges: prompts.conversation(
+        [message for asked, told in exchanges for message in (Message("user", asked), Message("assistant", told))]
+    )
 )
 READERS = {
     "profile_generator": parsing.numbered,
@@ -303,6 +313,8 @@ READERS = {
     "plain_reply": parsing.message,
     "pairwise_judge": parsing.verdict,
     "benchmark_judge": parsing.score,
+    **dict.fromkeys(("reminder", "cot", "rag", "critique", "rewrite"), parsing.message),
+    "selector": parsing.score,
 }
 
 
@@ -310,7 +322,7 @@ READERS = {
 @settings(deadline=None)  # a busy machine is no failure
 @given(data=st.data(), seed=SEEDS)
 def test_hostile_texts_in_any_field_get_an_answer_that_can_be_read(name, data, seed):
-    kinds = {"count": st.just("2"), "conversation": CONVERSATIONS}
+    kinds = {"count": st.just("2"), "conversation": CONVERSATIONS, "exchanges": CONVERSATIONS}
     fields = {field: data.draw(kinds.get(field, HOSTILE), field) for field in prompts.load(name).fields}
     READERS[name](play(name, seed, **fields))
 
@@ -340,7 +352,8 @@ def test_a_chat_message_that_only_begins_like_a_prompt_is_no_crash(name):
 def test_a_whole_conversation_of_random_personas_stays_readable(seed):
     random = Random(seed)
     profile, personality = profile_text(random), personality_text(random)
-    known, said = Known(read_profile(profile), read_personality(personality)), []
+    known = Known(read_profile(profile), read_personality(personality))
+    said: list[str] = []
     for _ in range(3):
         said.append(user_message(random, known, said))
     spoken = [message for text in said for message in (Message("user", text), Message("assistant", "Good luck."))]

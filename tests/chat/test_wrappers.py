@@ -1,11 +1,11 @@
 """Sending again, within limits, and giving up: each wrapper around a chat that fails as it is told."""
 
 import asyncio
+import random
 from dataclasses import dataclass, field
 
 import pytest
 
-from aloe_hub.chat import wrappers
 from aloe_hub.chat.base import ChatReply, ChatRequest, Sampling
 from aloe_hub.chat.wrappers import OUTAGE, ConcurrencyLimit, Guarded, Limited, Pace, Retrying, Tuned
 from aloe_hub.errors import ChatError, Refused, RunStopped, TransientError
@@ -36,7 +36,7 @@ def waits(monkeypatch):
     async def sleep(seconds):
         found.append(seconds)
 
-    monkeypatch.setattr(wrappers.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     return found
 
 
@@ -52,7 +52,7 @@ def test_a_fault_that_passes_is_the_same_call_sent_again(waits):
 
 
 def test_the_waits_are_drawn_below_a_bound_that_doubles_and_ends(waits, monkeypatch):
-    monkeypatch.setattr(wrappers.random, "uniform", lambda least, most: most)
+    monkeypatch.setattr(random, "uniform", lambda least, most: most)
     ask(Retrying(Failing([TransientError("busy")] * 8), attempts=9, first_wait=1))
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
 
@@ -76,9 +76,10 @@ def test_a_server_that_asks_for_a_day_is_given_up(waits):
 
 
 def test_a_server_that_is_down_is_said_to_be_but_not_for_every_call(waits, caplog):
-    chat = Retrying(Failing([TransientError("m: 503 down")] * 7), attempts=9)
+    inner = Failing([TransientError("m: 503 down")] * 7)
+    chat = Retrying(inner, attempts=9)
     ask(chat)
-    chat.inner.errors = [TransientError("m: 503 down")] * 7
+    inner.errors = [TransientError("m: 503 down")] * 7
     ask(chat)
     assert [record.message for record in caplog.records] == ["m: 503 down; 3 tries of 9 so far, trying again"]
 
@@ -151,8 +152,8 @@ class Clock:
         async def sleep(seconds):
             self.now += seconds
 
-        monkeypatch.setattr(wrappers.asyncio, "sleep", sleep)
-        monkeypatch.setattr(wrappers.asyncio, "get_running_loop", lambda: self)
+        monkeypatch.setattr(asyncio, "sleep", sleep)
+        monkeypatch.setattr(asyncio, "get_running_loop", lambda: self)
 
     def time(self):
         return self.now
@@ -204,15 +205,16 @@ def test_a_call_that_cannot_be_meant_is_a_failed_call_even_if_it_is_the_first():
 
 
 def test_a_server_that_fails_every_call_stops_the_run_and_one_that_fails_some_does_not():
-    chat = Guarded(Failing(), "m")
+    inner = Failing()
+    chat = Guarded(inner, "m")
     ask(chat)
     for _ in range(3):
-        chat.inner.errors = [TransientError("down")] * (OUTAGE - 1)
+        inner.errors = [TransientError("down")] * (OUTAGE - 1)
         for _ in range(OUTAGE - 1):
             with pytest.raises(TransientError):
                 ask(chat)
         ask(chat)
-    chat.inner.errors = [TransientError("down")] * OUTAGE
+    inner.errors = [TransientError("down")] * OUTAGE
     for _ in range(OUTAGE - 1):
         with pytest.raises(TransientError):
             ask(chat)

@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from dialects import speaking
 
 from aloe_hub.files.run_folder import RunFolder
+from tests.dialects import speaking
 
 
 @pytest.fixture

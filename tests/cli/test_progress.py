@@ -80,6 +80,8 @@ def test_a_bracket_in_a_path_is_no_markup(aloe, run, name):
 def test_a_reader_who_has_left_loses_nothing(run):
     command = [*ALOE, "trees", "--run", str(run.path), "--turns", "2", "--limit", "3"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stderr is not None
     process.stdout.close()
     errors = process.stderr.read()
     assert process.wait(timeout=60) == 0

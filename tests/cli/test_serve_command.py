@@ -25,7 +25,9 @@ def serving(*arguments, **environment):
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | environment
     ) as process:
         try:
-            yield process, list(iter(lambda: process.stdout.readline().removesuffix("\n"), ""))
+            said = process.stdout
+            assert said is not None
+            yield process, list(iter(lambda: said.readline().removesuffix("\n"), ""))
         finally:
             process.kill()
 

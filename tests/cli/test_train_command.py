@@ -11,10 +11,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-TRAINING = Path(__file__).resolve().parents[1] / "training"
-sys.path.insert(0, str(TRAINING))  # small: a tiny model, and rows to train on
-
-from small import a_base, a_grown_run, rows_to_train_on  # noqa: E402, F401 - fixtures
+from tests.training.small import a_base, a_grown_run, rows_to_train_on  # noqa: F401 - fixtures
 
 WEIGHTS = "adapter_model.safetensors"
 QUICK = ["--limit", "6", "--batch-size", "2", "--lr", "0.01"]

@@ -23,11 +23,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from blocks import Block, blocks
-
 from aloe_hub.chat import open_chat
 from aloe_hub.cli.app import main
 from aloe_hub.serve.server import running
+from tests.docs.blocks import Block, blocks
 
 SHELL = set("|&;<>$`")
 LINKED = ("constraints.txt", "examples", "recipes", "scripts", "spaces")
@@ -134,10 +133,10 @@ def prepare(work: Path) -> None:
         "publish metric --repo org/aloe",
     ):
         run_bash(f"aloe {command}", work / "small.toml")
-    files = {"allow_patterns": ["*.safetensors", "*.jinja", "*config.json", "tokenizer*"], "ignore_patterns": ["adapter/*"]}
+    allowed = ["*.safetensors", "*.jinja", "*config.json", "tokenizer*"]
     for repo in ("org/model", "Qwen/Qwen2.5-0.5B-Instruct"):
         HfApi().create_repo(repo)
-        HfApi().upload_folder(repo_id=repo, folder_path=shipped("pocket"), **files)
+        HfApi().upload_folder(repo_id=repo, folder_path=shipped("pocket"), allow_patterns=allowed, ignore_patterns=["adapter/*"])
 
 
 if __name__ == "__main__":

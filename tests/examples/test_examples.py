@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SAYS = {
@@ -13,8 +15,10 @@ SAYS = {
     "grow_and_read.py": ["user      ", "preferred", "forks"],
     "judge_transcripts.py": ["scores: [["],
     "score_and_compare.py": ["learns - plain:", "by evaluate: AVG", "1 missing"],
-    "train_on_own_rows.py": ["times fewer tokens than row by row"],
+    "train_on_own_rows.py": ["loss "],
 }
+if Version(version("trl")) >= Version("1.15"):  # an older one trains row by row
+    SAYS["train_on_own_rows.py"].append("times fewer tokens than row by row")
 
 
 def run(name: str, folder: Path, *arguments: object) -> str:

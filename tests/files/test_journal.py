@@ -153,6 +153,7 @@ with Journal(Path(sys.argv[1]), key="id") as journal:
 def test_a_second_process_is_refused_and_a_killed_one_leaves_its_rows_and_no_lock(final):
     command = [sys.executable, "-c", WRITER, str(final)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
         assert writer.stdout.readline() == b"ready\n"
         with pytest.raises(AloeError, match="another process is writing this run"), Journal(final, key="id"):
             pass

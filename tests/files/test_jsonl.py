@@ -1,6 +1,7 @@
 """Files of one JSON object a line: every error names file and line, and a file under its name is whole."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -44,7 +45,7 @@ def test_a_row_is_read_without_the_line_ends_that_only_unicode_knows(one):
 
 def test_what_is_written_is_read_back_in_order(tmp_path):
     path = tmp_path / "new folder" / "rows.jsonl"
-    rows = [{"n": 1, "text": "\u2028 \x85 é"}, {}, BIG, {"n": 2}]
+    rows: list[dict[str, Any]] = [{"n": 1, "text": "\u2028 \x85 é"}, {}, BIG, {"n": 2}]
     assert write_rows(path, iter(rows)) == 4
     assert rows_of(path) == rows
     assert [child.name for child in path.parent.iterdir()] == ["rows.jsonl"]

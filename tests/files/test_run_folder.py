@@ -156,11 +156,20 @@ def test_plain_leaves_out_what_is_not_set():
         ("local:../../etc/passwd", "local_.._.._etc_passwd.jsonl"),
         ("../x", "x.jsonl"),
         ("hub:org/ä ö", "hub_org.jsonl"),
+        ("inferred(scripted:plain,by=scripted)", "inferred_scripted_plain_by_scripted.jsonl"),
+        ("reminder(rag(local:org/x,k=3))", "reminder_rag_local_org_x_k_3.jsonl"),
+        ("best-of(scripted,k=3)", "best-of_scripted_k_3.jsonl"),
     ],
 )
 def test_a_model_string_makes_a_plain_file_name(policy, name):
     assert policy_file(policy) == name
     assert Path(policy_file(policy)).name == name
+
+
+def test_a_model_string_too_long_for_a_file_name_is_cut_and_told_apart():
+    names = {policy_file(f"reminder(local:{'folder/' * 60}{last})") for last in "ab"}
+    assert len(names) == 2
+    assert all(len(f"failed-{name}.partial") <= 255 and name.startswith("reminder_local_folder_") for name in names)
 
 
 def persona_rows(*splits):

@@ -1,6 +1,7 @@
 """Recipes: found by name or path; what is given by hand wins over them, they win over the defaults."""
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import pytest
 
@@ -149,7 +150,7 @@ def test_a_setting_of_another_type_is_refused(name, value):
 @pytest.mark.parametrize("kind", [TreeSettings, BenchmarkSettings])
 @pytest.mark.parametrize("limit", ["5", 2.5, True])
 def test_a_limit_that_is_no_whole_number_is_refused_by_the_stages(kind, limit):
-    by_hand = {"models": {}} if kind is TreeSettings else {}
+    by_hand: dict[str, Any] = {"models": {}} if kind is TreeSettings else {}
     with pytest.raises(UsageError, match="limit"):
         settings(kind, {"limit": limit}, by_hand)
 
@@ -206,6 +207,7 @@ def test_a_recipe_says_an_extra_body_as_text_or_as_a_table(recipe, body):
     table = read_recipe(recipe(f"[evaluate]\nstructured = true\n[evaluate.sampling.judge]\nextra_body = {body}\n"))["evaluate"]
     chosen = settings(BenchmarkSettings, table, {})
     assert chosen.structured is True
+    assert chosen.sampling is not None
     assert extra_fields("", chosen.sampling["judge"]["extra_body"]) == {"seed": 3}
     with pytest.raises(UsageError, match=r"recipe: structured = 'yes': expected bool"):
         settings(BenchmarkSettings, {"structured": "yes"}, {})

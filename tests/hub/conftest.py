@@ -15,20 +15,18 @@ from huggingface_hub import constants
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from aloe_hub.cli.app import main
+from aloe_hub.files.run_folder import RunFolder
+from aloe_hub.local_hub import process
+from aloe_hub.local_hub.app import application
+from aloe_hub.local_hub.app import refused as refuse
+from aloe_hub.local_hub.process import RunningHub, client_environment, running
+from aloe_hub.local_hub.refusal import HubRefusal
+from aloe_hub.local_hub.users import User
+from tests.hub.published import CANARY, make_run
+from tests.local_hub.hub_tools import OWNER, USERS, HubProcess, whole
+
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "local_hub"))  # hub_tools: users, requests, and a look at the Hub's files
-
-from hub_tools import OWNER, USERS, HubProcess, whole  # noqa: E402
-from published import CANARY, make_run  # noqa: E402
-
-from aloe_hub.cli.app import main  # noqa: E402
-from aloe_hub.files.run_folder import RunFolder  # noqa: E402
-from aloe_hub.local_hub import process  # noqa: E402
-from aloe_hub.local_hub.app import refused as refuse  # noqa: E402
-from aloe_hub.local_hub.process import RunningHub, client_environment, running  # noqa: E402
-from aloe_hub.local_hub.refusal import HubRefusal  # noqa: E402
-from aloe_hub.local_hub.users import User  # noqa: E402
-
 collect_ignore = ["clients"]  # scripts, no tests
 
 Done = subprocess.CompletedProcess[str]
@@ -61,7 +59,7 @@ class Near:
 
 @pytest.fixture
 def near(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Near]:
-    listeners, application = [], process.application
+    listeners: list[Callable[[str, str], None]] = []
 
     def hearing(hub):
         app = application(hub)
@@ -120,10 +118,10 @@ def as_client(patch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
     for name, value in variables.items():
         patch.setenv(name, value)
     endpoint, home = variables["HF_ENDPOINT"], Path(variables["HF_HOME"])
-    values = {"ENDPOINT": endpoint, "HF_HUB_CACHE": str(home / "hub"), "HF_TOKEN_PATH": str(home / "token")}
+    values: dict[str, object] = {"ENDPOINT": endpoint, "HF_HUB_CACHE": str(home / "hub"), "HF_TOKEN_PATH": str(home / "token")}
     values |= {"HF_HUB_DISABLE_XET": True, "HUGGINGFACE_CO_URL_TEMPLATE": endpoint + "/{repo_id}/resolve/{revision}/{filename}"}
-    for name, value in values.items():
-        patch.setattr(constants, name, value)
+    for name, constant in values.items():
+        patch.setattr(constants, name, constant)
 
 
 @pytest.fixture

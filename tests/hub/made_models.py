@@ -73,7 +73,7 @@ def make_adapter(folder: Path, base: Path, name: str | None = None, *, seed: int
     torch.manual_seed(seed)
     model = LlamaForCausalLM.from_pretrained(base)
     lora = LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False, task_type="CAUSAL_LM")
-    get_peft_model(model, lora).save_pretrained(folder)  # with a README of PEFT's, which is not ours
+    get_peft_model(model, lora).save_pretrained(str(folder))  # with a README of PEFT's, which is not ours
     config = json.loads((folder / "adapter_config.json").read_text())
     (folder / "adapter_config.json").write_text(json.dumps(config | {"base_model_name_or_path": name or str(base)}))
     save_tokenizer(folder)

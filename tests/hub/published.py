@@ -8,8 +8,6 @@ from pathlib import Path
 from random import Random
 from typing import Literal
 
-from hub_tools import ask, commit_lines
-
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.local_hub.process import RunningHub
 from aloe_hub.stages.pairing import Pairing
@@ -18,6 +16,7 @@ from aloe_hub.stages.training_rows import write_training_rows
 from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all
 from aloe_hub.types import PoolText
 from aloe_hub.world.speaking import personality_text, profile_text
+from tests.local_hub.hub_tools import ask, commit_lines
 
 CANARY = "hf_" + "canary" * 6  # in parts: a scanner for secrets is right to look for the whole
 
@@ -53,7 +52,7 @@ class Repo:
 
     @property
     def private(self) -> bool:
-        return ask(self.hub, "GET", self._api).json["private"]
+        return bool(ask(self.hub, "GET", self._api).json["private"])
 
     def commits(self) -> list[str]:
         """Newest first; the last one is that of the repo's making."""

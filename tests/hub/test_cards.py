@@ -16,15 +16,15 @@ from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCard
 from hypothesis import example, given
 from hypothesis import strategies as st
-from taken import taken
 
 from aloe_hub.errors import DataError, UsageError
 from aloe_hub.files.jsonl import read_rows
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.hub import cards, dataset_cards, schema
 from aloe_hub.hub.cards import BEGIN, END, merged, parts
-from aloe_hub.hub.datasets import Plan, prepared
+from aloe_hub.hub.datasets import Kind, Plan, prepared
 from aloe_hub.results.trees import TreeTally
+from tests.hub.taken import taken
 
 SIZES = [
     "n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B", "1B<n<10B", "10B<n<100B",
@@ -34,16 +34,19 @@ NEW = f"---\nlicense: apache-2.0\ntags:\n- aloe\n- trl\nsize_categories:\n- n<1K
 BY_HAND = "# By hand\n\nWritten by a person.\n"
 
 
-def plan_of(run: RunFolder, kind: str, licence: str | None = None, repo: str = "org/repo") -> Plan:
+def plan_of(run: RunFolder, kind: Kind, licence: str | None = None, repo: str = "org/repo") -> Plan:
     with prepared(run, kind, repo, licence) as plan:
         return plan
 
 
 def front(card: str) -> dict:
-    return yaml.safe_load(re.match(r"---\n(.*?)\n---\n", card, re.DOTALL)[1])
+    found = re.match(r"---\n(.*?)\n---\n", card, re.DOTALL)
+    assert found
+    data: dict = yaml.safe_load(found[1])
+    return data
 
 
-def changed(run: RunFolder, folder: Path, **tables: dict) -> RunFolder:
+def changed(run: RunFolder, folder: Path, **tables: dict | None) -> RunFolder:
     """A copy of the run, with other settings in run.toml; None takes a table out."""
     shutil.copytree(run.path, folder)
     settings = tomllib.loads((folder / "run.toml").read_text())
@@ -256,7 +259,8 @@ def test_no_card_names_a_server_or_a_key(made, tmp_path):
         trees={"models": {"user": f"{where}#org/user", "judge": f"{where}#org/judge", "plain": where}},
         personas={"model": f"{where}#org/writer"},
     )
-    for kind, model in (("prefs", "org/judge"), ("personas", "org/writer")):
+    models: dict[Kind, str] = {"prefs": "org/judge", "personas": "org/writer"}
+    for kind, model in models.items():
         card = plan_of(run, kind).card
         assert f"`{model}`" in card
         for secret in ("s3cretkey", "10.1.2.3", "8000", str(tmp_path)):

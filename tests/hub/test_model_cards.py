@@ -9,16 +9,17 @@ from pathlib import Path
 import pytest
 import yaml
 from huggingface_hub import ModelCard
-from made_models import make_adapter, make_full, make_model, make_pocket
-from taken import taken
 
 from aloe_hub.errors import DataError, UsageError
 from aloe_hub.files.jsonl import read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder, policy_file
 from aloe_hub.hub.models import pocket_upload, prepared_adapter
+from aloe_hub.hub.push import Upload
 from aloe_hub.report import read_runs
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.types import Transcript
+from tests.hub.made_models import make_adapter, make_full, make_model, make_pocket
+from tests.hub.taken import taken
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +33,22 @@ def adapter(base, tmp_path) -> Path:
     return make_adapter(tmp_path / "runs/mine/adapters/dpo", base, "org/base")
 
 
+def written(upload: Upload, before: str | None = None) -> str:
+    """The card, where one with the text `before` stands there already."""
+    assert upload.card is not None
+    return upload.card(before)
+
+
 def card_of(folder: Path, **options) -> str:
     with prepared_adapter(folder, "org/mine", ask_hub=False, **options) as upload:
-        return upload.card(None)
+        return written(upload)
 
 
 def front(card: str) -> dict:
-    return yaml.safe_load(re.match(r"---\n(.*?)\n---\n", card, re.DOTALL)[1])
+    found = re.match(r"---\n(.*?)\n---\n", card, re.DOTALL)
+    assert found
+    data: dict = yaml.safe_load(found[1])
+    return data
 
 
 def rewrite(folder: Path, **changed) -> None:
@@ -176,7 +186,7 @@ def test_no_card_and_no_training_json_says_where_folders_lie(base, tmp_path):
     options = {"output_dir": "/home/someone/runs/mine/adapters/dpo", "deepspeed": "/home/someone/zero.json"}
     folder = make_adapter(tmp_path / "dpo", base, options=options, data={"run": str(tmp_path / "run"), "rows": 2})
     with prepared_adapter(folder, "org/mine", ask_hub=False, base_repo="org/base") as upload:
-        sent = [upload.card(None).encode(), *(content for content in upload.files.values() if isinstance(content, bytes))]
+        sent = [written(upload).encode(), *(content for content in upload.files.values() if isinstance(content, bytes))]
         sent += [content.read_bytes() for content in upload.files.values() if isinstance(content, Path)]
     for content in sent:
         assert b"/home/someone" not in content
@@ -271,7 +281,7 @@ def test_the_card_of_the_pocket_model_says_what_it_was_made_for_and_that_it_is_a
     folder = make_pocket(tmp_path / "pocket")
     monkeypatch.setattr("aloe_hub.hub.models.shipped", lambda name: folder)
     upload = pocket_upload("org/aloe-pocket")
-    card = upload.card(None)
+    card = written(upload)
     taken(card, ModelCard)
     assert front(card)["license"] == "apache-2.0"
     assert front(card)["library_name"] == "transformers"
@@ -310,12 +320,12 @@ def test_an_adapter_of_the_pocket_model_says_that_it_is_one_of_a_test_bed(base, 
 
 def test_every_form_of_the_card_is_renewed_between_its_markers_and_keeps_what_a_person_wrote(adapter):
     with prepared_adapter(adapter, "org/mine", ask_hub=False) as upload:
-        first = upload.card(None)
+        first = written(upload)
         by_hand = first.replace("tags:\n", "tags:\n- mine\n").replace("library_name: peft", "library_name: other\nwidget: []")
         by_hand = by_hand.replace("# mine", "# changed in our part") + "\nWritten below.\n"
-        again = upload.card(by_hand)
-        assert upload.card(first) == first
-        assert upload.card(again) == again
+        again = written(upload, by_hand)
+        assert written(upload, first) == first
+        assert written(upload, again) == again
     assert "Written below." in again
     assert "changed in our part" not in again
     assert front(again)["widget"] == []
@@ -323,4 +333,4 @@ def test_every_form_of_the_card_is_renewed_between_its_markers_and_keeps_what_a_
     assert "mine" in front(again)["tags"]
     rewrite(adapter, data={"run": "runs/mine", "rows": 3})
     with prepared_adapter(adapter, "org/mine", ask_hub=False) as upload:
-        assert "datasets" not in front(upload.card(again))  # it was true of what stood there before
+        assert "datasets" not in front(written(upload, again))  # it was true of what stood there before

@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 import torch
 from gguf import GGMLQuantizationType
-from hub_tools import READER
-from made_gguf import save_gguf
-from made_models import make_adapter, make_full, make_model, make_pocket
 from peft import PeftModel
-from published import CANARY, Repo
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, BatchEncoding
 
 from aloe_hub.errors import AloeError, DataError, UsageError
 from aloe_hub.gguf import write_unpacked
 from aloe_hub.hub.models import prepared_adapter, publish_adapter, publish_pocket
 from aloe_hub.hub.push import Published
+from tests.hub.made_models import make_adapter, make_full, make_model, make_pocket
+from tests.hub.published import CANARY, Repo
+from tests.local_hub.hub_tools import READER
+from tests.made_gguf import save_gguf
 
 HF = str(Path(sys.executable).with_name("hf"))
 TOKENIZER = {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"}
@@ -172,6 +172,7 @@ def test_the_lines_of_the_cards_load_what_was_published(hub, base, adapter, push
     own = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), adapter)
     messages = [{"role": "user", "content": "Hello, could you help me?"}]
     prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt")
+    assert isinstance(prompt, BatchEncoding)
     with torch.no_grad():
         written = own.generate(**prompt, max_new_tokens=24, do_sample=False)
     reply = written[0, prompt["input_ids"].shape[1] :].tolist()
@@ -264,7 +265,7 @@ def test_a_hub_that_cannot_be_reached_is_named(adapter, refused):
     assert "the model is kept" in line
 
 
-DAMAGES = {
+DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "no folder": (shutil.rmtree, "no adapter_config.json and no config.json in it, so no trained model"),
     "no config": (lambda folder: (folder / "adapter_config.json").unlink(), "no adapter_config.json and no config.json in it"),
     "no weights": (lambda folder: (folder / "adapter_model.safetensors").unlink(), "no adapter_model.safetensors in it"),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from aloe_hub.files.jsonl import read_rows, write_rows
 from aloe_hub.hub.parquet import Split, SplitWriter, write_splits
 from aloe_hub.hub.schema import PAIR, POOL_TEXT, TREE, Config, SourceFile, prefs
+from aloe_hub.types import Tree
 
 ODD = [
     "",
@@ -61,7 +62,7 @@ def read(split: Split) -> list[dict]:
 
 
 def test_every_row_of_a_run_survives(made, tmp_path):
-    seen = []
+    seen: list[Tree] = []
     for config, split in zip(configs := prefs(made, seen.append), write_splits(configs, tmp_path), strict=True):
         assert split.files == (tmp_path / config.name / "train-00000-of-00001.parquet",)
         assert read(split) == list(read_rows(made.file(f"{config.name}.jsonl"), dict))

@@ -2,7 +2,6 @@
 
 import pytest
 from datasets import Features, List, Value
-from published import make_run
 
 from aloe_hub.errors import DataError
 from aloe_hub.files.jsonl import read_rows
@@ -10,6 +9,7 @@ from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.hub import schema
 from aloe_hub.stages.pool import FILES
 from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all
+from tests.hub.published import make_run
 
 TEXT = Value("string")
 MESSAGES = List({"role": TEXT, "content": TEXT})

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hub_tools import CLIENTS, OWNER, USERS, HubProcess, whole
 
 from aloe_hub.local_hub.process import RunningHub, client_environment, running
+from tests.local_hub.hub_tools import CLIENTS, OWNER, USERS, HubProcess, whole
 
 collect_ignore = ["clients"]  # scripts, no tests: not to be imported for doctests either
 

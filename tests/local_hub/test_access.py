@@ -5,11 +5,11 @@ import json
 import stat
 
 import pytest
-from hub_tools import OWNER, READER, STRANGER, ask, commit_lines, make_repo
 
 from aloe_hub.errors import DataError
 from aloe_hub.local_hub.process import running
 from aloe_hub.local_hub.users import User, load_users
+from tests.local_hub.hub_tools import OWNER, READER, STRANGER, ask, commit_lines, make_repo
 
 API = "/api/models/org/secret"
 READS = [

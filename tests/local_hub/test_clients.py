@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from hub_tools import READER, STRANGER
+
+from tests.local_hub.hub_tools import READER, STRANGER
 
 
 def test_huggingface_hub_makes_fills_and_reads_repos(hub, client):

@@ -1,11 +1,13 @@
 """Collections, as huggingface_hub makes, fills and reads them."""
 
+from typing import Any
+
 import pytest
-from hub_tools import OWNER, READER, STRANGER, USERS, ask, make_repo
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
 from aloe_hub.local_hub.process import running
+from tests.local_hub.hub_tools import OWNER, READER, STRANGER, USERS, ask, make_repo
 
 
 def api(hub, token: str | bool = OWNER) -> HfApi:
@@ -71,9 +73,12 @@ def test_what_is_not_there_or_not_held_is_refused(near):
         api(near).add_collection_item(slug, "org/missing", "model")
     with pytest.raises(HfHubHTTPError, match="404"):
         api(near).get_collection("org/none-0123456789")
-    for body in ({}, {"item": {"type": "paper", "id": "2410.03642"}}, {"item": {"type": "model", "id": "x"}}, {"item": []}):
+    bodies: tuple[dict[str, Any], ...]
+    bodies = ({}, {"item": {"type": "paper", "id": "2410.03642"}}, {"item": {"type": "model", "id": "x"}}, {"item": []})
+    for body in bodies:
         assert ask(near, "POST", f"/api/collections/{slug}/items", body).status == 400
-    for body in ({}, {"title": " "}, {"title": "x", "description": "y" * 151}, {"title": "x", "namespace": "../x"}):
+    bodies = ({}, {"title": " "}, {"title": "x", "description": "y" * 151}, {"title": "x", "namespace": "../x"})
+    for body in bodies:
         assert ask(near, "POST", "/api/collections", body).status == 400
     assert ask(near, "GET", "/api/collections/..%2F..%2Fx/y").status in (400, 404)
     assert ask(near, "POST", "/api/collections", {"title": "x"}, token=None).status == 401

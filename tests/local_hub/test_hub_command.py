@@ -11,9 +11,9 @@ import time
 import urllib.request
 
 import pytest
-from hub_tools import USERS, ask
 
 from aloe_hub.local_hub.process import client_environment, ended, running
+from tests.local_hub.hub_tools import USERS, ask
 
 ALOE = [sys.executable, "-m", "aloe_hub.cli.app"]
 REAL = {
@@ -102,6 +102,7 @@ def test_ctrl_c_goes_to_the_command_and_ends_both(tmp_path):
     code = "import time\nprint('up', flush=True)\ntry: time.sleep(60)\nexcept KeyboardInterrupt: raise SystemExit(9)"
     command = [*ALOE, "hub", "exec", "--dir", str(tmp_path), "--", sys.executable, "-c", code]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stdout is not None
         assert process.stdout.readline() == "up\n"
         time.sleep(0.2)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does

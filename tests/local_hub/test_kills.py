@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from hub_tools import CLIENTS, HubProcess, whole
 
 from aloe_hub.local_hub.process import RunningHub, client_environment
+from tests.local_hub.hub_tools import CLIENTS, HubProcess, whole
 
 STEPS = 40
 
@@ -20,6 +20,7 @@ def publisher(hub: RunningHub, home: Path, edition: int) -> subprocess.Popen[str
     environment = client_environment(hub, os.environ) | {"HF_HOME": str(home), "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
     command = [sys.executable, str(CLIENTS / "publish_steps.py"), str(STEPS), str(edition)]
     started = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert started.stdout is not None
     assert started.stdout.readline() == "started\n"
     return started
 

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from hub_tools import whole
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 from hypothesis import given
@@ -17,6 +16,7 @@ from aloe_hub.local_hub.refusal import HubRefusal
 from aloe_hub.local_hub.repo import MAIN, CommitMessage
 from aloe_hub.local_hub.store import Store
 from aloe_hub.local_hub.tree import Edit, Entry, edited, folders_of, listed, object_ids
+from tests.local_hub.hub_tools import whole
 
 X, Y = RepoName("datasets", "org", "x"), RepoName("datasets", "org", "y")
 PARTS = st.text("ab-._/ü \n", max_size=6) | st.text("ab", min_size=90, max_size=100)
@@ -126,7 +126,8 @@ class Disk:
     def change(self, event: str, arguments: tuple[object, ...]) -> None:
         if event == "open":
             path, mode, flags = arguments
-            if not isinstance(path, str) or not (set(mode or "") & set("wxa+") or flags & (os.O_WRONLY | os.O_RDWR)):
+            assert isinstance(flags, int)
+            if not isinstance(path, str) or not (set(str(mode or "")) & set("wxa+") or flags & (os.O_WRONLY | os.O_RDWR)):
                 return
             self.opened.append(Path(path))
         elif event not in ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate", "os.link", "os.symlink"):
@@ -143,7 +144,12 @@ class Disk:
         Disk.watched = None
 
 
-sys.addaudithook(lambda event, arguments: Disk.watched and Disk.watched.change(event, arguments))
+def watch(event: str, arguments: tuple[object, ...]) -> None:
+    if Disk.watched:
+        Disk.watched.change(event, arguments)
+
+
+sys.addaudithook(watch)
 
 
 def test_a_crash_at_any_change_of_the_disk_leaves_every_repo_at_a_whole_commit(tmp_path):

@@ -12,6 +12,8 @@ SCRIPT = Path(__file__).resolve().parents[2] / "pocket" / "pretrain.py"
 @pytest.fixture(scope="session")
 def pretrain():
     spec = importlib.util.spec_from_file_location("pocket_pretrain", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)

@@ -295,7 +295,7 @@ def test_the_terminal_shows_numbers_with_intervals_and_a_dash_for_what_is_undefi
     assert "[3.50, 3.50]" in text
     assert re.search(r"C +6 +2\.00 +2\.00 +2\.00 +0\.000 +– +– +0", text)
     assert "A  ▃▅–█  scripted:tailored" in text
-    assert "bootstrapped over 2 to 3 profiles" in text
+    assert "95% intervals over 2 to 3 profiles x 2 personalities" in text
     assert "a test bed, it says nothing about language understanding" in " ".join(text.split())
 
 
@@ -328,7 +328,11 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.open, self.tags, self.ids, self.links, self.headings = [], Counter(), Counter(), [], []
+        self.open: list[str] = []
+        self.tags: Counter[str] = Counter()
+        self.ids: Counter[str] = Counter()
+        self.links: list[str] = []
+        self.headings: list[int] = []
         self.feed(text)
         assert not self.open
 

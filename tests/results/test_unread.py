@@ -1,7 +1,6 @@
 """What is said once everything is written, where a judge could not be read."""
 
 import pytest
-from fakes import Saying, opening
 
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.errors import AloeError
@@ -12,6 +11,7 @@ from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.stages.training_rows import write_training_rows
 from aloe_hub.stages.trees import TreeSettings, grow_all, models_by_role
 from aloe_hub.types import Verdict
+from tests.fakes import Saying, opening
 
 PLAIN = "scripted:plain"
 
@@ -61,6 +61,7 @@ def test_the_report_gives_the_bounds_of_avg_if_all_that_is_missing_were_1_or_5(r
     report = read_runs([run.path])
     (policy,) = report.runs[0].policies
     given = policy.scores.avg * 6  # two turns of three conversations: as many scores in either turn
+    assert policy.avg_bounds is not None
     low, high = policy.avg_bounds
     assert (low, high) == pytest.approx(((given + 2) / 8, (given + 10) / 8))
     assert json.loads(to_json(report))["runs"][0]["policies"][0]["avg_bounds"] == pytest.approx([low, high])
@@ -85,7 +86,9 @@ def test_trees_of_which_more_than_a_tenth_of_the_forks_have_no_verdict_are_an_er
     with pytest.raises(AloeError, match=r"4 of 4 forks are missing.*'Hard to say \[really\]\.'.*--judge") as caught:
         verdicts.check()
     assert caught.type is AloeError
-    assert read_runs([run.path]).runs[0].trees.count("no verdict") == 4
+    trees = read_runs([run.path]).runs[0].trees
+    assert trees is not None
+    assert trees.count("no verdict") == 4
 
 
 def test_an_answer_that_was_cut_off_after_a_verdict_is_no_tie():

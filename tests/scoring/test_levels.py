@@ -1,29 +1,18 @@
-"""Alignment level, improvement rate, intervals and the comparison of two policies."""
+"""Alignment level, improvement rate and their intervals over clusters of one kind."""
 
-import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scores import clustered
 
-from aloe_hub import scoring
-from aloe_hub.scoring import compare, curve, score
+from aloe_hub.scoring import clusters, compare, curve, score
 
 RLPA = [62.16, 68.92, 70.27, 74.32, 72.97, 74.32, 75.68, 78.38, 77.03, 79.73]
 CI_NAMES = ("avg", "ir", "n_ir", "r2")
-
-
-def clustered(clusters, each, turns=6, spread=0.7, missing=0.1, seed=0):
-    """Scores on (1, 5) whose conversations of one cluster lie together, and the cluster ids."""
-    rng = np.random.default_rng(seed)
-    level = 3 + spread * rng.standard_normal(clusters)
-    rise = 0.1 * np.arange(turns)
-    scores = np.repeat(level, each)[:, None] + rise + 0.3 * rng.standard_normal((clusters * each, turns))
-    scores = scores.clip(1, 5)
-    scores[rng.random(scores.shape) < missing] = np.nan
-    return scores, np.repeat(np.arange(clusters), each).tolist()
 
 
 # The curve
@@ -68,6 +57,7 @@ def test_a_turn_without_any_score_is_nan_and_left_out_of_the_fit():
         [8 / 3, 1, 0, 1 / 3, 1], abs=1e-12
     )
     assert np.isnan(result.al_ci[1]).all()
+    assert result.dropped is not None
     assert result.dropped["al"] == [0, 20, 0, 0]
 
 
@@ -75,6 +65,7 @@ def test_fewer_than_two_scored_turns_have_an_avg_but_no_line():
     result = score([[None, 2, None], [None, 3, None]], n_resamples=20)
     assert result.avg == 2.5
     assert all(math.isnan(getattr(result, name)) for name in ("ir", "intercept", "n_ir", "r2"))
+    assert result.dropped is not None
     assert result.dropped["ir"] == 20
 
 
@@ -137,6 +128,12 @@ def test_single_precision_scores_are_summed_in_double():
     assert score(scores, scale=(0, 1.1), n_resamples=0).al == pytest.approx([float(np.float32(1.1))] * 2, rel=1e-12)
 
 
+def test_the_ceiling_is_the_share_of_the_given_scores_that_are_the_highest_there_is():
+    assert score([[5, None, 4], [5, 3, 1]], n_resamples=0).ceiling == 2 / 5
+    assert score([[5, 4]], scale=(1, 10), n_resamples=0).ceiling == 0
+    assert math.isnan(score([[None]], n_resamples=0).ceiling)
+
+
 # Bad input
 
 
@@ -191,6 +188,8 @@ def test_the_place_of_a_bad_score_is_right_beyond_the_first_block():
         ({"scale": (1, 3, 5)}, "scale"),
         ({"cluster_ids": ["a"]}, "there are 1 cluster ids for 2 conversations"),
         ({"cluster_ids": ["a", None]}, "the cluster id of conversation 2 is missing"),
+        ({"personality_ids": ["a"]}, "there are 1 personality ids for 2 conversations"),
+        ({"personality_ids": [None, "a"]}, "the personality id of conversation 1 is missing"),
     ],
 )
 @pytest.mark.parametrize("function", [score, lambda scores, **kwargs: compare(scores, scores, **kwargs)])
@@ -219,7 +218,7 @@ def test_no_resamples_leave_the_intervals_out_and_the_rest_alone():
 def test_cutting_the_weights_into_blocks_changes_nothing(monkeypatch):
     scores, ids = clustered(8, 3)
     whole = score(scores, cluster_ids=ids)
-    monkeypatch.setattr(scoring.levels, "WEIGHTS_AT_A_TIME", 30)
+    monkeypatch.setattr(clusters, "WEIGHTS_AT_A_TIME", 30)
     blocks = score(scores, cluster_ids=ids)
     for name in CI_NAMES:
         assert getattr(blocks, f"{name}_ci") == pytest.approx(getattr(whole, f"{name}_ci"), abs=1e-12)
@@ -270,91 +269,15 @@ def test_clusters_widen_the_interval_where_their_conversations_agree():
 
 def test_every_conversation_as_its_own_cluster_is_the_default():
     scores, _ = clustered(10, 2)
-    assert score(scores, cluster_ids=[f"c{index}" for index in range(20)]) == score(scores)
+    named = score(scores, cluster_ids=[f"c{index}" for index in range(20)])
+    assert named.over == {"cluster": 20}
+    assert replace(named, over={"conversation": 20}) == score(scores)
 
 
 def test_resamples_that_miss_a_turn_are_dropped_and_counted():
     result = score([[1, None], [2, 3], [1, None]], n_resamples=2000)
+    assert result.dropped is not None
     lost = result.dropped["al"][1]
     assert result.dropped["al"][0] == result.dropped["avg"] == 0
     assert lost == result.dropped["ir"] == pytest.approx(2000 * (2 / 3) ** 3, rel=0.1)
     assert result.al_ci[1] == (3, 3)
-
-
-# Two policies
-
-
-def p_by_hand(a, b, ids):
-    """Swap the policies within every subset of the clusters, row by row."""
-    names = list(dict.fromkeys(ids))
-    difference = []
-    for swapped in itertools.product([False, True], repeat=len(names)):
-        rows = np.array([swapped[names.index(name)] for name in ids])[:, None]
-        one, other = np.where(rows, b, a), np.where(rows, a, b)
-        difference.append(np.nanmean(np.nanmean(one, axis=0)) - np.nanmean(np.nanmean(other, axis=0)))
-    return np.mean(np.abs(difference) >= abs(difference[0]) - 1e-9)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_few_clusters_give_the_exact_p(seed):
-    a, ids = clustered(6, 2, seed=seed)
-    b, _ = clustered(6, 2, seed=seed + 100)
-    a, b, ids = a[:-1], b[:-1], ids[:-1]
-    result = compare(a, b, cluster_ids=ids)
-    assert result.exact
-    assert result.p == p_by_hand(a, b, ids)
-    assert result.difference == score(a, n_resamples=0).avg - score(b, n_resamples=0).avg
-
-
-def test_many_clusters_give_a_p_close_to_the_exact_one():
-    a, ids = clustered(13, 1, seed=1)
-    b = a - 0.05 + 0.2 * np.random.default_rng(2).standard_normal((13, 1))
-    result = compare(a, b, cluster_ids=ids, n_resamples=4000, scale=(-9, 9))
-    assert not result.exact
-    assert result.p == pytest.approx(p_by_hand(a, b, ids), abs=0.03)
-
-
-@pytest.mark.parametrize("clusters", [6, 20])
-def test_swapping_the_policies_turns_the_difference_round(clusters):
-    a, ids = clustered(clusters, 2, seed=1)
-    b, _ = clustered(clusters, 2, seed=2)
-    ab, ba = compare(a, b, cluster_ids=ids), compare(b, a, cluster_ids=ids)
-    assert ab.difference == -ba.difference
-    low, high = ba.difference_ci
-    assert ab.difference_ci == pytest.approx((-high, -low), abs=1e-12)
-    assert ab.p == ba.p
-
-
-@pytest.mark.parametrize("clusters", [6, 20])
-def test_a_policy_does_not_differ_from_itself(clusters):
-    scores, ids = clustered(clusters, 2)
-    result = compare(scores, scores, cluster_ids=ids)
-    assert (result.difference, result.difference_ci, result.p) == (0, (0, 0), 1)
-
-
-def test_pairing_makes_the_interval_of_a_steady_difference_narrow():
-    scores, ids = clustered(15, 2, missing=0)
-    result = compare(scores, scores - 0.5, cluster_ids=ids, scale=(-9, 9))
-    assert result.difference_ci == pytest.approx((0.5, 0.5))
-    assert result.p == pytest.approx(1 / 1001)
-
-
-def test_a_policy_without_scores_has_no_difference_and_no_p():
-    result = compare([[None, None]] * 3, [[1, 2]] * 3, n_resamples=10)
-    assert math.isnan(result.difference)
-    assert math.isnan(result.p)
-    assert result.dropped == 10
-
-
-def test_no_resamples_leave_only_the_difference():
-    assert compare([[4, 5]], [[1, 2]], n_resamples=0).to_dict() == {"difference": 3.0}
-
-
-def test_policies_of_different_shapes_are_refused():
-    with pytest.raises(ValueError, match=r"policies a and b differ in .*: \(1, 2\) and \(2, 2\)"):
-        compare([[1, 2]], [[1, 2], [3, 4]])
-
-
-def test_a_bad_score_names_its_policy():
-    with pytest.raises(ValueError, match=r"policy b: score 9\.0 of conversation 1, turn 1 is outside the scale"):
-        compare([[1, 2]], [[9, 2]])

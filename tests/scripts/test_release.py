@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 from huggingface_hub import HfApi
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests" / "hub"), str(ROOT / "tests" / "local_hub")]
+sys.path.insert(0, str(ROOT / "scripts"))
 
 import release  # noqa: E402
 import release_lines  # noqa: E402
@@ -32,7 +33,7 @@ def planned(tmp_path) -> release.Release:
 
 
 @pytest.fixture
-def checkout(tmp_path, monkeypatch) -> Path:
+def checkout(tmp_path: Path, monkeypatch) -> Path:
     """A checkout from which 1.2.0 may be released."""
     folder = tmp_path / "checkout"
     folder.mkdir()
@@ -90,7 +91,12 @@ def test_a_stopped_release_goes_on(tmp_path, capsys):
         raise KeyboardInterrupt
 
     state, ran = tmp_path / "state.json", []
-    steps = {name: lambda name=name: ran.append(name) or f"said by {name}" for name in ("one", "two", "three")}
+
+    def step(name: str) -> str:
+        ran.append(name)
+        return f"said by {name}"
+
+    steps = {name: partial(step, name) for name in ("one", "two", "three")}
     with pytest.raises(KeyboardInterrupt):
         release.carry_out(steps | {"two": stopped}, state, {})
     done = json.loads(state.read_text())
@@ -148,9 +154,8 @@ def test_the_real_thing_is_refused_here(tmp_path):
 @pytest.mark.timeout(1800)
 def test_a_rehearsal_goes_the_whole_way(tmp_path):
     pytest.importorskip("twine", reason="needs the extra release")
-    from published import make_run
-
     from aloe_hub.cli.app import main
+    from tests.hub.published import make_run
 
     run = make_run(tmp_path / "run").path
     for method in ("sft", "dpo"):

@@ -9,12 +9,12 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-import tiny
 import torch
-from made_gguf import save_gguf
 from transformers import AutoModelForCausalLM
 
 from aloe_hub.local_hub.process import client_environment, running
+from tests import tiny
+from tests.made_gguf import save_gguf
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 RUN = "import sys; sys.path.insert(0, {scripts!r}); import smollm2; vars(smollm2).update({names!r}); smollm2.main()"

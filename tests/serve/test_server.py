@@ -8,6 +8,7 @@ import threading
 import urllib.error
 import urllib.request
 from contextlib import ExitStack
+from typing import Any
 
 import openai
 import pytest
@@ -297,7 +298,7 @@ def test_a_page_of_another_site_is_not_answered(scripted, headers, status):
 
 
 def test_until_the_model_is_there_it_says_so(monkeypatch):
-    said = []
+    said: list[Any] = []
 
     def loading(model):
         for path in ("/health", "/v1/chat/completions"):
@@ -449,3 +450,16 @@ def test_a_taken_port_and_a_wrong_model_are_told_at_once():
         running("scripted:nobody").__enter__()
     with running("scripted", port=port) as again:  # it is free again
         assert ask(again).choices
+
+
+def test_a_policy_around_a_model_is_served_by_its_name():
+    name = "reminder(inferred(scripted:plain,by=scripted))"
+    with running(name) as served:
+        reply = ask(served, seed=3, temperature=0.5).choices[0].message.content
+        assert reply == in_process(name, HELLO, Sampling(temperature=0.5), 3).text
+        pieces = ask(served, seed=3, temperature=0.5, stream=True)
+        assert "".join(chunk.choices[0].delta.content or "" for chunk in pieces if chunk.choices) == reply
+        through = asyncio.run(open_chat(f"cot({served.name})").complete(
+            ChatRequest((Message("user", HELLO[0]["content"]),), Sampling(temperature=0.5), 3, "policy")
+        ))  # fmt: skip
+        assert through.text == reply

@@ -6,14 +6,19 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from demo_server import DEMO, SIZES, demo_process, load
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+from tests.spaces.demo_server import DEMO, SIZES, demo_process, load
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = "/usr/bin/chromium"
-# The app's modules, and fake_models: models for tests. The theme is found after them.
-sys.path[:0] = [str(DEMO), str(ROOT / "tests" / "spaces" / "aloe_demo")]
+# The app's modules. The theme is found after them.
+sys.path.insert(0, str(DEMO))
 sys.path.append(str(ROOT / "spaces"))
 
 
@@ -39,7 +44,7 @@ def browser():
 class Visitor:
     """A page of the demo in a browser of its own, which may ask nobody but the app and must not complain."""
 
-    page: object
+    page: "Page"
     asked: set[str] = field(default_factory=set)
     complaints: list[str] = field(default_factory=list)
 
@@ -68,7 +73,7 @@ def visit(browser):
         page.set_default_timeout(20_000)
         page.on("request", lambda request: visitor.asked.add(request.url))
         page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
-        page.on("console", lambda line: line.type == "error" and visitor.complaints.append(line.text))
+        page.on("console", lambda line: visitor.complaints.extend([line.text] if line.type == "error" else []))
         page.goto(url, wait_until="domcontentloaded")
         page.get_by_role("button", name="Send").first.wait_for()
         came.append((context, visitor, url))

@@ -15,11 +15,11 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from demo_server import load
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from aloe_hub.scoring import score
+from tests.spaces.demo_server import load
 
 pytest.importorskip("gradio")
 

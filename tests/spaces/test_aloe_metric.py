@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,8 +16,9 @@ from aloe_hub.scoring import score
 evaluate = pytest.importorskip("evaluate")
 
 ROOT = Path(__file__).parents[2]
-SCORES = [[2, 3, None, 5], [1, 3, 3, 4], [2, None, 4, 4]]
+SCORES: list[list[float | None]] = [[2, 3, None, 5], [1, 3, 3, 4], [2, None, 4, 4]]
 IDS = ["cook", "cook", "nurse"]
+CROSSED = {"cluster_ids": ["cook", "cook", "nurse", "nurse"], "personality_ids": ["shy", "bold", "shy", "bold"]}
 
 
 @pytest.fixture
@@ -26,16 +28,19 @@ def metric(monkeypatch, tmp_path):
 
 
 def test_the_metric_returns_what_scoring_returns(metric):
-    settings = {"cluster_ids": IDS, "scale": (0, 5), "confidence": 0.9, "n_resamples": 200, "seed": 7}
+    settings: dict[str, Any] = {"cluster_ids": IDS, "scale": (0, 5), "confidence": 0.9, "n_resamples": 200, "seed": 7}
     assert metric.compute(predictions=SCORES, **settings) == score(SCORES, **settings).to_dict()
     assert metric.compute(predictions=SCORES) == score(SCORES).to_dict()
 
 
 def test_the_metric_returns_its_documented_keys(metric):
-    names = ["al", "n", "avg", "ir", "intercept", "n_ir", "r2", "missing"]
+    names = ["al", "n", "avg", "ir", "intercept", "n_ir", "r2", "missing", "ceiling"]
     assert list(metric.compute(predictions=SCORES, n_resamples=0)) == names
-    intervals = {"al_ci", "avg_ci", "ir_ci", "n_ir_ci", "r2_ci", "dropped"}
+    intervals = {"al_ci", "avg_ci", "ir_ci", "n_ir_ci", "r2_ci", "dropped", "method", "over"}
     assert set(metric.compute(predictions=SCORES)) == {*names, *intervals}
+    crossed = metric.compute(predictions=[*SCORES, SCORES[0]], **CROSSED)
+    assert set(crossed) == {*names, *intervals, "components"}
+    assert crossed == score([*SCORES, SCORES[0]], **CROSSED).to_dict()
 
 
 def test_a_turn_without_a_score_survives_the_way_through_arrow(metric):
@@ -78,15 +83,17 @@ def test_the_metric_cites_the_paper(metric):
 
 
 def test_the_metric_works_from_a_folder_that_carries_its_own_copy_of_scoring(tmp_path):
-    scoring = (ROOT / "aloe_hub" / "scoring" / "levels.py").read_text()
-    assert "import aloe_hub" not in scoring
-    assert "from aloe_hub" not in scoring
-    wrapper = (ROOT / "spaces" / "aloe" / "aloe.py").read_text()
-    assert wrapper.count("from aloe_hub.scoring import score\n") == 1
     folder = tmp_path / "aloe"
     folder.mkdir()
-    (folder / "scoring.py").write_text(scoring)
-    (folder / "aloe.py").write_text(wrapper.replace("from aloe_hub.scoring import", "from .scoring import"))
+    for copy, name in (("scoring", "levels"), ("clusters", "clusters"), ("matrix", "matrix")):
+        code = (ROOT / "aloe_hub" / "scoring" / f"{name}.py").read_text()
+        assert "import aloe_hub" not in code
+        assert "from aloe_hub" not in code
+        (folder / f"{copy}.py").write_text(code)
+    wrapper = (ROOT / "spaces" / "aloe" / "aloe.py").read_text()
+    assert wrapper.count("from aloe_hub.scoring import score\n") == 1
+    alone = wrapper.replace("from aloe_hub.scoring import", "from .scoring import").replace("from aloe_hub.scoring.", "from .")
+    (folder / "aloe.py").write_text(alone)
     # Another process, offline, elsewhere and with an empty HF_HOME: nothing of this checkout or of a cache can help.
     code = (
         "import evaluate, json, sys\n"

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from fakes import Recording, Saying, opening
 
 from aloe_hub.chat.scripted import POLICIES, Scripted
 from aloe_hub.chat.traffic import Limits
@@ -17,6 +16,7 @@ from aloe_hub.stages.imports import import_authors
 from aloe_hub.stages.pairing import Pairing, pair
 from aloe_hub.types import PoolText, Transcript
 from aloe_hub.world.speaking import personality_text, profile_text
+from tests.fakes import Recording, Saying, opening
 
 ALL = [f"scripted:{policy}" for policy in POLICIES]
 

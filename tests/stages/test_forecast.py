@@ -1,7 +1,6 @@
 """What a run will take, from a few trees that are not kept."""
 
 import pytest
-from fakes import opening
 
 from aloe_hub.chat.base import ChatReply
 from aloe_hub.chat.ledger import Ledger, Price
@@ -9,6 +8,7 @@ from aloe_hub.chat.scripted import Scripted
 from aloe_hub.errors import ChatError
 from aloe_hub.stages.forecast import forecast_trees
 from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all
+from tests.fakes import opening
 
 MODEL = "local:org/counted"  # a model in this process is written down; the scripted world is not
 

@@ -281,6 +281,7 @@ def test_every_prompt_walks_back_to_the_spoken_path(into, write):
 def test_a_judge_who_was_asked_in_one_order_says_nothing_about_positions(into, write):
     run, _ = into(write(row()))
     trees = read_runs([run.path]).runs[0].trees
+    assert trees is not None
     assert (trees.exchanges, trees.count("imported"), trees.choices) == (3, 3, 0)
     assert math.isnan(trees.order_agreement)
     assert math.isnan(trees.tailored_preferred)

@@ -1,5 +1,7 @@
 """One loop for everything that is made one by one: what is kept, what failed, and what the budget allows."""
 
+from typing import Any
+
 import pytest
 
 from aloe_hub.chat.ledger import Ledger
@@ -14,7 +16,8 @@ CALLS = 2
 def made(items, budget=None, asked_before=0, broken=()):
     """What is kept, what failed, and the progress; each item takes `CALLS` calls of one dollar."""
     traffic = Traffic(Limits(1), Ledger(budget=budget))
-    kept, failed, progress = [], [], []
+    kept, failed = [], []
+    progress: list[Any] = []
 
     def ask(calls):
         for _ in range(calls):

@@ -3,10 +3,10 @@
 import json
 from collections import Counter
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
-from fakes import Recording, Saying, opening
 
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.embedding import EMBEDDED, open_embedder
@@ -22,7 +22,9 @@ from aloe_hub.stages.outlook import similarities
 from aloe_hub.stages.pool import EXAMPLES, PATIENCE, PER_ROUND, PoolSettings, grow_pool, seeds
 from aloe_hub.stages.preview import preview
 from aloe_hub.types import PoolText
+from tests.fakes import Recording, Saying, opening
 
+SMALL: dict[str, Any]
 SMALL = {"profiles": 45, "personalities": 28, "profile_threshold": 0.77, "personality_threshold": 0.8, "pairings": 3}
 
 
@@ -163,7 +165,12 @@ SHORT = SMALL | {"test_profiles": 2, "test_personalities": 2}
 def test_patience_is_a_setting_and_the_usual_one_is_not_written_down(folder, tmp_path):
     """A run that was made before it could be set has the usual one."""
     said = []
-    repeats = opening(lambda model: Saying(lambda request: said.append(request) or listed([seeds("profile")[0].text] * 20)))
+
+    def repeat(request):
+        said.append(request)
+        return listed([seeds("profile")[0].text] * 20)
+
+    repeats = opening(lambda model: Saying(repeat))
     grow_pool(folder, PoolSettings(**SHORT, patience=1), traffic=repeats)
     assert len(said) == 1 + 2  # the profile is new among personalities, once
     assert folder.settings()["personas"]["patience"] == 1
@@ -182,6 +189,8 @@ def test_candidates_that_tell_too_little_are_counted_and_kept_to_be_read(folder)
         ("Bert, a cook", None),
     ]
     pool = read_runs([folder.path]).runs[0].pool
+    assert pool is not None
+    assert pool.profiles is not None
     assert (pool.profiles.dropped, pool.profiles.refused) == (2, 0)
 
 
@@ -260,4 +269,5 @@ def test_by_the_default_embedder_the_authors_own_texts_survive_their_calibrated_
     found = similarities(texts, open_embedder(EMBEDDED), len(texts), 0.6)
     kept = dict(found.kept)
     assert kept[0.6] == 3
+    assert found.calibrated is not None
     assert kept[found.calibrated] > 0.6 * len(texts)

@@ -2,18 +2,19 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from fakes import opening
 
 from aloe_hub import parsing, prompts
-from aloe_hub.chat.base import ChatReply
+from aloe_hub.chat.base import AGAIN_TEMPERATURE, ChatReply
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.errors import ChatError, ParseError, Refused, TransientError, UsageError
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
-from aloe_hub.stages.roles import AGAIN_TEMPERATURE, ATTEMPTS, SAMPLING, Call, ask, both_orders, inferred, tuned, verdict
+from aloe_hub.stages.roles import ATTEMPTS, SAMPLING, Call, ask, both_orders, inferred, tuned, verdict
 from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all
 from aloe_hub.types import Message, Persona
+from tests.fakes import opening
 
 HELLO = (Message("user", "Hello there"),)
 
@@ -138,6 +139,7 @@ def test_sampling_by_role_reaches_the_model_and_stands_in_run_toml(run):
             return await Scripted().complete(request)
 
     chat = Listening()
+    changes: dict[str, dict[str, Any]]
     changes = {"judge": {"max_tokens": 999, "stop": ["###"]}, "user": {"temperature": 0.1, "top_p": 0.5}}
     settings = TreeSettings(models=dict.fromkeys(ROLES, "scripted"), turns=1, limit=1, sampling=changes)
     grow_all(run, settings, traffic=opening(lambda model: chat))

@@ -3,9 +3,9 @@
 import asyncio
 import json
 from collections import Counter
+from typing import Any
 
 import pytest
-from fakes import Recording, Saying, cast, opening
 
 from aloe_hub import prompts, rows
 from aloe_hub.chat.scripted import Scripted
@@ -22,6 +22,7 @@ from aloe_hub.stages.trees import ROLES, Shard, TreeSettings, grow, grow_all, tr
 from aloe_hub.types import Persona, Tree
 from aloe_hub.world.lexicon import TOPICS
 from aloe_hub.world.understanding import read_messages, read_personality, read_profile, topic_of
+from tests.fakes import Recording, Saying, cast, opening
 
 PERSONA = Persona(
     "She works as a nurse. Her favorite food is sushi. She lives in Babuford. Her hobby is chess. She has a pet called Bobu.",
@@ -31,7 +32,8 @@ SCRIPTED = dict.fromkeys(ROLES, "scripted")
 
 
 def settings(**changes) -> TreeSettings:
-    return TreeSettings(**({"models": SCRIPTED, "turns": 4} | changes))
+    given: dict[str, Any] = {"models": SCRIPTED, "turns": 4} | changes
+    return TreeSettings(**given)
 
 
 def grown(turns: int = 5, **chats) -> Tree:

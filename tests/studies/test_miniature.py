@@ -6,6 +6,8 @@ import miniature
 import miniature_table
 import pytest
 
+from aloe_hub.files.run_folder import policy_file
+
 
 @pytest.fixture
 def planned(tmp_path):
@@ -35,7 +37,7 @@ def test_the_on_policy_pairs_are_sampled_from_the_sft_model_of_the_same_seeds(pl
 
 
 def put_scores(run, policy, scores, fault=""):
-    name = miniature_table.policy_file(policy)
+    name = policy_file(policy)
     for kind in ("scores", "transcripts"):
         (run / kind).mkdir(parents=True, exist_ok=True)
     rows = [{"profile_id": f"p{i % 4}", "scores": [scores] * 3} for i in range(8)]

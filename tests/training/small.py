@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 from random import Random
+from typing import Literal
 
 import pytest
 import torch
@@ -77,7 +78,7 @@ def rows_to_train_on(grown: Path, tmp_path: Path) -> RunFolder:
     return run
 
 
-def settings(method: str, base: Path, **by_hand: object) -> TrainSettings:
+def settings(method: Literal["sft", "dpo"], base: Path, **by_hand: object) -> TrainSettings:
     """Few steps on few trees, each of them large enough to be seen in the weights."""
     quick = {"base": str(base), "limit": 6, "batch_size": 2, "lr": 1e-2, "eval_share": 0.2}
     return train_settings(method, {}, quick | by_hand)

@@ -2,11 +2,10 @@
 
 import json
 import re
+from typing import Any
 
 import pytest
-import tiny_trees as tiny
 from datasets import Dataset
-from small import a_grown_run, rows_to_train_on  # noqa: F401 - fixtures
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from aloe_hub.errors import DataError, UsageError
@@ -16,6 +15,8 @@ from aloe_hub.model_string import Source
 from aloe_hub.training.base import Base
 from aloe_hub.training.control_tokens import ControlTokens
 from aloe_hub.training.data import load_rows, measure, split, tree_of
+from tests.training import tiny_trees as tiny
+from tests.training.small import a_grown_run, rows_to_train_on  # noqa: F401 - fixtures
 
 USER, ASSISTANT = {"role": "user", "content": "w1 w2"}, {"role": "assistant", "content": "w3"}
 PAIR = {"tree_id": "t", "turn": 0, "prompt": [USER], "chosen": [ASSISTANT], "rejected": [ASSISTANT]}
@@ -91,17 +92,19 @@ def test_never_is_every_tree_set_aside():
 def test_rows_are_as_long_as_trl_makes_them(template, tmp_path):
     made, tokenizer = tiny.rows(trees=2, turns=4), tiny.tokenizer(template)
     sft = [{"tree_id": row["tree_id"], "turn": row["turn"], "prompt": row["prompt"], "completion": row["chosen"]} for row in made]
-    options = {"max_length": None, "use_cpu": True, "bf16": False, "report_to": "none"}
+    options: dict[str, Any] = {"max_length": None, "use_cpu": True, "bf16": False, "report_to": "none"}
     seen = DPOTrainer(
         tiny.model(), args=DPOConfig(str(tmp_path), **options), train_dataset=tiny.pairs(2, 4), processing_class=tokenizer,
         peft_config=tiny.lora(),
     ).train_dataset  # fmt: skip
+    assert isinstance(seen, Dataset)
     wholes = [len(row["prompt_ids"]) + len(row[f"{side}_ids"]) for row in seen for side in ("chosen", "rejected")]
     found = measured(made, tokenizer)
     assert (found.longest, found.tokens, found.cut, found.broken) == (max(wholes), sum(wholes), 0, 0)
     seen = SFTTrainer(
         tiny.model(), args=SFTConfig(str(tmp_path), **options), train_dataset=tiny.completions(2, 4), processing_class=tokenizer
     ).train_dataset
+    assert isinstance(seen, Dataset)
     found = measured(sft, tokenizer, "sft")
     assert (found.longest, found.tokens) == (max(map(len, seen["input_ids"])), sum(map(len, seen["input_ids"])))
     # The token that ends a turn is among those that are trained.
@@ -128,11 +131,12 @@ def test_more_tokens_than_the_model_takes_are_refused():
 def test_with_leave_rows_are_cut_and_counted_as_trl_does_it(tmp_path):
     made, tokenizer = tiny.rows(trees=3, turns=4), tiny.tokenizer()
     found = measured(made, tokenizer, max_length=44, allow_truncation=True)
-    options = {"max_length": 44, "use_cpu": True, "bf16": False, "report_to": "none"}
+    options: dict[str, Any] = {"max_length": 44, "use_cpu": True, "bf16": False, "report_to": "none"}
     left = DPOTrainer(
         tiny.model(), args=DPOConfig(str(tmp_path), **options), train_dataset=tiny.pairs(3, 4), processing_class=tokenizer,
         peft_config=tiny.lora(),
     ).train_dataset  # fmt: skip
+    assert isinstance(left, Dataset)
     assert 0 < found.dropped == len(made) - len(left) < found.cut
     assert found.longest == 44
 
@@ -220,5 +224,6 @@ def test_what_is_trained_and_not_asked_with_is_counted_and_a_template_can_be_tol
     args = SFTConfig(output_dir="none", report_to="none", use_cpu=True)
     row = {"prompt": [USER], "completion": [ASSISTANT]}
     trainer = SFTTrainer(tiny.model(), args, train_dataset=Dataset.from_list([row]), processing_class=tokenizer)
+    assert isinstance(trainer.train_dataset, Dataset)
     (ids,) = trainer.train_dataset["input_ids"]
     assert list(ids) == tokenizer.apply_chat_template([USER, ASSISTANT], return_dict=False)

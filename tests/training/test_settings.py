@@ -65,7 +65,7 @@ def test_every_option_of_trl_can_be_set_but_for_those_that_are_refused_with_a_re
             train_settings("dpo", {}, BASE | {field.name: value})
     else:
         chosen = train_settings("dpo", {}, BASE | {field.name: value})
-        assert (chosen.options | {"seed": chosen.seed})[field.name] == value
+        assert (dict(chosen.options) | {"seed": chosen.seed})[field.name] == value
 
 
 def test_an_option_that_takes_a_list_takes_one_of_it():

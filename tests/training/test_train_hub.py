@@ -9,15 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 from peft import PeftModel
-from small import a_base, a_grown_run  # noqa: F401 - fixtures
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, BatchEncoding
+
+from aloe_hub.local_hub.process import client_environment, running
+from tests.local_hub.hub_tools import OWNER, USERS, whole
+from tests.training.small import a_base, a_grown_run  # noqa: F401 - fixtures
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "local_hub"))  # hub_tools: users, and a look at the Hub's files
-
-from hub_tools import OWNER, USERS, whole  # noqa: E402
-
-from aloe_hub.local_hub.process import client_environment, running  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +56,7 @@ def test_the_pushed_adapter_is_loaded_by_its_name_in_another_process(looped, bas
     prompt = AutoTokenizer.from_pretrained(folder).apply_chat_template(
         [{"role": "user", "content": "Hello"}], add_generation_prompt=True, return_tensors="pt", return_dict=True
     )
+    assert isinstance(prompt, BatchEncoding)
     here = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), folder)
     with torch.no_grad():
         logits = here(**prompt).logits.double().sum().item()

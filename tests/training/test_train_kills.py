@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 import pytest
-from small import a_base, a_grown_run, rows_to_train_on, settings  # noqa: F401 - fixtures
 
 from aloe_hub.errors import AloeError, SettingsDiffer
 from aloe_hub.files.run_folder import RunFolder
@@ -15,8 +14,9 @@ from aloe_hub.model_string import Source
 from aloe_hub.training.folder import AdapterFolder
 from aloe_hub.training.record import TrainingRecord
 from aloe_hub.training.train import train
+from tests.training.small import a_base, a_grown_run, rows_to_train_on, settings  # noqa: F401 - fixtures
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[2]
 WEIGHTS = "adapter_model.safetensors"
 LONG = {"max_steps": 30, "save_steps": 3, "logging_steps": 4}  # saves and logs that do not meet by themselves
 CODE = """
@@ -24,8 +24,8 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 import torch
-from small import settings
-from test_train_kills import LONG
+from tests.training.small import settings
+from tests.training.test_train_kills import LONG
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.training.train import train
 torch.set_num_threads(1)
@@ -37,7 +37,7 @@ train(RunFolder(Path(sys.argv[2])), settings(method, base, adapter=adapter or No
 def killed(run, base, method, adapter=None):
     """Train in a process of its own, and kill it -9 once its second checkpoint is being written."""
     folder = AdapterFolder.of(run.path, method)
-    command = [sys.executable, "-c", CODE, str(HERE), str(run.path), method, str(base), str(adapter or "")]
+    command = [sys.executable, "-c", CODE, str(ROOT), str(run.path), method, str(base), str(adapter or "")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and len(checkpoints(folder)) < 2:
         time.sleep(0.001)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -11,7 +11,10 @@ import transformers
 from datasets import Dataset
 from peft import LoraConfig
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import PreTrainedModel, PreTrainedTokenizerFast, Trainer
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+if TYPE_CHECKING:
+    from trl import DPOTrainer, SFTTrainer
 
 SPECIAL = ["<pad>", "<s>", "</s>", "<|im_start|>", "<|im_end|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]
 SPECIAL += ["<|user|>", "<|assistant|>", "<|system|>", "<|endoftext|>", "[INST]", "[/INST]", "<think>", "</think>"]
@@ -46,7 +49,7 @@ def tokenizer(template: str = "llama3") -> PreTrainedTokenizerFast:
     return made
 
 
-FAMILIES = {
+FAMILIES: dict[str, dict[str, Any]] = {
     "Llama": {},
     "Mistral": {"sliding_window": None},
     "Qwen2": {},
@@ -54,7 +57,7 @@ FAMILIES = {
     "Olmo2": {},
     "Olmo": {"clip_qkv": 4.0},
 }
-OTHERS = {"Mixtral": {"num_local_experts": 3, "num_experts_per_tok": 2}}
+OTHERS: dict[str, dict[str, Any]] = {"Mixtral": {"num_local_experts": 3, "num_experts_per_tok": 2}}
 
 
 def model(family: str = "Llama", *, seed: int = 0, attention: str = "sdpa", **settings: Any) -> PreTrainedModel:
@@ -79,7 +82,8 @@ def model(family: str = "Llama", *, seed: int = 0, attention: str = "sdpa", **se
     )
     config._attn_implementation = attention
     torch.manual_seed(seed)
-    return getattr(transformers, f"{family}ForCausalLM")(config)
+    made: PreTrainedModel = getattr(transformers, f"{family}ForCausalLM")(config)
+    return made
 
 
 def lora(**settings: Any) -> LoraConfig:
@@ -130,20 +134,23 @@ def completions(trees: int = 2, turns: int = 3, seed: int = 0) -> Dataset:
     )
 
 
-def passes(trainer: Trainer) -> tuple[list[tuple[float, torch.Tensor]], dict[str, float]]:
+def passes(trainer: DPOTrainer | SFTTrainer) -> tuple[list[tuple[float, torch.Tensor]], dict[str, float]]:
     """(loss, gradient) of every batch of an epoch, and the metrics over it."""
-    trainer.model.train()
+    model = trainer.model
+    assert model is not None
+    model.train()
     results = []
     for batch in trainer.get_train_dataloader():
-        trainer.model.zero_grad()
-        loss = trainer.compute_loss(trainer.model, trainer._prepare_inputs(batch))
+        model.zero_grad()
+        loss = trainer.compute_loss(model, trainer._prepare_inputs(batch))
+        assert isinstance(loss, torch.Tensor)
         loss.backward()
-        gradient = [weight.grad.flatten() for weight in trainer.model.parameters() if weight.grad is not None]
+        gradient = [weight.grad.flatten() for weight in model.parameters() if weight.grad is not None]
         results.append((loss.item(), torch.cat(gradient)))
     return results, {name: sum(values) / len(values) for name, values in trainer._metrics["train"].items()}
 
 
-def assert_same(plain: Trainer, tree: Trainer) -> dict[str, float]:
+def assert_same(plain: DPOTrainer | SFTTrainer, tree: DPOTrainer | SFTTrainer) -> dict[str, float]:
     """Loss 1e-5 relative, gradient 1e-5 of its length, metrics 1e-4; and the tree trainer did pack."""
     (expected, metrics), (found, tree_metrics) = passes(plain), passes(tree)
     for (loss, gradient), (tree_loss, tree_gradient) in zip(expected, found, strict=True):

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aloe_hub.world import corpus
+from aloe_hub.world import corpus, speaking
 from aloe_hub.world.corpus import ASKED_FOR, REQUESTS, UNASKED, Said
 from aloe_hub.world.judging import judge
-from aloe_hub.world.lexicon import KINDS, POLES
+from aloe_hub.world.lexicon import ASKED, KINDS, POLES
 from aloe_hub.world.understanding import mentions, read_messages, topic_of
 
 SEEDS = st.integers(0, 2**31)
@@ -56,7 +56,7 @@ def test_an_answer_is_personal_only_where_it_was_asked_for(seed):
         for said in dialogue:
             facts = {kind for kind, value in mentions(said.assistant)}
             asked = request_in(said.user)
-            if asked in (None, "style") and not said.user.endswith(tuple(f"{name}?" for name in corpus.ASKED.values())):
+            if asked in (None, "style") and not said.user.endswith(tuple(f"{name}?" for name in ASKED.values())):
                 assert not facts
 
 
@@ -88,7 +88,7 @@ def test_an_answer_on_request_scores_above_a_plain_one(kind):
     random, gains = Random(3), []
     for dialogue in dialogues(3, 40):
         known = read_messages(said.user for said in dialogue)
-        profile, personality = corpus.speaking.statement(known)
+        profile, personality = speaking.statement(known)
         topic = topic_of(dialogue[-1].user)
         if topic is None:
             continue

@@ -327,9 +327,11 @@ DEGENERATE = [constant, parrot_last, parrot_all, all_markers, facts_dump, tailor
 @cache
 def curve(strategy):
     """AL(k) of a strategy, over 50 personas."""
-    scores = []
+    scores: list[list[float]] = []
     for number in range(PERSONAS):
-        random, said, earlier = Random(f"user {number}"), [], ()
+        random = Random(f"user {number}")
+        said: list[str] = []
+        earlier: tuple[tuple[str, str], ...] = ()
         scores.append([])
         for turn in range(TURNS):
             message = user_message(random, persona(number), said)

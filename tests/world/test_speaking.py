@@ -34,7 +34,7 @@ def persona(random):
 def told(seed, turns, known=None):
     random = Random(seed)
     known = known or persona(random)
-    messages = []
+    messages: list[str] = []
     for _ in range(turns):
         messages.append(user_message(random, known, messages))
     return known, messages
@@ -181,6 +181,7 @@ def test_the_profile_decides_what_is_talked_about():
     known = persona(Random(0))
     for seed in range(100):
         topic = topic_of(user_message(Random(seed), known, []))
+        assert topic is not None
         assert sum(fact.kind in TOPICS[topic].kinds for fact in known.facts) >= 2
 
 

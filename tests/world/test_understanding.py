@@ -61,7 +61,7 @@ def test_a_profile_gives_exactly_the_ten_facts_that_were_said(seed):
 @given(SEEDS)
 def test_a_personality_gives_exactly_the_five_poles_that_were_said(seed):
     text = personality_text(Random(seed))
-    shown = [sentences.from_third(sentence).removeprefix("you ") for sentence in sentences.split_sentences(text)]
+    shown = [(sentences.from_third(sentence) or "").removeprefix("you ") for sentence in sentences.split_sentences(text)]
     assert read_personality(text) == tuple(pole for phrase in shown for pole in POLES if phrase in POLES[pole].said)
     assert len(read_personality(text)) == 5
 
@@ -70,7 +70,8 @@ def test_a_personality_gives_exactly_the_five_poles_that_were_said(seed):
 @given(SEEDS)
 def test_what_a_message_reveals_is_understood_exactly_from_it(seed):
     random = Random(seed)
-    known, told = persona(random), []
+    known = persona(random)
+    told: list[str] = []
     for _ in range(6):
         before = read_messages(told)
         message = user_message(random, known, told)
@@ -108,7 +109,8 @@ def test_every_pole_is_understood_in_every_wording_and_person():
 @given(SEEDS, st.integers(0, 12))
 def test_a_statement_of_the_inferrer_is_read_back_to_the_same(seed, turns):
     random = Random(seed)
-    known, told = persona(random), []
+    known = persona(random)
+    told: list[str] = []
     for _ in range(turns):
         told.append(user_message(random, known, told))
     inferred = read_messages(told)
@@ -224,7 +226,8 @@ def test_our_seed_personalities_give_at_least_two_traits_on_average():
 
 def test_a_user_with_a_seed_s_persona_tells_all_of_it():
     for profile, personality in zip(seed_texts("profiles.jsonl"), seed_texts("personalities.jsonl"), strict=True):
-        known, told, random = Known(read_profile(profile), read_personality(personality)), [], Random(0)
+        known, random = Known(read_profile(profile), read_personality(personality)), Random(0)
+        told: list[str] = []
         for _ in range(20):
             told.append(user_message(random, known, told))
         assert set(read_messages(told).facts) == set(known.facts)

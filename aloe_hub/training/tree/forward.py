@@ -2,7 +2,7 @@
 
 TRL's trainers call `model(input_ids=…, labels=…, fused_lm_head=True)` on padded rows and get a log-probability, an entropy and
 so on for every position of every row. `add_tree_forward` answers that call, when a `TreeBatch` comes with it, from one pass
-over the trie; everything that TRL does with the answer stays TRL's.
+over the trie; everything that TRL does with the answer stays TRL's. Before 1.15 TRL makes no such call: `trl_obstacle` says so.
 """
 
 from __future__ import annotations
@@ -14,12 +14,20 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+import trl
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPast
-from trl.trainer.utils import FusedCausalLMOutput
+from trl.trainer import utils
 
 from .attention import BY_BRANCHES, tree_mask
 from .batch import TreeBatch
+
+
+def trl_obstacle() -> str | None:
+    """Why the trainers of the TRL that is installed would not make the call, in words; None where they make it."""
+    if hasattr(utils, "FusedCausalLMOutput"):
+        return None
+    return f"TRL {trl.__version__} has no FusedCausalLMOutput; 1.15 and 1.16 have it"
 
 
 def add_tree_forward(model: PreTrainedModel, packs: bool = True) -> None:
@@ -65,12 +73,12 @@ def _only_at(backbone: torch.nn.Module, slots: torch.Tensor) -> Iterator[None]:
         hook.remove()
 
 
-def _scattered(packed: FusedCausalLMOutput, tree: TreeBatch) -> FusedCausalLMOutput:
+def _scattered(packed: utils.FusedCausalLMOutput, tree: TreeBatch) -> utils.FusedCausalLMOutput:
     def scattered(name: str) -> torch.Tensor | None:
         field = getattr(packed, name)
         return None if field is None else torch.cat([field[0], field.new_zeros(1)])[tree.gather]
 
-    return FusedCausalLMOutput(
+    return utils.FusedCausalLMOutput(
         **{name: scattered(name) for name in ("log_probs", "entropy", "log_sum_sq_probs", "mean_logits", "is_top1")},
         label_mask=tree.gather < len(tree.predictors),
     )

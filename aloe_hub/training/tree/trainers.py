@@ -1,11 +1,11 @@
 """TRL's DPO and SFT trainers, made to process each distinct token of a tree once.
 
 They take the arguments and the data of `trl.DPOTrainer` and `trl.SFTTrainer` and compute the same losses, gradients and metrics
-(tests/training/tree/test_trainers.py): TRL's own code does everything but the pass through the model. Private names of TRL 1.16
-are used (tests/training/tree/test_names.py fails when one changes).
+(tests/training/tree/test_trainers.py): TRL's own code does everything but the pass through the model. Private names of TRL 1.15
+and 1.16 are used (tests/training/tree/test_names.py fails when one changes).
 
-Where one pass could not be exact, they say so once and train as TRL does. What cannot be seen from outside is checked on the
-first batch: a row of it (in DPO, a pair) must have the same log-probabilities as in a pass of its own.
+With an older TRL, and where one pass could not be exact, they say so once and train as TRL does. What cannot be seen from
+outside is checked on the first batch: a row of it (in DPO, a pair) must have the same log-probabilities as in a pass of its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from .batch import TreeCollator
 from .exactness import adapter_obstacle, difference, dropouts, model_obstacle, tolerance
-from .forward import add_tree_forward
+from .forward import add_tree_forward, trl_obstacle
 from .sampler import TellEpoch, TreeSampler, trees_of
 
 log = logging.getLogger(__name__)
@@ -76,6 +76,8 @@ class _OnePass(Trainer):
         return cast(PreTrainedModel, found)
 
     def _obstacle(self) -> str | None:
+        if (reason := trl_obstacle()) is not None:  # before anything else of TRL is looked at
+            return reason
         parallel = self.accelerator.parallelism_config
         if self._is_vision_dataset:
             return "the data has images"

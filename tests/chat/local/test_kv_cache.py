@@ -3,9 +3,9 @@
 import asyncio
 
 import pytest
-import tiny
 import torch
 from transformers import DynamicCache, MistralConfig
+from transformers.cache_utils import DynamicLayer
 
 from aloe_hub.chat.base import ChatRequest, Sampling
 from aloe_hub.chat.local.kv_cache import PreallocatedLayer, PrefixCache, read, read_in
@@ -13,6 +13,7 @@ from aloe_hub.chat.local.model import Local
 from aloe_hub.loading import load_model
 from aloe_hub.model_string import ModelString, Source
 from aloe_hub.types import Message
+from tests import tiny
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def read_by(model):
 
 def conversation(chat, opening, turns, sampling=None):
     async def talk():
-        spoken = ()
+        spoken: tuple[Message, ...] = ()
         for turn in range(turns):
             spoken = (*spoken, Message("user", f"{opening} {turn}"))
             request = ChatRequest(spoken, sampling or Sampling(0.9, 1.0, 12), seed=turn, role="policy")
@@ -63,7 +64,9 @@ def test_replies_are_the_same_with_and_without_the_memory(base):
 
 def remembered(model, memory, tokens):
     with torch.inference_mode():
-        _, cache, mask = read(model, [tokens], memory)
+        done = read(model, [tokens], memory)
+    assert done is not None
+    _, cache, mask = done
     memory.keep(read_in(cache, 0, mask[0], tokens))
 
 
@@ -90,7 +93,8 @@ def test_prompts_that_were_partly_read_give_what_they_give_when_read_whole(model
     for prompt in prompts[::3]:
         remembered(model, memory, prompt[: len(prompt) // 2])
     with torch.inference_mode():
-        (known, *_), (whole, *_), (plain, *_) = (read(model, prompts, memory) for memory in (memory, PrefixCache(0), None))
+        done = [read(model, prompts, memory) for memory in (memory, PrefixCache(0), None)]
+    known, whole, plain = (each[0] for each in done if each is not None)
     assert torch.allclose(known, plain, atol=1e-4)
     assert torch.allclose(whole, plain, atol=1e-4)
 
@@ -104,7 +108,8 @@ def test_reading_stops_when_all_is_given_up(model):
 
 def test_a_layer_with_room_holds_what_a_layer_of_transformers_holds():
     torch.manual_seed(0)
-    roomy, plain = PreallocatedLayer(), DynamicCache().layer_class_to_replicate()
+    roomy, plain = PreallocatedLayer(), DynamicLayer()
+    assert DynamicCache().layer_class_to_replicate is DynamicLayer
     for tokens in (5, 1, 1, 70, 1):
         states = torch.randn(3, 2, tokens, 4), torch.randn(3, 2, tokens, 4)
         for one, other in zip(roomy.update(*states), plain.update(*states), strict=True):
@@ -112,6 +117,10 @@ def test_a_layer_with_room_holds_what_a_layer_of_transformers_holds():
     for layer in (roomy, plain):
         layer.batch_select_indices(torch.tensor([0, 2]))
         layer.update(*(torch.ones(2, 2, 1, 4),) * 2)
+    assert roomy.keys is not None
+    assert plain.keys is not None
+    assert roomy.values is not None
+    assert plain.values is not None
     assert torch.equal(roomy.keys, plain.keys)
     assert torch.equal(roomy.values, plain.values)
 

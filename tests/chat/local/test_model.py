@@ -10,11 +10,10 @@ import sys
 import weakref
 
 import pytest
-import tiny
 import torch
 from peft import AutoPeftModelForCausalLM, IA3Config, PromptTuningConfig
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer, MambaConfig, MistralConfig, Qwen2Config
+from transformers import AutoModelForCausalLM, AutoTokenizer, BatchEncoding, MambaConfig, MistralConfig, Qwen2Config
 
 from aloe_hub.chat import open_chat
 from aloe_hub.chat.base import ChatReply, ChatRequest, Sampling
@@ -26,6 +25,7 @@ from aloe_hub.model_string import ModelString
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all
 from aloe_hub.types import Message, Transcript, Tree
+from tests import tiny
 
 GREEDY = Sampling(temperature=0.0, max_tokens=24)
 SAMPLED = Sampling(temperature=0.8, top_p=0.95, max_tokens=24)
@@ -55,6 +55,7 @@ def by_transformers(model, folder, text, most):
     tokenizer = AutoTokenizer.from_pretrained(folder)
     messages = [{"role": "user", "content": text}]
     prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt")
+    assert isinstance(prompt, BatchEncoding)
     said = model.generate(**prompt, do_sample=False, max_new_tokens=most)[0, prompt["input_ids"].shape[1] :]
     return tokenizer.decode(said, skip_special_tokens=True)
 
@@ -199,7 +200,7 @@ def replies(chat, requests):
 
 def heard(chat, requests, complete=()):
     """(the pieces of each of `requests` that is heard while it is said, the replies to them and to those that are not)."""
-    pieces = [[] for _ in requests]
+    pieces: list[list[str]] = [[] for _ in requests]
 
     async def ask():
         streams = (chat.stream(one, said.append) for one, said in zip(requests, pieces, strict=True))
@@ -297,7 +298,7 @@ def test_a_cancelled_request_leaves_the_others_and_the_model_free(endless):
 
 def test_who_listens_and_gives_up_hears_no_more(endless):
     async def gives_up():
-        said = []
+        said: list[str] = []
         task = asyncio.create_task(endless.stream(request(sampling=FOREVER), said.append))
         while len(said) < 5:
             await asyncio.sleep(0.001)
@@ -457,7 +458,7 @@ def test_the_benchmark_takes_it_as_policy_and_repeats_itself(tmp_path, run, base
     for file in files:
         for transcript in read_rows(file, Transcript.from_row):
             assert len(transcript.turns) == 2
-            assert all(1 <= turn.score <= 5 for turn in transcript.turns)
+            assert all(turn.score is not None and 1 <= turn.score <= 5 for turn in transcript.turns)
     before = [file.read_bytes() for file in files]
     assert before[0] != before[1]
     for file in (*files, *run.file("scores").iterdir()):

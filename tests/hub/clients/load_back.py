@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import evaluate
 from datasets import get_dataset_config_names, load_dataset
@@ -54,7 +55,7 @@ same(load_dataset("org/ties", "trees", split="train"), own(run.parent / "ties", 
 for repo, names in (("org/aloe-prefs", ("pairs", "sft", "trees")), ("org/aloe-personas", ("personas_train", "personas_test"))):
     card = Path(hf_hub_download(repo, "README.md", repo_type="dataset")).read_text()
     (lines,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
-    found = {}
+    found: dict[str, Any] = {}
     exec(lines, found)
     for name in names:
         folder, (file, _, split) = (other if repo.endswith("prefs") else run), name.partition("_")
@@ -62,8 +63,8 @@ for repo, names in (("org/aloe-prefs", ("pairs", "sft", "trees")), ("org/aloe-pe
 
 # --- the metric
 
-scores = [[2, 3, None, 5], [1, 3, 3, 4], [2, None, 4, 4]]
-settings = {"cluster_ids": ["cook", "cook", "nurse"], "n_resamples": 100}
+scores: list[list[float | None]] = [[2, 3, None, 5], [1, 3, 3, 4], [2, None, 4, 4]]
+settings: dict[str, Any] = {"cluster_ids": ["cook", "cook", "nurse"], "n_resamples": 100}
 expected = str(scoring.score(scores, **settings).to_dict())
 aloe = evaluate.load("org/aloe")
 assert str(aloe.compute(predictions=scores, **settings)) == expected

@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from huggingface_hub import HfApi, hf_hub_download
@@ -43,7 +44,7 @@ def check_chat(chat):
 
 # The lines of the adapter's card: with its base, on a base, in a pipeline.
 with_base, on_a_base, in_a_pipeline = lines_of("org/adapter")
-found = {}
+found: dict[str, Any] = {}
 exec(with_base, found)
 check(found["model"], found["tokenizer"])
 exec(on_a_base, found)

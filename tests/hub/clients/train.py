@@ -6,9 +6,10 @@ The model is a tiny Llama with random weights, and its tokenizer is made here of
 """
 
 import sys
+from typing import Any
 
 import torch
-from datasets import load_dataset
+from datasets import Dataset, load_dataset
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
@@ -35,7 +36,7 @@ def written(messages, **options):
 
 
 longest = max(len(tokenizer(written(row["prompt"] + row[side]))["input_ids"]) for row in pairs for side in ("chosen", "rejected"))
-common = {
+common: dict[str, Any] = {
     "max_length": longest,  # of the data: TRL's default of 1024 would cut the answers off
     "max_steps": 2,
     "per_device_train_batch_size": 2,
@@ -49,7 +50,7 @@ common = {
 
 def tiny():
     torch.manual_seed(0)
-    shape = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    shape: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
     return LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=longest, **shape))
 
 
@@ -67,6 +68,7 @@ trainer = DPOTrainer(
     train_dataset=pairs,
     processing_class=tokenizer,
 )
+assert isinstance(trainer.train_dataset, Dataset)
 assert len(trainer.train_dataset) == len(pairs) > 10
 for row, seen in zip(pairs, trainer.train_dataset, strict=True):
     prompt = written(row["prompt"], add_generation_prompt=True)
@@ -77,12 +79,13 @@ for row, seen in zip(pairs, trainer.train_dataset, strict=True):
         assert len(ids) <= longest
 stepped(trainer)
 
-trainer = SFTTrainer(model=tiny(), args=SFTConfig(sys.argv[1], **common), train_dataset=sft, processing_class=tokenizer)
-assert len(trainer.train_dataset) == len(sft) == len(pairs)
-for row, seen in zip(sft, trainer.train_dataset, strict=True):
+tuner = SFTTrainer(model=tiny(), args=SFTConfig(sys.argv[1], **common), train_dataset=sft, processing_class=tokenizer)
+assert isinstance(tuner.train_dataset, Dataset)
+assert len(tuner.train_dataset) == len(sft) == len(pairs)
+for row, seen in zip(sft, tuner.train_dataset, strict=True):
     assert tokenizer.decode(seen["input_ids"]) == written(row["prompt"] + row["completion"])
     learnt = [token for token, label in zip(seen["input_ids"], seen["labels"], strict=True) if label != -100]
     assert tokenizer.decode(learnt) == f"{row['completion'][0]['content']}<|end|>"
     assert len(seen["input_ids"]) <= longest
-stepped(trainer)
+stepped(tuner)
 print(f"TRAINED on {len(pairs)} rows of up to {longest} tokens")

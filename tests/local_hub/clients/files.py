@@ -2,7 +2,9 @@
 
 import io
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import only_local  # noqa: F401
 from huggingface_hub import (
@@ -18,14 +20,17 @@ from huggingface_hub import (
     snapshot_download,
 )
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+from huggingface_hub.hf_api import RepoFile
+
+Refusal = TypeVar("Refusal", bound=Exception)
 
 
-def refused(kind, function, *arguments, **more):
+def refused(kind: type[Refusal], function: Callable[..., object], *arguments: object, **more: object) -> Refusal:
     try:
         function(*arguments, **more)
     except kind as error:
         return error
-    raise AssertionError(f"{function.__name__}{arguments} was not refused")
+    raise AssertionError(f"{function}{arguments} was not refused")
 
 
 api = HfApi()
@@ -45,7 +50,7 @@ assert not api.repo_exists("org/files")  # a model of that name
 api.auth_check("org/files", repo_type="dataset", write=True)
 
 # One file, regular and large, as bytes, path and file object.
-repo = {"repo_id": "org/files", "repo_type": "dataset"}
+repo: dict[str, Any] = {"repo_id": "org/files", "repo_type": "dataset"}
 first = api.upload_file(path_or_fileobj=b"hello\n", path_in_repo="notes/a file.txt", commit_message="one", **repo)
 assert first.oid == api.dataset_info("org/files").sha
 api.upload_file(path_or_fileobj=io.BytesIO(b"x" * 300_000), path_in_repo="data/x.parquet", **repo)
@@ -68,17 +73,24 @@ with tempfile.TemporaryDirectory() as name:
     made = api.upload_folder(folder_path=root, **repo)
     assert api.upload_folder(folder_path=root / "folder", path_in_repo="folder", ignore_patterns="*.log", **repo).oid == made.oid
 infos = {info.path: info for info in api.get_paths_info(paths=["folder", "notes/a file.txt", "none"], expand=True, **repo)}
-assert infos["notes/a file.txt"].last_commit.title == "one"
+last = infos["notes/a file.txt"].last_commit
+assert last is not None
+assert last.title == "one"
 assert set(infos) == {"folder", "notes/a file.txt"}
-found = {entry.path: entry for entry in api.list_repo_tree(recursive=True, **repo)}
-assert found["folder/weights/model.safetensors"].lfs.size == 6_000_000
+tree = list(api.list_repo_tree(recursive=True, **repo))
+found = {entry.path: entry for entry in tree if isinstance(entry, RepoFile)}
+weights = found["folder/weights/model.safetensors"].lfs
+assert weights is not None
+assert weights.size == 6_000_000
 assert found["folder/big.txt"].lfs
 assert not found["folder/small.json"].lfs
-assert "folder/junk.log" not in found
+assert "folder/junk.log" not in [entry.path for entry in tree]
 assert [entry.path for entry in api.list_repo_tree(path_in_repo="folder/weights", **repo)] == ["folder/weights/model.safetensors"]
 refused(EntryNotFoundError, lambda: list(api.list_repo_tree(path_in_repo="nowhere", **repo)))
-sibling = next(each for each in api.dataset_info("org/files", files_metadata=True).siblings if each.rfilename == "data/x.parquet")
+siblings = api.dataset_info("org/files", files_metadata=True).siblings or []
+sibling = next(each for each in siblings if each.rfilename == "data/x.parquet")
 assert sibling.size == 300_000
+assert sibling.lfs is not None
 assert sibling.lfs.sha256
 
 # A commit of every kind of operation.
@@ -137,13 +149,15 @@ assert system.glob("datasets/org/files/**/*.parquet") == [f"datasets/org/files/d
 card = DatasetCard.from_template(DatasetCardData(license="apache-2.0", tags=["dpo"], language="en", pretty_name="Files"))
 card.push_to_hub("org/files", repo_type="dataset")
 assert DatasetCard.load("org/files").data.license == "apache-2.0"
-assert "dpo" in api.dataset_info("org/files").tags
+assert "dpo" in (api.dataset_info("org/files").tags or [])
 error = refused(ValueError, api.upload_file, path_or_fileobj=b"---\ntags: [a\n---\n", path_in_repo="README.md", **repo)
 assert "Invalid metadata in README.md" in str(error)
 ModelCard.from_template(ModelCardData(library_name="peft", license="mit", base_model="org/base")).push_to_hub("local/mine")
 results = "- dataset:\n    id: org/aloe-personas\n    task_id: default\n  value: 3.5\n  notes: an interval\n"
 api.upload_file(path_or_fileobj=results.encode(), path_in_repo=".eval_results/aloe.yaml", repo_id="local/mine")
 model = api.model_info("local/mine")
+assert model.card_data is not None
+assert model.eval_results is not None
 assert (model.library_name, model.card_data.base_model, model.eval_results[0].value) == ("peft", "org/base", 3.5)
 
 # Lists, renames, deletions.

@@ -3,6 +3,7 @@
 import random
 import sys
 from pathlib import Path
+from typing import Any
 
 import only_local  # noqa: F401
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
@@ -10,16 +11,16 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 STEPS, EDITION = map(int, sys.argv[1:])
 
 
-def content(step, size):
+def content(step: int, size: int) -> bytes:
     return random.Random(f"{step} {size} {EDITION}").randbytes(size)
 
 
 api = HfApi()
 print("started", flush=True)
 for step in range(STEPS):
-    repo = {"repo_id": f"org/r{step % 3}", "repo_type": "dataset"}
+    repo: dict[str, Any] = {"repo_id": f"org/r{step % 3}", "repo_type": "dataset"}
     api.create_repo(**repo, exist_ok=True)
-    operations = [
+    operations: list[CommitOperationAdd | CommitOperationDelete] = [
         CommitOperationAdd(f"data/{step}.parquet", content(step, 400_000)),
         CommitOperationAdd(f"text/{step}.txt", content(step, 20_000)),
         CommitOperationAdd("latest.txt", f"{step} {EDITION}".encode()),

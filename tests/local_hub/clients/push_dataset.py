@@ -5,7 +5,7 @@ from datasets import Dataset, DatasetDict
 from huggingface_hub import HfApi
 
 
-def rows(count, *, offset=0):
+def rows(count: int, *, offset: int = 0) -> Dataset:
     prompts = [[{"role": "user", "content": f"prompt {number}"}] for number in range(offset, offset + count)]
     return Dataset.from_dict({"prompt": prompts, "turn": list(range(offset, offset + count))})
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from models import TITLES, Models, Part
 
-from aloe_hub.chat.base import ChatReply, ChatRequest
+from aloe_hub.chat.base import Chat, ChatReply, ChatRequest
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.errors import ChatError
 
@@ -71,7 +71,7 @@ class Failing:
 class Slow:
     """Answers as another does, later, and word by word. `ended`: how many of its calls are over, however they ended."""
 
-    inner: object = field(default_factory=Scripted)
+    inner: Chat = field(default_factory=Scripted)
     seconds: float = 0.05
     ended: int = 0
 

@@ -5,11 +5,11 @@ from collections import Counter
 
 import pytest
 from blind import Order, judged, vote_row
-from fake_models import Failing, Whole, fake_models
 from talk import Said, Talk, Turn
 
 from aloe_hub import prompts
 from aloe_hub.types import Persona
+from tests.spaces.aloe_demo.fake_models import Failing, Whole, fake_models
 
 TALK = Talk(
     (

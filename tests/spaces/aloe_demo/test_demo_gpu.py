@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import gpu
 import pytest
-from fake_models import Whole, fake_models
 from models import Part
 
 from aloe_hub.chat.base import ChatRequest, Sampling
 from aloe_hub.types import Message
+from tests.spaces.aloe_demo.fake_models import Whole, fake_models
 
 REQUEST = ChatRequest((Message("user", "hi"),), Sampling(), 0, "policy")
 
@@ -42,9 +42,9 @@ def lender(monkeypatch):
     return state
 
 
-def with_a_local_model():
+def with_a_local_model(model):
     among = fake_models(base=Whole(lambda _: "from base"))
-    return replace(among, base=Part("the base model", "local:x", among.base.chat))
+    return replace(among, base=Part("the base model", model, among.base.chat))
 
 
 def test_without_such_hardware_nothing_changes(monkeypatch):
@@ -53,9 +53,10 @@ def test_without_such_hardware_nothing_changes(monkeypatch):
     assert gpu.on_gpu(among) is among
 
 
-def test_with_it_local_models_are_lent_one_and_others_are_not(monkeypatch, lender):
+@pytest.mark.parametrize("model", ["local:x", "reminder(local:x)", "inferred(scripted,by=local:x)"])
+def test_with_it_local_models_are_lent_one_and_others_are_not(monkeypatch, lender, model):
     monkeypatch.setenv("SPACES_ZERO_GPU", "1")
-    among = with_a_local_model()
+    among = with_a_local_model(model)
     found = gpu.on_gpu(among)
     assert found.aligned.chat is among.aligned.chat
 

@@ -1,10 +1,10 @@
 """What visitors, personas and models write is shown as text: nothing of it runs, nothing is fetched from anywhere."""
 
 import pytest
-from fake_models import Whole, fake_models
 
 from aloe_hub import prompts
 from aloe_hub.chat.scripted import Scripted
+from tests.spaces.aloe_demo.fake_models import Whole, fake_models
 
 HOSTILE = {
     "script": "<script>document.title='pwned'</script><img src=x onerror=document.title=1><svg onload=document.title=2>",

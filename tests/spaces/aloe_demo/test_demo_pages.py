@@ -8,9 +8,9 @@ import os
 from pathlib import Path
 
 import pytest
-from demo_server import SIZES
 
 from aloe_hub.world.lexicon import POLES, TOPICS
+from tests.spaces.demo_server import SIZES
 
 AXE = Path(__file__).parents[1] / "vendor" / "axe.min.js"
 CUE = POLES["concise"].cues[0]

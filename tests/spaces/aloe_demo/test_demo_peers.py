@@ -5,7 +5,8 @@ import json
 from urllib.parse import urlsplit
 
 import pytest
-from fake_models import fake_models
+
+from tests.spaces.aloe_demo.fake_models import fake_models
 
 ASKED = json.dumps({"data": ["hi", 1], "fn_index": 0, "session_hash": "q"})
 FILE = b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.bin"\r\n\r\nxyz\r\n--b--\r\n'

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
-from demo_server import DEMO, demo_process
-from fake_models import Failing, Slow, Whole, fake_models
 
 from aloe_hub.chat.scripted import Scripted
+from tests.spaces.aloe_demo.fake_models import Failing, Slow, Whole, fake_models
+from tests.spaces.demo_server import DEMO, demo_process
 
 gradio_client = pytest.importorskip("gradio_client")
 ECHO = Scripted("parrot")

@@ -5,10 +5,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import safe
 import show
 from app_state import AppState
 from blind import Order
-from fake_models import Failing, Whole, fake_models
 from library import Library, library, made_personas, made_trees
 from talk import Talk, answered
 from votes import Votes
@@ -17,6 +17,7 @@ from watch import Watch, watched
 from aloe_hub.chat.base import Sampling
 from aloe_hub.hub.demo_settings import DemoSettings
 from aloe_hub.types import Exchange, Persona, Reply, Tree, Verdict
+from tests.spaces.aloe_demo.fake_models import Failing, Whole, fake_models
 
 HOSTILE = (
     "<script>document.title='pwned'</script><img src=x onerror=alert(1)>",
@@ -35,7 +36,9 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__(convert_charrefs=True)
-        self.open, self.text, self.classes = [], "", []
+        self.open: list[str] = []
+        self.text = ""
+        self.classes: list[str] = []
         self.feed(text)
         self.close()
         assert self.open == []
@@ -113,7 +116,7 @@ def test_a_blind_talk_names_nobody_before_the_vote_and_everybody_after_it():
         assert "model" not in seen.text.lower()
         assert not {"side0", "side1", "picked"} & set(seen.classes)
         texts = [talk.turns[0].said[side].text for side in (first, 1 - first)]
-        assert hidden.index("Reply A") < hidden.index(str(show.safe.shown(texts[0]))) < hidden.index("Reply B")
+        assert hidden.index("Reply A") < hidden.index(str(safe.shown(texts[0]))) < hidden.index("Reply B")
     assert "Aligned model" in show.page("blind", talk, Order(1), True)
 
 

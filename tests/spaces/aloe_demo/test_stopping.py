@@ -2,10 +2,11 @@
 
 import asyncio
 
-from fake_models import fake_models
 from library import made_personas
 from session import until
 from watch import Watch, watched
+
+from tests.spaces.aloe_demo.fake_models import fake_models
 
 
 async def counted(ended, number=5):
@@ -19,7 +20,7 @@ async def counted(ended, number=5):
 
 def test_all_values_come_and_the_source_ends():
     async def collected():
-        ended = []
+        ended: list[int] = []
         return [value async for value in until(asyncio.Event(), counted(ended))], ended
 
     assert asyncio.run(collected()) == ([0, 1, 2, 3, 4], [5])
@@ -27,7 +28,8 @@ def test_all_values_come_and_the_source_ends():
 
 def test_a_stop_ends_the_source_at_once_even_while_it_waits():
     async def stopped():
-        ended, stop = [], asyncio.Event()
+        ended: list[int] = []
+        stop = asyncio.Event()
         asyncio.get_running_loop().call_later(0.3, stop.set)
         return [value async for value in until(stop, counted(ended, 2))], ended
 
@@ -36,7 +38,7 @@ def test_a_stop_ends_the_source_at_once_even_while_it_waits():
 
 def test_whoever_leaves_ends_the_source():
     async def left():
-        ended = []
+        ended: list[int] = []
         values = until(asyncio.Event(), counted(ended))
         await anext(values)
         await values.aclose()

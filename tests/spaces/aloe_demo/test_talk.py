@@ -3,13 +3,13 @@
 import asyncio
 
 import pytest
-from fake_models import Failing, Speaking, Whole, fake_models
 from safe import MOST_SHOWN
 from session import until
 from talk import Talk, answered
 
 from aloe_hub.chat.base import Sampling
 from aloe_hub.errors import UsageError
+from tests.spaces.aloe_demo.fake_models import Failing, Speaking, Whole, fake_models
 
 SAMPLING = Sampling(temperature=0.0)
 

@@ -17,8 +17,11 @@ def test_a_statement_is_new_in_the_turn_in_which_it_was_first_made():
         ("profile", "They have a cat!", 2, True),
         ("personality", "They are brief.", 2, True),
     ]
-    found = [(statement.text, statement.turn, statement.new) for statement in understood(turns)]
-    assert found == [("they sing", 1, False), ("They are brief.", 2, False)]
+    last = [(statement.text, statement.turn, statement.new) for statement in understood(turns)]
+    assert last == [
+        ("they sing", 1, False),
+        ("They are brief.", 2, False),
+    ]
 
 
 def test_a_turn_without_an_inference_keeps_what_was_known_and_nothing_is_new():

@@ -1,18 +1,14 @@
 """Votes: kept here always, pushed to a private dataset where one is named, never to a public one."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "local_hub"))
-
-from hub_tools import OWNER, USERS
 from votes import Votes
 
 from aloe_hub.errors import AloeError
 from aloe_hub.local_hub.process import running
+from tests.local_hub.hub_tools import OWNER, USERS
 
 ROW = {
     "turn": 0,

@@ -2,13 +2,13 @@
 
 import asyncio
 
-from fake_models import Failing, Slow, Whole, fake_models
 from library import made_personas
 from session import until
 from watch import Watch, watched
 
 from aloe_hub import scoring
 from aloe_hub.errors import ParseError
+from tests.spaces.aloe_demo.fake_models import Failing, Slow, Whole, fake_models
 
 PERSONA = made_personas(1)[0]
 

@@ -7,12 +7,13 @@ import sys
 
 import torch
 from peft import AutoPeftModelForCausalLM
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, BatchEncoding
 
 tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
 model = AutoPeftModelForCausalLM.from_pretrained(sys.argv[1])
 prompt = tokenizer.apply_chat_template(
     [{"role": "user", "content": "Hello"}], add_generation_prompt=True, return_tensors="pt", return_dict=True
 )
+assert isinstance(prompt, BatchEncoding)
 with torch.no_grad():
     print(model(**prompt).logits.double().sum().item())

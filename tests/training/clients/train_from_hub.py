@@ -18,7 +18,8 @@ from aloe_hub.cli import progress
 from aloe_hub.cli.app import main
 
 base, grown, run = sys.argv[1:]
-owner, said = os.environ["HF_TOKEN"], {}
+owner = os.environ["HF_TOKEN"]
+said: dict[str, dict[str, object]] = {}
 
 
 def aloe(name, *arguments):

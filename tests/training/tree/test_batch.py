@@ -15,7 +15,7 @@ ROWS = st.lists(st.lists(st.tuples(st.integers(1, 3), st.booleans()), min_size=1
 def padded(rows):
     """As TRL's collator for SFT pads them: (token, carries loss) -> a batch."""
     length = max(map(len, rows))
-    batch = {"input_ids": [], "attention_mask": [], "labels": []}
+    batch: dict[str, list[list[int]]] = {"input_ids": [], "attention_mask": [], "labels": []}
     for row in rows:
         rest = length - len(row)
         batch["input_ids"].append([token for token, _ in row] + [0] * rest)
@@ -80,19 +80,22 @@ def test_paths_cover_the_slots_and_name_what_stands_above_them(rows):
 def test_the_example_of_the_docstring():
     rows = [[(ord(letter), True) for letter in word] for word in ("abcde?", "abcxy?", "abz?")]
     tree = pack(padded(rows))
+    assert tree is not None
     assert "".join(map(chr, tree.tokens[0])) == "abcdexyz"
     assert tree.ends.tolist() == [8, 8, 7, 5, 5, 7, 7, 8]
     assert tree.branches == (Branch(0, 5), Branch(5, 7, (slice(0, 3),)), Branch(7, 8, (slice(0, 2),)))
 
 
 def test_the_trunk_of_a_conversation_is_one_branch_and_each_other_reply_a_leaf():
-    spoken, rows = [], []
+    spoken: list[tuple[int, bool]] = []
+    rows = []
     for turn in range(4):
         prompt = [*spoken, (100 + turn, False)]
         replies = [[(200 + 10 * turn + reply, True), (9, True)] for reply in (0, 1)]
         rows += [prompt + reply for reply in replies]
         spoken = prompt + replies[turn % 2]
     tree = pack(padded(rows))
+    assert tree is not None
     trunk, *leaves = tree.branches
     assert trunk.above == ()
     assert len(leaves) == 4
@@ -128,6 +131,7 @@ def test_preference_batches_are_labelled_by_their_completion_mask():
     batch = padded([[(1, False), (2, False), (3, True)]])
     masked = {name: batch[name] for name in ("input_ids", "attention_mask")}
     tree = pack({**masked, "completion_mask": torch.tensor([[0, 0, 1]])})
+    assert tree is not None
     assert tree.labels.tolist() == [[3]]
     assert tree.predictors.tolist() == [1]
 
@@ -136,11 +140,14 @@ def test_common_beginnings_are_found_however_long():
     row = [(1 + place % 5, place > 990) for place in range(1000)]
     other = [*row[:700], (9, False), (9, True)]
     tree = pack(padded([row, other]))
+    assert tree is not None
     assert len(tree) == 999 + 1
     assert tree.branches[1].depth == 700
 
 
 def test_moving_it_moves_every_tensor():
-    tree = pack(padded([[(1, True), (2, True)]])).to("meta")
+    here = pack(padded([[(1, True), (2, True)]]))
+    assert here is not None
+    tree = here.to("meta")
     tensors = (tree.tokens, tree.depths, tree.ends, tree.predictors, tree.labels, tree.gather)
     assert {tensor.device.type for tensor in tensors} == {"meta"}

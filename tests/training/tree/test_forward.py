@@ -5,10 +5,7 @@ import functools
 import inspect
 
 import pytest
-import tiny_trees as tiny
 import torch
-from test_attention import LONG
-from test_batch import padded
 from torch._dynamo.testing import CompileCounter
 from trl.trainer.utils import FusedCausalLMOutput, add_fused_lm_head
 
@@ -16,6 +13,9 @@ from aloe_hub.training.tree import attention
 from aloe_hub.training.tree.attention import BLOCK, BY_BRANCHES, _block_mask, tree_attention
 from aloe_hub.training.tree.batch import pack
 from aloe_hub.training.tree.forward import add_tree_forward
+from tests.training import tiny_trees as tiny
+from tests.training.tree.test_attention import LONG
+from tests.training.tree.test_batch import padded
 
 EVERYTHING = ("log_probs", "entropy", "log_sum_sq_probs", "mean_logits", "is_top1")
 BATCH = padded(LONG)
@@ -56,6 +56,7 @@ def test_every_attention_sees_the_same(family, settings):
 @torch.no_grad()
 def test_with_a_block_mask_attention_by_paths_is_flex_attention():
     tree = pack(BATCH)
+    assert tree is not None
     torch.manual_seed(0)
     query, key, value = (torch.randn(1, heads, len(tree), 16) for heads in (4, 2, 2))
     module = torch.nn.Module()
@@ -75,6 +76,7 @@ def test_flex_attention_is_compiled_once_whatever_the_lengths_and_autocast(monke
     # The first tree has as many blocks as there are heads.
     for number, length in enumerate((3 * BLOCK, 5 * BLOCK + 7, 2 * BLOCK, 4 * BLOCK - 1)):
         tree = pack(padded([[(token, True) for token in range(length + 1)]]))
+        assert tree is not None
         query, key, value = (torch.randn(1, 3, len(tree), 16) for _ in range(3))
         with torch.autocast("cpu", torch.bfloat16, enabled=number % 2 == 1):
             tree_attention(torch.nn.Module(), query, key, value, _block_mask(tree, None), aloe_tree=tree)
@@ -85,6 +87,7 @@ def test_flex_attention_is_compiled_once_whatever_the_lengths_and_autocast(monke
 def test_the_head_is_applied_to_predictions_alone():
     model, sizes = patched(), []
     tree = pack({**BATCH, "labels": BATCH["labels"].index_fill(1, torch.arange(20), -100)})
+    assert tree is not None
     model.model.register_forward_hook(lambda module, inputs, outputs: sizes.append(outputs.last_hidden_state.shape[1]))
     model(**BATCH, tree=tree, fused_lm_head=True)
     hook = list(model.model._forward_hooks)

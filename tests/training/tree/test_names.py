@@ -1,13 +1,13 @@
 """The names of TRL and transformers that training on trees leans on, though nobody promises them. When one changes, this fails.
 
-TRL is pinned for them (pyproject.toml); read aloe_hub/training/tree/trainers.py and forward.py before moving the pin.
+TRL's range ends before the first version whose names nobody has read (pyproject.toml). Before it is widened, read
+aloe_hub/training/tree/trainers.py and forward.py, and run `make compat`.
 """
 
 import dataclasses
 import inspect
 
 import pytest
-import tiny_trees as tiny
 import torch
 import trl
 from transformers import PreTrainedModel, Trainer
@@ -18,10 +18,11 @@ from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 from trl.trainer.utils import FusedCausalLMOutput, add_fused_lm_head
 
 from aloe_hub.training.tree.batch import _COLUMNS
+from tests.training import tiny_trees as tiny
 
 
 def test_trl_is_the_one_that_was_read():
-    assert trl.__version__.startswith("1.16.")
+    assert trl.__version__.startswith(("1.15.", "1.16."))
 
 
 @pytest.mark.parametrize(

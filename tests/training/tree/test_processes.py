@@ -7,6 +7,7 @@ whose `--cpu --num_processes 2` (1.15) starts one process, without a word.
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import datasets
 import torch
@@ -14,11 +15,11 @@ from trl import DPOConfig, SFTConfig
 
 from aloe_hub.training import TreeDPOTrainer, TreeSFTTrainer
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # as a script it does not find it by itself
-import tiny_trees as tiny
+sys.path.insert(0, str(Path(__file__).parents[3]))  # as a script it does not find it by itself
+from tests.training import tiny_trees as tiny
 
 
-def trained(batch: int, folder: Path) -> dict[str, dict[str, object]]:
+def trained(batch: int, folder: Path) -> dict[str, dict[str, Any]]:
     """Train both ways, `batch` rows a process, and return the weights and the last count of tokens."""
     datasets.disable_progress_bars()
     torch.set_num_threads(1)

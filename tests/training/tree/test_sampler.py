@@ -1,18 +1,20 @@
 """The order in which trees are trained on."""
 
 from itertools import groupby
+from typing import Any
 
 import pytest
-import tiny_trees as tiny
 from accelerate.data_loader import prepare_data_loader, skip_first_batches
 from datasets import Dataset
 from torch.utils.data import DataLoader
-from transformers import TrainerState
+from transformers import TrainerControl, TrainerState, TrainingArguments
 from trl import DPOTrainer
 
 from aloe_hub.training import TreeDPOTrainer
 from aloe_hub.training.tree.sampler import TellEpoch, TreeSampler, trees_of
+from tests.training import tiny_trees as tiny
 
+ROWS: Any = range(12)  # all that a DataLoader asks of a data set
 TREES = [[0, 1, 2], [3], [4, 5], [6, 7, 8, 9], [10, 11]]
 
 
@@ -103,9 +105,9 @@ def test_without_trees_the_order_is_trls(trainer):
 
 def test_two_processes_take_the_rows_of_one_with_twice_the_batch():
     sampler = TreeSampler(TREES, seed=1)
-    alone = [batch.tolist() for batch in DataLoader(range(12), batch_size=4, sampler=sampler)]
+    alone = [batch.tolist() for batch in DataLoader(ROWS, batch_size=4, sampler=sampler)]
     shards = [
-        prepare_data_loader(DataLoader(range(12), batch_size=2, sampler=sampler), num_processes=2, process_index=process)
+        prepare_data_loader(DataLoader(ROWS, batch_size=2, sampler=sampler), num_processes=2, process_index=process)
         for process in (0, 1)
     ]
     together = [one.tolist() + other.tolist() for one, other in zip(*shards, strict=True)]
@@ -114,9 +116,9 @@ def test_two_processes_take_the_rows_of_one_with_twice_the_batch():
 
 def test_a_resumed_epoch_has_its_own_order_on_several_processes_too():
     sampler = TreeSampler(TREES, seed=1)
-    loader = prepare_data_loader(DataLoader(range(12), batch_size=2, sampler=sampler), num_processes=2, process_index=0)
+    loader = prepare_data_loader(DataLoader(ROWS, batch_size=2, sampler=sampler), num_processes=2, process_index=0)
     resumed = skip_first_batches(loader, 1)
     resumed.set_epoch(3)
     assert sampler.epoch == 0  # what `TellEpoch` is for; when accelerate reaches the sampler by itself, it can go
-    TellEpoch(sampler).on_epoch_begin(None, TrainerState(epoch=3.5), None)
+    TellEpoch(sampler).on_epoch_begin(TrainingArguments(report_to="none"), TrainerState(epoch=3.5), TrainerControl())
     assert sampler.epoch == 3

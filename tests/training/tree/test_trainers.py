@@ -3,11 +3,12 @@
 import re
 
 import pytest
-import tiny_trees as tiny
 import torch
 from peft import get_peft_model
-from tiny_trees import assert_same
 from trl import DPOTrainer
+
+from tests.training import tiny_trees as tiny
+from tests.training.tiny_trees import assert_same
 
 LOSSES = ["sigmoid", "hinge", "ipo", "exo_pair", "nca_pair", "robust", "bco_pair", "sppo_hard", "aot", "aot_unpaired"]
 LOSSES += ["apo_zero", "apo_down", "discopop", "sft", "sigmoid_norm"]
@@ -26,9 +27,7 @@ def test_one_pass_is_trl_on_a_mixture_of_experts_without_its_auxiliary_loss(both
     assert_same(*both(kind, family="Mixtral", lora=True, router_aux_loss_coef=0.0))
 
 
-@pytest.mark.parametrize(
-    "options", [{"bf16": True}, {"made": lambda: tiny.model().to(torch.bfloat16)}], ids=["autocast", "weights"]
-)
+@pytest.mark.parametrize("options", [{"bf16": True}, {"made": lambda: tiny.model().bfloat16()}], ids=["autocast", "weights"])
 def test_in_bfloat16_the_two_differ_by_rounding(both, caplog, options):
     plain, tree = both("sft", **options)
     (expected, _), (found, metrics) = tiny.passes(plain), tiny.passes(tree)

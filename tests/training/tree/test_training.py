@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-import tiny_trees as tiny
 import torch
 from peft import get_peft_model
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, BatchEncoding
 from trl import DPOTrainer
 
 from aloe_hub.training import TreeDPOTrainer, TreeSFTTrainer
+from tests.training import tiny_trees as tiny
 
 TIMES = ("runtime", "per_second", "preparation_time", "total_flos")
 
@@ -127,6 +127,7 @@ def test_a_trained_model_saves_loads_and_generates_as_any_other(trainer, tmp_pat
     ours.save_model(str(tmp_path / "saved"))
     assert "aloe" not in json.dumps(json.loads((tmp_path / "saved/config.json").read_text()))
     prompt = tiny.tokenizer().apply_chat_template([{"role": "user", "content": "w1 w2"}], return_tensors="pt", return_dict=True)
+    assert isinstance(prompt, BatchEncoding)
     fresh = AutoModelForCausalLM.from_pretrained(tmp_path / "saved")
     assert fresh.config._attn_implementation == "sdpa"
     mine, its = (one.eval().generate(**prompt, max_new_tokens=8, do_sample=False) for one in (ours.model, fresh))

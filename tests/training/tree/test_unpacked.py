@@ -4,17 +4,18 @@ import os
 from pathlib import Path
 
 import pytest
-import tiny_trees as tiny
 from datasets import Dataset
 from gguf import GGMLQuantizationType
-from made_gguf import save_gguf
-from tiny import save_model
-from tiny_trees import assert_same
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from aloe_hub.loading import load_model, load_tokenizer
 from aloe_hub.model_string import Source
 from aloe_hub.training import TreeDPOTrainer, TreeSFTTrainer
+from aloe_hub.types import Row
+from tests.made_gguf import save_gguf
+from tests.tiny import save_model
+from tests.training import tiny_trees as tiny
+from tests.training.tiny_trees import assert_same
 
 TRAINERS = {"sft": (SFTTrainer, TreeSFTTrainer, SFTConfig), "dpo": (DPOTrainer, TreeDPOTrainer, DPOConfig)}
 SMOLLM2 = Path(os.environ.get("ALOE_SMOLLM2", "models/smollm2"))
@@ -72,7 +73,8 @@ def english(kind):
         ("I get tired quickly, and I love old trams.", "Ride line 28, then rest.", "Trams are a means of transport."),
         ("Short answers, please!", "Line 28, before nine.", "I am sorry to hear that you want shorter answers from me."),
     ]
-    rows, spoken = [], []
+    rows: list[Row] = []
+    spoken: list[dict[str, str]] = []
     for turn, (user, preferred, rejected) in enumerate(said):
         prompt = [*spoken, {"role": "user", "content": user}]
         replies = [[{"role": "assistant", "content": text}] for text in (preferred, rejected)]

@@ -1,0 +1,35 @@
+"""How near texts are to one another in meaning, by all-MiniLM-L6-v2: the one embedder of policies, so their names say it all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache, lru_cache
+from typing import Any
+
+from aloe_hub.embedding import EMBEDDED, Vectors, open_embedder
+
+REMEMBERED = 4096  # texts: each exchange of a conversation is looked at again in every later turn
+
+
+def near_to() -> Callable[[str, Sequence[str]], list[float]]:
+    """A function that gives the cosine similarity of each of some texts to a text.
+
+    Embedding takes place in the event loop, for some milliseconds a text: in a thread it would end when it likes, and the batches
+    in which a model of this process is asked would be others in every run.
+
+    Raises:
+        AloeError: the embedder is not installed.
+    """
+    embed = _embedder()
+
+    def near(text: str, others: Sequence[str]) -> list[float]:
+        own: Any = embed(text)
+        return [float(own @ embed(other)) for other in others]
+
+    return near
+
+
+@cache
+def _embedder() -> Callable[[str], Vectors]:
+    embed = open_embedder(EMBEDDED)
+    return lru_cache(REMEMBERED)(lambda text: embed([text])[0])

@@ -1,0 +1,182 @@
+"""The benchmark of a run folder: its policies by name, each with its scores, its pairs with others, and the gap it closes.
+
+The true name of a policy stands in its transcripts; a scores file is read only where its transcripts are not there.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from aloe_hub import scoring
+from aloe_hub.errors import DataError
+from aloe_hub.fields import number
+from aloe_hub.files.jsonl import read_rows
+from aloe_hub.parsing import steers
+from aloe_hub.results.counts import ORACLE, PLAIN, SCALE, Paired, PolicyReport
+from aloe_hub.results.rows import holds_rows, rows_of
+from aloe_hub.scoring import Gap, compare, gap_closed, holm
+from aloe_hub.types import Row, Transcript
+
+SAMPLES = 3  # conversations of each policy that are kept to be read
+
+
+class Scored:
+    """One policy's file while it is read, and what is kept of it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.policy = path.stem
+        self.scores: dict[str, list[float | None]] = {}  # by persona_id
+        self.profiles: dict[str, str] = {}
+        self.personalities: dict[str, str] = {}  # files of older versions do without them
+        self.samples = _Samples()
+        self.steering = 0
+
+    def read(self) -> Scored:
+        of_transcripts = self.path.parent.name == "transcripts"
+        for _ in read_rows(self.path, self._add_transcript if of_transcripts else self._add_scores):
+            pass
+        return self
+
+    def report(self) -> PolicyReport:
+        scores = scoring.score(list(self.scores.values()), scale=SCALE, **self.ids(self.scores))
+        profiles = len(set(self.profiles.values()))
+        # One that was tried again and finished since then leaves no such file.
+        failed = self.path.parents[1] / "transcripts" / f"failed-{self.path.name}"
+        lost = sum(1 for _ in rows_of(failed, dict))
+        return PolicyReport(self.policy, len(self.scores), profiles, scores, self.samples.chosen, self.steering, lost)
+
+    def ids(self, personas: Iterable[str]) -> dict[str, list[str]]:
+        """By which these conversations belong together, as `scoring` takes them."""
+        found = {"cluster_ids": [self.profiles[persona] for persona in personas]}
+        if len(self.personalities) == len(self.scores):
+            found["personality_ids"] = [self.personalities[persona] for persona in personas]
+        return found
+
+    def _add_transcript(self, row: Row) -> None:
+        transcript = Transcript.from_row(row)
+        if not self.scores:
+            self.policy = str(transcript.policy)
+        if transcript.policy != self.policy:
+            raise ValueError(f"policy is {transcript.policy!r}, and {self.policy!r} in the lines before")
+        persona = transcript.persona
+        self._add(persona.persona_id, persona.profile_id, persona.personality_id, transcript.scores)
+        self.samples.offer(transcript)
+        self.steering += sum(steers(turn.reply) for turn in transcript.turns)
+
+    def _add_scores(self, row: Row) -> None:
+        scores = [None if one is None else number({"score": one}, "score") for one in row["scores"]]
+        self._add(str(row["persona_id"]), str(row["profile_id"]), row.get("personality_id"), scores)
+
+    def _add(self, persona: str, profile: str, personality: object, scores: Sequence[float | None]) -> None:
+        low, high = SCALE
+        # `scoring` checks this too, but here the line is known.
+        if outside := [score for score in scores if score is not None and not low <= score <= high]:
+            raise ValueError(f"score is {outside[0]!r}, and not from {low} to {high}")
+        if not scores:
+            raise ValueError("the conversation has no turns")
+        if persona in self.scores:
+            raise ValueError(f"persona {persona} has a conversation in a line before")
+        turns = len(next(iter(self.scores.values()), scores))
+        if len(scores) != turns:
+            raise ValueError(f"the conversation has {len(scores)} turns, the ones before have {turns}")
+        self.scores[persona], self.profiles[persona] = list(scores), profile
+        if personality is not None:
+            self.personalities[persona] = str(personality)
+
+
+class _Samples:
+    """A few transcripts, as different as they come: another profile and another personality each time, if possible.
+
+    The choice looks at the personas alone, so that policies with the same personas show the same ones.
+    """
+
+    def __init__(self) -> None:
+        self._apart: list[Transcript] = []
+        self._others: list[Transcript] = []
+        self._seen: set[str] = set()
+
+    def offer(self, transcript: Transcript) -> None:
+        ids = {transcript.persona.profile_id, transcript.persona.personality_id}
+        if len(self._apart) < SAMPLES and self._seen.isdisjoint(ids):
+            self._apart.append(transcript)
+            self._seen |= ids
+        elif len(self._others) < SAMPLES:
+            self._others.append(transcript)
+
+    @property
+    def chosen(self) -> tuple[Transcript, ...]:
+        return tuple((self._apart + self._others)[:SAMPLES])
+
+
+def read_policies(run: Path) -> list[Scored]:
+    """Every benchmarked policy, by name."""
+    files: dict[str, Path] = {}
+    for folder in ("scores", "transcripts"):  # transcripts last: they hold the scores too, and the policy's true name
+        paths = sorted(path for path in (run / folder).glob("*.jsonl") if holds_rows(path))
+        files |= {path.stem: path for path in paths if not path.name.startswith("failed-")}
+    found: dict[str, Scored] = {}
+    for _, path in sorted(files.items()):
+        scored = Scored(path).read()
+        if scored.policy in found:
+            other = found[scored.policy].path
+            raise DataError(f"{path}: policy {scored.policy!r} stands in {other} too; remove one of the two")
+        found[scored.policy] = scored
+    return [found[policy] for policy in sorted(found)]
+
+
+def reports(scored: Sequence[Scored]) -> tuple[PolicyReport, ...]:
+    """The best AVG first."""
+    return tuple(sorted((one.report() for one in scored), key=_best_first))
+
+
+def baseline_of(scored: Sequence[Scored]) -> str:
+    """What the other policies are compared to."""
+    names = [one.policy for one in scored]
+    return PLAIN if PLAIN in names else names[0]
+
+
+def all_pairs(scored: Sequence[Scored], best_first: Sequence[str]) -> tuple[Paired, ...]:
+    """Every policy less every worse one, or less the baseline, on the personas of both; two that share none are left out."""
+    by_name, found = {one.policy: one for one in scored}, []
+    for names in itertools.combinations(best_first, 2):
+        better, worse = reversed(names) if names[0] == baseline_of(scored) else names
+        if pair := _compared(by_name[better], by_name[worse]):
+            found.append(pair)
+    adjusted = holm([pair.result.p for pair in found])
+    return tuple(replace(pair, p_holm=p) for pair, p in zip(found, adjusted, strict=True))
+
+
+def _compared(policy: Scored, baseline: Scored) -> Paired | None:
+    both = [persona for persona in baseline.scores if persona in policy.scores]
+    if not both:
+        return None
+    mine, theirs = ([one.scores[persona] for persona in both] for one in (policy, baseline))
+    try:
+        result = compare(mine, theirs, scale=SCALE, **baseline.ids(both))
+    except ValueError as error:
+        raise DataError(f"{policy.path}: cannot be compared with {baseline.path}: {error}") from None
+    return Paired(policy.policy, baseline.policy, len(both), result)
+
+
+def gaps(scored: Mapping[str, Scored]) -> dict[str, Gap]:
+    """Which share of the way from `PLAIN` to `ORACLE` the other policies make, on the personas of all three."""
+    if not {PLAIN, ORACLE} <= scored.keys():
+        return {}
+    plain, oracle = scored[PLAIN], scored[ORACLE]
+    found = {}
+    for name, one in scored.items():
+        personas = [persona for persona in plain.scores if persona in oracle.scores and persona in one.scores]
+        if name not in (PLAIN, ORACLE) and personas:
+            mine, least, most = ([each.scores[persona] for persona in personas] for each in (one, plain, oracle))
+            found[name] = gap_closed(mine, least, most, scale=SCALE, **plain.ids(personas))
+    return found
+
+
+def _best_first(policy: PolicyReport) -> tuple[float, str]:
+    average = policy.scores.avg
+    return (math.inf if math.isnan(average) else -average, policy.policy)

@@ -1,0 +1,21 @@
+"""The rows of a finished file, or none where it is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from aloe_hub.files.jsonl import read_rows
+from aloe_hub.types import Row
+
+T = TypeVar("T")
+
+
+def holds_rows(path: Path) -> bool:
+    """A stage that had nothing to write down (nothing was refused) leaves an empty file: that is no error here."""
+    return path.is_file() and path.stat().st_size > 0
+
+
+def rows_of(path: Path, build: Callable[[Row], T]) -> Iterator[T]:
+    return read_rows(path, build) if holds_rows(path) else iter(())

@@ -1,0 +1,91 @@
+"""Scores as an (N, K) array of numbers, checked, and the sums of its turns.
+
+Bad input is a ValueError of one line; in it conversations and turns are counted from 1, like the lines of a scores file. This
+file imports nothing of aloe_hub, since the metric on the Hub carries a copy of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Conversations = Sequence[Sequence[float | None]] | NDArray[Any]
+
+ROWS_AT_A_TIME = 4096  # a block stays in the cache, so that checking a score costs no second trip to memory
+
+
+def check_settings(scale: tuple[float, float], confidence: float, n_resamples: int) -> None:
+    if len(scale) != 2 or not -np.inf < scale[0] < scale[1] < np.inf:
+        raise ValueError(f"scale {scale} is not a lowest and a highest score")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence {confidence} is not between 0 and 1")
+    if n_resamples < 0:
+        raise ValueError(f"n_resamples {n_resamples} is negative")
+
+
+def read(scores: Conversations, scale: tuple[float, float], whose: str = "") -> tuple[NDArray[Any], Floats]:
+    """`matrix_of` and `totals_of`; `whose` scores they are stands before what is wrong with them."""
+    try:
+        matrix = matrix_of(scores)
+        return matrix, totals_of(matrix, scale)
+    except ValueError as error:
+        raise ValueError(f"{whose}{error}") from None
+
+
+def matrix_of(scores: Conversations) -> NDArray[Any]:
+    """The scores as an (N, K) array of numbers, with NaN for None."""
+    if isinstance(scores, np.ndarray) and scores.dtype.kind in "fiu":
+        if scores.ndim != 2 or not scores.size:
+            raise ValueError(f"scores of shape {scores.shape} are not (conversations, turns), at least one of each")
+        return scores
+    rows = list(scores)
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, list | tuple | np.ndarray):
+            raise ValueError(f"conversation {number} is {row!r}, not a list of scores")
+        if len(row) != len(rows[0]):
+            raise ValueError(f"conversation {number} has {len(row)} turns, conversation 1 has {len(rows[0])}")
+    if not rows or not len(rows[0]):
+        raise ValueError(f"there is nothing to score: {len(rows)} conversations, no turns")
+    kinds = {type(cell) for row in rows for cell in row}  # few, where the scores are many
+    odd = {kind for kind in kinds if kind is bool or not issubclass(kind, int | float | np.integer | np.floating | None)}
+    for number, row in enumerate(rows if odd else (), 1):
+        for turn, cell in enumerate(row, 1):
+            if type(cell) in odd:
+                raise ValueError(f"score {cell!r} of conversation {number}, turn {turn} is not a number")
+    try:
+        return np.array(rows, dtype=float)
+    except OverflowError:
+        raise ValueError("a score is too large to be a number on any scale") from None
+
+
+def totals_of(matrix: NDArray[Any], scale: tuple[float, float]) -> Floats:
+    """The sums of the turns, then their counts: (2 K,); a score outside the scale is an error."""
+    low, high = scale
+    sums, counts = np.zeros((2, matrix.shape[1]))
+    for start in range(0, len(matrix), ROWS_AT_A_TIME):
+        block = matrix[start : start + ROWS_AT_A_TIME]
+        present = (block >= low) & (block <= high)
+        fine = present | np.isnan(block)
+        if not fine.all():
+            row, turn = np.argwhere(~fine)[0]
+            place = f"conversation {start + row + 1}, turn {turn + 1}"
+            raise ValueError(f"score {block[row, turn]} of {place} is outside the scale ({low}, {high})")
+        # A product with ones: summing down columns as short as K is several times slower.
+        ones = np.ones(len(block))
+        sums += ones @ np.where(present, block, 0.0)
+        counts += ones @ present
+    return np.hstack([sums, counts])
+
+
+def al_of(totals: Floats) -> Floats:
+    return ratio(*np.split(totals, 2, axis=-1))
+
+
+def ratio(above: Floats, below: NDArray[Any]) -> Floats:
+    """NaN where there is nothing below."""
+    out: Floats = np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below > 0)
+    return out
