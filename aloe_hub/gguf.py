@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -138,8 +137,9 @@ def _reading(name: str) -> Iterator[None]:
         raise AloeError(f"{name}: a GGUF is read with the package gguf; run: pip install 'aloe-hub[local]'")
     try:
         yield
-    # The reader goes by offsets in the file: damaged, it fails in any of these ways.
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, ImportError, RuntimeError, struct.error) as error:
+    except AloeError:
+        raise
+    except Exception as error:  # the reader goes by offsets that the file states: of a damaged one, any of Python's may come
         said = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(
             f"{name}: transformers {transformers.__version__} cannot read this GGUF ({said}); check the file; or take the "

@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
+from random import Random
 from threading import Barrier, Thread
 from typing import Any
 
@@ -143,6 +145,20 @@ def test_a_torn_file_is_one_line_and_nothing_is_kept(packed, cache, length):
     file.write_bytes(file.read_bytes()[:length])
     assert refused(load_model, at(file)).startswith(f"{file}: transformers ")
     assert not [path for path in cache.iterdir() if path.is_dir()]
+
+
+def test_a_damaged_file_loads_or_is_one_line(packed):
+    file, random = packed / "tiny.F32.gguf", Random(1)
+    whole = file.read_bytes()
+    for _ in range(25):
+        damaged = bytearray(whole)
+        for _ in range(3):
+            damaged[random.randrange(random.choice([64, 2000, 12_000]))] = random.randrange(256)
+        file.write_bytes(damaged)
+        with suppress(AloeError):
+            load_tokenizer(at(file))
+    file.write_bytes(whole[:100] + b"\xff" * 100 + whole[200:])
+    assert "cannot read this GGUF" in refused(load_tokenizer, at(file))
 
 
 def test_weights_that_are_missing_are_not_made_up(tmp_path, base):
