@@ -1,7 +1,7 @@
 """The scores of the miniature as tables. A cell of the study is one trained model; a row pools the cells of one method.
 
-Intervals are bootstrapped over the profiles of the held-out personas, with all seeds of a method in each resample; how much the
-trained models differ stands beside them, as the lowest and the highest AVG.
+Intervals are over the profiles of the held-out personas, crossed with their personalities, with all seeds of a method in each
+cell; how much the trained models differ stands beside them, as the lowest and the highest AVG.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from aloe_hub.files.run_folder import policy_file
-from aloe_hub.scoring import Comparison, compare, score
+from aloe_hub.results.formatting import share
+from aloe_hub.scoring import Comparison, compare, gap_closed, score
+from aloe_hub.types import Persona
 
 METHODS: dict[str, list[str] | str] = {
     "scripted tailored (oracle)": ["scripted:tailored"],
@@ -38,7 +41,7 @@ class Method:
 
     name: str
     scores: list[list[float | None]]
-    profiles: list[str]
+    ids: dict[str, Any]  # of profiles and personalities, as scoring takes them
     texts: list[list[str]]  # the judge's, by conversation and turn
     by_model: list[float]  # AVG of each model
 
@@ -80,14 +83,14 @@ def _policies(out: Path, bases: Sequence[str], seeds: int) -> Callable[[str], li
 def _table(run: Path, title: str, policies: Callable[[str], list[str]]) -> str:
     models = {name: which if isinstance(which, list) else policies(which) for name, which in METHODS.items()}
     methods = {name: _read(run, name, which) for name, which in models.items() if which}
-    oracle = methods["scripted tailored (oracle)"]
+    ends = methods["scripted plain"], methods["scripted tailored (oracle)"]
     lines = [
         f"## {title}: {run.name} personas",
         "",
-        "| policy | models | AL(1) | AL(10) | AVG [95%] | AVG by model | of the oracle | IR [95%] | N-IR | R² "
+        "| policy | models | AL(1) | AL(10) | AVG [95%] | AVG by model | gap closed [95%] | IR [95%] | N-IR | R² "
         "| contradictions a reply | unrevealed facts a reply |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
-        *(_row(method, oracle) for method in methods.values()),
+        *(_row(method, *ends) for method in methods.values()),
         "",
         "| difference | AVG [95%] | contradictions a reply [95%] |",
         "|---|---|---|",
@@ -103,21 +106,25 @@ def _table(run: Path, title: str, policies: Callable[[str], list[str]]) -> str:
         a, b = methods[name], methods[baseline]
         if len(a.scores) != len(b.scores):  # a base has one model for all of its training seeds
             b = _repeated(b, len(a.scores) // len(b.scores))
-        gain = compare(a.scores, b.scores, cluster_ids=a.profiles)
+        gain = compare(a.scores, b.scores, **a.ids)
         wrong = [one.faults(FAULTS["contradictions"]) for one in (a, b)]
-        fewer = compare(*wrong, cluster_ids=a.profiles, scale=(0, MOST_FAULTS))
+        fewer = compare(*wrong, **a.ids, scale=(0, MOST_FAULTS))
         lines.append(f"| {name} − {baseline} | {_difference(gain)} | {_difference(fewer)} |")
     return "\n".join(lines) + "\n"
 
 
 def _read(run: Path, name: str, policies: Sequence[str]) -> Method:
-    found = Method(name, [], [], [], [])
+    found = Method(name, [], {"cluster_ids": [], "personality_ids": []}, [], [])
     for policy in policies:
         rows = [json.loads(line) for line in (run / "scores" / policy_file(policy)).read_text(encoding="utf-8").splitlines()]
         spoken = (run / "transcripts" / policy_file(policy)).read_text(encoding="utf-8").splitlines()
         found.scores.extend(row["scores"] for row in rows)
-        found.profiles.extend(row["profile_id"] for row in rows)
-        found.texts.extend([turn["judgement"] for turn in json.loads(line)["turns"]] for line in spoken)
+        talks = [json.loads(line) for line in spoken]
+        # Scores of older runs do not name the personality.
+        personas = [Persona.from_row(talk) for talk in talks]
+        found.ids["cluster_ids"].extend(persona.profile_id for persona in personas)
+        found.ids["personality_ids"].extend(persona.personality_id for persona in personas)
+        found.texts.extend([turn["judgement"] for turn in talk["turns"]] for talk in talks)
         found.by_model.append(score([row["scores"] for row in rows], n_resamples=0).avg)
     return found
 
@@ -129,15 +136,16 @@ def _repeated(method: Method, times: int) -> Method:
     return Method(
         method.name,
         [method.scores[at] for at in order],
-        [method.profiles[at] for at in order],
+        {kind: [ids[at] for at in order] for kind, ids in method.ids.items()},
         [method.texts[at] for at in order],
         method.by_model,
     )
 
 
-def _row(method: Method, oracle: Method) -> str:
-    scored = score(method.scores, cluster_ids=method.profiles)
-    share = scored.avg / score(oracle.scores, n_resamples=0).avg
+def _row(method: Method, plain: Method, oracle: Method) -> str:
+    scored = score(method.scores, **method.ids)
+    ends = [_repeated(end, len(method.scores) // len(end.scores)) for end in (plain, oracle)]
+    gap = gap_closed(method.scores, *(end.scores for end in ends), **method.ids)
     low, high = min(method.by_model), max(method.by_model)
     rates = (_mean(method.faults(pattern)) for pattern in FAULTS.values())
     cells = [
@@ -147,7 +155,7 @@ def _row(method: Method, oracle: Method) -> str:
         f"{scored.al[-1]:.2f}",
         f"{scored.avg:.2f} {_interval(scored.avg_ci, 2)}",
         f"{low:.2f} to {high:.2f}" if len(method.by_model) > 1 else "–",
-        f"{share:.0%}",
+        share(gap.closed, gap.closed_ci) if method.name not in (plain.name, oracle.name) else "–",
         f"{scored.ir:+.3f} {_interval(scored.ir_ci, 3, '+')}",
         _number(scored.n_ir),
         _number(scored.r2, 2),

@@ -11,6 +11,7 @@ from aloe_hub.cli.app import main
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages.imports import import_authors
 from aloe_hub.stages.pairing import Pairing
+from tests import preloaded
 from tests.texts import write_texts
 
 # No test asserts a wall-clock time: a busy machine is slow, not wrong. The same tests see the same examples, so that a red run
@@ -39,6 +40,12 @@ LONGEST = (
     "test_aloe_app.py",
     "test_docs.py",
 )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One process for all workers of pytest-xdist, which loads the libraries when it is asked for the first fork."""
+    if preloaded.ADDRESS not in os.environ:
+        config.add_cleanup(preloaded.begin())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

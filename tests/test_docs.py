@@ -13,6 +13,7 @@ import yaml
 
 import aloe_hub
 from tests.docs.blocks import DATA, RUN, SHOWN, blocks, pages
+from tests.preloaded import PYTHON
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = pages(ROOT)
@@ -60,7 +61,7 @@ def run_pages(work: Path, *arguments: str) -> dict[str, str]:
             "OMP_NUM_THREADS": "1",
             "MPLBACKEND": "Agg",
         }
-        command = [sys.executable, str(ROOT / "tests" / "docs" / "run_pages.py"), str(ROOT), str(work), *arguments]
+        command = [*PYTHON, str(ROOT / "tests" / "docs" / "run_pages.py"), str(ROOT), str(work), *arguments]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     log = (work / "log.txt").read_text(errors="replace")[-2000:] if done.returncode else ""
     assert done.returncode == 0, done.stderr + log

@@ -53,6 +53,7 @@ HEAVY = {
     "matplotlib",
     "jinja2",
     "numpy",
+    "scipy",
     "trl",
     "peft",
     "starlette",

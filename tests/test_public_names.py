@@ -22,7 +22,9 @@ PYTHON = {
         "RunStopped",
     ],
     "aloe_hub.rows": ["pairs", "sft"],
-    "aloe_hub.scoring": ["score", "curve", "Score", "Curve", "compare", "Comparison"],
+    "aloe_hub.scoring": [
+        "score", "curve", "Score", "Curve", "compare", "Comparison", "gap_closed", "Gap", "holm", "adaptation", "Adaptation",
+    ],
     "aloe_hub.text": ["valid", "is_valid", "visible", "is_blank", "identity", "Answer", "answer_of", "control_markers"],
     "aloe_hub.parsing": [
         "message", "reply", "score", "verdict", "inferred", "numbered", "candidates", "Candidates", "steers", "SCHEMAS",

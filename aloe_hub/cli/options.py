@@ -20,7 +20,18 @@ Temperature = Annotated[
 Turns = Annotated[int | None, typer.Option("--turns", help="Turns of each conversation.", show_default="10")]
 Concurrency = Annotated[int, typer.Option("--concurrency", help="Requests in flight at once, and about as many conversations.")]
 Pairings = Annotated[int | None, typer.Option("--pairings", help="Personalities paired with each profile.", show_default="10")]
-TestProfiles = Annotated[int | None, typer.Option("--test-profiles", help="Profiles held out; 0 keeps all.", show_default="20")]
+HELD_OUT = (
+    "Profiles held out; 0 keeps all. 20 x 5 personalities is the authors' layout; 10 x 10 gives narrower intervals where "
+    "personalities matter (sd .3: ±.31, not ±.39), wider ones where they do not (sd 0: ±.24, not ±.16)."
+)
+TestProfiles = Annotated[
+    int | None,
+    typer.Option(
+        "--test-profiles",
+        help=HELD_OUT,
+        show_default="20",
+    ),
+]
 TestPersonalities = Annotated[int | None, typer.Option("--test-personalities", help="Personalities held out.", show_default="5")]
 
 

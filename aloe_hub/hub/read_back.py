@@ -41,10 +41,10 @@ def read_back(run: Path, org: str) -> list[str]:
     metric = evaluate.load(f"{org}/aloe")
     for path in sorted((run / "scores").glob("*.jsonl")):
         rows = list(read_rows(path, dict))
-        clusters = [row["profile_id"] for row in rows]
+        clusters, personalities = ([row[name] for row in rows] for name in ("profile_id", "personality_id"))
         scores = [row["scores"] for row in rows]
-        found = metric.compute(predictions=scores, cluster_ids=clusters, n_resamples=100)
-        expected = score(scores, cluster_ids=clusters, n_resamples=100)
+        found = metric.compute(predictions=scores, cluster_ids=clusters, personality_ids=personalities, n_resamples=100)
+        expected = score(scores, cluster_ids=clusters, personality_ids=personalities, n_resamples=100)
         _same(f"{org}/aloe on {path.name}", str(found), str(expected.to_dict()))
         said.append(f'evaluate.load("{org}/aloe") on {path.name}: AVG {found["avg"]:.2f}, as computed here')
     return said

@@ -52,9 +52,7 @@ def print_report(report: Report, console: Console) -> None:
                 line = f"  {letter(place)}  {sparkline(policy.scores.al)}  {policy.policy}"
                 console.print(Text(line + _steering(policy.steering)))
             console.print(_policies(run))
-            console.print(
-                Text(f"Brackets: 95% intervals over {run.intervals_over}. N-IR and R² describe curves.")
-            )
+            console.print(Text(f"Brackets: 95% intervals over {run.intervals_over}. N-IR and R² describe curves."))
             for place, policy in enumerate(run.policies):
                 for line in _beside(run, policy):
                     console.print(Text(f"{letter(place)}: {line}"))

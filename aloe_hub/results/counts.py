@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -158,7 +158,7 @@ class Report:
     runs: tuple[RunReport, ...]
 
 
-def _counted(numbers: Sequence[int], one: str, many: str) -> str:
+def _counted(numbers: list[int], one: str, many: str) -> str:
     """One number of things, or from the lowest to the highest."""
     return f"{' to '.join(map(str, numbers[:1] + numbers[1:][-1:]))} {one if numbers == [1] else many}"
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from aloe_hub import scoring
 from aloe_hub.errors import DataError
@@ -50,9 +51,9 @@ class Scored:
         lost = sum(1 for _ in rows_of(failed, dict))
         return PolicyReport(self.policy, len(self.scores), profiles, scores, self.samples.chosen, self.steering, lost)
 
-    def ids(self, personas: Iterable[str]) -> dict[str, list[str]]:
+    def ids(self, personas: Iterable[str]) -> dict[str, Any]:
         """By which these conversations belong together, as `scoring` takes them."""
-        found = {"cluster_ids": [self.profiles[persona] for persona in personas]}
+        found: dict[str, Any] = {"cluster_ids": [self.profiles[persona] for persona in personas]}
         if len(self.personalities) == len(self.scores):
             found["personality_ids"] = [self.personalities[persona] for persona in personas]
         return found
@@ -143,7 +144,8 @@ def baseline_of(scored: Sequence[Scored]) -> str:
 def all_pairs(scored: Sequence[Scored], best_first: Sequence[str]) -> tuple[Paired, ...]:
     """Every policy less every worse one, or less the baseline, on the personas of both; two that share none are left out."""
     by_name, found = {one.policy: one for one in scored}, []
-    for names in itertools.combinations(best_first, 2):
+    # Those with the baseline come first.
+    for names in sorted(itertools.combinations(best_first, 2), key=lambda names: baseline_of(scored) not in names):
         better, worse = reversed(names) if names[0] == baseline_of(scored) else names
         if pair := _compared(by_name[better], by_name[worse]):
             found.append(pair)

@@ -29,7 +29,7 @@ Ids = Sequence[Hashable]
 Interval = tuple[float, float]
 Method = Literal["bootstrap", "two-way", "pigeonhole"]
 
-BALANCED = 0.5  # below it mean squares are left alone; bench/intervals.py --empty 0.4 shows that they hold above
+BALANCED = 0.5  # below it mean squares are left alone; bench/intervals.py --empty 0.3 shows that they hold above
 NOTHING = 1e-9  # relative above 1: what a sum of many scores may be off by
 WEIGHTS_AT_A_TIME = 1 << 22  # 32 MB
 

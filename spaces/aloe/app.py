@@ -2,7 +2,8 @@
 
     python spaces/aloe/app.py
 
-On the Hub copies of `scoring/levels.py` (as `scoring.py`), `report/drawing.py` and `spaces/theme.py` lie beside it.
+On the Hub copies of `scoring/levels.py` (as `scoring.py`) and of its neighbours `clusters.py` and `matrix.py`, of
+`report/drawing.py` and `spaces/theme.py` lie beside it.
 """
 
 from __future__ import annotations
@@ -93,12 +94,14 @@ def evaluated(text: str, low: float, high: float, confidence: float, resamples: 
     result = score(
         scores.conversations,
         cluster_ids=scores.cluster_ids,
+        personality_ids=scores.personality_ids,
         scale=(low, high),
         confidence=confidence,
         n_resamples=int(resamples),
         seed=int(seed),
     ).to_dict()
-    clusters = None if scores.cluster_ids is None else len(set(scores.cluster_ids))
+    ids = {"cluster": scores.cluster_ids, "personality": scores.personality_ids}
+    clusters = {kind: len(set(found)) for kind, found in ids.items() if found is not None}
     return page(result, (low, high), confidence, conversations, clusters)
 
 

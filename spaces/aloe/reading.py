@@ -1,10 +1,10 @@
 """Scores as a person pastes or loads them → conversations of scores. A pure function; standard library only.
 
-Three forms are read. JSON: a list of conversations, each a list of scores or an object with `scores` and, if it has one,
-`profile_id`. JSON Lines: one such conversation a line, as aloe writes them to `scores/POLICY.jsonl`. Text: one conversation
-a line, its scores separated by tabs, semicolons, commas or spaces; a first line of words alone names the columns, and one
-of them may be `profile_id`. null, None, nan and, between separators, nothing are a missing score. Everything else that is
-no number on the scale is an error with its place and value: never a guess.
+Three forms are read. JSON: a list of conversations, each a list of scores or an object with `scores` and, if it has them,
+`profile_id` and `personality_id`. JSON Lines: one such conversation a line, as aloe writes them to `scores/POLICY.jsonl`.
+Text: one conversation a line, its scores separated by tabs, semicolons, commas or spaces; a first line of words alone names
+the columns, and two of them may be `profile_id` and `personality_id`. null, None, nan and, between separators, nothing
+are a missing score. Everything else that is no number on the scale is an error with its place and value: never a guess.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class Unreadable(ValueError):
 class Scores:
     conversations: list[list[float | None]]  # N of K scores each, none of them NaN
     cluster_ids: list[str] | None  # N, where the input had them
+    personality_ids: list[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +47,20 @@ class _Row:
 
     line: str
     cells: Sequence[object]
-    cluster: object = None
+    ids: Sequence[object] = (None, None)  # as IDS names them
 
 
 def read(text: str, scale: tuple[float, float]) -> Scores:
     """The conversations in `text`.
 
     Raises:
-        Unreadable: nothing there, ragged conversations, a cluster id here but not there, or a score that is no number or
+        Unreadable: nothing there, ragged conversations, an id here but not there, or a score that is no number or
             outside the scale.
 
     >>> read("2, 3, None\\n1, , 4", (1, 5)).conversations
     [[2.0, 3.0, None], [1.0, None, 4.0]]
     >>> read('{"profile_id": "cook", "scores": [2, null]}', (1, 5))
-    Scores(conversations=[[2.0, None]], cluster_ids=['cook'])
+    Scores(conversations=[[2.0, None]], cluster_ids=['cook'], personality_ids=None)
     >>> read("2 3\\n4 4/5", (1, 5))
     Traceback (most recent call last):
     reading.Unreadable: conversation 2 (line 2), turn 2: '4/5' is not a number
@@ -70,17 +71,19 @@ def read(text: str, scale: tuple[float, float]) -> Scores:
     rows = list(_json_rows(text) if text.lstrip()[:1] in ("[", "{") else _text_rows(text))
     if not rows or not any(row.cells for row in rows):
         raise Unreadable("there are no scores yet: paste some, one conversation a line")
-    conversations, clustered = [], any(row.cluster is not None for row in rows)
+    conversations = []
+    given = [any(row.ids[kind] is not None for row in rows) for kind in range(len(IDS))]
     for number, row in enumerate(rows, 1):
         place, turns = f"conversation {number}{row.line and f' ({row.line})'}", len(rows[0].cells)
         if len(row.cells) != turns:
             raise Unreadable(f"{place} has {_scores(len(row.cells))}, conversation 1 has {_scores(turns)}")
-        if clustered and row.cluster in (None, ""):
-            raise Unreadable(f"{place} has no {CLUSTER}, others have one")
-        if isinstance(row.cluster, bool) or not isinstance(row.cluster, str | int | None):
-            raise Unreadable(f"{place}: {CLUSTER} {_shown(row.cluster)} is not a text")
+        for name, one, needed in zip(IDS, row.ids, given, strict=True):
+            if needed and one in (None, ""):
+                raise Unreadable(f"{place} has no {name}, others have one")
+            if isinstance(one, bool) or not isinstance(one, str | int | None):
+                raise Unreadable(f"{place}: {name} {_shown(one)} is not a text")
         conversations.append([_score(cell, scale, f"{place}, turn {turn}") for turn, cell in enumerate(row.cells, 1)])
-    return Scores(conversations, [str(row.cluster) for row in rows] if clustered else None)
+    return Scores(conversations, *([str(row.ids[kind]) for row in rows] if given[kind] else None for kind in range(len(IDS))))
 
 
 def _score(cell: object, scale: tuple[float, float], place: str) -> float | None:
@@ -126,15 +129,15 @@ def _decoded(text: str, line: int) -> object:
 
 
 def _row(value: object, place: str, line: str) -> _Row:
-    cluster = None
+    ids: Sequence[object] = (None, None)
     if isinstance(value, dict):
         if "scores" not in value:
             raise Unreadable(f"{place} has no 'scores': {_shown(value)}")
-        cluster = value.get(CLUSTER)
+        ids = [value.get(name) for name in IDS]
         value = value["scores"]
     if not isinstance(value, list):
         raise Unreadable(f"{place}: {_shown(value)} is not a list of scores")
-    return _Row(line, value, cluster)
+    return _Row(line, value, ids)
 
 
 def _text_rows(text: str) -> Iterator[_Row]:
@@ -150,9 +153,9 @@ def _text_rows(text: str) -> Iterator[_Row]:
     for line, cells in written[1:] if names else written:
         if names and len(cells) != len(names):
             raise Unreadable(f"line {line} has {len(cells)} columns, the first line names {len(names)}")
-        cluster = cells[names.index(CLUSTER)] if CLUSTER in names else None
+        ids = [cells[names.index(name)] if name in names else None for name in IDS]
         scores = [cell for place, cell in enumerate(cells) if not names or names[place] not in NOT_SCORES]
-        yield _Row(f"line {line}", [_cell(cell) for cell in scores], cluster)
+        yield _Row(f"line {line}", [_cell(cell) for cell in scores], ids)
 
 
 def _cell(text: str) -> float | str | None:

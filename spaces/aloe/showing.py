@@ -23,10 +23,16 @@ NAMES = {
     "r2": ("R²", "how straight the curve is"),
 }
 
+METHODS = {
+    "bootstrap": "resampled by clusters",
+    "two-way": "two-way, by clusters and personalities",
+    "pigeonhole": "resampled by clusters and personalities, since most pairs of them are missing",
+}
+
 Result = Mapping[str, Any]  # as `scoring.score` returns it
 
 
-def page(result: Result, scale: tuple[float, float], confidence: float, conversations: int, clusters: int | None) -> str:
+def page(result: Result, scale: tuple[float, float], confidence: float, conversations: int, clusters: Mapping[str, int]) -> str:
     """The curve, the numbers and the turns, as page.html.j2 has them."""
     level = f"{100 * confidence:g}\u202f% interval"
     lost = {title: result.get("dropped", {}).get(name) for name, (title, _) in NAMES.items()}
@@ -36,7 +42,13 @@ def page(result: Result, scale: tuple[float, float], confidence: float, conversa
         level=level,
         turns=len(result["al"]),
         conversations=conversations,
-        clusters=clusters,
+        clusters=[
+            _counted(count, "personality", "personalities") if kind == "personality" else _counted(count, kind)
+            for kind, count in clusters.items()
+        ],
+        alone=list((result.get("over") or {}).values()) == [1],
+        method=METHODS.get(result.get("method", "")),
+        parts=", ".join(f"{kind} {math.sqrt(part):.3f}" for kind, part in result.get("components", {}).get("avg", {}).items()),
         dropped=[f"{title} {count:,}" for title, count in lost.items() if count],
         curve=Markup(curve(result, scale)),
         described=described(result, level),
@@ -97,5 +109,5 @@ def _interval(pair: Sequence[float] | None) -> str:
     return "–" if pair is None or math.isnan(sum(pair)) else f"{number(pair[0])} to {number(pair[1])}"
 
 
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + "s" * (count != 1)
+def _counted(count: int, noun: str, plural: str = "") -> str:
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

@@ -186,7 +186,7 @@ def test_a_folder_that_may_not_be_written_is_one_line(aloe, texts):
 
 
 def test_ctrl_c_stops_with_130_and_the_same_command_goes_on(run):
-    command = [*ALOE, "trees", "--run", str(run.path), "--turns", "150", "--concurrency", "2"]
+    command = [*ALOE, "trees", "--run", str(run.path), "--turns", "60", "--concurrency", "2"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     partial = Path(run.file("trees.jsonl.partial"))
     while process.poll() is None and not (partial.exists() and partial.stat().st_size):

@@ -4,14 +4,15 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import urllib.request
 
 import pytest
 
+from tests.preloaded import PYTHON
+
 pytest.importorskip("gradio")
 
-COMMAND = [sys.executable, "-m", "aloe_hub.cli.app", "space"]
+COMMAND = [*PYTHON, "-m", "aloe_hub.cli.app", "space"]
 SCRIPTED = ["--base", "scripted:plain", "--adapter", "scripted:tailored"]
 
 

@@ -4,13 +4,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 
+from tests.preloaded import PYTHON
 from tests.training.small import a_base, a_grown_run, rows_to_train_on  # noqa: F401 - fixtures
 
 WEIGHTS = "adapter_model.safetensors"
@@ -101,7 +100,7 @@ def test_wrong_usage_is_status_2(aloe, arguments):
 
 
 def test_ctrl_c_stops_with_130_and_resume_goes_on(rows, base):
-    command = [sys.executable, "-m", "aloe_hub.cli.app", "train", "sft", "--base", str(base), "--run", str(rows.path)]
+    command = [*PYTHON, "-m", "aloe_hub.cli.app", "train", "sft", "--base", str(base), "--run", str(rows.path)]
     command += [*QUICK, "--set", "max_steps=40", "--set", "save_steps=2"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     partial = rows.path / "adapters/sft.partial"
@@ -121,7 +120,18 @@ def test_two_processes_give_the_parameters_of_one_with_the_same_global_batch(alo
     given = ["--base", str(base), "--run", str(rows.path), "--limit", "6", "--lr", "0.01", "--set", "eval_share=0"]
     assert aloe("train", "dpo", *given, "--name", "one", "--batch-size", 10, "--epochs", 2)[0] == 0
     assert report_of(rows, "one")["data"]["rows"] == 10  # so that the last batch of each process is full
-    launch = [str(Path(sys.executable).with_name("torchrun")), "--nproc_per_node", "2", "-m", "--", "aloe_hub.cli.app"]
+    launch = [
+        *PYTHON,
+        "-m",
+        "torch.distributed.run",
+        "--nproc_per_node",
+        "2",
+        "--no-python",
+        "--",
+        *PYTHON,
+        "-m",
+        "aloe_hub.cli.app",
+    ]
     command = [*launch, "train", "dpo", *given, "--name", "two", "--batch-size", "5", "--epochs", "2"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr

@@ -2,12 +2,13 @@
 
 import os
 import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from packaging.version import Version
+
+from tests.preloaded import PYTHON
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SAYS = {
@@ -29,7 +30,7 @@ def run(name: str, folder: Path, *arguments: object) -> str:
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": str(EXAMPLES.parent),
     }
-    command = [sys.executable, str(EXAMPLES / name), *map(str, arguments)]
+    command = [*PYTHON, str(EXAMPLES / name), *map(str, arguments)]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

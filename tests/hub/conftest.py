@@ -25,6 +25,7 @@ from aloe_hub.local_hub.refusal import HubRefusal
 from aloe_hub.local_hub.users import User
 from tests.hub.published import CANARY, make_run
 from tests.local_hub.hub_tools import OWNER, USERS, HubProcess, whole
+from tests.preloaded import PYTHON
 
 HERE = Path(__file__).parent
 collect_ignore = ["clients"]  # scripts, no tests
@@ -190,7 +191,7 @@ def client(environment: Callable[..., dict[str, str]], tmp_path_factory: pytest.
     """Run a script of `clients/` in a process of its own; its assertions are the test's. Returns its output."""
 
     def run(script: str, *arguments: object, **more: str | None) -> str:
-        command = [sys.executable, str(HERE / "clients" / script), *map(str, arguments)]
+        command = [*PYTHON, str(HERE / "clients" / script), *map(str, arguments)]
         folder = tmp_path_factory.mktemp("cwd")
         done = subprocess.run(command, env=environment(**more), cwd=folder, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, f"{script} {arguments}\n{done.stdout}\n{done.stderr}"

@@ -17,6 +17,7 @@ from aloe_hub.hub.demo_settings import DemoSettings
 from aloe_hub.hub.demo_space import demo_card, demo_files, demo_upload
 from tests.hub.published import Repo
 from tests.hub.taken import taken
+from tests.preloaded import PYTHON
 from tests.spaces.demo_server import demo_process
 
 ROOT = Path(__file__).parents[2]
@@ -94,7 +95,7 @@ def test_the_app_starts_from_its_files_alone(tmp_path):
         "from aloe_hub.hub.demo_settings import DemoSettings; settings = DemoSettings.read(app.variables()); "
         "blocks = app.build(AppState.of(settings)); print(aloe_hub.__file__, settings.aligned)"
     )
-    command, home = [sys.executable, "-c", code], {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    command, home = [*PYTHON, "-c", code], {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, env=home)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [str(tmp_path / "aloe_hub" / "__init__.py"), "scripted:tailored"]

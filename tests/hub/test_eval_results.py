@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -23,6 +22,7 @@ from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.types import Transcript
 from tests.hub.made_models import make_adapter, make_model
 from tests.hub.published import Repo
+from tests.preloaded import PYTHON
 
 PERSONAS = "org/results-personas"
 NUMBERS = count()  # a repo for each test
@@ -196,7 +196,7 @@ def test_evaluate_pushes_what_it_has_scored(hub, made, run, repo, adapter, base,
     publish_dataset(made, "personas", "org/aloe-personas")  # where they are looked for, when nothing is said
     policy = f"local:{base}+{adapter}"
     spoken_by(run, "scripted:plain", policy)
-    command = [sys.executable, "-m", "aloe_hub.cli.app", "evaluate", "--run", run.path, "--turns", "3", "--policy", policy]
+    command = [*PYTHON, "-m", "aloe_hub.cli.app", "evaluate", "--run", run.path, "--turns", "3", "--policy", policy]
     command += ["--push-results", repo.id]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

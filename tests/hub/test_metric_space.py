@@ -15,6 +15,7 @@ from huggingface_hub import SpaceCard
 from aloe_hub import scoring
 from aloe_hub.hub import cards, metric_space
 from tests.hub.taken import taken
+from tests.preloaded import PYTHON
 
 pytest.importorskip("evaluate")
 
@@ -51,7 +52,7 @@ def offline(tmp_path):
 
 def results(name: str, environment: dict[str, str], folder: Path) -> list[str]:
     """What the metric returns in a fresh process, as JSON (in which NaN is equal to NaN)."""
-    command = [sys.executable, "-c", ALONE, name, json.dumps(CASES)]
+    command = [*PYTHON, "-c", ALONE, name, json.dumps(CASES)]
     done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return [line.removeprefix("RESULT ") for line in done.stdout.splitlines() if line.startswith("RESULT ")]

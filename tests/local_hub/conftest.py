@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from aloe_hub.local_hub.process import RunningHub, client_environment, running
 from tests.local_hub.hub_tools import CLIENTS, OWNER, USERS, HubProcess, whole
+from tests.preloaded import PYTHON
 
 collect_ignore = ["clients"]  # scripts, no tests: not to be imported for doctests either
 
@@ -44,7 +44,7 @@ def client(tmp_path: Path) -> Callable[..., str]:
         environment.pop("HF_TOKEN")
         if token:
             environment["HF_TOKEN"] = token
-        command = [sys.executable, str(CLIENTS / script), *map(str, arguments)]
+        command = [*PYTHON, str(CLIENTS / script), *map(str, arguments)]
         done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=180)
         assert done.returncode == status, f"{script} {arguments}\n{done.stdout}\n{done.stderr}"
         return done.stdout

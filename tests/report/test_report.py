@@ -318,6 +318,20 @@ def test_json_is_valid_and_what_is_undefined_is_null(run):
     assert found["settings"]["personas"]["profile_threshold"] == 0.6
 
 
+def test_gap_pairs_holm_and_components_stand_in_json_and_terminal(run):
+    report = read_runs([run])
+    found = json.loads(to_json(report))["runs"][0]
+    by_name = {policy["policy"]: policy for policy in found["policies"]}
+    assert by_name["scripted:plain"]["gap"] is None
+    other = by_name["local:org/model@main"]
+    assert other["gap"].keys() == {"closed", "closed_ci", "method"}
+    assert (other["method"], other["over"]) == ("two-way", {"cluster": 2, "personality": 2})
+    assert len(found["pairs"]) == 3
+    assert found["pairs"][:2] == found["comparisons"]
+    assert all(pair["p_holm"] >= pair["p"] for pair in found["pairs"])
+    assert "of the gap from scripted:plain to scripted:tailored" in printed(report)
+
+
 # --- the page
 
 

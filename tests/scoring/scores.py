@@ -1,9 +1,13 @@
 """Scores for the tests of this room."""
 
+from typing import Any
+
 import numpy as np
 
 
-def clustered(groups, each, turns=6, spread=0.7, missing=0.1, seed=0):
+def clustered(
+    groups: int, each: int, turns: int = 6, spread: float = 0.7, missing: float = 0.1, seed: int = 0
+) -> tuple[Any, list[int]]:
     """Scores on (1, 5) whose conversations of one cluster lie together, and the cluster ids."""
     rng = np.random.default_rng(seed)
     level = 3 + spread * rng.standard_normal(groups)
@@ -14,7 +18,16 @@ def clustered(groups, each, turns=6, spread=0.7, missing=0.1, seed=0):
     return scores, np.repeat(np.arange(groups), each).tolist()
 
 
-def crossed(rows, columns, of_rows=0.3, of_columns=0.3, turns=6, noise=0.3, missing=0.0, seed=0):
+def crossed(
+    rows: int,
+    columns: int,
+    of_rows: float = 0.3,
+    of_columns: float = 0.3,
+    turns: int = 6,
+    noise: float = 0.3,
+    missing: float = 0.0,
+    seed: int = 0,
+) -> tuple[Any, dict[str, Any]]:
     """Scores about 3 of a table of profiles and personalities, and both ids of each conversation."""
     rng = np.random.default_rng(seed)
     level = of_rows * rng.standard_normal((rows, 1)) + of_columns * rng.standard_normal(columns)

@@ -1,13 +1,14 @@
 """Intervals over profiles that are crossed with personalities."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
-from scores import clustered, crossed
 
 from aloe_hub.scoring import clusters, compare, score
+from tests.scoring.scores import clustered, crossed
 
 
 def by_regression(cells):
@@ -43,7 +44,7 @@ def test_on_a_balanced_table_interval_and_components_agree_with_regressions(seed
     rng = np.random.default_rng(seed)
     rows, columns = (int(size) for size in rng.integers(2, 9, 2))
     scores, ids = crossed(rows, columns, rng.uniform(0, 0.5), rng.uniform(0, 0.5), turns=4, seed=seed)
-    found = score(scores, scale=(-99, 99), n_resamples=1, confidence=0.9, **ids)
+    found: Any = score(scores, scale=(-99, 99), n_resamples=1, confidence=0.9, **ids)
     turns = np.arange(4) - 1.5
     for name, weights in (("avg", np.full(4, 0.25)), ("ir", turns / (turns @ turns))):
         mean, variance, df, components = by_regression((scores @ weights).reshape(rows, columns))
@@ -56,7 +57,7 @@ def test_on_a_balanced_table_interval_and_components_agree_with_regressions(seed
 
 def test_the_result_names_the_method_the_clusters_and_the_components():
     scores, ids = crossed(20, 5, of_rows=0.6, of_columns=0, noise=0.2)
-    found = score(scores, scale=(-9, 9), **ids)
+    found: Any = score(scores, scale=(-9, 9), **ids)
     assert (found.method, found.over) == ("two-way", {"cluster": 20, "personality": 5})
     assert list(found.components) == ["avg", "ir"]
     assert found.components["avg"]["cluster"] == pytest.approx(0.36, rel=0.5)
@@ -95,8 +96,12 @@ def test_a_personality_effect_widens_the_interval_that_profiles_alone_would_give
 def test_which_id_is_the_profile_and_in_which_order_conversations_come_changes_no_t_interval():
     scores, ids = crossed(6, 4, missing=0.05)
     order = np.random.default_rng(1).permutation(24)
-    mixed = {"cluster_ids": np.array(ids["personality_ids"])[order], "personality_ids": np.array(ids["cluster_ids"])[order]}
-    one, other = score(scores, scale=(-9, 9), **ids), score(scores[order], scale=(-9, 9), **mixed)
+    mixed: dict[str, Any] = {
+        "cluster_ids": np.array(ids["personality_ids"])[order],
+        "personality_ids": np.array(ids["cluster_ids"])[order],
+    }
+    one: Any = score(scores, scale=(-9, 9), **ids)
+    other: Any = score(scores[order], scale=(-9, 9), **mixed)
     for name in ("avg_ci", "ir_ci"):
         assert getattr(one, name) == pytest.approx(getattr(other, name))
     assert one.components["avg"]["cluster"] == pytest.approx(other.components["avg"]["personality"])
@@ -104,7 +109,7 @@ def test_which_id_is_the_profile_and_in_which_order_conversations_come_changes_n
 
 def test_conversations_of_one_cell_count_as_their_mean():
     scores, ids = crossed(6, 4)
-    twice = {name: values * 2 for name, values in ids.items()}
+    twice: dict[str, Any] = {name: values * 2 for name, values in ids.items()}
     apart = 0.5 * np.random.default_rng(1).standard_normal(scores.shape)
     one = score(scores, scale=(-9, 9), **ids)
     two = score(np.vstack([scores + apart, scores - apart]), scale=(-9, 9), **twice)
@@ -123,19 +128,19 @@ def test_a_missing_score_adds_nothing_and_moves_the_interval_little():
 
 
 def test_a_turn_without_a_score_has_no_interval_and_the_others_have_theirs():
-    found = score([[1, None, 3], [1, None, 4], [2, None, 4], [1, None, 5]], cluster_ids=[*"aabb"], personality_ids=[*"xyxy"])
+    found: Any = score([[1, None, 3], [1, None, 4], [2, None, 4], [1, None, 5]], cluster_ids=[*"aabb"], personality_ids=[*"xyxy"])
     assert np.isnan(found.al_ci[1]).all()
     assert not np.isnan([found.al_ci[0], found.al_ci[2], found.avg_ci, found.ir_ci]).any()
 
 
 def test_no_interval_of_a_level_leaves_the_scale():
-    found = score([[5, 5], [5, 5], [5, 4], [1, 5]], cluster_ids=[*"aabb"], personality_ids=[*"xyxy"])
+    found: Any = score([[5, 5], [5, 5], [5, 4], [1, 5]], cluster_ids=[*"aabb"], personality_ids=[*"xyxy"])
     assert found.avg_ci == (1, 5)
     assert found.al_ci[1][1] == 5
 
 
 def test_scores_that_do_not_vary_have_intervals_of_no_width():
-    found = score([[2, 2, 2]] * 6, cluster_ids=[*"aaabbb"], personality_ids=[*"xyzxyz"])
+    found: Any = score([[2, 2, 2]] * 6, cluster_ids=[*"aaabbb"], personality_ids=[*"xyzxyz"])
     assert (found.avg_ci, found.ir_ci, found.al_ci) == ((2, 2), (0, 0), [(2, 2)] * 3)
     assert np.isnan(found.n_ir_ci).all()
 
@@ -144,8 +149,8 @@ def test_where_more_than_half_of_the_cells_are_empty_all_is_resampled_and_the_re
     scores, ids = crossed(10, 10)
     for filled, method in ((2, "two-way"), (1, "pigeonhole")):
         kept = [place for place in range(100) if sum(divmod(place, 10)) % 3 < filled]
-        some = {name: [values[place] for place in kept] for name, values in ids.items()}
-        found = score(scores[kept], scale=(-9, 9), **some)
+        some: dict[str, Any] = {name: [values[place] for place in kept] for name, values in ids.items()}
+        found: Any = score(scores[kept], scale=(-9, 9), **some)
         assert found.method == method
         assert (found.components is None) == (method == "pigeonhole")
         assert found.avg_ci[0] < found.avg < found.avg_ci[1]
@@ -166,7 +171,7 @@ def test_the_pigeonhole_agrees_with_one_that_lays_out_the_rows(rows, columns):
     scores, ids = crossed(rows, columns, missing=0.1, seed=3)
     scores, ids = scores[:-2], {name: values[:-2] for name, values in ids.items()}
     scores += 0.2 * np.arange(6)
-    found = score(scores, scale=(-9, 9), n_resamples=4000, confidence=0.8, **ids)
+    found: Any = score(scores, scale=(-9, 9), n_resamples=4000, confidence=0.8, **ids)
     als = np.array(list(pigeonhole_by_hand(scores, ids, 2000, seed=99)))
     slopes = np.polyfit(np.arange(6), als.T, 1)[0] / np.ptp(als, axis=1)
     low, high = np.quantile(slopes, [0.1, 0.9])
@@ -197,7 +202,7 @@ def test_intervals_hold_the_truth_and_tests_stay_silent_where_profiles_alone_fai
 
 def test_by_one_id_intervals_are_what_they_were():
     scores, ids = clustered(8, 3)
-    found = score(scores, cluster_ids=ids)
+    found: Any = score(scores, cluster_ids=ids)
     assert found.avg_ci == pytest.approx((3.222857486087394, 3.793912302197126), abs=1e-12)
     assert found.ir_ci == pytest.approx((0.09727732420285787, 0.1437349442330856), abs=1e-12)
     assert found.n_ir_ci == pytest.approx((0.17060723635460537, 0.22622777857473994), abs=1e-12)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scores import clustered
 
 from aloe_hub.scoring import clusters, compare, curve, score
+from tests.scoring.scores import clustered
 
 RLPA = [62.16, 68.92, 70.27, 74.32, 72.97, 74.32, 75.68, 78.38, 77.03, 79.73]
 CI_NAMES = ("avg", "ir", "n_ir", "r2")
@@ -18,9 +18,30 @@ CI_NAMES = ("avg", "ir", "n_ir", "r2")
 # The curve
 
 
-def test_the_published_curve_gives_the_published_numbers():
-    result = score([RLPA], scale=(0, 100), n_resamples=0)
-    assert f"{result.avg:.2f} {result.n_ir:.3f} {result.r2:.3f}" == "73.38 0.090 0.855"
+PUBLISHED = {  # RLPA (arXiv 2505.15456): curve, then AVG, N-IR and R² as printed
+    "RLPA": (RLPA, 73.38, 0.090, 0.855),
+    "GPT-4o-mini, self-critic": ([8.11, 40.54, 82.43, 90.54, 89.19, 91.89, 91.89, 86.49, 85.14, 91.89], 75.81, 0.079, 0.500),
+    "Claude Sonnet, self-critic": ([0, 27.03, 41.89, 67.57, 86.49, 89.19, 95.95, 95.95, 94.59, 93.24], 69.19, 0.105, 0.792),
+    "Qwen2.5-3B, base": ([0, 18.92, 10.81, 9.46, 9.46, 1.35, 9.46, 9.46, 6.76, 4.05], 7.97, -0.020, 0.047),
+    "Qwen2.5-3B, SFT": ([2.70, 24.32, 41.89, 40.54, 59.46, 56.76, 54.05, 54.05, 54.05, 55.41], 44.32, 0.083, 0.628),
+    "Qwen2.5-3B, self-critic": ([6.76, 13.51, 56.76, 70.27, 77.03, 75.68, 63.51, 58.11, 52.70, 50.00], 52.43, 0.056, 0.243),
+}
+DPO = [6.76, 14.86, 54.05, 55.41, 70.27, 70.27, 60.81, 58.11, 55.41, 52.70]  # its printed AVG is 45.27
+EXTENDED_ALOE = [49.32, 45.21, 46.58, 49.32, 52.05, 52.05, 53.42, 58.90, 53.42, 67.12]  # printed N-IR .100, R² .498
+
+
+@pytest.mark.parametrize("row", PUBLISHED)
+def test_a_published_curve_gives_the_published_numbers_to_one_unit_of_the_last_digit(row):
+    curve, avg, n_ir, r2 = PUBLISHED[row]
+    result = score([curve], scale=(0, 100), n_resamples=0)
+    assert result.avg == pytest.approx(avg, abs=0.01)
+    assert (result.n_ir, result.r2) == pytest.approx((n_ir, r2), abs=0.001)
+
+
+def test_the_published_rows_that_do_not_follow_from_their_curves_should_have_been_these():
+    dpo, extended = (score([curve], scale=(0, 100), n_resamples=0) for curve in (DPO, EXTENDED_ALOE))
+    assert f"{dpo.avg:.2f}" == "49.86"
+    assert f"{extended.n_ir:.3f} {extended.r2:.3f}" == "0.081 0.706"
 
 
 def test_al_is_the_mean_of_each_turn_with_missing_scores_left_out_and_counted():

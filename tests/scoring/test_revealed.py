@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from scores import crossed
 
 from aloe_hub.scoring import adaptation
+from tests.scoring.scores import crossed
 
 
 def shares(rows, turns, seed=0):

@@ -253,7 +253,8 @@ def url(request, tmp_path_factory):
         shutil.copytree(SPACE, folder, ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("aloe_hub/report/drawing.py", "spaces/theme.py"):
             shutil.copy(ROOT / name, folder)
-        shutil.copy(ROOT / "aloe_hub/scoring/levels.py", folder / "scoring.py")
+        for copy, name in (("scoring", "levels"), ("clusters", "clusters"), ("matrix", "matrix")):
+            shutil.copy(ROOT / f"aloe_hub/scoring/{name}.py", folder / f"{copy}.py")
         command = [sys.executable, "-c", ALONE]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -5,20 +5,20 @@ import json
 import math
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from aloe_hub.scoring import score
+from tests.preloaded import PYTHON
 
 evaluate = pytest.importorskip("evaluate")
 
 ROOT = Path(__file__).parents[2]
 SCORES: list[list[float | None]] = [[2, 3, None, 5], [1, 3, 3, 4], [2, None, 4, 4]]
 IDS = ["cook", "cook", "nurse"]
-CROSSED = {"cluster_ids": ["cook", "cook", "nurse", "nurse"], "personality_ids": ["shy", "bold", "shy", "bold"]}
+CROSSED: dict[str, Any] = {"cluster_ids": ["cook", "cook", "nurse", "nurse"], "personality_ids": ["shy", "bold", "shy", "bold"]}
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_the_metric_works_from_a_folder_that_carries_its_own_copy_of_scoring(tmp
     )
     env = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf")}
     env.pop("PYTHONPATH", None)
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True)
+    done = subprocess.run([*PYTHON, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     expected = json.dumps(score(SCORES, cluster_ids=IDS).to_dict())
     assert done.stdout.splitlines()[-1] == expected

@@ -38,7 +38,10 @@ def test_the_front_matter_is_that_of_a_metric_space():
 
 def test_every_example_of_the_card_is_true(monkeypatch, tmp_path):
     (tmp_path / "scores").mkdir()
-    rows = [{"profile_id": "cook", "scores": [3] * 9 + [None]}, {"profile_id": "nurse", "scores": [4] * 10}]
+    rows = [
+        {"profile_id": "cook", "personality_id": "shy", "scores": [3] * 9 + [None]},
+        {"profile_id": "nurse", "personality_id": "bold", "scores": [4] * 10},
+    ]
     (tmp_path / "scores" / "tailored.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

@@ -41,7 +41,9 @@ def put_scores(run, policy, scores, fault=""):
     for kind in ("scores", "transcripts"):
         (run / kind).mkdir(parents=True, exist_ok=True)
     rows = [{"profile_id": f"p{i % 4}", "scores": [scores] * 3} for i in range(8)]
-    turns = [{"turns": [{"judgement": f"Faults: {fault}."}] * 3} for _ in rows]
+    turns = [
+        {"profile": f"p{i % 4}", "personality": f"q{i // 4}", "turns": [{"judgement": f"Faults: {fault}."}] * 3} for i in range(8)
+    ]
     (run / "scores" / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
     (run / "transcripts" / name).write_text("".join(json.dumps(row) + "\n" for row in turns))
 
@@ -61,7 +63,7 @@ def test_the_table_pools_the_models_of_a_method_and_compares_them(tmp_path):
                 fault = "2 contradiction(s)" if method == "sft" else "none"
                 put_scores(run, f"local:{tmp_path}/bases/{base}+{at}/adapters/{method}-{base}-{seed}", value, fault)
     table = miniature_table.written(run, tmp_path, 1, 2)
-    assert "| SFT | 2 | 3.20 | 3.20 | 3.20 [3.20, 3.20] | 3.00 to 3.40 | 80% |" in table
+    assert "| SFT | 2 | 3.20 | 3.20 | 3.20 [3.20, 3.20] | 3.00 to 3.40 | 60.0% [60.0%, 60.0%] |" in table
     assert "| SFT + DPO on-policy − SFT | +0.300 [+0.300, +0.300] | -2.000 [-2.000, -2.000] |" in table
     assert "| base | 1 |" in table
     assert "Ablation" in table

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from aloe_hub.training.data import load_rows, split
 from aloe_hub.training.train import train
 from aloe_hub.training.tree.forward import trl_obstacle
 from tests.made_gguf import save_gguf
+from tests.preloaded import PYTHON
 from tests.training import tiny_trees as tiny
 from tests.training.small import a_base, a_grown_run, make_model, rows_to_train_on, settings  # noqa: F401 - fixtures
 
@@ -246,7 +246,7 @@ def apart(grown, base, tmp_path_factory):
     run = folder / "run"
     run.mkdir()
     shutil.copy(grown / "sft.jsonl", run)
-    command = [sys.executable, "-c", APART, *map(str, (Path(__file__).parents[2], run, base, folder))]
+    command = [*PYTHON, "-c", APART, *map(str, (Path(__file__).parents[2], run, base, folder))]
     subprocess.run(command, check=True, env=os.environ | {"TRACKIO_DIR": str(folder / "logs")})
     return folder
 

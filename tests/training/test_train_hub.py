@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BatchEncoding
 
 from aloe_hub.local_hub.process import client_environment, running
 from tests.local_hub.hub_tools import OWNER, USERS, whole
+from tests.preloaded import PYTHON
 from tests.training.small import a_base, a_grown_run  # noqa: F401 - fixtures
 
 HERE = Path(__file__).parent
@@ -27,7 +27,7 @@ def looped(tmp_path_factory, base, grown):
         def client(script, *arguments):
             environment = client_environment(hub, os.environ) | {"HF_HOME": str(folder / f"home-{script}"), "HF_TOKEN": OWNER}
             environment |= {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-            command = [sys.executable, str(HERE / "clients" / script), *map(str, arguments)]
+            command = [*PYTHON, str(HERE / "clients" / script), *map(str, arguments)]
             done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
             return done.stdout

@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from aloe_hub.model_string import Source
 from aloe_hub.training.folder import AdapterFolder
 from aloe_hub.training.record import TrainingRecord
 from aloe_hub.training.train import train
+from tests.preloaded import PYTHON
 from tests.training.small import a_base, a_grown_run, rows_to_train_on, settings  # noqa: F401 - fixtures
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +37,7 @@ train(RunFolder(Path(sys.argv[2])), settings(method, base, adapter=adapter or No
 def killed(run, base, method, adapter=None):
     """Train in a process of its own, and kill it -9 once its second checkpoint is being written."""
     folder = AdapterFolder.of(run.path, method)
-    command = [sys.executable, "-c", CODE, str(ROOT), str(run.path), method, str(base), str(adapter or "")]
+    command = [*PYTHON, "-c", CODE, str(ROOT), str(run.path), method, str(base), str(adapter or "")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and len(checkpoints(folder)) < 2:
         time.sleep(0.001)

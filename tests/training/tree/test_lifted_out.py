@@ -2,10 +2,10 @@
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import aloe_hub.training.tree
+from tests.preloaded import PYTHON
 
 SCRIPT = """
 import sys
@@ -33,5 +33,5 @@ assert 0 < logged["tree/tokens"] < logged["tree/tokens_exploded"], logged
 def test_the_folder_trains_without_the_rest_of_the_package(tmp_path):
     shutil.copytree(Path(aloe_hub.training.tree.__file__).parent, tmp_path / "lifted")
     shutil.copy(Path(__file__).parents[1] / "tiny_trees.py", tmp_path)
-    done = subprocess.run([sys.executable, "-c", SCRIPT], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run([*PYTHON, "-c", SCRIPT], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]

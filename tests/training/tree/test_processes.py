@@ -16,6 +16,7 @@ from trl import DPOConfig, SFTConfig
 from aloe_hub.training import TreeDPOTrainer, TreeSFTTrainer
 
 sys.path.insert(0, str(Path(__file__).parents[3]))  # as a script it does not find it by itself
+from tests.preloaded import PYTHON
 from tests.training import tiny_trees as tiny
 
 
@@ -52,7 +53,7 @@ def trained(batch: int, folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def test_two_processes_train_as_one_with_the_same_global_batch(tmp_path):
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    launch = [*PYTHON, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "--no-python", *PYTHON]
     done = subprocess.run([*launch, __file__, "3", str(tmp_path)], capture_output=True, text=True, cwd=Path(__file__).parent)
     assert done.returncode == 0, done.stderr[-3000:]
     together = torch.load(tmp_path / "trained.pt", weights_only=False)
