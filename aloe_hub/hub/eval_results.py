@@ -108,6 +108,8 @@ def weights_of(policy: str, repo: str, api: HfApi) -> Weights | None:
     """
     named = ModelString.recorded(policy)
     *_, source = (None, *(() if named.inner is not None else named.sources))
+    if source is not None and source.gguf is not None:
+        return None
     if source is not None and source.folder is not None:
         return weights_in(source.folder)
     if source is None or source.name != repo:
