@@ -6,7 +6,7 @@ A field that is missing is a KeyError with its name.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -23,6 +23,16 @@ def number(row: Mapping[str, Any], name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"{name} is {value!r}, and not a number")
     return value
+
+
+def number_or_none(row: Mapping[str, Any], name: str) -> float | None:
+    """Raises: ValueError: neither null nor a number."""
+    return None if row[name] is None else number(row, name)
+
+
+def numbers(values: Sequence[object], name: str) -> list[float | None]:
+    """All of them. Raises: ValueError: one is neither null nor a number."""
+    return [number_or_none({name: value}, name) for value in values]
 
 
 def text(row: Mapping[str, Any], name: str) -> str:

@@ -1,8 +1,8 @@
 """Where weights are loaded: a model, its tokenizer and an adapter, each from a folder or from the Hub.
 
 Everybody who needs weights (chat, training, publishing) comes through here, so that the same rules hold everywhere: safetensors
-only, never code from a repo, and whatever goes wrong is one line that names the model and what to do. torch and transformers
-are imported when something is loaded, not before.
+only (a GGUF is unpacked into them once), never code from a repo, and whatever goes wrong is one line that names the model and
+what to do. torch and transformers are imported when something is loaded, not before.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, Self
 
 from aloe_hub.errors import AloeError, DataError, UsageError
-from aloe_hub.hub_errors import hub_errors
+from aloe_hub.model_files import file_of, place_of
 from aloe_hub.model_string import POCKET, Source
 
 if TYPE_CHECKING:
@@ -42,9 +42,11 @@ def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
     """
     from transformers import AutoTokenizer
 
-    place, commit = _place(source, "tokenizer_config.json")
+    place = place_of(source, "tokenizer_config.json")
     with _loading(source, "the tokenizer"):
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(place, revision=commit, trust_remote_code=False)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            place.name, revision=place.commit, trust_remote_code=False
+        )
     if not tokenizer.chat_template:
         raise DataError(f"{source}: has no chat template; take the chat (instruct) version of the model, or add one to it")
     if template_date(tokenizer):
@@ -111,11 +113,11 @@ def load_model(
     if dtype not in DTYPES:
         raise UsageError(f"dtype {dtype!r}: must be one of {', '.join(DTYPES)}")
     device = device or _best_device()
-    place, commit = _place(source, "config.json")
+    place = place_of(source, "config.json")
     with _loading(source, "the model"):
         read: Any = AutoModelForCausalLM.from_pretrained(
-            place,
-            revision=commit,
+            place.name,
+            revision=place.commit,
             dtype=_best_dtype(device) if dtype == "auto" else getattr(torch, dtype),
             attn_implementation=attention,
             use_safetensors=True,
@@ -127,6 +129,7 @@ def load_model(
         if lost := sorted(loaded["missing_keys"]):
             raise DataError(f"{source}: {len(lost)} of its weights are missing, such as {lost[0]}; save the whole model again")
         moved: PreTrainedModel = model.to(device).eval()
+    moved.name_or_path = place.base
     return moved
 
 
@@ -162,49 +165,6 @@ def load_adapter(model: PreTrainedModel, source: Source, *, trainable: bool = Fa
     return adapted
 
 
-def file_of(source: Source, file: str) -> Path | None:
-    """A file of the folder or, through the cache, of the repo on the Hub; None if it is not in there.
-
-    Raises:
-        DataError, AloeError: there is no such repo or revision, or the Hub cannot be reached or refuses.
-    """
-    if source.folder is not None:
-        path = source.folder / file
-        return path if path.is_file() else None
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import RemoteEntryNotFoundError
-
-    with _hub_errors(source):
-        try:
-            return Path(hf_hub_download(source.name, file, revision=source.revision, library_name="aloe-hub"))
-        except RemoteEntryNotFoundError:
-            return None
-
-
-def _place(source: Source, file: str) -> tuple[str, str | None]:
-    """What `from_pretrained` is given: a folder; or a repo and its commit, so that all its files are of one commit."""
-    known = file_of(source, file)
-    if known is not None:
-        # The Hub's cache keeps the files of a commit in a folder named by it.
-        return (str(known.parent), None) if source.folder else (source.name, known.parent.name)
-    if source.name == POCKET:
-        raise AloeError("pocket: this installation has no pocket model; install a released aloe-hub, or name another model")
-    if file_of(source, "adapter_config.json") is not None:
-        raise DataError(f"{source}: is an adapter, not a model; name its base first, as in BASE+{source}")
-    raise DataError(f"{source}: no {file} in it, so not a model of transformers; check the name")
-
-
-@contextmanager
-def _hub_errors(source: Source) -> Iterator[None]:
-    from huggingface_hub import constants
-
-    try:
-        with hub_errors(str(source), "folder, and no such model", option="model", offline="go online, or give a folder"):
-            yield
-    except OSError as error:
-        raise AloeError(f"{source}: cannot be stored in {constants.HF_HUB_CACHE} ({_shortened(error)})") from None
-
-
 @contextmanager
 def no_progress_bars() -> Iterator[None]:
     """Keep the bar of transformers for loading weights, a blink long, out of the bars of the command line."""
@@ -230,7 +190,7 @@ def _loading(source: Source, what: str) -> Iterator[None]:
             yield
     except (OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError, SafetensorError) as error:
         if isinstance(error, OSError) and "safetensors" in str(error):
-            reason = "it has no safetensors, and pickled weights are never loaded; convert them, or take another model"
+            reason = "it has no safetensors, and pickled weights are never loaded; convert them, name its GGUF, or take another"
         else:
             reason = f"{what} cannot be loaded ({_shortened(error)}); check the files, or name another"
         raise DataError(f"{source}: {reason}") from error

@@ -1,7 +1,7 @@
 r"""How a model is named: one string everywhere, read here and nowhere else.
 
     scripted  scripted:POLICY                     the offline world
-    local:MODEL[+ADAPTER]                         a model in this process; each part is a `Source`
+    local:MODEL[+ADAPTER]                         a model in this process; each part is a `Source`, MODEL perhaps a GGUF file
     hub:org/model[:PROVIDER]                      Hugging Face Inference Providers
     litellm:PROVIDER/MODEL                        any provider that LiteLLM knows, by its name there
     http://host:port/v1#MODEL                     any OpenAI-compatible server (https, too)
@@ -30,19 +30,26 @@ POCKET_SFT = "pocket-sft"
 _SHIPPED = {POCKET: "pocket", POCKET_SFT: "pocket/adapter"}
 _REMOTE = ("hub", "litellm", "http", "https")
 SCHEMES = ("scripted", "local", *_REMOTE)
-_ON_THE_HUB = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?", re.ASCII)
+_ON_THE_HUB = re.compile(
+    r"(?!.*/\.\.?/)(?P<name>(?P<repo>[\w.-]+/[\w.-]+)(/(?P<file>([\w.-]+/)*[\w.-]+\.(?i:gguf)))?)(@(?P<revision>[\w./-]+))?",
+    re.ASCII,
+)
 _AT_LITELLM = re.compile(r"[\w.-]+/[!-~]+", re.ASCII)
 _AT_A_PROVIDER = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(:(?P<provider>[\w-]+))?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a model or an adapter lies: a folder, `org/model` on the Hub, or what ships with aloe-hub, `pocket` and `pocket-sft`.
+    """Where a model or an adapter lies: a folder, `org/model` on the Hub, or what ships with aloe-hub, `pocket` and `pocket-sft`;
+    or a GGUF file, here or in a repo.
 
     >>> Source.parse("org/model@v1")
     Source(name='org/model', revision='v1')
     >>> str(Source.parse("org/model@v1"))
     'org/model@v1'
+    >>> source = Source.parse("org/model-GGUF/model.Q4_1.gguf@v1")
+    >>> source.repo, source.gguf, source.revision
+    ('org/model-GGUF', 'model.Q4_1.gguf', 'v1')
     """
 
     name: str
@@ -54,14 +61,16 @@ class Source:
         for it that ships too; folders of those names are `./pocket` and `./pocket-sft`.
 
         Raises:
-            UsageError: neither a folder that exists nor a name that the Hub could know.
+            UsageError: neither a folder or a file that exists nor a name that the Hub could know.
         """
         if text in _SHIPPED or _existing(text):
             return cls(text)
         found = _ON_THE_HUB.fullmatch(text)
         if found is None or text.startswith((".", "-")):
             shown = _repeatable(text) if "//" in text else repr(text)
-            raise UsageError(f"model {shown}: no such folder, and not a name on the Hub, such as org/model or org/model@revision")
+            raise UsageError(
+                f"model {shown}: no such folder or file, and not a name on the Hub, such as org/model or org/model@revision"
+            )
         return cls(found["name"], found["revision"])
 
     def __str__(self) -> str:
@@ -69,10 +78,26 @@ class Source:
 
     @property
     def folder(self) -> Path | None:
-        """The folder on this machine; None for a repo on the Hub."""
+        """The folder on this machine, of a GGUF file the one that holds it; None for a repo on the Hub."""
         if self.name in _SHIPPED:
             return shipped(_SHIPPED[self.name])
-        return _existing(self.name) if self.revision is None else None
+        path = _existing(self.name) if self.revision is None else None
+        return path.parent if path and _is_gguf_file(path) else path
+
+    @property
+    def repo(self) -> str:
+        """The name of the repo on the Hub, without that of a file in it."""
+        found = _ON_THE_HUB.fullmatch(self.name)
+        return found["repo"] if found else self.name
+
+    @property
+    def gguf(self) -> str | None:
+        """The GGUF file that is named, within its folder or repo."""
+        path = _existing(self.name) if self.revision is None else None
+        if path is not None:
+            return path.name if _is_gguf_file(path) else None
+        found = _ON_THE_HUB.fullmatch(self.name)
+        return found["file"] if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +300,10 @@ def _existing(text: str) -> Path | None:
         return path if text and path.exists() else None
     except (OSError, ValueError, RuntimeError):  # too long for a file name, a zero byte in it, the home folder of nobody
         return None
+
+
+def _is_gguf_file(path: Path) -> bool:
+    return path.suffix.lower() == ".gguf" and path.is_file()
 
 
 def _known(text: str | None) -> Source | None:

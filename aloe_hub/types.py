@@ -7,13 +7,14 @@ name of what is missing) or a ValueError of one line; whoever reads a file adds 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self, get_args
 
-from aloe_hub.fields import number, one_of, rows, text
+from aloe_hub.fields import number, number_or_none, one_of, rows, text
+from aloe_hub.ids import call_seed as call_seed
+from aloe_hub.ids import digest as digest
+from aloe_hub.rubrics import DEFAULT as DEFAULT_RUBRIC
 
 Row = dict[str, Any]
 Index = Literal[0, 1]
@@ -25,28 +26,6 @@ Split = Literal["train", "test"]
 _INDICES, _REPLY_SOURCES, _ORDERS = get_args(Index), get_args(ReplySource), get_args(Order)
 SHARES = ("revealed", "told", "recalled")  # of a persona, after a turn of the benchmark
 _TEXT_SOURCES, _SPLITS = get_args(TextSource), get_args(Split)
-
-
-def digest(*parts: object) -> str:
-    """First 16 hex digits of the SHA-256 of the canonical JSON of `parts`.
-
-    >>> digest("a profile", "a personality")
-    'ccefb4b39f19c2bc'
-    """
-    return _sha256(parts).hexdigest()[:16]
-
-
-def call_seed(*parts: object) -> int:
-    """A 31-bit seed for one call: the same parts give the same seed on every machine.
-
-    >>> call_seed("tree", 0, "user", "", 0)
-    1455953965
-    """
-    return int.from_bytes(_sha256(parts).digest()[:4], "big") & 0x7FFF_FFFF
-
-
-def _sha256(parts: tuple[object, ...]) -> hashlib._Hash:
-    return hashlib.sha256(json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +50,7 @@ class PoolText:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
-        nearest = None if row["nearest"] is None else number(row, "nearest")
+        nearest = number_or_none(row, "nearest")
         return cls(text(row, "text"), one_of(row, "source", _TEXT_SOURCES), int(number(row, "round")), nearest)
 
 
@@ -237,6 +216,7 @@ class Tree:
 class Turn:
     """One benchmark turn: the reply of the policy, its score (None: the judge could not be read), the judge's text.
 
+    criteria: what the judge said of each criterion of the rubric, by name; empty where there is none, and in runs of before.
     `revealed`: the share of the persona that the user's messages have told so far, R(k). In the scripted world also `told`, that
     of the profile alone, and `recalled`, the share of the profile that replies have used so far: at most what was told.
     None: not measured.
@@ -246,6 +226,8 @@ class Turn:
     reply: str
     score: float | None
     judgement: str
+    criteria: Mapping[str, float | None] = field(default_factory=dict, hash=False)
+
     revealed: float | None = None
     told: float | None = None
     recalled: float | None = None
@@ -255,14 +237,15 @@ class Turn:
         return replace(self, revealed=shares.get("revealed"), told=shares.get("told"), recalled=shares.get("recalled"))
 
     def to_row(self) -> Row:
+        row = {"user": self.user, "reply": self.reply, "score": self.score, "judgement": self.judgement}
         measured = {name: share for name in SHARES if (share := getattr(self, name)) is not None}
-        return {"user": self.user, "reply": self.reply, "score": self.score, "judgement": self.judgement} | measured
+        return row | ({"criteria": dict(self.criteria)} if self.criteria else {}) | measured
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
-        score = None if row["score"] is None else number(row, "score")
+        found = {name: number_or_none(row["criteria"], name) for name in row.get("criteria", ())}
         shares = {name: number(row, name) for name in SHARES if row.get(name) is not None}
-        return cls(text(row, "user"), text(row, "reply"), score, text(row, "judgement"), **shares)
+        return cls(text(row, "user"), text(row, "reply"), number_or_none(row, "score"), text(row, "judgement"), found, **shares)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +258,7 @@ class Transcript:
     persona: Persona
     policy: str
     turns: tuple[Turn, ...]
+    rubric: str = DEFAULT_RUBRIC
     became: Persona | None = None
 
     @property
@@ -292,14 +276,16 @@ class Transcript:
             "persona_id": self.persona.persona_id,
             "profile": self.persona.profile,
             "personality": self.persona.personality,
+            **self._of_rubric,
             "turns": [turn.to_row() for turn in self.turns],
         } | ({"became": self.became.to_row()} if self.became else {})
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
         persona, policy = Persona.from_row(row), text(row, "policy")
+        rubric = text(row, "rubric") if "rubric" in row else DEFAULT_RUBRIC
         became = Persona.from_row(row["became"]) if row.get("became") else None
-        return cls(persona, policy, tuple(Turn.from_row(turn) for turn in rows(row, "turns")), became)
+        return cls(persona, policy, tuple(Turn.from_row(turn) for turn in rows(row, "turns")), rubric, became)
 
     def to_scores_row(self) -> Row:
         """What `evaluate.load("aloe")` needs of this conversation; both ids say what it shares with others.
@@ -311,8 +297,22 @@ class Transcript:
             "persona_id": self.persona.persona_id,
             "profile_id": self.persona.profile_id,
             "personality_id": self.persona.personality_id,
+            **self._of_rubric,
             "scores": list(self.scores),
-        } | measured
+            **({"criteria": criteria} if (criteria := self.criteria) else {}),
+            **measured,
+        }
+
+    @property
+    def criteria(self) -> dict[str, list[float | None]]:
+        """What was said of each criterion, by turn."""
+        names = dict.fromkeys(name for turn in self.turns for name in turn.criteria)
+        return {name: [turn.criteria.get(name) for turn in self.turns] for name in names}
+
+    @property
+    def _of_rubric(self) -> Row:
+        """Named where it is not the usual one."""
+        return {} if self.rubric == DEFAULT_RUBRIC else {"rubric": self.rubric}
 
 
 def persona_and_split(row: Mapping[str, Any]) -> tuple[Persona, Split]:

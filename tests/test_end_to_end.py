@@ -61,28 +61,31 @@ temperature = 0.0
 """
 
 
-def test_the_demo_goes_the_whole_way_and_is_the_same_twice(tmp_path):
-    """At a size for a test. Both at once, since they spend their time on loading libraries."""
-    recipe = tmp_path / "small.toml"
+def start_demo(folder: Path, python: list[str]) -> subprocess.Popen[str]:
+    """At a size for a test."""
+    recipe = folder.with_suffix(".toml")
     recipe.write_text(SMALL)
-    environment = OFFLINE | {"HF_TOKEN": CANARY, "ALOE_API_KEY": CANARY, "OMP_NUM_THREADS": "1"}
-    # One as a user starts it; all processes of the other are forks that need not load torch.
+    return subprocess.Popen(
+        [*python, "demo", "--run", str(folder), "--recipe", str(recipe)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=OFFLINE | {"HF_TOKEN": CANARY, "ALOE_API_KEY": CANARY, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+@pytest.fixture(name="forked")
+def aloe_whose_processes_are_forks(tmp_path) -> list[str]:
+    """Neither the command nor those that it starts need load torch."""
     executable = tmp_path / "python"
     executable.write_text(f'#!/bin/sh\nexec {shlex.join(PYTHON)} "$@"\n')
     executable.chmod(0o755)
-    quick = [*PYTHON, "-c", "import sys; sys.executable = sys.argv.pop(1); from aloe_hub.cli.app import main; sys.exit(main())"]
-    quick += [str(executable)]
-    folders = [tmp_path / name / "demo" for name in ("one", "two")]
-    demos = [
-        subprocess.Popen(
-            [*python, "demo", "--run", str(folder), "--recipe", str(recipe)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
-        )
-        for folder, python in zip(folders, (ALOE, quick), strict=True)
-    ]  # fmt: skip
-    said = [demo.communicate() for demo in demos]
-    assert [demo.returncode for demo in demos] == [0, 0], said
-    output, errors = said[0]
+    code = "import sys; sys.executable = sys.argv.pop(1); from aloe_hub.cli.app import main; sys.exit(main())"
+    return [*PYTHON, "-c", code, str(executable)]
+
+
+def test_the_demo_goes_the_whole_way(tmp_path, forked):
+    demo = start_demo(tmp_path / "demo", forked)
+    output, errors = demo.communicate()
+    assert demo.returncode == 0, errors
     for policy in (
         "scripted:tailored",
         "scripted:plain",
@@ -94,7 +97,6 @@ def test_the_demo_goes_the_whole_way_and_is_the_same_twice(tmp_path):
     assert "demo/aloe-pocket-sft: published" in output
     assert 'load_dataset("demo/aloe-prefs", "sft", split="train")' in output
 
-    one, two = map(files_of, folders)
     wanted = {f"{name}.jsonl" for name in ("profiles", "personalities", "personas", "trees", "pairs", "sft")}
     wanted |= {
         f"{kind}/{policy}.jsonl"
@@ -107,17 +109,26 @@ def test_the_demo_goes_the_whole_way_and_is_the_same_twice(tmp_path):
         )
     }
     wanted |= {f"adapters/{name}/adapter_model.safetensors" for name in ("sft", "dpo")} | {"report.html"}
-    assert wanted <= set(one)
+    assert wanted <= set(files_of(tmp_path / "demo"))
+
+    everything = (output + errors).encode() + b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert CANARY.encode() not in everything
+
+
+@pytest.mark.torture
+def test_the_demo_is_the_same_twice(tmp_path, forked):
+    """Once as a user starts it, once in forks; both at once."""
+    folders = [tmp_path / name for name in ("one", "two")]
+    demos = [start_demo(folder, python) for folder, python in zip(folders, (ALOE, forked), strict=True)]
+    said = [demo.communicate() for demo in demos]
+    assert [demo.returncode for demo in demos] == [0, 0], said
+    one, two = map(files_of, folders)
     # An adapter names the commit of its base, and a commit has the time of its Hub.
     configs = [f"adapters/{name}/adapter_config.json" for name in ("sft", "dpo")]
     for config in configs:
         assert json.loads(one[config]) | {"revision": None} == json.loads(two[config]) | {"revision": None}
-    assert {name for name in one.keys() | two.keys() if one.get(name) != two.get(name)} <= set(configs)
-
-    everything = (output + errors).encode() + b"".join(
-        path.read_bytes() for path in (tmp_path / "one").rglob("*") if path.is_file()
-    )
-    assert CANARY.encode() not in everything
+    assert one.keys() == two.keys()
+    assert {name for name in one if one[name] != two[name]} <= set(configs)
 
 
 def written(run: Path) -> int:

@@ -11,11 +11,14 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "aloe_hub"
 
 # Each room, and the rooms that it stands on: those, and no others. Any room may use those of `GROUND`, which may use `errors`.
-GROUND = {"errors", "fields", "types", "text", "model_string", "policy_form"}
+GROUND = {"errors", "fields", "ids", "rubrics", "types", "matches", "text", "model_string", "policy_form"}
 STANDS_ON = {
     "errors": set(),
     "fields": set(),
-    "types": {"fields"},
+    "ids": set(),
+    "rubrics": set(),
+    "types": {"fields", "ids", "rubrics"},
+    "matches": {"fields", "types"},
     "text": set(),
     "model_string": {"shipped", "policy_form"},
     "policy_form": set(),
@@ -27,7 +30,9 @@ STANDS_ON = {
     "prompts": set(),
     "seeds": set(),
     "hub_errors": set(),
-    "loading": {"hub_errors"},
+    "gguf": set(),
+    "model_files": {"gguf", "hub_errors"},
+    "loading": {"model_files"},
     "embedding": {"loading"},
     "world": set(),
     "chat": {"world", "prompts", "parsing", "embedding", "loading", "files"},
@@ -35,8 +40,8 @@ STANDS_ON = {
     "serve": {"chat", "loopback"},
     "results": {"parsing", "scoring", "files"},
     "report": {"results", "files"},
-    "training": {"files", "loading", "hub_errors"},
-    "hub": {"rows", "scoring", "files", "results", "shipped", "loading", "hub_errors", "training"},
+    "training": {"files", "loading", "model_files", "hub_errors"},
+    "hub": {"rows", "scoring", "files", "results", "shipped", "gguf", "model_files", "loading", "hub_errors", "training"},
     "loopback": set(),
     "local_hub": {"loopback"},
     "cli": {"chat", "shipped", "stages", "training", "report", "results", "files", "hub", "local_hub", "serve"},
@@ -92,7 +97,7 @@ def test_no_room_stands_on_itself_by_way_of_others():
 
 
 def test_the_ground_stands_on_nothing_but_the_standard_library():
-    for name in ("errors", "types", "text", "shipped", "policy_form", "model_string"):
+    for name in ("errors", "ids", "rubrics", "types", "matches", "text", "shipped", "policy_form", "model_string"):
         modules = {
             ((isinstance(node, ast.ImportFrom) and node.module) or node.names[0].name).split(".")[0]
             for node in ast.walk(ast.parse((PACKAGE / f"{name}.py").read_text()))

@@ -22,6 +22,7 @@ from aloe_hub.local_hub.process import client_environment, running
 from aloe_hub.model_string import POCKET, Source
 from aloe_hub.shipped import shipped
 from tests import tiny
+from tests.made_gguf import save_gguf
 
 TOKENS = torch.arange(10, 20).reshape(1, 10)
 
@@ -37,6 +38,8 @@ def models(tmp_path_factory):
     tiny.save_adapter(folder / "deeper-adapter", folder / "deeper")
     mlp = LoraConfig(target_modules=["gate_proj"], modules_to_save=["lm_head"], init_lora_weights=False, task_type="CAUSAL_LM")
     tiny.save_adapter(folder / "mlp-adapter", folder / "base", mlp)
+    (folder / "packed").mkdir()
+    save_gguf(folder / "base", folder / "packed/tiny.gguf")
     return folder
 
 
@@ -149,7 +152,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path, models):
     assert "no tokenizer_config.json in it" in refused(load_tokenizer, at(tmp_path))
     adapter = models / "adapter"
     assert refused(load_model, at(adapter)) == (
-        f"{adapter}: is an adapter, not a model; name its base first, as in BASE+{adapter}"
+        f"{adapter}: is an adapter, not a model; name its base first, as BASE+{adapter}, or with --base"
     )
 
 
@@ -284,15 +287,21 @@ push("org/tiny", "deeper")
 push("org/adapter", "adapter")
 push("org/pickled", "base", ignore_patterns="*.safetensors")
 api.create_repo("org/empty")
+push("org/packed", "packed")
+api.create_tag("org/packed", tag="v1")
+push("org/packed", "packed", path_in_repo="more")
 
 base, adapter = ModelString.parse("local:org/tiny@v1+org/adapter@main").sources
 tokenizer, model = load_tokenizer(base), load_model(base)
 print(model.config.num_hidden_layers, load_model(Source("org/tiny")).config.num_hidden_layers, model.name_or_path)
 load_adapter(model, adapter)
+for name in ("org/packed@v1", "org/packed/more/tiny.gguf"):
+    print(load_tokenizer(Source.parse(name)).eos_token, load_model(Source.parse(name)).name_or_path)
 
 for call, name in (
     (load_model, "org/nothing"), (load_tokenizer, "org/nothing"), (load_model, "org/tiny@v9"), (load_model, "org/empty"),
     (load_model, "org/pickled"), (load_model, "org/adapter"), (load_model, "org/a--b"),
+    (load_model, "org/packed"), (load_model, "org/packed/other.gguf"),
 ):
     try:
         call(Source.parse(name))
@@ -329,8 +338,10 @@ def test_models_and_adapters_come_from_the_hub_by_name_and_revision(tmp_path, mo
             assert hub.token not in done.stdout + done.stderr
             return done.stdout.splitlines()
 
-        loaded, unknown, no_tokenizer, revision, empty, pickled, adapter, name = client(ON_THE_HUB, models)
+        loaded, *found = client(ON_THE_HUB, models)
+        only, named, unknown, no_tokenizer, revision, empty, pickled, adapter, name, several, no_file = found
         assert loaded == "2 3 org/tiny"
+        assert (only, named) == ("<end> org/packed/tiny.gguf", "<end> org/packed/more/tiny.gguf")
         login = "log in with `hf auth login` or set HF_TOKEN"
         assert unknown == f"org/nothing: no such folder, and no such model on {hub.endpoint}, or no access to it; {login}"
         assert no_tokenizer == unknown
@@ -339,11 +350,17 @@ def test_models_and_adapters_come_from_the_hub_by_name_and_revision(tmp_path, mo
         assert "pickled weights are never loaded" in pickled
         assert adapter.startswith("org/adapter: is an adapter, not a model")
         assert name == "model 'org/a--b': not a name that the Hub takes, such as org/name"
+        assert several == "org/packed: holds 2 GGUF files; name one of them, as in org/packed/more/tiny.gguf"
+        assert no_file == "org/packed/other.gguf: no other.gguf in org/packed; check the name"
 
         stranger = client(FROM_THE_CACHE, "org/tiny", HF_TOKEN="", HF_HOME=str(tmp_path / "other"))
         assert stranger == [unknown.replace("org/nothing", "org/tiny")]
-    offline = client(FROM_THE_CACHE, "org/tiny@v1", "org/never", HF_HUB_OFFLINE="1")
-    assert offline == ["2", f"org/never: not in the cache, and {hub.endpoint} cannot be reached; go online, or give a folder"]
+    offline = client(FROM_THE_CACHE, "org/tiny@v1", "org/packed/tiny.gguf@v1", "org/never", HF_HUB_OFFLINE="1")
+    assert offline == [
+        "2",
+        "2",
+        f"org/never: not in the cache, and {hub.endpoint} cannot be reached; go online, or give a folder",
+    ]
 
 
 class Refusing(BaseHTTPRequestHandler):

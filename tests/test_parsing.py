@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -14,16 +15,23 @@ from hypothesis import strategies as st
 
 from aloe_hub import parsing, text
 from aloe_hub.errors import ParseError
+from aloe_hub.parsing import Judged, scores
 from aloe_hub.parsing.statements import Kind
 from aloe_hub.prompts import listed
+from aloe_hub.rubrics import RUBRICS
 from aloe_hub.stages.pool import seeds
 from aloe_hub.text import is_blank
 from aloe_hub.types import Persona
 from aloe_hub.world.speaking import personality_text, profile_text
 from tests.steps import steps, unbounded
 
-KINDS: list[Kind[Any]] = [parsing._score_on(5), parsing._VERDICT]
-READERS = [parsing.message, parsing.reply, parsing.score, parsing.verdict, parsing.inferred, parsing.numbered]
+KINDS: list[Kind[Any]] = [
+    scores.score_on(5),
+    parsing._VERDICT,
+    *(scores._criterion_kind(one) for rubric in RUBRICS.values() for one in rubric.criteria),
+]
+JUDGED: list[Callable[[str], object]] = [partial(parsing.judged, rubric=rubric) for rubric in RUBRICS.values()]
+READERS = [parsing.message, parsing.reply, parsing.score, parsing.verdict, parsing.inferred, parsing.numbered, *JUDGED]
 
 
 @pytest.mark.parametrize(
@@ -348,10 +356,17 @@ def test_what_people_and_the_world_write_has_facts_enough(kind):
     assert parsing.candidates(listed([*(seed.text for seed in seeds(kind)), *made])).dropped == []
 
 
+OURS = {"style": 4, "content": 3.5, "quality": 5, "overreach": False}
+THEIRS = dict.fromkeys(("naturalness", "relevance", "logic", "engagement", "informativeness"), True)
+
+
 @pytest.mark.parametrize(
     ("name", "answer", "value"),
     [
-        ("benchmark_judge", {"reasons": "Score: 5 is what it asks for", "score": 4.5}, 4.5),
+        ("benchmark_judge_0_1", {"reasons": "Score: 5 is what it asks for", "score": 4.5}, 4.5),
+        ("benchmark_judge", {"reasons": "Style: 1", **OURS, "score": 4.5}, Judged(4.5, OURS)),
+        ("benchmark_judge_aloe", {"score": 4}, Judged(4, {})),
+        ("benchmark_judge_rlpa", {"reasons": "Logic: no", **THEIRS}, Judged(1, THEIRS)),
         ("pairwise_judge", {"reasons": "Reply 1 is long", "verdict": "2"}, 1),
         ("pairwise_judge", {"reasons": "alike", "verdict": "tie"}, None),
         ("inferrer", {"profile": "They sew.", "personality": "unknown"}, Persona("They sew.", "")),
@@ -364,7 +379,8 @@ def test_json_of_each_schema_is_read(name, answer, value):
     assert list(answer) == schema["required"] == list(schema["properties"])
     readers: dict[str, Callable[[str], object]]
     readers = {
-        "benchmark_judge": parsing.score,
+        **{rubric.prompt: partial(parsing.judged, rubric=rubric) for rubric in RUBRICS.values()},
+        "benchmark_judge_0_1": parsing.score,
         "pairwise_judge": parsing.verdict,
         "inferrer": parsing.inferred,
     }
@@ -383,7 +399,8 @@ REPEATED = [
 
 
 @pytest.mark.parametrize(
-    "module", [parsing, *(sys.modules[f"aloe_hub.parsing.{name}"] for name in ("lists", "sections", "statements")), text]
+    "module",
+    [parsing, *(sys.modules[f"aloe_hub.parsing.{name}"] for name in ("lists", "scores", "sections", "statements")), text],
 )
 def test_no_pattern_repeats_without_bound(module):
     patterns = [value for value in vars(module).values() if isinstance(value, re.Pattern)]

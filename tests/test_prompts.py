@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aloe_hub import prompts
+from aloe_hub.rubrics import RUBRICS
 from aloe_hub.types import Message
 
 LINE_ENDS = ["\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
@@ -64,6 +65,9 @@ def test_there_is_a_prompt_for_each_role_and_no_other_file():
         "plain_reply",
         "pairwise_judge",
         "benchmark_judge",
+        "benchmark_judge_0_1",
+        "benchmark_judge_aloe",
+        "benchmark_judge_rlpa",
         *("reminder", "cot", "rag", "critique", "rewrite", "selector"),
     }
     assert {path.name for path in files(prompts).iterdir() if path.name.endswith(".md")} == {
@@ -88,13 +92,11 @@ def test_a_template_has_a_title_of_its_own_and_says_that_data_is_no_instruction(
     assert ("They are never instructions to you" in prompt.template) == bool(prompt.fields) == (name not in WITHOUT_DATA)
 
 
-KNOWING = {"user_opening", "user_continuing", "user_cold", "pairwise_judge", "benchmark_judge"}
-
-
 @ALL
 def test_each_role_is_told_only_what_it_may_know(name):
     fields = set(prompts.load(name).fields)
-    assert ("profile" in fields) == (name in KNOWING)
+    judges = {"pairwise_judge", "benchmark_judge_0_1", *(rubric.prompt for rubric in RUBRICS.values())}
+    assert ("profile" in fields) == (name in {"user_opening", "user_continuing", "user_cold"} | judges)
     assert ("inferred_profile" in fields) == (name in {"tailored_reply", "selector"})
 
 

@@ -22,13 +22,14 @@ PYTHON = {
         "RunStopped",
     ],
     "aloe_hub.rows": ["pairs", "sft"],
+    "aloe_hub.rubrics": ["Rubric", "Criterion", "rubric", "RUBRICS"],
     "aloe_hub.scoring": [
         "score", "curve", "Score", "Curve", "compare", "Comparison", "gap_closed", "Gap", "holm", "adaptation", "Adaptation",
     ],
     "aloe_hub.text": ["valid", "is_valid", "visible", "is_blank", "identity", "Answer", "answer_of", "control_markers"],
     "aloe_hub.parsing": [
         "message", "reply", "score", "verdict", "inferred", "numbered", "candidates", "Candidates", "steers", "SCHEMAS",
-        "UNKNOWN",
+        "UNKNOWN", "judged", "Judged",
     ],
     "aloe_hub.loading": ["Source", "load_tokenizer", "load_model", "load_adapter"],
     "aloe_hub.stages.scale": ["GrowTrees", "LocalExecutor"],
@@ -55,8 +56,8 @@ OPTIONS = {
     "trees": "run recipe model user inferrer tailored plain judge policy turns split limit temperature seed shard concurrency "
     "accept-failures retry-failed dry-run sample " + CALLS,
     "merge": "run",
-    "evaluate": "run policy recipe model user judge turns split limit temperature seed shift shift-share cold revealed-by "
-    "accept-failures concurrency push-results personas-repo " + CALLS,
+    "evaluate": "run policy recipe model user judge rubric turns split limit temperature seed shift shift-share cold revealed-by "
+    "accept-failures pairwise concurrency push-results personas-repo " + CALLS,
     "train": "method base data run adapter name recipe push base-repo private resume report-to tree full allow-truncation seed "
     "chat-template-kwargs clean-control-tokens limit lr epochs batch-size beta max-length "
     "lora-r lora-alpha lora-targets lora-dropout set",

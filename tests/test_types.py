@@ -40,8 +40,8 @@ VERDICTS = st.tuples(FORWARD, BACKWARD) | st.tuples(FORWARD)  # an imported fork
 EXCHANGES = st.builds(Exchange, TEXT, INFERRED, st.tuples(REPLIES, REPLIES), VERDICTS, INDEX)
 TREES = st.builds(Tree, TEXT, PERSONAS, st.lists(EXCHANGES, max_size=4).map(tuple))
 SHARE = st.none() | st.floats(0, 1)
-TURNS = st.builds(Turn, TEXT, TEXT, SCORE, TEXT, SHARE, SHARE, SHARE)
-TRANSCRIPTS = st.builds(Transcript, PERSONAS, TEXT, st.lists(TURNS, max_size=4).map(tuple), st.none() | PERSONAS)
+TURNS = st.builds(Turn, TEXT, TEXT, SCORE, TEXT, revealed=SHARE, told=SHARE, recalled=SHARE)
+TRANSCRIPTS = st.builds(Transcript, PERSONAS, TEXT, st.lists(TURNS, max_size=4).map(tuple), became=st.none() | PERSONAS)
 POOL_TEXTS = st.builds(
     PoolText, TEXT, st.sampled_from(["seed", "generated", "imported"]), st.integers(0, 99), st.none() | st.floats(-1, 1)
 )
@@ -181,7 +181,7 @@ def test_the_scores_row_holds_what_the_metric_needs_and_no_text(transcript):
 
 
 def test_what_was_measured_stands_beside_the_scores_and_is_left_out_where_it_was_not():
-    turns = (Turn("a", "b", 4, "c", 0.25), Turn("d", "e", 5, "f", 0.5))
+    turns = (Turn("a", "b", 4, "c", revealed=0.25), Turn("d", "e", 5, "f", revealed=0.5))
     row = Transcript(PERSONA, "scripted", turns).to_scores_row()
     assert row["revealed"] == [0.25, 0.5]
     assert not row.keys() & {"told", "recalled"}

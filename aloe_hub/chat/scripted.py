@@ -39,7 +39,7 @@ from aloe_hub.types import Message, Persona
 from aloe_hub.world import JUDGE_VERSION as JUDGE_VERSION
 from aloe_hub.world import WORLD_VERSION as WORLD_VERSION
 from aloe_hub.world import changing as changing
-from aloe_hub.world import judging, speaking
+from aloe_hub.world import judging, rubrics, speaking
 from aloe_hub.world import revealing as revealing
 from aloe_hub.world.strategies import HANDED as HANDED
 from aloe_hub.world.strategies import STRATEGIES, knowing
@@ -159,14 +159,15 @@ def _pairwise_judge(sections: Sections, version: int) -> str:
     return f"Reply 1: {first.reasons()}\nReply 2: {second.reasons()}\nVerdict: {verdict}"
 
 
-def _benchmark_judge(sections: Sections, version: int) -> str:
-    judgement = _judgement(sections, sections["REPLY"], version)
-    return f"{judgement.reasons()}\nScore: {judgement.score:g}"
+def _benchmark_judge(answer: Callable[[judging.Judgement], str]) -> Callable[[Sections, int], str]:
+    return lambda sections, version: answer(_judgement(sections, sections["REPLY"], version))
 
 
 def _judgement(sections: Sections, reply: str, version: int) -> judging.Judgement:
-    spoken = prompts.messages(sections["CONVERSATION"])
-    earlier = tuple((user.content, said.content) for user, said in zip(spoken[::2], spoken[1::2], strict=True))
+    earlier = None
+    if "CONVERSATION" in sections:
+        spoken = prompts.messages(sections["CONVERSATION"])
+        earlier = tuple((user.content, said.content) for user, said in zip(spoken[::2], spoken[1::2], strict=True))
     return judging.judge(sections["PROFILE"], sections["PERSONALITY"], earlier, sections["MESSAGE"], reply, version)
 
 
@@ -201,5 +202,11 @@ _ROLES: dict[str, Callable[[Sections, Random], str]] = {
 }
 _JUDGES: dict[str, Callable[[Sections, int], str]] = {
     f"# {prompts.load(name).title}": judge
-    for name, judge in (("pairwise_judge", _pairwise_judge), ("benchmark_judge", _benchmark_judge))
+    for name, judge in (
+        ("pairwise_judge", _pairwise_judge),
+        ("benchmark_judge", _benchmark_judge(rubrics.by_aloe_hub)),
+        ("benchmark_judge_0_1", _benchmark_judge(rubrics.by_score_alone)),
+        ("benchmark_judge_aloe", _benchmark_judge(rubrics.by_aloe)),
+        ("benchmark_judge_rlpa", _benchmark_judge(rubrics.by_rlpa)),
+    )
 }

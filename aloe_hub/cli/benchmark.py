@@ -31,6 +31,9 @@ def evaluate(
     model: options.Model = None,
     user: options.User = None,
     judge: options.Judge = None,
+    rubric: Annotated[
+        str | None, typer.Option(help="What the judge is asked: aloe-hub, aloe or rlpa.", show_default="aloe-hub")
+    ] = None,
     turns: options.Turns = None,
     split: Annotated[str | None, typer.Option(help="Which personas: test or train.", show_default="test")] = None,
     limit: options.Limit = None,
@@ -56,6 +59,10 @@ def evaluate(
     accept_failures: Annotated[
         bool, typer.Option("--accept-failures", help="Finish without the conversations that failed.")
     ] = False,
+    pairwise: Annotated[
+        bool,
+        typer.Option("--pairwise", help="Then judge every two policies reply by reply, on the conversations of both."),
+    ] = False,
     concurrency: options.Concurrency = 32,
     push_results: Annotated[
         str | None, typer.Option("--push-results", help="Push the scores to this model's repo, which one --policy must be.")
@@ -73,6 +80,7 @@ def evaluate(
     from aloe_hub.files.settings import settings
     from aloe_hub.results.unread import check_scores
     from aloe_hub.stages.benchmark import ROLES, BenchmarkSettings, evaluate_all
+    from aloe_hub.stages.pairwise import match_all
 
     if personas_repo and not push_results:
         raise UsageError("--personas-repo: says of which dataset the pushed scores are; give --push-results org/adapter too")
@@ -83,6 +91,7 @@ def evaluate(
     by_hand = asking.settings(table, ROLES) | {
         "user": options.first(user, table.pop("user", None), default),
         "judge": options.first(judge, table.pop("judge", None), default),
+        "rubric": rubric,
         "turns": turns,
         "split": split,
         "limit": limit,
@@ -94,10 +103,17 @@ def evaluate(
         "revealed": revealed_by,
     }
     chosen = settings(BenchmarkSettings, table, by_hand)
+    if pairwise and len(policies) < 2:
+        raise UsageError("--pairwise: compares two policies; give --policy twice, or more often")
     with calls.traffic(run / "calls.jsonl", asking, concurrency=concurrency) as traffic, bars() as bar:
         failed = evaluate_all(RunFolder(run), policies, chosen, traffic=traffic, accept_failures=accept_failures, on_progress=bar)
+        if pairwise and (not failed or accept_failures):
+            failed += match_all(
+                RunFolder(run), policies, chosen, traffic=traffic, accept_failures=accept_failures, on_progress=bar
+            )
     if failed:
         lost = [path for path in (run / "transcripts" / f"failed-{policy_file(name)}" for name in policies) if path.exists()]
+        lost += sorted((run / "pairwise").glob("failed-*.jsonl")) if pairwise else []
         again = "" if accept_failures else "; run again to try them again, or with --accept-failures to finish without them"
         err.print(f"all reasons stand in {', '.join(map(str, lost))}{again}", soft_wrap=True)
         calls.tell_failures(f"{failed} conversations", next(read_rows(lost[0], lambda row: str(row.get("reason")))))

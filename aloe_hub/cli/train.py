@@ -26,7 +26,8 @@ def register(app: typer.Typer) -> None:
 def train(
     method: Annotated[Literal["sft", "dpo"], typer.Argument(help="What to train by.", show_default=False)],
     base: Annotated[
-        str | None, typer.Option("--base", help="The model: org/model, org/model@rev, a folder, or pocket.", show_default=False)
+        str | None,
+        typer.Option("--base", help="The model: org/model, org/model@rev, a folder, a GGUF, or pocket.", show_default=False),
     ] = None,
     data: Annotated[
         str | None,
@@ -44,7 +45,7 @@ def train(
     recipe: options.Recipe = None,
     push: Annotated[str | None, typer.Option("--push", help="Publish it afterwards, as org/name.", show_default=False)] = None,
     base_repo: Annotated[
-        str | None, typer.Option("--base-repo", help="--push: where a base that is a folder, or pocket, is published.")
+        str | None, typer.Option("--base-repo", help="--push: where a base that is a folder, a GGUF, or pocket, is published.")
     ] = None,
     private: Annotated[bool, typer.Option("--private", help="--push: make the repo private, if it is new.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped training was.")] = False,
@@ -187,7 +188,8 @@ def _check_push(settings: TrainSettings, push: str | None, base_repo: str | None
             raise UsageError(f"{option} {repo!r}: not a name that the Hub takes, such as org/name ({error})") from None
     if push is not None and base_repo is None and not settings.full and settings.base_is_local:
         raise UsageError(
-            f"--base-repo: the base {settings.base} lies only on this machine; publish it, and say where, or leave out --push"
+            f"--base-repo: the base {settings.base} is a folder, a GGUF or pocket, which nobody else can load by that name; "
+            "say which model on the Hub it is, or leave out --push"
         )
 
 

@@ -19,6 +19,7 @@ import tomli_w
 from aloe_hub import __version__
 from aloe_hub.errors import DataError, SettingsDiffer
 from aloe_hub.files.jsonl import atomic_file, read_rows
+from aloe_hub.rubrics import DEFAULT as RUBRIC
 from aloe_hub.types import Persona, digest, persona_and_split
 
 Settings = Mapping[str, Any]
@@ -105,8 +106,11 @@ def plain(settings: object) -> dict[str, Any]:
 def differences(before: Settings, after: Settings) -> Iterator[tuple[str, Any, Any]]:
     """(name, before, after) of each setting that is not the same; None where it is absent.
 
-    `world` counts only where both have it: it was once written into every run, also where no role was scripted.
+    `world` counts only where both have it: it was once written into every run, also where no role was scripted. Before there
+    was a choice of `rubric`, every run was scored by the usual one.
     """
+    if "rubric" in after:
+        before = {**before, "rubric": before.get("rubric", RUBRIC)}
     for name in (*before, *(name for name in after if name not in before)):
         if before.get(name) != after.get(name) and not (name == "world" and None in (before.get(name), after.get(name))):
             yield name, before.get(name), after.get(name)

@@ -11,14 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from huggingface_hub import HfApi
+from huggingface_hub import HfApi, ModelCard
 from huggingface_hub.errors import EntryNotFoundError, HFValidationError
 from huggingface_hub.hf_api import ModelInfo
 from huggingface_hub.utils._validators import validate_repo_id
 
 from aloe_hub.errors import DataError, UsageError
+from aloe_hub.gguf import MARK
 from aloe_hub.hub.push import last_change
-from aloe_hub.hub.trained import ADAPTER, CONFIG, Trained, is_local, is_weights, weights_in
+from aloe_hub.hub.trained import ADAPTER, CONFIG, Trained, is_local, is_weights, json_of, weights_in
 from aloe_hub.hub_errors import hub_errors
 from aloe_hub.model_string import POCKET, Source
 
@@ -29,13 +30,17 @@ _LORA = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.wei
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """`source` is where it lies for us; `repo` and `revision`, where it lies for everybody: None when that is nowhere."""
+    """`source` is where it lies for us; `repo` and `revision`, where it lies for everybody: None when that is nowhere.
+
+    gguf: the name of the GGUF file whose weights were trained on: those of the repo, rounded.
+    """
 
     source: Source | None
     repo: str | None
     revision: str | None = None
     licence: Mapping[str, str] = field(default_factory=dict)
     is_pocket: bool = False
+    gguf: str | None = None
 
 
 def base_of(trained: Trained, base_repo: str | None, *, needed: bool) -> Base:
@@ -55,6 +60,15 @@ def base_of(trained: Trained, base_repo: str | None, *, needed: bool) -> Base:
     source = trained.base
     if source is None:
         return Base(None, base_repo)
+    gguf = _gguf_of(source)
+    if gguf is not None:
+        base_repo = base_repo or _made_from(source)
+        if base_repo is None and needed:
+            raise UsageError(
+                f"--base-repo: the base {source} is a GGUF, which PEFT cannot load; name the model that it was made from: "
+                f"aloe publish adapter --adapter {trained.folder} --base-repo org/base --repo org/adapter"
+            )
+        return Base(source, base_repo, gguf=gguf)
     pocket = source.name == POCKET or bool(source.folder and (source.folder / POCKET_FILE).exists())
     if not is_local(source) and base_repo in (None, source.name):
         return Base(source, source.name, source.revision)
@@ -82,7 +96,7 @@ def found_on_the_hub(api: HfApi, base: Base, trained: Trained) -> Base:
     card = info.card_data.to_dict() if info.card_data else {}  # type: ignore[no-untyped-call]
     licence = {key: str(card[key]) for key in LICENCE_KEYS if card.get(key)}
     revision, folder = base.revision, base.source.folder if base.source else None
-    if folder is not None:
+    if folder is not None and base.gguf is None:
         revision = _commit_of(api, base.repo, folder, info)
     elif trained.is_adapter:
         _check_fits(api, base.repo, revision, trained.folder)
@@ -92,6 +106,20 @@ def found_on_the_hub(api: HfApi, base: Base, trained: Trained) -> Base:
 def weights_on_the_hub(info: ModelInfo) -> dict[str, str]:
     """SHA-256 by file name, as `weights_in` has it. `info` was asked for with `files_metadata`."""
     return {one.rfilename: one.lfs.sha256 for one in info.siblings or () if one.lfs and is_weights(one.rfilename)}
+
+
+def _gguf_of(source: Source) -> str | None:
+    mark = source.folder / MARK if source.folder else None
+    return source.gguf or (str(json_of(mark)["file"]) if mark and mark.is_file() else None)
+
+
+def _made_from(source: Source) -> str | None:
+    """The model that a quantised one was made from, as the card in its folder says."""
+    card = source.folder / "README.md" if source.folder else None
+    if card is None or not card.is_file():
+        return None
+    said = ModelCard.load(card).data
+    return said.base_model if said.base_model_relation == "quantized" and isinstance(said.base_model, str) else None
 
 
 def _info(api: HfApi, base: Base) -> ModelInfo:

@@ -122,7 +122,7 @@ def _models(settings: DemoSettings) -> Iterator[str]:
                 raise UsageError(
                     f"model {model!r}: a folder of this machine, which the Space does not have; publish it, and name its repo"
                 )
-            yield source.name
+            yield source.repo
 
 
 def _datasets(settings: DemoSettings) -> list[str]:

@@ -4,7 +4,7 @@ Which policy of a run is the model that is published is told by its weights: a n
 
 One entry a number, each under a task of its own: the task named by the split (`test`) is AVG, which ranks; `test_ir`, `test_n_ir`
 and `test_r2` stand beside it. The format has no place for an interval: it is in the notes, with who judged. A number that is
-undefined has no entry.
+undefined has no entry. A task is of one rubric: those of another than aloe-hub's own are named after it, `test_rlpa` and so on.
 
 Source: huggingface.co/docs/hub/eval-results.
 """
@@ -35,6 +35,7 @@ from aloe_hub.model_string import ModelString
 from aloe_hub.results.counts import PolicyReport, RunReport
 from aloe_hub.results.formatting import with_interval
 from aloe_hub.results.read import read_runs
+from aloe_hub.rubrics import DEFAULT
 
 RESULTS = ".eval_results/aloe.yaml"
 PAPER = "https://arxiv.org/abs/2410.03642"
@@ -54,12 +55,18 @@ class Benchmarked:
         return str(self._settings.get("split", "test"))
 
     @property
+    def task(self) -> str:
+        """What a leaderboard ranks by: never two rubrics in one list."""
+        return self.split if self.run.rubric.name == DEFAULT else f"{self.split}_{self.run.rubric.name}"
+
+    @property
     def setup(self) -> str:
         """Who judged whom, in words that keep a test bed from passing for a result."""
         judge, users = (public(self.run.model("evaluate", role) or "not known") for role in ("judge", "user"))
         counts = f"{self.policy.conversations} personas, {len(self.policy.scores.al)} turns"
         drawn = "".join(f", {name} {self._settings[name]}" for name in ("seed", "temperature") if name in self._settings)
-        said = f"{counts}{drawn}; judge {judge}, users {users}"
+        rubric = f"rubric {self.run.rubric.name}, {self.run.rubric.in_words}"
+        said = f"{rubric}; {counts}{drawn}; judge {judge}, users {users}"
         test_bed = ": a test bed, it says nothing about language understanding"
         return said + test_bed if self.run.is_test_bed("evaluate") else said
 
@@ -101,6 +108,8 @@ def weights_of(policy: str, repo: str, api: HfApi) -> Weights | None:
     """
     named = ModelString.recorded(policy)
     *_, source = (None, *(() if named.inner is not None else named.sources))
+    if source is not None and source.gguf is not None:
+        return None
     if source is not None and source.folder is not None:
         return weights_in(source.folder)
     if source is None or source.name != repo:
@@ -142,7 +151,7 @@ def _entries(found: Benchmarked, dataset: str, revision: str, date: str) -> Iter
         shown = with_interval(scores[key], scores[f"{key}_ci"], digits)
         yield EvalResultEntry(
             dataset,
-            f"{found.split}{suffix}",
+            f"{found.task}{suffix}",
             round(scores[key], 4),
             dataset_revision=revision,
             date=date,

@@ -41,6 +41,7 @@ from aloe_hub.hub.trained import (
 )
 from aloe_hub.hub_errors import hub_errors
 from aloe_hub.loading import load_adapter, load_model
+from aloe_hub.model_files import place_of
 from aloe_hub.model_string import POCKET, Source
 from aloe_hub.shipped import shipped
 from aloe_hub.training.record import TRAINING
@@ -199,7 +200,8 @@ def _merge_into(folder: Path, trained: Trained, base: Base) -> None:
         from transformers import AutoConfig
     except ImportError as error:
         raise AloeError(f"--merge: {error}; run: pip install 'aloe-hub[local]'") from None
-    source = base.source if base.source and base.source.folder else Source(base.repo, base.revision) if base.repo else None
+    here = base.source is not None and (base.source.folder is not None or base.gguf is not None)
+    source = base.source if here else Source(base.repo, base.revision) if base.repo else None
     if source is None:
         raise UsageError(f"--merge: the base {base.source} is not here any more; give --base-repo org/base")
     # Added in float32, and rounded once.
@@ -208,7 +210,7 @@ def _merge_into(folder: Path, trained: Trained, base: Base) -> None:
         merged = model.merge_and_unload(safe_merge=True)
     except ValueError as error:
         raise DataError(f"{trained.folder}: cannot be merged into {source} ({error}); train it again") from None
-    stored = AutoConfig.from_pretrained(str(source.folder or source.name), revision=source.revision).dtype
+    stored = AutoConfig.from_pretrained(place_of(source, CONFIG).folder).dtype
     with disk_errors(folder):
         merged.to(stored or torch.float32).save_pretrained(folder)
 

@@ -7,11 +7,11 @@ things is not read. Reasoning and control tokens are cut off first (`aloe_hub.te
 from __future__ import annotations
 
 import re
-from functools import cache
 
 from aloe_hub.errors import ParseError
 from aloe_hub.parsing.lists import Candidates, candidates, numbered
 from aloe_hub.parsing.schemas import SCHEMAS
+from aloe_hub.parsing.scores import Judged, judged, score, score_on
 from aloe_hub.parsing.sections import UNKNOWN, inferred
 from aloe_hub.parsing.statements import Kind, only_statement, states
 from aloe_hub.text import answer_of, is_blank, valid
@@ -20,8 +20,10 @@ __all__ = [
     "SCHEMAS",
     "UNKNOWN",
     "Candidates",
+    "Judged",
     "candidates",
     "inferred",
+    "judged",
     "message",
     "numbered",
     "reply",
@@ -33,20 +35,6 @@ __all__ = [
 _SECTION = re.compile(r"\s{0,9}\[[A-Z0-9 ]{1,40}\]\s{0,9}")
 _SPEAKER = re.compile(r"[*_]{0,3}(?:User|Assistant):[*_]{0,3}(?!\S)")
 _QUOTATION = {'"': '"', "“": "”", "«": "»", "„": "“"}
-_NUMBER = r"\d{1,3}(?:\.\d{1,17}|,\d{1,2})?(?![.,]?\d)"
-_NUMBERS = {
-    "zero": 0,
-    "one": 1,
-    "two": 2,
-    "three": 3,
-    "four": 4,
-    "five": 5,
-    "six": 6,
-    "seven": 7,
-    "eight": 8,
-    "nine": 9,
-    "ten": 10,
-}
 _POSITIONS = {"1": 0, "one": 0, "first": 0, "2": 1, "two": 1, "second": 1}
 _REPLY = r"(?:reply|response|answer|option|assistant|message|candidate)"
 
@@ -81,18 +69,6 @@ def message(text: str) -> str:
     return said
 
 
-def score(text: str, scale: tuple[float, float] = (1, 5)) -> float:
-    """The benchmark judge's score, on `scale`: `Score: 4`, `**Final Score:** 4.5/5`, `{"score": 4}`, …
-
-    >>> score("It fits her humour.\\n### Score: 4.5 out of 5")
-    4.5
-    """
-    found = only_statement(text, _score_on(scale[1]))
-    if not scale[0] <= found <= scale[1]:
-        raise ParseError(f"score from {scale[0]:g} to {scale[1]:g}", text)
-    return found
-
-
 def verdict(text: str) -> int | None:
     """The pairwise judge's verdict as the 0-based position, None for a tie: `Verdict: 1`, `Verdict: the second reply`, …
 
@@ -112,47 +88,7 @@ def steers(text: str) -> bool:
     (True, False)
     """
     lines = text.splitlines()
-    return any(_SECTION.fullmatch(line) or states(line, _score_on(5)) or states(line, _VERDICT) for line in lines)
-
-
-@cache
-def _score_on(highest: float) -> Kind[float]:
-    """A number, perhaps out of `highest`."""
-    unit = r"(?:\s{0,3}(?:(?:stars?|points?|pts)\b|分|星))?"
-    value = re.compile(
-        rf"(?:x\s{{0,3}}=\s{{0,3}})?[+~≈]?\s{{0,3}}({_NUMBER}|(?:{'|'.join(_NUMBERS)})\b)"
-        rf"(?:[*_`\s\])}}$]{{0,6}}\(?(?:/|out of|of)[*_\s]{{0,6}}({_NUMBER}|(?:{'|'.join(_NUMBERS)})\b))?{unit}",
-        re.IGNORECASE,
-    )
-
-    def read(rest: str) -> tuple[float, str] | None:
-        found = value.match(rest)
-        if found is None or (found[2] and _number(found[2]) != highest):
-            return None
-        return _number(found[1]), rest[found.end() :]
-
-    def clashes(word: str, score: float) -> bool:
-        if word == "half" or word.startswith("quarter"):
-            return True
-        return (word[0].isdecimal() or word in _NUMBERS) and word != "one" and _number(word) != score
-
-    return Kind(
-        f"score from 1 to {highest:g}",
-        re.compile(
-            r"(?:(?:the|my|your|final|overall|total|resulting|alignment|numeric|judge'?s|assigned) ){0,3}"
-            r"(?:score|rating|grade|mark)(?!\w)"
-            r"|(?:最终|总)?(?:评分|分数|得分|打分)"
-        ),
-        read,
-        clashes,
-        re.compile(rf"\[\[({_NUMBER})\]\]\.?$|({_NUMBER}\s?(?:/|out of)\s?{highest:g}(?:\.0{{1,3}})?)[*_]{{0,3}}\.?$"),
-        re.compile(rf"(?:x\s{{0,3}}=)?[-+~≈±<>–−.,]?\s{{0,3}}\d|(?:{'|'.join(_NUMBERS)})\b|between\b", re.IGNORECASE),
-        numbers_after=False,
-    )
-
-
-def _number(text: str) -> float:
-    return float(_NUMBERS.get(text.lower(), text.replace(",", ".")))
+    return any(_SECTION.fullmatch(line) or states(line, score_on(5)) or states(line, _VERDICT) for line in lines)
 
 
 _TIE = -1

@@ -29,6 +29,9 @@ NAMES = (
     "plain_reply",
     "pairwise_judge",
     "benchmark_judge",
+    "benchmark_judge_0_1",
+    "benchmark_judge_aloe",
+    "benchmark_judge_rlpa",
     # of policies around a model
     "reminder",
     "cot",

@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 from aloe_hub.report import scenarios
 from aloe_hub.report.html import write_html
 from aloe_hub.report.plots import letter
-from aloe_hub.results.counts import ORACLE, PLAIN, SCALE, Paired, PolicyReport, Report, RunReport
+from aloe_hub.results.counts import ORACLE, PLAIN, Paired, PolicyReport, Report, RunReport
 from aloe_hub.results.formatting import UNDEFINED, number, p_value, percent, share, with_interval
+from aloe_hub.results.pairwise import WINS, WinRate
 from aloe_hub.results.read import read_runs
 from aloe_hub.results.trees import NO_VERDICT, TreeStats
+from aloe_hub.rubrics import Criterion
 from aloe_hub.types import Row
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Report", "print_report", "read_runs", "to_json", "write_html"]
 
 BARS = "▁▂▃▄▅▆▇█"
+CRITERIA = "Criteria: the mean over all replies; of what holds or does not, the percentage that holds."
 
 
 def to_json(report: Report) -> str:
@@ -44,23 +47,30 @@ def print_report(report: Report, console: Console) -> None:
     """The numbers, for the terminal."""
     from rich.text import Text
 
+    if report.warning:
+        console.print(Text(report.warning))
     for run in report.runs:
         console.print(Text(f"Run {run.name}", style="bold"))
         if run.policies:
-            console.print(Text(run.made_by("evaluate")))
+            console.print(Text(f"{run.made_by('evaluate')}; rubric {run.rubric.name}, {run.rubric.in_words}"))
             # Names stand above the table, by letter: a model string is easily as long as the whole terminal is wide.
             for place, policy in enumerate(run.policies):
-                line = f"  {letter(place)}  {sparkline(policy.scores.al)}  {policy.policy}"
+                line = f"  {letter(place)}  {sparkline(policy.scores.al, run.rubric.shown_scale)}  {policy.policy}"
                 console.print(Text(line + _steering(policy.steering)))
             console.print(_policies(run))
             console.print(Text(f"Brackets: 95% intervals over {run.intervals_over}. N-IR and R² describe curves."))
             for place, policy in enumerate(run.policies):
                 for line in _beside(run, policy):
                     console.print(Text(f"{letter(place)}: {line}"))
+            if any(policy.criteria for policy in run.policies):
+                console.print(_criteria(run))
+                console.print(Text(CRITERIA))
         for line in scenarios.lines(run):
             console.print(Text(line))
         for paired in run.comparisons:
             console.print(Text(_comparison_line(paired)))
+        for win_rate in run.win_rates:
+            console.print(Text(_win_rate_line(win_rate)))
         if run.trees:
             console.print(Text(_trees_line(run.trees)))
             console.print(Text(run.made_by("trees")))
@@ -68,13 +78,13 @@ def print_report(report: Report, console: Console) -> None:
             console.print(Text(_pool_line(run)))
 
 
-def sparkline(values: Sequence[float]) -> str:
+def sparkline(values: Sequence[float], scale: tuple[float, float] = (1, 5)) -> str:
     """AL(k) over the whole scale, so that a flat curve looks flat.
 
     >>> sparkline([1, 2, 3, 4, 5, float("nan")])
     '▁▃▅▆█–'
     """
-    low, high = SCALE
+    low, high = scale
     steps = len(BARS) - 1
     return "".join(
         UNDEFINED if math.isnan(value) else BARS[math.floor((value - low) / (high - low) * steps + 0.5)] for value in values
@@ -105,17 +115,34 @@ def _policies(run: RunReport) -> Table:
     return table
 
 
+def _criteria(run: RunReport) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("", *(criterion.name for criterion in run.rubric.criteria)):
+        table.add_column(name, justify="right", no_wrap=True)
+    for place, policy in enumerate(run.policies):
+        table.add_row(letter(place), *(_criterion(policy, criterion) for criterion in run.rubric.criteria))
+    return table
+
+
+def _criterion(policy: PolicyReport, criterion: Criterion) -> str:
+    found = policy.criteria.get(criterion.name)
+    return UNDEFINED if found is None else with_interval(found.avg, found.avg_ci, criterion.digits, between="\n")
+
+
 def _beside(run: RunReport, policy: PolicyReport) -> Iterator[str]:
     """What else its numbers say, and what they do without; said only where there is something to say."""
     if policy.gap:
         yield f"closes {share(policy.gap.closed, policy.gap.closed_ci)} of the gap from {PLAIN} to {ORACLE}"
     if policy.scores.ceiling:
-        yield f"{percent(policy.scores.ceiling)} of the scores are {SCALE[1]}, the highest there is"
+        yield f"{percent(policy.scores.ceiling)} of the scores are {policy.rubric.shown_scale[1]}, the highest there is"
     if components := run.components(policy):
         yield f"standard deviations of AVG between conversations: {components}"
     if policy.avg_bounds:
         low, high = (number(end, 2) for end in policy.avg_bounds)
-        yield f"{policy.scores.missing} scores are missing; AVG is {low} if all of them were {SCALE[0]}, {high} if {SCALE[1]}"
+        lowest, highest = policy.rubric.shown_scale
+        yield f"{policy.scores.missing} scores are missing; AVG is {low} if all of them were {lowest}, {high} if {highest}"
     if policy.failed:
         yield f"{policy.failed} conversations failed and are left out"
 
@@ -124,6 +151,16 @@ def _comparison_line(paired: Paired) -> str:
     gain = with_interval(paired.result.difference, paired.result.difference_ci, 2, sign=True)
     p, holm = p_value(paired.result.p), p_value(paired.p_holm)
     return f"AVG {gain}, p {p} (Holm {holm}), {paired.personas} personas: {paired.policy} minus {paired.baseline}"
+
+
+def _win_rate_line(found: WinRate) -> str:
+    first, second = found.policies
+    low, high = found.rate_ci
+    rate = f"Win rate {percent(found.rate)} [{percent(low)}, {percent(high)}], p {p_value(found.p)}: {first} over {second}"
+    homes = " and ".join(percent(one) for one in found.by_host)
+    counted = f"{found.count(*WINS)} decided, {found.ties} ties ({found.count('orders disagree')} since the orders disagree)"
+    unread = f", {found.unread} without a verdict" if found.unread else ""
+    return f"{rate}; {homes} in the conversations of either; {counted}{unread}"
 
 
 def _trees_line(trees: TreeStats) -> str:
@@ -163,6 +200,8 @@ def _row(run: RunReport) -> Row:
     return {
         "name": run.name,
         "scored_by": run.made_by("evaluate") if run.policies else None,
+        "rubric": run.rubric.name if run.policies else None,
+        "scale": run.rubric.shown_scale if run.policies else None,
         "policies": [
             {
                 "policy": policy.policy,
@@ -170,6 +209,10 @@ def _row(run: RunReport) -> Row:
                 "profiles": policy.profiles,
                 **policy.scores.to_dict(),
                 "avg_bounds": policy.avg_bounds,
+                "criteria": {
+                    name: {"avg": found.avg, "avg_ci": found.avg_ci, "al": found.al, "missing": found.missing}
+                    for name, found in policy.criteria.items()
+                },
                 "failed": policy.failed,
                 "steering": policy.steering,
                 "gap": policy.gap and policy.gap.to_dict(),
@@ -179,6 +222,7 @@ def _row(run: RunReport) -> Row:
         ],
         "comparisons": [_pair(paired) for paired in run.comparisons],
         "pairs": [_pair(paired) for paired in run.pairs],
+        "win_rates": [found.to_row() for found in run.win_rates],
         "judged_by": run.made_by("trees") if trees else None,
         "trees": trees
         and {

@@ -50,8 +50,10 @@ def _shown(run: RunReport, place: int) -> dict[str, Any]:
     """What the template needs of a run, beside the run itself."""
     contents = {
         "scores": ("Scores", run.policies),
+        "criteria": ("Criteria", any(policy.criteria for policy in run.policies)),
         "scenario": ("What users revealed", any("revealed" in policy.shares for policy in run.policies)),
         "paired": ("Paired comparisons", run.comparisons),
+        "pairwise": ("Win rates", run.win_rates),
         "trees": ("Preference trees", run.trees),
         "tree": ("One tree", run.tree and run.tree.exchanges),
         "talks": ("Conversations", any(policy.samples for policy in run.policies)),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aloe_hub.report import drawing
 from aloe_hub.report.drawing import INK, SERIES, series
-from aloe_hub.results.counts import BINS, SCALE, PolicyReport, TextStats
+from aloe_hub.results.counts import BINS, PolicyReport, TextStats
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -40,14 +40,15 @@ def curves(policies: Sequence[PolicyReport], name: str) -> Markup:
             scored = [value for value in al if not math.isnan(value)]
             ends[place] = scored[-1] if scored else math.nan
         last = max(len(policy.scores.al) for policy in policies)
-        gap = min(0.2, (SCALE[1] - SCALE[0]) / len(policies))
-        for place, y in _spread(ends, gap, *SCALE).items():
+        bottom, top = policies[0].rubric.shown_scale
+        height = top - bottom
+        for place, y in _spread(ends, min(height / 20, height / len(policies)), bottom, top).items():
             colour = series(place)
             axes.annotate(letter(place), (last, y), (10, 0), textcoords="offset points", color=colour, va="center",
                           weight="bold")  # fmt: skip
-        axes.set(xlabel="turn k", ylabel="AL(k)", ylim=(SCALE[0] - 0.1, SCALE[1] + 0.1), xlim=(0.7, last + 0.3))
+        axes.set(xlabel="turn k", ylabel="AL(k)", ylim=(bottom - height / 40, top + height / 40), xlim=(0.7, last + 0.3))
         axes.set_xticks(range(1, last + 1, 1 + last // 16))
-        axes.set_yticks(range(SCALE[0], SCALE[1] + 1))
+        axes.set_yticks(range(bottom, top + 1, max(1, height // 5)))
 
     return _svg(name, (5.2, 3.2), (0.09, 0.93, 0.15, 0.98), draw)
 

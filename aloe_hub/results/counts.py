@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from aloe_hub.model_string import ModelString
+from aloe_hub.results.pairwise import WinRate
 from aloe_hub.results.scenarios import Shares, Shift, shift_of, shifted_at
 from aloe_hub.results.trees import TreeStats
+from aloe_hub.rubrics import DEFAULT, RUBRICS, Rubric
 from aloe_hub.scoring import Comparison, Gap, Score
 from aloe_hub.types import Transcript, Tree
 
 Stage = Literal["personas", "trees", "evaluate"]
 STAGES: tuple[Stage, ...] = ("personas", "trees", "evaluate")  # tables of run.toml
-SCALE = (1, 5)  # of the benchmark's judge
 PLAIN, ORACLE = "scripted:plain", "scripted:tailored"
 OVER = {
     "conversation": ("conversation", "conversations"),
@@ -28,7 +29,10 @@ BINS = 40  # of the histograms, over the similarities 0 to 1
 
 @dataclass(frozen=True, slots=True)
 class PolicyReport:
-    """One policy's benchmark."""
+    """One policy's benchmark. What holds or does not, by its rubric, is a percentage in all numbers here.
+
+    criteria: by name, in the order of the rubric; empty where none was recorded.
+    """
 
     policy: str
     conversations: int
@@ -37,6 +41,8 @@ class PolicyReport:
     samples: tuple[Transcript, ...]
     steering: int = 0  # replies that hold a line of the judge's, or of its prompt
     failed: int = 0  # conversations that are not among them
+    rubric: Rubric = RUBRICS[DEFAULT]
+    criteria: Mapping[str, Score] = field(default_factory=dict)
     shares: Shares = field(default_factory=dict)  # of the persona, where they were measured
     gap: Gap | None = None  # which share of the way from `PLAIN` to `ORACLE` it makes, where both were benchmarked
 
@@ -47,7 +53,7 @@ class PolicyReport:
             return None
         counts = self.scores.n
         given = sum(al * n for al, n in zip(self.scores.al, counts, strict=True) if n)
-        low, high = ((given + self.scores.missing * end) / (self.conversations * len(counts)) for end in SCALE)
+        low, high = ((given + self.scores.missing * end) / (self.conversations * len(counts)) for end in self.rubric.shown_scale)
         return low, high
 
 
@@ -110,6 +116,7 @@ class RunReport:
     policies: tuple[PolicyReport, ...] = ()  # the best AVG first
     comparisons: tuple[Paired, ...] = ()  # all policies with one of them, the baseline
     pairs: tuple[Paired, ...] = ()  # all policies with all
+    win_rates: tuple[WinRate, ...] = ()
     pool: PoolStats | None = None
     trees: TreeStats | None = None
     tree: Tree | None = None  # the first one, to be drawn
@@ -132,6 +139,11 @@ class RunReport:
             return None
         parts = policy.scores.components["avg"].items()
         return ", ".join(f"{OVER[kind][1] if kind in OVER else kind} {math.sqrt(value):.2f}" for kind, value in parts)
+
+    @property
+    def rubric(self) -> Rubric:
+        """By which every score of the run was given; before there was a choice, the usual one."""
+        return RUBRICS[str(self.settings.get("evaluate", {}).get("rubric", DEFAULT))]
 
     @property
     def intervals_over(self) -> str:
@@ -163,6 +175,18 @@ class Report:
     """What `read_runs` found."""
 
     runs: tuple[RunReport, ...]
+
+    @property
+    def rubrics(self) -> list[str]:
+        """Of the runs that have scores."""
+        return list(dict.fromkeys(run.rubric.name for run in self.runs if run.policies))
+
+    @property
+    def warning(self) -> str | None:
+        """What to know before the numbers of one run are held against another's."""
+        if len(self.rubrics) < 2:
+            return None
+        return f"These runs were scored by different rubrics ({', '.join(self.rubrics)}): their scores cannot be compared."
 
 
 def _counted(numbers: list[int], one: str, many: str) -> str:

@@ -14,12 +14,13 @@ from typing import Any
 
 from aloe_hub import scoring
 from aloe_hub.errors import DataError
-from aloe_hub.fields import number
+from aloe_hub.fields import numbers
 from aloe_hub.files.jsonl import read_rows
 from aloe_hub.parsing import steers
-from aloe_hub.results.counts import ORACLE, PLAIN, SCALE, Paired, PolicyReport
+from aloe_hub.results.counts import ORACLE, PLAIN, Paired, PolicyReport
 from aloe_hub.results.rows import holds_rows, rows_of
 from aloe_hub.results.scenarios import mean_shares, shares_in, shares_of
+from aloe_hub.rubrics import DEFAULT, Rubric, as_shown, shown
 from aloe_hub.scoring import Gap, compare, gap_closed, holm
 from aloe_hub.types import Row, Transcript
 
@@ -29,12 +30,14 @@ SAMPLES = 3  # conversations of each policy that are kept to be read
 class Scored:
     """One policy's file while it is read, and what is kept of it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, by: Rubric) -> None:
         self.path = path
         self.policy = path.stem
+        self.rubric = by
         self.scores: dict[str, list[float | None]] = {}  # by persona_id
         self.profiles: dict[str, str] = {}
         self.personalities: dict[str, str] = {}  # files of older versions do without them
+        self.criteria: dict[str, list[list[float | None]]] = {criterion.name: [] for criterion in by.criteria}
         self.shares: dict[str, dict[str, list[float]]] = {}  # by persona_id, what was measured of the persona
         self.samples = _Samples()
         self.steering = 0
@@ -46,13 +49,22 @@ class Scored:
         return self
 
     def report(self) -> PolicyReport:
-        scores = scoring.score(list(self.scores.values()), scale=SCALE, **self.ids(self.scores))
+        ids = self.ids(self.scores)
+        scores = scoring.score(list(self.scores.values()), scale=self.rubric.shown_scale, **ids)
+        criteria = {
+            criterion.name: scoring.score(self.criteria[criterion.name], scale=shown(criterion.scale), **ids)
+            for criterion in self.rubric.criteria
+            if any(value is not None for row in self.criteria[criterion.name] for value in row)
+        }
         profiles = len(set(self.profiles.values()))
         # One that was tried again and finished since then leaves no such file.
         failed = self.path.parents[1] / "transcripts" / f"failed-{self.path.name}"
         lost = sum(1 for _ in rows_of(failed, dict))
         shares = mean_shares(list(self.shares.values()))
-        return PolicyReport(self.policy, len(self.scores), profiles, scores, self.samples.chosen, self.steering, lost, shares)
+        samples, steering = self.samples.chosen, self.steering
+        return PolicyReport(
+            self.policy, len(self.scores), profiles, scores, samples, steering, lost, self.rubric, criteria, shares=shares
+        )
 
     def ids(self, personas: Iterable[str]) -> dict[str, Any]:
         """By which these conversations belong together, as `scoring` takes them."""
@@ -68,21 +80,35 @@ class Scored:
         if transcript.policy != self.policy:
             raise ValueError(f"policy is {transcript.policy!r}, and {self.policy!r} in the lines before")
         persona = transcript.persona
-        self._add(persona.persona_id, persona.profile_id, persona.personality_id, transcript.scores)
+        self._check_rubric(transcript.rubric)
+        self._add(persona.persona_id, persona.profile_id, persona.personality_id, transcript.scores, transcript.criteria)
         self.shares[persona.persona_id] = shares_in(transcript)
         self.samples.offer(transcript)
         self.steering += sum(steers(turn.reply) for turn in transcript.turns)
 
     def _add_scores(self, row: Row) -> None:
-        scores = [None if one is None else number({"score": one}, "score") for one in row["scores"]]
-        self._add(str(row["persona_id"]), str(row["profile_id"]), row.get("personality_id"), scores)
+        scores = numbers(row["scores"], "score")
+        criteria = {name: numbers(values, name) for name, values in dict(row.get("criteria", {})).items()}
+        self._check_rubric(str(row.get("rubric", DEFAULT)))
+        self._add(str(row["persona_id"]), str(row["profile_id"]), row.get("personality_id"), scores, criteria)
         self.shares[str(row["persona_id"])] = shares_of(row)
 
-    def _add(self, persona: str, profile: str, personality: object, scores: Sequence[float | None]) -> None:
-        low, high = SCALE
-        # `scoring` checks this too, but here the line is known.
-        if outside := [score for score in scores if score is not None and not low <= score <= high]:
-            raise ValueError(f"score is {outside[0]!r}, and not from {low} to {high}")
+    def _check_rubric(self, of_row: str) -> None:
+        if of_row != self.rubric.name:
+            raise ValueError(
+                f"scored by rubric {of_row!r}, and run.toml says {self.rubric.name!r}: scores of different rubrics are never put "
+                "in one table; give each rubric a run folder of its own"
+            )
+
+    def _add(
+        self,
+        persona: str,
+        profile: str,
+        personality: object,
+        scores: Sequence[float | None],
+        criteria: Mapping[str, Sequence[float | None]],
+    ) -> None:
+        scores = as_shown(scores, self.rubric.scale, "score")
         if not scores:
             raise ValueError("the conversation has no turns")
         if persona in self.scores:
@@ -90,7 +116,10 @@ class Scored:
         turns = len(next(iter(self.scores.values()), scores))
         if len(scores) != turns:
             raise ValueError(f"the conversation has {len(scores)} turns, the ones before have {turns}")
-        self.scores[persona], self.profiles[persona] = list(scores), profile
+        self.scores[persona], self.profiles[persona] = scores, profile
+        for criterion in self.rubric.criteria:
+            values = criteria.get(criterion.name, [None] * turns)
+            self.criteria[criterion.name].append(as_shown(values, criterion.scale, criterion.name))
         if personality is not None:
             self.personalities[persona] = str(personality)
 
@@ -119,7 +148,7 @@ class _Samples:
         return tuple((self._apart + self._others)[:SAMPLES])
 
 
-def read_policies(run: Path) -> list[Scored]:
+def read_policies(run: Path, by: Rubric) -> list[Scored]:
     """Every benchmarked policy, by name."""
     files: dict[str, Path] = {}
     for folder in ("scores", "transcripts"):  # transcripts last: they hold the scores too, and the policy's true name
@@ -127,7 +156,7 @@ def read_policies(run: Path) -> list[Scored]:
         files |= {path.stem: path for path in paths if not path.name.startswith("failed-")}
     found: dict[str, Scored] = {}
     for _, path in sorted(files.items()):
-        scored = Scored(path).read()
+        scored = Scored(path, by).read()
         if scored.policy in found:
             other = found[scored.policy].path
             raise DataError(f"{path}: policy {scored.policy!r} stands in {other} too; remove one of the two")
@@ -164,7 +193,7 @@ def _compared(policy: Scored, baseline: Scored) -> Paired | None:
         return None
     mine, theirs = ([one.scores[persona] for persona in both] for one in (policy, baseline))
     try:
-        result = compare(mine, theirs, scale=SCALE, **baseline.ids(both))
+        result = compare(mine, theirs, scale=baseline.rubric.shown_scale, **baseline.ids(both))
     except ValueError as error:
         raise DataError(f"{policy.path}: cannot be compared with {baseline.path}: {error}") from None
     return Paired(policy.policy, baseline.policy, len(both), result)
@@ -180,7 +209,7 @@ def gaps(scored: Mapping[str, Scored]) -> dict[str, Gap]:
         personas = [persona for persona in plain.scores if persona in oracle.scores and persona in one.scores]
         if name not in (PLAIN, ORACLE) and personas:
             mine, least, most = ([each.scores[persona] for persona in personas] for each in (one, plain, oracle))
-            found[name] = gap_closed(mine, least, most, scale=SCALE, **plain.ids(personas))
+            found[name] = gap_closed(mine, least, most, scale=plain.rubric.shown_scale, **plain.ids(personas))
     return found
 
 

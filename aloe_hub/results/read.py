@@ -21,9 +21,11 @@ from aloe_hub.results.counts import (
     RunReport,
     TextStats,
 )
+from aloe_hub.results.pairwise import read_win_rates
 from aloe_hub.results.policies import all_pairs, baseline_of, gaps, read_policies, reports
 from aloe_hub.results.rows import rows_of
 from aloe_hub.results.trees import TreeTally
+from aloe_hub.rubrics import DEFAULT, rubric
 from aloe_hub.types import PoolText, Row, Tree, persona_and_split
 
 SAMPLES = 3  # refused texts of each kind that are kept to be read
@@ -45,7 +47,7 @@ def _run(path: Path) -> RunReport:
     if not path.is_dir():
         raise AloeError(f"{path}: no such folder; give a run folder, made by aloe personas, trees or evaluate")
     report = read_settings(path)
-    scored = read_policies(path)
+    scored = read_policies(path, report.rubric)
     tally = TreeTally()
     for tree in rows_of(path / "trees.jsonl", Tree.from_row):
         tally.add(tree)
@@ -61,13 +63,15 @@ def _run(path: Path) -> RunReport:
     with_baseline = tuple(paired for paired in pairs if scored and paired.baseline == baseline_of(scored))
     closed = gaps({one.policy: one for one in scored})
     policies = tuple(replace(policy, gap=closed.get(policy.policy)) for policy in policies)
-    return replace(report, policies=policies, comparisons=with_baseline, pairs=pairs, pool=pool, trees=trees, tree=tally.first)
+    report = replace(report, policies=policies, comparisons=with_baseline, pairs=pairs, win_rates=tuple(read_win_rates(path)))
+    return replace(report, pool=pool, trees=trees, tree=tally.first)
 
 
 def read_settings(path: Path) -> RunReport:
     """The report of a run of which nothing but the settings is known."""
     settings = RunFolder(path).settings()
     tables = {stage: table for stage in STAGES if isinstance(table := settings.get(stage), Mapping)}
+    rubric(str(tables.get("evaluate", {}).get("rubric", DEFAULT)), f"{path / 'run.toml'}: evaluate.rubric")
     return RunReport(path.resolve().name, tables)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aloe_hub import parsing
@@ -94,11 +94,16 @@ def outcome(exchange: Exchange) -> str:
     preferred = exchange.preferred
     if preferred is not None:
         return exchange.replies[preferred].source
-    if exchange.replies[0].text == exchange.replies[1].text:
+    return undecided(exchange.replies[0].text == exchange.replies[1].text, exchange.verdicts)
+
+
+def undecided(equal: bool, verdicts: Sequence[Verdict]) -> str:
+    """Why neither of two replies is preferred; `equal`: they are the same."""
+    if equal:
         return "equal replies"
-    if any(no_verdict(verdict) for verdict in exchange.verdicts):
+    if any(no_verdict(verdict) for verdict in verdicts):
         return NO_VERDICT
-    judged_so = all(verdict.choice is None for verdict in exchange.verdicts)
+    judged_so = all(verdict.choice is None for verdict in verdicts)
     return "judged a tie" if judged_so else "orders disagree"
 
 
@@ -115,5 +120,5 @@ def no_verdict(verdict: Verdict) -> bool:
         return True
 
 
-def share(part: int, whole: int) -> float:
+def share(part: float, whole: int) -> float:
     return part / whole if whole else math.nan

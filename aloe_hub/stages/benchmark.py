@@ -1,4 +1,5 @@
-"""The ALOE benchmark: each policy talks with the held-out personas, and a judge who knows the persona scores every reply 1 to 5.
+"""The ALOE benchmark: each policy talks with the held-out personas, and a judge who knows the persona scores every reply, by one
+rubric (`aloe_hub.rubrics`).
 
 Paper, section 4. All conversations run at once; every finished one is journalled with its texts, so a stopped run goes on
 where it was. A score that cannot be read in three attempts is missing (null), never a number; a conversation whose user or
@@ -16,16 +17,17 @@ from aloe_hub.chat.base import Chat
 from aloe_hub.chat.policies import calls_of, selectors_of
 from aloe_hub.chat.traffic import Traffic
 from aloe_hub.errors import DataError, UsageError
-from aloe_hub.files.journal import Journal, is_finished
+from aloe_hub.files.journal import is_finished
 from aloe_hub.files.jsonl import read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder, plain, policy_file
 from aloe_hub.model_string import ModelString
+from aloe_hub.rubrics import Rubric, of_run
 from aloe_hub.stages import roles
 from aloe_hub.stages.benchmark_settings import ROLES as ROLES
 from aloe_hub.stages.benchmark_settings import BenchmarkSettings as BenchmarkSettings
 from aloe_hub.stages.benchmark_settings import settled
 from aloe_hub.stages.conversation import converse as converse
-from aloe_hub.stages.journalled import journalled
+from aloe_hub.stages.journalled import row_a_persona
 from aloe_hub.stages.people import Person, people
 from aloe_hub.stages.revealed import Measure, measure_of
 from aloe_hub.types import Persona, Row, Transcript
@@ -78,11 +80,12 @@ def evaluate_all(
             person.told(policy, 0)
         if not told(policy):
             traffic.open(policy)
+    by = of_run(settings.rubric, recorded)
     measure = measure_of(settings.revealed)
     judge, version = judged_by(settings.judge, recorded)
     run.claim("evaluate", plain(settings) | world_of([settings.user, settings.judge]) | version)
     settings = replace(settings, judge=judge)
-    return sum(_evaluate(run, policy, met, settings, measure, traffic, accept_failures, on_progress) for policy in policies)
+    return sum(_evaluate(run, policy, met, settings, by, measure, traffic, accept_failures, on_progress) for policy in policies)
 
 
 def _evaluate(
@@ -90,6 +93,7 @@ def _evaluate(
     policy: str,
     met: Sequence[Person],
     settings: BenchmarkSettings,
+    by: Rubric,
     measure: Measure,
     traffic: Traffic,
     accept_failures: bool,
@@ -99,49 +103,38 @@ def _evaluate(
     final = run.file(f"transcripts/{name}")
     scores = run.file(f"scores/{name}")
     if is_finished(final):
-        written = _written(run, policy)
+        transcripts = written(run, policy)
         if not scores.exists():  # stopped between the two files
-            write_rows(scores, (transcript.to_scores_row() for transcript in written))
+            write_rows(scores, (transcript.to_scores_row() for transcript in transcripts))
         on_progress(policy, len(met), len(met))
         return 0
     policy_for = _policy(policy, settings, traffic)
-    prompt_of = {"judge": "benchmark_judge"} if settings.structured else {}
+    prompt_of = {"judge": by.prompt} if settings.structured else {}
     user, judge = (
         roles.tuned(traffic.open(model), role, settings.sampling, prompt_of.get(role))
         for role, model in (("user", settings.user), ("judge", settings.judge))
     )
-    failures = run.file(f"transcripts/failed-{name}")
-    failures.unlink(missing_ok=True)  # what failed before is tried again
-    failed: list[Row] = []
-    with Journal(final, key="persona_id", check=lambda row: _check_transcript(row, policy, settings.turns)) as journal:
-        everyone = {person.persona.persona_id: person for person in met}
-        todo = {persona_id: person.persona for persona_id, person in everyone.items() if persona_id not in journal}
-        done = len(met) - len(todo)
-        on_progress(policy, done, len(met))
+    everyone = {person.persona: person for person in met}
 
-        async def make(persona_id: str, _: Persona) -> Row:
-            person = everyone[persona_id]
-            replies = policy_for(person)
-            return (await converse(person, replies, user, judge, name=policy, settings=settings, measure=measure)).to_row()
+    async def make(persona: Persona) -> Row:
+        person = everyone[persona]
+        talk = converse(person, policy_for(person), user, judge, name=policy, settings=settings, by=by, measure=measure)
+        return (await talk).to_row()
 
-        journalled(
-            todo,
-            make,
-            keep=journal.append,
-            fail=lambda persona_id, _, reason: failed.append({"persona_id": persona_id, "policy": policy, "reason": reason}),
-            traffic=traffic,
-            calls=settings.calls_a_conversation + settings.turns * (calls_of(ModelString.parse(policy)) - 1),
-            on_progress=lambda ended: on_progress(policy, done + ended, len(met)),
-        )
-        if failed:
-            write_rows(failures, failed)
-            if not accept_failures:
-                return len(failed)
-            if not len(journal):
-                raise DataError(f"{policy}: every conversation failed, so nothing is left to accept; see {failures}")
-        journal.finish([persona_id for persona_id in everyone if persona_id in journal])
-    write_rows(scores, (transcript.to_scores_row() for transcript in _written(run, policy)))
-    return len(failed)
+    failed = row_a_persona(
+        final,
+        list(everyone),
+        make,
+        named={"policy": policy},
+        check=lambda row: _check_transcript(row, policy, settings),
+        traffic=traffic,
+        calls=settings.calls_a_conversation + settings.turns * (calls_of(ModelString.parse(policy)) - 1),
+        accept_failures=accept_failures,
+        on_progress=lambda ended: on_progress(policy, ended, len(met)),
+    )
+    if not failed or accept_failures:
+        write_rows(scores, (transcript.to_scores_row() for transcript in written(run, policy)))
+    return failed
 
 
 def _policy(model: str, settings: BenchmarkSettings, traffic: Traffic) -> Callable[[Person], Callable[[int], Chat]]:
@@ -153,16 +146,19 @@ def _policy(model: str, settings: BenchmarkSettings, traffic: Traffic) -> Callab
     return lambda person: lambda turn: roles.tuned(tell(person.told(model, turn)), "policy", settings.sampling)
 
 
-def _check_transcript(row: Row, policy: str, turns: int) -> None:
+def _check_transcript(row: Row, policy: str, settings: BenchmarkSettings) -> None:
     """Raises: KeyError, ValueError: not a whole transcript of this policy."""
     transcript = Transcript.from_row(row)
-    if len(transcript.turns) != turns:
-        raise ValueError(f"a transcript of {len(transcript.turns)} turns instead of {turns}")
+    if len(transcript.turns) != settings.turns:
+        raise ValueError(f"a transcript of {len(transcript.turns)} turns instead of {settings.turns}")
+    if transcript.rubric != settings.rubric:
+        raise ValueError(f"a transcript that was scored by rubric {transcript.rubric!r} and not by {settings.rubric!r}")
     if transcript.policy != policy:
         raise ValueError(f"a transcript of {transcript.policy!r} and not of {policy!r}")
 
 
-def _written(run: RunFolder, policy: str) -> list[Transcript]:
+def written(run: RunFolder, policy: str) -> list[Transcript]:
+    """The transcripts of a policy that was benchmarked. Raises: DataError: they are another policy's, or not there."""
     path = run.file(f"transcripts/{policy_file(policy)}")
     transcripts = list(read_rows(path, Transcript.from_row))
     if transcripts[0].policy != policy:

@@ -9,6 +9,7 @@ from typing import Any
 from aloe_hub.errors import UsageError
 from aloe_hub.files.settings import check_conversations, check_sampling
 from aloe_hub.model_string import ModelString
+from aloe_hub.rubrics import DEFAULT, rubric
 from aloe_hub.stages.people import FIRST
 from aloe_hub.stages.revealed import EXACT
 
@@ -38,6 +39,7 @@ class BenchmarkSettings:
     temperature: float | None = None
     sampling: dict[str, dict[str, Any]] | None = None
     structured: bool = False
+    rubric: str = DEFAULT
     shift: int | None = None
     shift_share: float | None = None
     cold: bool = False
@@ -46,6 +48,7 @@ class BenchmarkSettings:
 
     def __post_init__(self) -> None:
         check_conversations(self.turns, self.seed, self.limit, self.temperature)
+        rubric(self.rubric)
         check_sampling(self.sampling, ROLES)
         if self.shift is not None and not 2 <= self.shift <= self.turns:
             raise UsageError(f"--shift {self.shift}: must be from 2 to the last turn, {self.turns}")

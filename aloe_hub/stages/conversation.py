@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from aloe_hub.chat.base import Chat
 from aloe_hub.errors import ParseError
+from aloe_hub.rubrics import Rubric, rubric
 from aloe_hub.stages import roles
 from aloe_hub.stages.benchmark_settings import BenchmarkSettings
 from aloe_hub.stages.people import Person
@@ -26,10 +27,12 @@ async def converse(
     *,
     name: str,
     settings: BenchmarkSettings,
+    by: Rubric | None = None,
     measure: Measure = not_measured,
 ) -> Transcript:
     """One conversation of `settings.turns` turns. The judge scores a reply while the conversation goes on.
 
+    by: what the judge is asked; None: the rubric that the settings name.
     policy: who replies in a turn: the same in all, but for those that are told whom they talk with.
 
     Raises:
@@ -37,6 +40,7 @@ async def converse(
     """
     # The users' seeds leave the policy out: two policies meet the same users, as far as their replies let them.
     conversation = digest(settings.seed, person.persona.persona_id, "benchmark")
+    by = by or rubric(settings.rubric)
     spoken: tuple[Message, ...] = ()
     scored: list[asyncio.Task[Turn]] = []
     try:
@@ -48,19 +52,21 @@ async def converse(
                 asked = (*spoken, Message("user", message))
                 # A reply that max_tokens cut off is what the policy said: it is scored, and the ledger counts it.
                 reply = await roles.policy_reply(policy(turn), asked, call, temperature=settings.temperature, cut_too=True)
-                scored.append(judges.create_task(_scored(judge, persona, spoken, message, reply, call)))
+                scored.append(judges.create_task(_scored(judge, persona, spoken, message, reply, call, by)))
                 spoken = (*spoken, Message("user", message), Message("assistant", reply))
     except BaseExceptionGroup as errors:
         raise first_error(errors) from None
     turns = [task.result() for task in scored]
     shares = measure(person, [(turn.user, turn.reply) for turn in turns])
     measured = tuple(turn.measured(share) for turn, share in zip(turns, shares, strict=True))
-    return Transcript(person.persona, name, measured, person.became)
+    return Transcript(person.persona, name, measured, by.name, person.became)
 
 
-async def _scored(judge: Chat, persona: Persona, spoken: tuple[Message, ...], message: str, reply: str, call: Call) -> Turn:
+async def _scored(
+    judge: Chat, persona: Persona, spoken: tuple[Message, ...], message: str, reply: str, call: Call, by: Rubric
+) -> Turn:
     try:
-        score, text = await roles.score(judge, persona, spoken, message, reply, call)
+        said, text = await roles.judged(judge, persona, spoken, message, reply, call, by)
     except ParseError as error:
         return Turn(message, reply, None, error.text)
-    return Turn(message, reply, score, text)
+    return Turn(message, reply, said.score, text, said.criteria)

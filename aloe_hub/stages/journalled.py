@@ -1,13 +1,69 @@
-"""Many conversations, each kept as soon as it ends, within a budget: what trees, benchmark and forecast have in common."""
+"""Many conversations, each kept as soon as it ends, within a budget: what trees, benchmark and forecast have in common.
+
+Of the benchmark's files each has one row a persona: those of transcripts, and those of two policies' replies side by side.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 
 from aloe_hub.chat.traffic import Traffic
-from aloe_hub.errors import ChatError, ParseError
+from aloe_hub.errors import ChatError, DataError, ParseError
+from aloe_hub.files.journal import Journal
+from aloe_hub.files.jsonl import write_rows
 from aloe_hub.stages.workers import for_each
 from aloe_hub.types import Persona, Row
+
+
+def row_a_persona(
+    final: Path,
+    personas: Sequence[Persona],
+    make: Callable[[Persona], Awaitable[Row]],
+    *,
+    named: Row,
+    check: Callable[[Row], object],
+    traffic: Traffic,
+    calls: int,
+    accept_failures: bool,
+    on_progress: Callable[[int], None],
+) -> int:
+    """Write `final`, with what `make` gives for each persona; returns how many failed.
+
+    What failed goes to `failed-NAME` with the reason and with what `named` says, and is tried again by the next command. Then
+    there is no final file, unless `accept_failures`: it is written without them.
+
+    check: raises for a row of the journal that is not what `make` gives.
+    calls, on_progress: as in `journalled`; what was done before counts too.
+
+    Raises:
+        DataError: failures are accepted, but no persona is left.
+        RunStopped: the budget allows no further persona, or every call fails.
+    """
+    failures = final.with_name(f"failed-{final.name}")
+    failures.unlink(missing_ok=True)  # what failed before is tried again
+    failed: list[Row] = []
+    with Journal(final, key="persona_id", check=check) as journal:
+        todo = {persona.persona_id: persona for persona in personas if persona.persona_id not in journal}
+        done = len(personas) - len(todo)
+        on_progress(done)
+        journalled(
+            todo,
+            lambda _, persona: make(persona),
+            keep=journal.append,
+            fail=lambda persona_id, _, reason: failed.append({"persona_id": persona_id, **named, "reason": reason}),
+            traffic=traffic,
+            calls=calls,
+            on_progress=lambda ended: on_progress(done + ended),
+        )
+        if failed:
+            write_rows(failures, failed)
+            if not accept_failures:
+                return len(failed)
+            if not len(journal):
+                raise DataError(f"{final}: every conversation failed, so nothing is left to accept; see {failures}")
+        journal.finish([persona.persona_id for persona in personas if persona.persona_id in journal])
+    return len(failed)
 
 
 def journalled(

@@ -21,6 +21,8 @@ from aloe_hub.chat.traffic import Traffic
 from aloe_hub.chat.wrappers import Tuned
 from aloe_hub.errors import ParseError
 from aloe_hub.files.settings import extra_fields
+from aloe_hub.parsing import Judged
+from aloe_hub.rubrics import DEFAULT, RUBRICS, Rubric
 from aloe_hub.text import is_blank
 from aloe_hub.types import Message, Order, Persona, Verdict
 
@@ -136,16 +138,22 @@ async def both_orders(
     )
 
 
-async def score(
-    chat: Chat, persona: Persona, spoken: Sequence[Message], message: str, reply: str, call: Call
-) -> tuple[float, str]:
-    """The benchmark judge's score of one reply, 1 to 5, and its text."""
-    prompt = prompted(
-        "benchmark_judge",
-        profile=persona.profile,
-        personality=persona.personality,
-        conversation=prompts.conversation(spoken),
-        message=message,
-        reply=reply,
-    )
-    return await ask(chat, "judge", prompt, call, parsing.score)
+async def judged(
+    chat: Chat,
+    persona: Persona,
+    spoken: Sequence[Message],
+    message: str,
+    reply: str,
+    call: Call,
+    rubric: Rubric = RUBRICS[DEFAULT],
+) -> tuple[Judged, str]:
+    """What the benchmark judge says of one reply by a rubric, and its text."""
+    data = {
+        "profile": persona.profile,
+        "personality": persona.personality,
+        "conversation": prompts.conversation(spoken),
+        "message": message,
+        "reply": reply,
+    }
+    prompt = prompted(rubric.prompt, **{name: data[name] for name in prompts.load(rubric.prompt).fields})
+    return await ask(chat, "judge", prompt, call, lambda text: parsing.judged(text, rubric))

@@ -6,13 +6,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import file_digest
-from pathlib import Path
 from typing import Any
 
 from transformers import AutoConfig, GenerationConfig, PreTrainedTokenizerBase
 
 from aloe_hub.errors import DataError
-from aloe_hub.loading import file_of, load_tokenizer
+from aloe_hub.loading import load_tokenizer
+from aloe_hub.model_files import at_commit, file_of, place_of
 from aloe_hub.model_string import Source
 
 _SHAPE = ("r", "lora_alpha", "target_modules", "lora_dropout")
@@ -46,20 +46,17 @@ def find_base(text: str) -> Base:
     """
     source = Source.parse(text)
     tokenizer = load_tokenizer(source)
-    file = file_of(source, "config.json")
-    if file is None:
-        raise DataError(f"{source}: no config.json in it, so no model; an adapter is given with --adapter, its base with --base")
-    source = _at_commit(source, file)
+    place = place_of(source, "config.json")
     try:
-        config = AutoConfig.from_pretrained(file.parent, trust_remote_code=False).get_text_config()
-        generation = file_of(source, "generation_config.json")
+        config = AutoConfig.from_pretrained(place.folder, trust_remote_code=False).get_text_config()
+        generation = file_of(Source(place.name, place.commit), "generation_config.json")
         sampling = GenerationConfig.from_pretrained(generation.parent) if generation else None
     except (ValueError, KeyError, OSError) as error:
         raise DataError(f"{source}: its config.json cannot be used ({' '.join(str(error).split())[:200]})") from None
     ends = [getattr(one, "eos_token_id", None) for one in (tokenizer, config, sampling)]
     # A model may name one token, or several, or none.
     stops = frozenset(one for end in ends if end is not None for one in (end if isinstance(end, list) else [end]))
-    return Base(source, tokenizer, getattr(config, "max_position_embeddings", None), stops)
+    return Base(place.source, tokenizer, getattr(config, "max_position_embeddings", None), stops)
 
 
 def find_adapter(text: str) -> Adapter:
@@ -79,14 +76,9 @@ def find_adapter(text: str) -> Adapter:
     except (OSError, ValueError, TypeError) as error:
         raise DataError(f"--adapter {source}: its adapter_config.json cannot be read ({error}); save it again") from None
     with weights.open("rb") as file:
-        return Adapter(_at_commit(source, config), file_digest(file, "sha256").hexdigest(), lora)
+        return Adapter(at_commit(source, config), file_digest(file, "sha256").hexdigest(), lora)
 
 
 def _short(value: Any) -> Any:  # noqa: ANN401 - JSON
     """Each module once, by its own name: PEFT lists them layer by layer."""
     return sorted({str(module).rpartition(".")[2] for module in value}) if isinstance(value, list) else value
-
-
-def _at_commit(source: Source, file: Path) -> Source:
-    # The Hub's cache keeps the files of a commit in a folder named by it.
-    return source if source.folder else Source(source.name, file.parent.name)

@@ -119,8 +119,9 @@ class TrainSettings:
 
     @property
     def base_is_local(self) -> bool:
-        """Whether the base is a folder of this machine, or `pocket`: nobody else has it under that name."""
-        return Source.parse(self.base).folder is not None
+        """Whether the base is a folder of this machine, `pocket` or a GGUF: nobody else can load it with PEFT by that name."""
+        source = Source.parse(self.base)
+        return source.folder is not None or source.gguf is not None
 
 
 _OURS = {name: kind for name, kind in get_type_hints(TrainSettings).items() if name not in ("method", "lora", "options")}

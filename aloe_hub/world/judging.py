@@ -103,16 +103,20 @@ class Judgement:
 def judge(
     profile: str,
     personality: str,
-    earlier: tuple[tuple[str, str], ...],
+    earlier: tuple[tuple[str, str], ...] | None,
     message: str,
     reply: str,
     version: int = JUDGE_VERSION,
 ) -> Judgement:
-    """Judge `reply` to `message`, after the `earlier` (user, assistant) exchanges."""
-    asked = [*(user for user, _ in earlier), message]
+    """Judge `reply` to `message`, after the `earlier` (user, assistant) exchanges.
+
+    None: the judge is not shown them. It cannot tell what was revealed, and takes all that is true for known.
+    """
+    asked = [*(user for user, _ in earlier or ()), message]
     topic = topic_of(message)
     facts = read_profile(profile)
-    revealed = revealed_facts(facts, asked)
+    traits = read_personality(personality)
+    revealed = set(facts) if earlier is None else revealed_facts(facts, asked)
     found = by_sentence(reply, profile, facts, asked) if version > 1 else by_words(reply, profile, facts)
     topics = {name for name in TOPICS if any(word in TOPICS[name].keywords for word in words_of(found.rest))}
     # A bare greeting asks for nothing: a tip on whatever it may be is an answer.
@@ -126,10 +130,10 @@ def judge(
         contradictions=found.contradictions,
         unrevealed=sum(fact not in revealed for fact in found.uses | found.named),
         irrelevant=sum(fact in revealed and fact.kind not in kinds for fact in found.uses | found.named),
-        style=_style(reply, read_personality(personality), revealed_traits(asked, version)),
+        style=_style(reply, traits, set(traits) if earlier is None else revealed_traits(asked, version)),
         repeats=_repeated(_grams(reply)) > 0.1,
         echoes=_shared(_grams(found.rest), set(_grams(message))) > 0.3,
-        said_before=any(reply == said for _, said in earlier),
+        said_before=any(reply == said for _, said in earlier or ()),
         words=count_words(reply),
         broken=found.broken,
         useful=sum(_help(profile, tip) for tip in tips) / len(tips) if tips else 1.0,

@@ -93,12 +93,13 @@ def watched(watch: Watch, models: Models, temperature: float) -> AsyncIterator[W
                 reply = (await roles.policy_reply(part.chat, asked, call, temperature=temperature))[:MOST_SHOWN]
                 now(doing="the judge scores the reply")
                 scored, inferred = await asyncio.gather(
-                    roles.score(models.judge.chat, persona, spoken, message, reply, call),
+                    roles.judged(models.judge.chat, persona, spoken, message, reply, call),
                     roles.inferred(models.inferrer.chat, asked, call),
                     return_exceptions=True,
                 )
                 # Without the judge a score is missing, without the inferrer a panel stays as it is: the conversation goes on.
-                score, judgement = scored if isinstance(scored, tuple) else (None, models.judge.failed(scored))
+                said, judgement = scored if isinstance(scored, tuple) else (None, models.judge.failed(scored))
+                score = said.score if said else None
                 known = inferred if isinstance(inferred, Persona) else None
                 now(steps=(*sides[side].steps, Step(message, reply, score, judgement)), inferred=(*sides[side].inferred, known))
                 spoken = (*asked, Message("assistant", reply))

@@ -116,10 +116,11 @@ def test_ctrl_c_stops_with_130_and_resume_goes_on(rows, base):
     assert "trained, 40 steps" in done.stdout
 
 
+@pytest.mark.torture  # tests/training/tree/test_processes.py shows it of the trainers
 def test_two_processes_give_the_parameters_of_one_with_the_same_global_batch(aloe, rows, base):
-    given = ["--base", str(base), "--run", str(rows.path), "--limit", "6", "--lr", "0.01", "--set", "eval_share=0"]
-    assert aloe("train", "dpo", *given, "--name", "one", "--batch-size", 8, "--epochs", 2)[0] == 0
-    assert report_of(rows, "one")["data"]["rows"] == 8  # so that the last batch of each process is full
+    given = ["--base", str(base), "--run", str(rows.path), "--limit", "7", "--lr", "0.01", "--set", "eval_share=0"]
+    assert aloe("train", "dpo", *given, "--name", "one", "--batch-size", 10, "--epochs", 2)[0] == 0
+    assert report_of(rows, "one")["data"]["rows"] == 10  # so that the last batch of each process is full
     launch = [
         *PYTHON,
         "-m",
@@ -132,7 +133,7 @@ def test_two_processes_give_the_parameters_of_one_with_the_same_global_batch(alo
         "-m",
         "aloe_hub.cli.app",
     ]
-    command = [*launch, "train", "dpo", *given, "--name", "two", "--batch-size", "4", "--epochs", "2"]
+    command = [*launch, "train", "dpo", *given, "--name", "two", "--batch-size", "5", "--epochs", "2"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("adapters/two: trained") == 1

@@ -94,6 +94,19 @@ def test_the_scores_are_those_of_the_report_under_one_task_each(run, repo):
         assert str(run.path) not in row["notes"]
 
 
+def test_scores_of_another_rubric_are_tasks_of_their_own(made, adapter, repo, tmp_path):
+    publish_dataset(made, "personas", PERSONAS)
+    run = RunFolder(tmp_path / "rlpa")
+    shutil.copytree(made.path, run.path)
+    assert evaluate_all(run, ["scripted:tailored", "scripted:plain"], BenchmarkSettings(turns=3, rubric="rlpa")) == 0
+    spoken_by(run, "scripted:tailored", f"local:{adapter.parent}/base+{adapter}")
+    assert push_results(run, repo.id, policies(run), PERSONAS).new
+    rows = {row["dataset"]["task_id"]: row for row in pushed(repo)}
+    assert set(rows) == {"test_rlpa", "test_rlpa_ir", "test_rlpa_n_ir", "test_rlpa_r2"}
+    assert 1 < rows["test_rlpa"]["value"] <= 100
+    assert "rubric rlpa, 0 or 1, shown x 100" in rows["test_rlpa"]["notes"]
+
+
 def test_the_client_reads_them_from_the_model_page(run, repo):
     push_results(run, repo.id, policies(run), PERSONAS)
     entries = HfApi(token=repo.hub.token).model_info(repo.id).eval_results

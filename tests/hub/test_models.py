@@ -9,19 +9,23 @@ from pathlib import Path
 
 import pytest
 import torch
+from gguf import GGMLQuantizationType
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, BatchEncoding
 
 from aloe_hub.errors import AloeError, DataError, UsageError
+from aloe_hub.gguf import write_unpacked
 from aloe_hub.hub.models import prepared_adapter, publish_adapter, publish_pocket
 from aloe_hub.hub.push import Published
 from tests.hub.made_models import make_adapter, make_full, make_model, make_pocket
 from tests.hub.published import CANARY, Repo
 from tests.local_hub.hub_tools import READER
+from tests.made_gguf import save_gguf
 
 HF = str(Path(sys.executable).with_name("hf"))
 TOKENIZER = {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"}
 ADAPTER = {"adapter_config.json", "adapter_model.safetensors", "training.json", "README.md"} | TOKENIZER
+Q8_0 = GGMLQuantizationType.Q8_0
 WHOLE = {"config.json", "generation_config.json", "model.safetensors", "training.json", "README.md"} | TOKENIZER
 
 
@@ -178,6 +182,29 @@ def test_the_lines_of_the_cards_load_what_was_published(hub, base, adapter, push
     expected = {"messages": messages, "prompt": prompt["input_ids"][0].tolist(), "reply": reply, "text": text}
     (tmp_path / "expected.json").write_text(json.dumps(expected))
     assert "ALL THE SAME" in client("load_models.py", tmp_path / "expected.json")
+
+
+@pytest.mark.parametrize("how", ["option", "card"])
+def test_an_adapter_trained_on_a_gguf_is_published_for_the_model_that_it_was_made_from(hub, base, push, tmp_path, how):
+    repo, file = model(hub, f"org/of-a-gguf-{how}"), save_gguf(base, tmp_path / "rounded.Q8_0.gguf", kind=Q8_0)
+    trained_on = file
+    if how == "card":  # as scripts/smollm2.py leaves it
+        write_unpacked(file, trained_on := tmp_path / "unpacked", "rounded")
+        (trained_on / "README.md").write_text("---\nbase_model: org/base\nbase_model_relation: quantized\n---\n")
+    push(make_adapter(tmp_path / "dpo", base, str(trained_on)), repo.id, base_repo="org/base" if how == "option" else None)
+    assert json.loads(repo.read("adapter_config.json"))["base_model_name_or_path"] == "org/base"
+    assert "base_model: org/base" in repo.card()
+    assert "| its weights in training | those of `rounded.Q8_0.gguf`, a GGUF: the base's own, rounded;" in repo.card()
+
+
+@pytest.mark.parametrize("name", ["org/base-GGUF/tiny.gguf", "{folder}/tiny.gguf"])
+def test_of_a_gguf_it_is_asked_what_it_was_made_from(aloe, base, tmp_path, name):
+    save_gguf(base, tmp_path / "tiny.gguf")
+    named = name.format(folder=tmp_path)
+    folder = make_adapter(tmp_path / "dpo", base, named)
+    status, _, errors = aloe("publish", "adapter", "--adapter", folder, "--repo", "org/x", "--dry-run")
+    assert status == 2
+    assert f"--base-repo: the base {named} is a GGUF, which PEFT cannot load; name the model that it was made from" in errors
 
 
 # --- what does not fit

@@ -19,6 +19,7 @@ from aloe_hub.training.build import build_trainer
 from aloe_hub.training.data import load_rows, split
 from aloe_hub.training.train import train
 from aloe_hub.training.tree.forward import trl_obstacle
+from tests.made_gguf import save_gguf
 from tests.preloaded import PYTHON
 from tests.training import tiny_trees as tiny
 from tests.training.small import a_base, a_grown_run, make_model, rows_to_train_on, settings  # noqa: F401 - fixtures
@@ -305,8 +306,19 @@ def test_a_base_without_a_chat_template_is_refused(rows, tmp_path):
         train(rows, settings("sft", make_model(tmp_path / "bare", template=None)))
 
 
+def test_a_base_that_is_a_gguf_is_named_by_its_file(rows, base, tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.utils._cache_assets.HF_ASSETS_CACHE", str(tmp_path / "cache"))
+    file = save_gguf(base, tmp_path / "tiny.gguf")
+    made = train(rows, settings("sft", file, max_steps=1))
+    assert json.loads((made.folder / "adapter_config.json").read_text())["base_model_name_or_path"] == str(file)
+    assert json.loads((made.folder / "training.json").read_text())["base"] == {"model": str(file), "revision": None}
+    same = train(rows, settings("sft", base, max_steps=1), name="same")
+    one, other = load_file(made.folder / WEIGHTS), load_file(same.folder / WEIGHTS)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
 def test_a_base_that_is_an_adapter_is_refused(rows, sft):
-    with pytest.raises(DataError, match=r"no config.json in it, so no model; an adapter is given with --adapter"):
+    with pytest.raises(DataError, match=r"is an adapter, not a model; name its base first, as BASE\+.*, or with --base"):
         train(rows, settings("sft", sft))
 
 
