@@ -22,7 +22,8 @@ from aloe_hub import gguf
 from aloe_hub.errors import AloeError, DataError
 from aloe_hub.gguf import MARK, unpacked
 from aloe_hub.loading import load_adapter, load_model, load_tokenizer
-from aloe_hub.model_string import ModelString, Source
+from aloe_hub.model_string import ModelString
+from aloe_hub.source import Source
 from tests import tiny
 from tests.made_gguf import save_gguf
 
