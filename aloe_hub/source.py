@@ -50,9 +50,7 @@ class Source:
         found = _ON_THE_HUB.fullmatch(text)
         if found is None or text.startswith((".", "-")):
             shown = repeatable(text) if "//" in text else repr(text)
-            raise UsageError(
-                f"model {shown}: no such folder or file, and not a name on the Hub, such as org/model or org/model@revision"
-            )
+            raise UsageError(f"model {shown}: no such folder, and not a name on the Hub, such as org/model or org/model@revision")
         return cls(found["name"], found["revision"])
 
     def __str__(self) -> str:
