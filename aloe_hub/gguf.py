@@ -39,8 +39,8 @@ def unpacked(file: Path, name: str) -> Path:
         AloeError: the package gguf is not installed, or the copy cannot be stored.
     """
     import transformers
-    from filelock import FileLock
     from huggingface_hub import cached_assets_path
+    from huggingface_hub.utils import WeakFileLock
 
     try:
         state = file.stat()
@@ -52,7 +52,7 @@ def unpacked(file: Path, name: str) -> Path:
         folder = cache / f"{sha256}-transformers-{transformers.__version__}"
         if (folder / MARK).is_file():
             return folder
-        with FileLock(f"{folder}.lock"):
+        with WeakFileLock(f"{folder}.lock"):
             if not (folder / MARK).is_file():
                 _log.warning("%s: reading the GGUF, which takes up to some minutes, this once", name)
                 write_unpacked(file, folder, name)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from aloe_hub.errors import AloeError, DataError, UsageError
 from aloe_hub.model_files import file_of, place_of
-from aloe_hub.model_string import POCKET, Source
+from aloe_hub.source import POCKET, Source
 
 if TYPE_CHECKING:
     import torch

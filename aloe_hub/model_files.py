@@ -10,7 +10,7 @@ from pathlib import Path
 from aloe_hub.errors import AloeError, DataError
 from aloe_hub.gguf import unpacked
 from aloe_hub.hub_errors import hub_errors
-from aloe_hub.model_string import POCKET, Source
+from aloe_hub.source import POCKET, Source
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,88 +16,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
 from aloe_hub.errors import UsageError
 from aloe_hub.policy_form import OPTIONS, is_policy, read_policy
-from aloe_hub.shipped import shipped
+from aloe_hub.source import Source, repeatable
 
-POCKET = "pocket"
-POCKET_SFT = "pocket-sft"
-# What ships with aloe-hub, and has a name of its own: folders of the distribution.
-_SHIPPED = {POCKET: "pocket", POCKET_SFT: "pocket/adapter"}
 _REMOTE = ("hub", "litellm", "http", "https")
 SCHEMES = ("scripted", "local", *_REMOTE)
-_ON_THE_HUB = re.compile(
-    r"(?!.*/\.\.?/)(?P<name>(?P<repo>[\w.-]+/[\w.-]+)(/(?P<file>([\w.-]+/)*[\w.-]+\.(?i:gguf)))?)(@(?P<revision>[\w./-]+))?",
-    re.ASCII,
-)
 _AT_LITELLM = re.compile(r"[\w.-]+/[!-~]+", re.ASCII)
 _AT_A_PROVIDER = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(:(?P<provider>[\w-]+))?", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a model or an adapter lies: a folder, `org/model` on the Hub, or what ships with aloe-hub, `pocket` and `pocket-sft`;
-    or a GGUF file, here or in a repo.
-
-    >>> Source.parse("org/model@v1")
-    Source(name='org/model', revision='v1')
-    >>> str(Source.parse("org/model@v1"))
-    'org/model@v1'
-    >>> source = Source.parse("org/model-GGUF/model.Q4_1.gguf@v1")
-    >>> source.repo, source.gguf, source.revision
-    ('org/model-GGUF', 'model.Q4_1.gguf', 'v1')
-    """
-
-    name: str
-    revision: str | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """A path that exists is taken whole, even with @ in it. `pocket` is always the shipped model, `pocket-sft` the adapter
-        for it that ships too; folders of those names are `./pocket` and `./pocket-sft`.
-
-        Raises:
-            UsageError: neither a folder or a file that exists nor a name that the Hub could know.
-        """
-        if text in _SHIPPED or _existing(text):
-            return cls(text)
-        found = _ON_THE_HUB.fullmatch(text)
-        if found is None or text.startswith((".", "-")):
-            shown = _repeatable(text) if "//" in text else repr(text)
-            raise UsageError(
-                f"model {shown}: no such folder or file, and not a name on the Hub, such as org/model or org/model@revision"
-            )
-        return cls(found["name"], found["revision"])
-
-    def __str__(self) -> str:
-        return self.name if self.revision is None else f"{self.name}@{self.revision}"
-
-    @property
-    def folder(self) -> Path | None:
-        """The folder on this machine, of a GGUF file the one that holds it; None for a repo on the Hub."""
-        if self.name in _SHIPPED:
-            return shipped(_SHIPPED[self.name])
-        path = _existing(self.name) if self.revision is None else None
-        return path.parent if path and _is_gguf_file(path) else path
-
-    @property
-    def repo(self) -> str:
-        """The name of the repo on the Hub, without that of a file in it."""
-        found = _ON_THE_HUB.fullmatch(self.name)
-        return found["repo"] if found else self.name
-
-    @property
-    def gguf(self) -> str | None:
-        """The GGUF file that is named, within its folder or repo."""
-        path = _existing(self.name) if self.revision is None else None
-        if path is not None:
-            return path.name if _is_gguf_file(path) else None
-        found = _ON_THE_HUB.fullmatch(self.name)
-        return found["file"] if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,24 +70,24 @@ class ModelString:
         if scheme == "hub" and colon:
             found = _AT_A_PROVIDER.fullmatch(rest)
             if found is None:
-                raise UsageError(f"model {_repeatable(text)}: expected hub:org/model or hub:org/model:provider")
+                raise UsageError(f"model {repeatable(text)}: expected hub:org/model or hub:org/model:provider")
             return cls(scheme, name=found["name"], provider=found["provider"])
         if scheme == "litellm" and colon:
             if not _AT_LITELLM.fullmatch(rest):
-                raise UsageError(f"model {_repeatable(text)}: expected litellm:PROVIDER/MODEL, such as litellm:openai/gpt-5")
+                raise UsageError(f"model {repeatable(text)}: expected litellm:PROVIDER/MODEL, such as litellm:openai/gpt-5")
             return cls(scheme, name=rest)
         if scheme in _REMOTE and colon:
             address, name = _address_and_name(text)
             return cls(scheme, name=name, address=address)
         raise UsageError(
-            f"model {_repeatable(text)}: unknown scheme {_repeatable(scheme)}; known: scripted, scripted:POLICY, local:MODEL, "
+            f"model {repeatable(text)}: unknown scheme {repeatable(scheme)}; known: scripted, scripted:POLICY, local:MODEL, "
             "local:MODEL+ADAPTER, hub:org/model, hub:org/model:PROVIDER, litellm:PROVIDER/MODEL, http://host:port/v1#model, "
             f"and around any of them: {', '.join(f'{name}(…)' for name in OPTIONS)}"
         )
 
     @classmethod
     def _policy(cls, text: str, read: Callable[[str], ModelString]) -> Self:
-        form = read_policy(text, _repeatable(text))
+        form = read_policy(text, repeatable(text))
         others = {option: read(model) for option, model in form.models.items()}
         return cls(form.name, inner=read(form.model), k=form.k, inferrer=others.get("inferrer"), by=others.get("by"))
 
@@ -285,7 +214,7 @@ def _address_and_name(text: str) -> tuple[str, str]:
     except ValueError:
         valid = False
     if not valid:
-        raise UsageError(f"model {_repeatable(text)}: no address of a server; expected http://host:port/v1#model")
+        raise UsageError(f"model {repeatable(text)}: no address of a server; expected http://host:port/v1#model")
     if re.search("[@?;]", address) or "?" in name:
         raise UsageError("model: no user, password or query in the address of a server; a key is given by ALOE_API_KEY")
     if not name:
@@ -293,26 +222,8 @@ def _address_and_name(text: str) -> tuple[str, str]:
     return address.rstrip("/"), name
 
 
-def _existing(text: str) -> Path | None:
-    """The path, if there is something at it."""
-    try:
-        path = Path(text).expanduser()
-        return path if text and path.exists() else None
-    except (OSError, ValueError, RuntimeError):  # too long for a file name, a zero byte in it, the home folder of nobody
-        return None
-
-
-def _is_gguf_file(path: Path) -> bool:
-    return path.suffix.lower() == ".gguf" and path.is_file()
-
-
 def _known(text: str | None) -> Source | None:
     try:
         return None if text is None else Source.parse(text)
     except UsageError:
         return None
-
-
-def _repeatable(text: str) -> str:
-    """`text` as an error repeats it. What may be an address is not repeated: a password or a key may stand anywhere in it."""
-    return "(not repeated)" if re.search(r"//|[@?]|^https?:", text, re.IGNORECASE) else repr(text)

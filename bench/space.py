@@ -28,7 +28,7 @@ import sys, time
 sys.path.insert(0, {str(ROOT)!r})
 import torch
 from aloe_hub.loading import load_adapter, load_model, load_tokenizer
-from aloe_hub.model_string import Source
+from aloe_hub.source import Source
 tokenizer, model = load_tokenizer(Source("pocket")), load_model(Source("pocket"))
 load_adapter(load_model(Source("pocket")), Source("pocket-sft"))
 messages = [{{"role": role, "content": text}} for role, text in {CONVERSATION!r}]

@@ -22,7 +22,8 @@ from aloe_hub import gguf
 from aloe_hub.errors import AloeError, DataError
 from aloe_hub.gguf import MARK, unpacked
 from aloe_hub.loading import load_adapter, load_model, load_tokenizer
-from aloe_hub.model_string import ModelString, Source
+from aloe_hub.model_string import ModelString
+from aloe_hub.source import Source
 from tests import tiny
 from tests.made_gguf import save_gguf
 
@@ -274,7 +275,7 @@ def test_a_file_in_a_repo_is_named_after_it(text, repo, file, revision):
 
 @pytest.mark.parametrize("text", ["org/model/../../tiny.gguf", "org/model/./tiny.gguf", "org/model/tiny.bin", "/gone/tiny.gguf"])
 def test_what_is_no_file_of_a_repo_is_refused(text):
-    assert "no such folder or file" in refused(Source.parse, text)
+    assert "no such folder, and not a name on the Hub" in refused(Source.parse, text)
 
 
 def test_with_an_adapter(packed):

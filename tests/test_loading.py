@@ -19,8 +19,8 @@ from transformers import ViTConfig
 from aloe_hub.errors import AloeError, UsageError
 from aloe_hub.loading import load_adapter, load_model, load_tokenizer
 from aloe_hub.local_hub.process import client_environment, running
-from aloe_hub.model_string import POCKET, Source
 from aloe_hub.shipped import shipped
+from aloe_hub.source import POCKET, Source
 from tests import tiny
 from tests.made_gguf import save_gguf
 
@@ -271,7 +271,8 @@ import sys
 from huggingface_hub import HfApi, constants
 from aloe_hub.errors import AloeError
 from aloe_hub.loading import load_adapter, load_model, load_tokenizer
-from aloe_hub.model_string import ModelString, Source
+from aloe_hub.model_string import ModelString
+from aloe_hub.source import Source
 
 models = sys.argv[1]
 api = HfApi()
@@ -313,7 +314,7 @@ FROM_THE_CACHE = """
 import sys
 from aloe_hub.errors import AloeError
 from aloe_hub.loading import load_model, load_tokenizer
-from aloe_hub.model_string import Source
+from aloe_hub.source import Source
 for name in sys.argv[1:]:
     try:
         source = Source.parse(name)

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aloe_hub.errors import UsageError
-from aloe_hub.model_string import SCHEMES, ModelString, Source, has_scheme
+from aloe_hub.model_string import SCHEMES, ModelString, has_scheme
 from aloe_hub.policy_form import OPTIONS
+from aloe_hub.source import Source
 
 LETTERS = string.ascii_letters + string.digits + "_.-"
 part = st.builds(str.__add__, st.sampled_from(string.ascii_letters), st.text(LETTERS, max_size=8))

@@ -21,7 +21,7 @@ from aloe_hub.gguf import MARK
 from aloe_hub.hub.push import last_change
 from aloe_hub.hub.trained import ADAPTER, CONFIG, Trained, is_local, is_weights, json_of, weights_in
 from aloe_hub.hub_errors import hub_errors
-from aloe_hub.model_string import POCKET, Source
+from aloe_hub.source import POCKET, Source
 
 LICENCE_KEYS = ("license", "license_name", "license_link")
 POCKET_FILE = "pocket.json"  # what tells the pocket model from another, wherever it lies

@@ -21,8 +21,9 @@ from aloe_hub.hub.demo_settings import DemoSettings
 from aloe_hub.hub.metric_space import app_card, app_files, app_upload
 from aloe_hub.hub.push import Published, Upload, push
 from aloe_hub.hub_errors import hub_errors
-from aloe_hub.model_string import POCKET, POCKET_SFT, ModelString
+from aloe_hub.model_string import ModelString
 from aloe_hub.shipped import shipped
+from aloe_hub.source import POCKET, POCKET_SFT
 
 PACKAGE = Path(__file__).parents[1]
 _PACKAGE = (".py", ".typed", ".md", ".toml", ".j2", ".jsonl")

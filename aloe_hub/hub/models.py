@@ -42,8 +42,8 @@ from aloe_hub.hub.trained import (
 from aloe_hub.hub_errors import hub_errors
 from aloe_hub.loading import load_adapter, load_model
 from aloe_hub.model_files import place_of
-from aloe_hub.model_string import POCKET, Source
 from aloe_hub.shipped import shipped
+from aloe_hub.source import POCKET, Source
 from aloe_hub.training.record import TRAINING
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from aloe_hub.errors import DataError
 from aloe_hub.files.jsonl import build_row, loads
 from aloe_hub.hub.cards import without_folders
-from aloe_hub.model_string import POCKET, Source
+from aloe_hub.source import POCKET, Source
 from aloe_hub.training.record import TRAINING, TrainingRecord
 from aloe_hub.types import Row
 

@@ -13,7 +13,7 @@ from transformers import AutoConfig, GenerationConfig, PreTrainedTokenizerBase
 from aloe_hub.errors import DataError
 from aloe_hub.loading import load_tokenizer
 from aloe_hub.model_files import at_commit, file_of, place_of
-from aloe_hub.model_string import Source
+from aloe_hub.source import Source
 
 _SHAPE = ("r", "lora_alpha", "target_modules", "lora_dropout")
 

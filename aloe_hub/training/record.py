@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 from aloe_hub.errors import DataError
 from aloe_hub.files.jsonl import atomic_file, build_row
 from aloe_hub.files.run_folder import differences
-from aloe_hub.model_string import Source
+from aloe_hub.source import Source
 from aloe_hub.types import Row
 
 TRAINING = "training.json"

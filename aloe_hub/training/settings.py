@@ -20,7 +20,7 @@ from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.sft_config import SFTConfig
 
 from aloe_hub.errors import UsageError
-from aloe_hub.model_string import Source
+from aloe_hub.source import Source
 
 Method = Literal["sft", "dpo"]
 METHODS: tuple[Method, ...] = get_args(Method)

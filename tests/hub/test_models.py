@@ -144,7 +144,7 @@ def test_a_merged_model_is_one_commit_and_leaves_nothing_behind(hub, adapter, pu
 
 def test_the_pocket_model_and_an_adapter_of_it(at_hub, hub, tmp_path, monkeypatch):
     folder = make_pocket(tmp_path / "pocket")
-    for module in ("aloe_hub.hub.models", "aloe_hub.model_string"):
+    for module in ("aloe_hub.hub.models", "aloe_hub.source"):
         monkeypatch.setattr(f"{module}.shipped", lambda name: folder)
     repo = model(hub, "org/aloe-pocket")
     adapter = make_adapter(tmp_path / "dpo", folder, "pocket")

@@ -24,6 +24,6 @@ def pretrain():
 def tokenizer():
     """The one that is shipped."""
     from aloe_hub.loading import load_tokenizer
-    from aloe_hub.model_string import Source
+    from aloe_hub.source import Source
 
     return load_tokenizer(Source.parse("pocket"))

@@ -8,8 +8,9 @@ from random import Random
 from aloe_hub.chat.local.model import Local
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.loading import load_adapter, load_model
-from aloe_hub.model_string import POCKET, POCKET_SFT, ModelString, Source
+from aloe_hub.model_string import ModelString
 from aloe_hub.shipped import shipped
+from aloe_hub.source import POCKET, POCKET_SFT, Source
 from aloe_hub.stages.benchmark import BenchmarkSettings, converse
 from aloe_hub.stages.people import Person
 from aloe_hub.types import Persona

@@ -6,8 +6,8 @@ from random import Random
 import pytest
 
 from aloe_hub.loading import load_model
-from aloe_hub.model_string import Source
 from aloe_hub.shipped import shipped
+from aloe_hub.source import Source
 from aloe_hub.world import WORLD_VERSION
 from aloe_hub.world.lexicon import KINDS
 

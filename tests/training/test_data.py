@@ -12,7 +12,7 @@ from aloe_hub.errors import DataError, UsageError
 from aloe_hub.files.jsonl import read_rows
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.loading import write_chats_with
-from aloe_hub.model_string import Source
+from aloe_hub.source import Source
 from aloe_hub.training.base import Base
 from aloe_hub.training.control_tokens import ControlTokens
 from aloe_hub.training.data import load_rows, measure, split, tree_of

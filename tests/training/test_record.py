@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from aloe_hub.errors import DataError
-from aloe_hub.model_string import Source
+from aloe_hub.source import Source
 from aloe_hub.training.record import TrainingRecord
 
 RECORD = TrainingRecord(

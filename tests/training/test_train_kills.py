@@ -9,7 +9,7 @@ import pytest
 
 from aloe_hub.errors import AloeError, SettingsDiffer
 from aloe_hub.files.run_folder import RunFolder
-from aloe_hub.model_string import Source
+from aloe_hub.source import Source
 from aloe_hub.training.folder import AdapterFolder
 from aloe_hub.training.record import TrainingRecord
 from aloe_hub.training.train import train

@@ -6,7 +6,7 @@ import torch
 from aloe_hub.chat.base import Sampling
 from aloe_hub.chat.local.decoding import GenerationRequest, generate
 from aloe_hub.loading import load_model
-from aloe_hub.model_string import Source
+from aloe_hub.source import Source
 
 PROMPT = [4, 20, 30, 40, 1, 5]
 ROWS = 4000

@@ -11,7 +11,8 @@ from aloe_hub.chat.base import ChatRequest, Sampling
 from aloe_hub.chat.local.kv_cache import PreallocatedLayer, PrefixCache, read, read_in
 from aloe_hub.chat.local.model import Local
 from aloe_hub.loading import load_model
-from aloe_hub.model_string import ModelString, Source
+from aloe_hub.model_string import ModelString
+from aloe_hub.source import Source
 from aloe_hub.types import Message
 from tests import tiny
 

@@ -9,7 +9,7 @@ from gguf import GGMLQuantizationType
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from aloe_hub.loading import load_model, load_tokenizer
-from aloe_hub.model_string import Source
+from aloe_hub.source import Source
 from aloe_hub.training import TreeDPOTrainer, TreeSFTTrainer
 from aloe_hub.types import Row
 from tests.made_gguf import save_gguf
