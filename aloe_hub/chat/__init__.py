@@ -76,6 +76,18 @@ def world_of(models: Iterable[str]) -> dict[str, int]:
     return {"world": WORLD_VERSION}
 
 
+def template_date_of(models: Iterable[str]) -> dict[str, str]:
+    """The setting `template_date` of a run in which a model of this process speaks: the day that chat templates are told.
+
+    >>> template_date_of(["scripted", "reminder(local:org/model)"])
+    {'template_date': '2024-07-26'}
+    """
+    from aloe_hub.loading import DAY
+
+    local = any(one.scheme == "local" for model in models for one in ModelString.recorded(model).models)
+    return {"template_date": DAY.date().isoformat()} if local else {}
+
+
 def judged_by(model: str, recorded: object) -> tuple[str, dict[str, int]]:
     """The judge to open for a run, and the setting `world_judge` of it: the version of the world's judge, where that judges.
 

@@ -103,16 +103,20 @@ def plain(settings: object) -> dict[str, Any]:
     }
 
 
+ONLY_WHERE_BOTH = ("world", "template_date")
+
+
 def differences(before: Settings, after: Settings) -> Iterator[tuple[str, Any, Any]]:
     """(name, before, after) of each setting that is not the same; None where it is absent.
 
-    `world` counts only where both have it: it was once written into every run, also where no role was scripted. Before there
-    was a choice of `rubric`, every run was scored by the usual one.
+    `world` counts only where both have it: it was once written into every run, also where no role was scripted; `template_date`
+    likewise, since a run has it or not by its first policies. Before there was a choice of `rubric`, every run was scored by the
+    usual one.
     """
     if "rubric" in after:
         before = {**before, "rubric": before.get("rubric", RUBRIC)}
     for name in (*before, *(name for name in after if name not in before)):
-        if before.get(name) != after.get(name) and not (name == "world" and None in (before.get(name), after.get(name))):
+        if before.get(name) != after.get(name) and not (name in ONLY_WHERE_BOTH and None in (before.get(name), after.get(name))):
             yield name, before.get(name), after.get(name)
 
 

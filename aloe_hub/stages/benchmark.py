@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from aloe_hub.chat import judged_by, told, world_of
+from aloe_hub.chat import judged_by, template_date_of, told, world_of
 from aloe_hub.chat.base import Chat
 from aloe_hub.chat.policies import calls_of, selectors_of
 from aloe_hub.chat.traffic import Traffic
@@ -83,7 +83,8 @@ def evaluate_all(
     by = of_run(settings.rubric, recorded)
     measure = measure_of(settings.revealed)
     judge, version = judged_by(settings.judge, recorded)
-    run.claim("evaluate", plain(settings) | world_of([settings.user, settings.judge]) | version)
+    played = world_of([settings.user, settings.judge]) | template_date_of([settings.user, settings.judge, *policies])
+    run.claim("evaluate", plain(settings) | played | version)
     settings = replace(settings, judge=judge)
     return sum(_evaluate(run, policy, met, settings, by, measure, traffic, accept_failures, on_progress) for policy in policies)
 

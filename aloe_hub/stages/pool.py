@@ -18,7 +18,7 @@ from random import Random
 from typing import Any, Literal
 
 from aloe_hub import parsing, prompts
-from aloe_hub.chat import world_of
+from aloe_hub.chat import template_date_of, world_of
 from aloe_hub.chat.base import Chat
 from aloe_hub.chat.traffic import Traffic
 from aloe_hub.embedding import EMBEDDED, Embedder, Vectors, open_embedder
@@ -79,7 +79,7 @@ class PoolSettings:
     @property
     def recorded(self) -> dict[str, Any]:
         """As `run.toml` holds them: the usual patience goes without saying, as in runs that were made before it could be set."""
-        table = plain(self) | world_of([self.model])
+        table = plain(self) | world_of([self.model]) | template_date_of([self.model])
         return {name: value for name, value in table.items() if (name, value) != ("patience", PATIENCE)}
 
     def target(self, kind: Kind) -> int:

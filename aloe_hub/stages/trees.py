@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from aloe_hub.chat import judged_by, world_of
+from aloe_hub.chat import judged_by, template_date_of, world_of
 from aloe_hub.chat.policies import calls_of
 from aloe_hub.chat.traffic import Traffic
 from aloe_hub.errors import UsageError
@@ -62,7 +62,8 @@ class TreeSettings:
     @property
     def recorded(self) -> dict[str, Any]:
         """As `run.toml` holds those of a run that begins now."""
-        return plain(self) | world_of(self.models.values()) | judged_by(self.models["judge"], None)[1]
+        models = self.models.values()
+        return plain(self) | world_of(models) | template_date_of(models) | judged_by(self.models["judge"], None)[1]
 
     @property
     def calls_a_tree(self) -> int:

@@ -77,7 +77,11 @@ def test_a_recipe_names_base_and_options_and_what_is_given_by_hand_wins(aloe, ro
         (["sft", "--base", "{base}", "--run", "{run}", "--set", "beta"], 2, "expected key=value"),
         (["sft", "--base", "{base}", "--run", "{run}", "--push", "not a name"], 2, "--push 'not a name': not a name"),
         (["sft", "--base", "{base}", "--run", "{run}", "--base-repo", "org/b"], 2, "--base-repo: is for --push"),
-        (["sft", "--base", "{base}", "--run", "{run}", "--push", "org/a"], 2, "--base-repo: the base {base} lies only on this"),
+        (
+            ["sft", "--base", "{base}", "--run", "{run}", "--push", "org/a"],
+            2,
+            "--base-repo: the base {base} is a folder, a GGUF or pocket",
+        ),
         (["sft", "--base", "{base}", "--run", "{run}", "--max-length", "50"], 1, "more than --max-length 50"),
         (["sft", "--base", "{base}", "--run", "{run}", "--name", "a/b"], 2, "--name 'a/b'"),
         (["sft", "--base", "{base}", "--run", "{run}", "--recipe", "nope"], 2, "no such recipe"),

@@ -483,10 +483,19 @@ def test_what_it_cannot_answer_is_a_failed_conversation_with_its_reason(tmp_path
     assert all("tokens, and the model reads 160" in row["reason"] for row in read_rows(failed, dict))
 
 
-def test_a_judge_that_cannot_be_read_leaves_scores_missing(run, base):
-    assert evaluate_all(run, ["scripted:plain"], BenchmarkSettings(judge=f"local:{base}", turns=1, limit=2)) == 0
+def test_a_judge_that_cannot_be_read_leaves_scores_missing(run, tmp_path):
+    judge = tiny.save_model(tmp_path / "judge", max_position_embeddings=4096)  # a token is a letter, and the judge is told much
+    assert evaluate_all(run, ["scripted:plain"], BenchmarkSettings(judge=f"local:{judge}", turns=1, limit=2)) == 0
     (scores,) = run.file("scores").iterdir()
     assert [row["scores"] for row in read_rows(scores, dict)] == [[None], [None]]
+
+
+def test_the_day_that_templates_are_told_stands_in_the_settings_of_a_run(run, base):
+    evaluate_all(run, ["scripted:plain"], BenchmarkSettings(turns=1, limit=1))
+    assert "template_date" not in run.settings()["evaluate"]
+    evaluate_all(run, [f"local:{base}"], BenchmarkSettings(turns=1, limit=1))  # not another setting of the same run
+    grow_all(run, TreeSettings(dict.fromkeys(ROLES, "scripted") | {"policy": f"local:{base}"}, turns=1, limit=1))
+    assert run.settings()["trees"]["template_date"] == "2024-07-26"
 
 
 def test_a_model_that_says_how_long_its_replies_are_at_most_is_heard(tmp_path):
