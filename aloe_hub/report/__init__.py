@@ -135,6 +135,12 @@ def _beside(run: RunReport, policy: PolicyReport) -> Iterator[str]:
     """What else its numbers say, and what they do without; said only where there is something to say."""
     if policy.gap:
         yield f"closes {share(policy.gap.closed, policy.gap.closed_ci)} of the gap from {PLAIN} to {ORACLE}"
+    if policy.adaptation:
+        slope = with_interval(policy.adaptation.slope, policy.adaptation.slope_ci, 2, sign=True)
+        yield f"slope on R, in points for a whole persona revealed: {slope}"
+    if policy.above_oracle:
+        low, high = (number(end, 2, sign=True) for end in policy.above_oracle)
+        yield f"AL(1) stands {low} to {high} above the oracle's, which knows all that the first message reveals: a leak"
     if policy.scores.ceiling:
         yield f"{percent(policy.scores.ceiling)} of the scores are {policy.rubric.shown_scale[1]}, the highest there is"
     if components := run.components(policy):
@@ -216,6 +222,8 @@ def _row(run: RunReport) -> Row:
                 "failed": policy.failed,
                 "steering": policy.steering,
                 "gap": policy.gap and policy.gap.to_dict(),
+                "adaptation": policy.adaptation and policy.adaptation.to_dict(),
+                "al_1_above_oracle": policy.above_oracle,
                 **scenarios.rows(run, policy),
             }
             for policy in run.policies

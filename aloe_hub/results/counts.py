@@ -12,7 +12,8 @@ from aloe_hub.results.pairwise import WinRate
 from aloe_hub.results.scenarios import Shares, Shift, shift_of, shifted_at
 from aloe_hub.results.trees import TreeStats
 from aloe_hub.rubrics import DEFAULT, RUBRICS, Rubric
-from aloe_hub.scoring import Comparison, Gap, Score
+from aloe_hub.scoring import Adaptation, Comparison, Gap, Score
+from aloe_hub.scoring.clusters import Interval
 from aloe_hub.types import Transcript, Tree
 
 Stage = Literal["personas", "trees", "evaluate"]
@@ -44,6 +45,8 @@ class PolicyReport:
     rubric: Rubric = RUBRICS[DEFAULT]
     criteria: Mapping[str, Score] = field(default_factory=dict)
     shares: Shares = field(default_factory=dict)  # of the persona, where they were measured
+    adaptation: Adaptation | None = None  # the slope of its scores on what was revealed, where that was measured
+    above_oracle: Interval | None = None  # AL(1) less the oracle's, where all of the interval is above 0
     gap: Gap | None = None  # which share of the way from `PLAIN` to `ORACLE` it makes, where both were benchmarked
 
     @property

@@ -21,7 +21,8 @@ from aloe_hub.results.counts import ORACLE, PLAIN, Paired, PolicyReport
 from aloe_hub.results.rows import holds_rows, rows_of
 from aloe_hub.results.scenarios import mean_shares, shares_in, shares_of
 from aloe_hub.rubrics import DEFAULT, Rubric, as_shown, shown
-from aloe_hub.scoring import Gap, compare, gap_closed, holm
+from aloe_hub.scoring import Adaptation, Gap, adaptation, compare, gap_closed, holm
+from aloe_hub.scoring.clusters import Interval
 from aloe_hub.types import Row, Transcript
 
 SAMPLES = 3  # conversations of each policy that are kept to be read
@@ -60,11 +61,26 @@ class Scored:
         # One that was tried again and finished since then leaves no such file.
         failed = self.path.parents[1] / "transcripts" / f"failed-{self.path.name}"
         lost = sum(1 for _ in rows_of(failed, dict))
-        shares = mean_shares(list(self.shares.values()))
-        samples, steering = self.samples.chosen, self.steering
         return PolicyReport(
-            self.policy, len(self.scores), profiles, scores, samples, steering, lost, self.rubric, criteria, shares=shares
+            self.policy,
+            len(self.scores),
+            profiles,
+            scores,
+            self.samples.chosen,
+            self.steering,
+            lost,
+            self.rubric,
+            criteria,
+            shares=mean_shares(list(self.shares.values())),
+            adaptation=self._adaptation(ids),
         )
+
+    def _adaptation(self, ids: dict[str, Any]) -> Adaptation | None:
+        revealed = [self.shares[persona].get("revealed") for persona in self.scores]
+        if any(shares is None for shares in revealed):
+            return None
+        shares = [each for each in revealed if each is not None]
+        return adaptation(list(self.scores.values()), shares, scale=self.rubric.shown_scale, **ids)
 
     def ids(self, personas: Iterable[str]) -> dict[str, Any]:
         """By which these conversations belong together, as `scoring` takes them."""
@@ -210,6 +226,21 @@ def gaps(scored: Mapping[str, Scored]) -> dict[str, Gap]:
         if name not in (PLAIN, ORACLE) and personas:
             mine, least, most = ([each.scores[persona] for persona in personas] for each in (one, plain, oracle))
             found[name] = gap_closed(mine, least, most, scale=plain.rubric.shown_scale, **plain.ids(personas))
+    return found
+
+
+def knowing_too_early(scored: Mapping[str, Scored]) -> dict[str, Interval]:
+    """Whose first replies score above the oracle's, and by how much (the interval): it knows all that a first message reveals."""
+    if ORACLE not in scored:
+        return {}
+    oracle, found = scored[ORACLE], {}
+    for name, one in scored.items():
+        both = [persona for persona in oracle.scores if persona in one.scores]
+        if name != ORACLE and both:
+            mine, most = ([each.scores[persona][:1] for persona in both] for each in (one, oracle))
+            above = compare(mine, most, scale=oracle.rubric.shown_scale, **oracle.ids(both)).difference_ci
+            if above[0] > 0:
+                found[name] = above
     return found
 
 

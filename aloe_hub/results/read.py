@@ -22,7 +22,7 @@ from aloe_hub.results.counts import (
     TextStats,
 )
 from aloe_hub.results.pairwise import read_win_rates
-from aloe_hub.results.policies import all_pairs, baseline_of, gaps, read_policies, reports
+from aloe_hub.results.policies import all_pairs, baseline_of, gaps, knowing_too_early, read_policies, reports
 from aloe_hub.results.rows import rows_of
 from aloe_hub.results.trees import TreeTally
 from aloe_hub.rubrics import DEFAULT, rubric
@@ -61,8 +61,9 @@ def _run(path: Path) -> RunReport:
     policies = reports(scored)
     pairs = all_pairs(scored, [policy.policy for policy in policies])
     with_baseline = tuple(paired for paired in pairs if scored and paired.baseline == baseline_of(scored))
-    closed = gaps({one.policy: one for one in scored})
-    policies = tuple(replace(policy, gap=closed.get(policy.policy)) for policy in policies)
+    by_name = {one.policy: one for one in scored}
+    closed, early = gaps(by_name), knowing_too_early(by_name)
+    policies = tuple(replace(one, gap=closed.get(one.policy), above_oracle=early.get(one.policy)) for one in policies)
     report = replace(report, policies=policies, comparisons=with_baseline, pairs=pairs, win_rates=tuple(read_win_rates(path)))
     return replace(report, pool=pool, trees=trees, tree=tally.first)
 
