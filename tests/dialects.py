@@ -120,11 +120,16 @@ def judging(change: Callable[[str], str]) -> Callable[[str, dict[str, Any]], Sen
     return lambda text, _: said(change(text) if re.search(r"(?m)^(Score|Verdict): ", text) else text)
 
 
+def values_of(text: str) -> dict[str, str]:
+    """What an answer of the world's judge or inferrer says, by its labels in small letters."""
+    return {name.lower(): value for name, value in re.findall(r"(?m)^([A-Z][a-z]+): (.*)$", text)}
+
+
 def as_json(text: str) -> str:
-    found = re.search(r"(Score|Verdict): (\S+)\s*$", text)
-    assert found
-    value = found[2] if found[2] != "tie" else '"tie"'
-    return f'{{"reason": "fits", "{found[1].lower()}": {value}}}'
+    values: dict[str, Any] = {"reason": "fits"} | values_of(text)
+    for name, value in values.items():
+        values[name] = json.loads(value) if re.fullmatch(r"[\d.]+", value) else {"yes": True, "no": False}.get(value, value)
+    return json.dumps(values)
 
 
 def structured(text: str, body: dict[str, Any]) -> Sent:
@@ -132,11 +137,9 @@ def structured(text: str, body: dict[str, Any]) -> Sent:
     if "response_format" not in body:
         return error("which schema?") if re.search(r"(?m)^(Score|Verdict|Profile): ", text) else said(text)
     schema = body["response_format"]["json_schema"]["schema"]
-    values = {name.lower(): value for name, value in re.findall(r"(?m)^(Score|Verdict|Profile|Personality): (.*)$", text)}
-    if "score" in values:
-        values["score"] = float(values["score"])
-    values["reasons"] = text.rpartition("\n")[0]
-    return said(json.dumps({name: values[name] for name in schema["required"]}))
+    values = values_of(text) | {"reasons": re.sub(r"(?m)^[A-Z][a-z]+: .*$", "", text).strip()}
+    read: dict[str, Callable[[str], Any]] = {"number": float, "boolean": lambda value: value == "yes", "string": str}
+    return said(json.dumps({name: read[one["type"]](values[name]) for name, one in schema["properties"].items()}))
 
 
 DIALECTS: dict[str, Dialect] = {
