@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from aloe_hub import parsing, text
@@ -20,7 +20,7 @@ from aloe_hub.parsing.statements import Kind
 from aloe_hub.prompts import listed
 from aloe_hub.rubrics import RUBRICS
 from aloe_hub.stages.pool import seeds
-from aloe_hub.text import is_blank
+from aloe_hub.text import answer_of, is_blank
 from aloe_hub.types import Persona
 from aloe_hub.world.speaking import personality_text, profile_text
 from tests.steps import steps, unbounded
@@ -485,6 +485,7 @@ def test_a_score_below_some_words_is_read(before, around, value):
     )
 )
 def test_a_list_that_prompts_would_write_is_read_back(items):
+    assume(answer_of(listed(items)).text == listed(items))  # an item may be the tag that begins a thought
     assert parsing.numbered(listed(items)) == items
 
 
