@@ -41,6 +41,19 @@ def cast(**roles: Chat) -> Cast:
     return Cast(**dict.fromkeys(("user", "inferrer", "tailored", "plain", "judge"), scripted) | roles)
 
 
+class Stopping:
+    """The scripted world, interrupted at one of its calls, as by Ctrl-C; calls are counted from 1."""
+
+    def __init__(self, at: int) -> None:
+        self._left = at
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        self._left -= 1
+        if self._left == 0:
+            raise KeyboardInterrupt
+        return await Scripted().complete(request)
+
+
 def opening(opened: Callable[[str], Chat], limits: Limits | None = None, **named: Any) -> Traffic:
     """Traffic whose models are what `opened` makes of a model string."""
     return Traffic(limits or Limits(), open_chat=lambda model, timeout: opened(model), **named)

@@ -66,19 +66,12 @@ def evaluate_all(
     traffic = traffic or Traffic()
     recorded = run.settings().get("evaluate")
     settings = settled(settings, recorded)
-    met = people(
-        run.personas(settings.split),
-        settings.limit,
-        settings.turns,
-        seed=settings.seed,
-        shift=settings.shift,
-        share=settings.shift_share or 1.0,
-        later=settings.later,
-    )
+    met = met_by(run, settings)
     for policy in policies:  # before anything is made
-        for person in met if told(policy) else ():
-            person.told(policy, 0)
-        if not told(policy):
+        if told(policy):
+            for person in met:
+                person.told(policy, 0)
+        else:
             traffic.open(policy)
     by = of_run(settings.rubric, recorded)
     measure = measure_of(settings.revealed)
@@ -136,6 +129,19 @@ def _evaluate(
     if not failed or accept_failures:
         write_rows(scores, (transcript.to_scores_row() for transcript in written(run, policy)))
     return failed
+
+
+def met_by(run: RunFolder, settings: BenchmarkSettings) -> list[Person]:
+    """Whom the policies talk with, in the order of the run. `settings` are as `settled` has them."""
+    return people(
+        run.personas(settings.split),
+        settings.limit,
+        settings.turns,
+        seed=settings.seed,
+        shift=settings.shift,
+        share=settings.shift_share or 1.0,
+        later=settings.later,
+    )
 
 
 def _policy(model: str, settings: BenchmarkSettings, traffic: Traffic) -> Callable[[Person], Callable[[int], Chat]]:

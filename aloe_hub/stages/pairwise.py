@@ -8,7 +8,8 @@ as in the trees.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import get_args
 
@@ -21,9 +22,10 @@ from aloe_hub.files.run_folder import RunFolder, policy_file
 from aloe_hub.matches import Match, Meeting
 from aloe_hub.model_string import ModelString
 from aloe_hub.stages import roles
-from aloe_hub.stages.benchmark import BenchmarkSettings, written
+from aloe_hub.stages.benchmark import BenchmarkSettings, met_by, written
+from aloe_hub.stages.benchmark_settings import settled
 from aloe_hub.stages.journalled import row_a_persona
-from aloe_hub.stages.people import FIRST
+from aloe_hub.stages.people import Person
 from aloe_hub.stages.roles import Call
 from aloe_hub.stages.workers import first_error
 from aloe_hub.types import Index, Message, Persona, Row, Transcript, digest
@@ -49,13 +51,18 @@ def match_all(
         RunStopped: the budget allows no further match, or every call fails.
     """
     traffic = traffic or Traffic()
+    recorded = run.settings().get("evaluate")
+    judging, _ = judged_by(settings.judge, recorded)
+    settings = replace(settled(settings, recorded), judge=judging)
+    met = {person.persona: person for person in met_by(run, settings)}
     pairs = list(combinations(sorted(policies), 2))
-    return sum(_match(run, pair, settings, traffic, accept_failures, on_progress) for pair in pairs)
+    return sum(_match(run, pair, met, settings, traffic, accept_failures, on_progress) for pair in pairs)
 
 
 def _match(
     run: RunFolder,
     policies: tuple[str, str],
+    met: Mapping[Persona, Person],
     settings: BenchmarkSettings,
     traffic: Traffic,
     accept_failures: bool,
@@ -70,12 +77,11 @@ def _match(
         return 0
     chats = tuple(roles.tuned(traffic.open(policy), "policy", settings.sampling) for policy in policies)
     prompt = "pairwise_judge" if settings.structured else None
-    judging, _ = judged_by(settings.judge, run.settings().get("evaluate"))
-    judge = roles.tuned(traffic.open(judging), "judge", settings.sampling, prompt)
+    judge = roles.tuned(traffic.open(settings.judge), "judge", settings.sampling, prompt)
 
     async def make(persona: Persona) -> Row:
         hosts = first[persona], second[persona]
-        return (await match(hosts, (chats[0], chats[1]), judge, settings=settings)).to_row()
+        return (await match(met[persona], hosts, (chats[0], chats[1]), judge, settings=settings)).to_row()
 
     return row_a_persona(
         final,
@@ -91,7 +97,12 @@ def _match(
 
 
 async def match(
-    hosts: tuple[Transcript, Transcript], policies: tuple[Chat, Chat], judge: Chat, *, settings: BenchmarkSettings
+    person: Person,
+    hosts: tuple[Transcript, Transcript],
+    policies: tuple[Chat, Chat],
+    judge: Chat,
+    *,
+    settings: BenchmarkSettings,
 ) -> Match:
     """One match, over the conversations of both policies with one persona. All of its turns are asked for at once.
 
@@ -101,7 +112,7 @@ async def match(
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(_meet(hosts, host, turn, policies[1 - host], judge, settings))
+                group.create_task(_meet(person.turns[turn], hosts, host, turn, policies[1 - host], judge, settings))
                 for host in get_args(Index)
                 for turn in range(len(hosts[host].turns))
             ]
@@ -111,12 +122,17 @@ async def match(
 
 
 async def _meet(
-    hosts: tuple[Transcript, Transcript], host: Index, turn: int, guest: Chat, judge: Chat, settings: BenchmarkSettings
+    persona: Persona,
+    hosts: tuple[Transcript, Transcript],
+    host: Index,
+    turn: int,
+    guest: Chat,
+    judge: Chat,
+    settings: BenchmarkSettings,
 ) -> Meeting:
+    """persona: who the user is in this turn."""
     transcript = hosts[host]
     now = transcript.turns[turn]
-    changed = transcript.became is not None and turn >= (settings.shift - 1 if settings.shift else FIRST)
-    persona = transcript.became if changed and transcript.became else transcript.persona
     spoken = tuple(
         message
         for earlier in transcript.turns[:turn]

@@ -12,7 +12,7 @@ from aloe_hub.report import read_runs
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.stages.pairwise import match_all
 from aloe_hub.types import Transcript
-from tests.fakes import Recording, Saying, opening
+from tests.fakes import Recording, Saying, Stopping, opening
 
 POLICIES = ["scripted:tailored", "scripted:plain"]
 FILE = "pairwise/scripted_plain--scripted_tailored.jsonl"
@@ -35,6 +35,10 @@ def transcripts(run, policy):
 
 def roles_of(model, **played):
     return played.get(model.partition(":")[2], Scripted(model.partition(":")[2] or None))
+
+
+def with_world(world):
+    return lambda model: world if model == "scripted" else roles_of(model)
 
 
 def win_rate(run):
@@ -121,15 +125,8 @@ def test_a_stopped_match_goes_on_and_ends_with_the_same_bytes(scored):
     match_all(scored, POLICIES, SETTINGS)
     reference = scored.file(FILE).read_bytes()
     scored.file(FILE).unlink()
-    calls = iter(range(30))
-
-    class Stops:
-        async def complete(self, request):
-            if next(calls, None) is None:
-                raise KeyboardInterrupt
-            return await Scripted().complete(request)
-
-    traffic = opening(lambda model: Stops() if model == "scripted" else roles_of(model), Limits(1))
+    stopping = Stopping(31)
+    traffic = opening(lambda model: stopping if model == "scripted" else roles_of(model), Limits(1))
     with pytest.raises(KeyboardInterrupt):
         match_all(scored, POLICIES, SETTINGS, traffic=traffic)
     assert scored.file(f"{FILE}.partial").stat().st_size
@@ -159,6 +156,20 @@ def test_three_policies_are_three_pairs(run):
     match_all(run, policies, settings)
     assert len(list(run.file("pairwise").glob("*.jsonl"))) == 3
     assert len(read_runs([run.path]).runs[0].win_rates) == 3
+
+
+def test_the_judge_of_a_match_takes_the_user_for_who_they_were_in_that_turn(run):
+    """After ten turns users have more to tell, so who they are grows from turn to turn."""
+    settings = BenchmarkSettings(turns=13, limit=2)
+    judges = Recording(), Recording()
+    told = []
+    for judge, make in zip(judges, (evaluate_all, match_all), strict=True):
+        make(run, POLICIES, settings, traffic=opening(with_world(judge)))
+        asked = [prompts.sections(one.messages[-1].content) for one in judge.requests if one.role == "judge"]
+        told.append({(one["CONVERSATION"], one["MESSAGE"], one["PROFILE"], one["PERSONALITY"]) for one in asked})
+    scored, matched = told
+    assert matched == scored
+    assert len({(profile, personality) for *_, profile, personality in matched}) > 2
 
 
 def test_a_policy_without_transcripts_is_named(scored):
