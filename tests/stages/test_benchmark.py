@@ -17,7 +17,7 @@ from aloe_hub.stages.pairing import Pairing, pair
 from aloe_hub.stages.people import people
 from aloe_hub.types import PoolText, Transcript
 from aloe_hub.world.speaking import personality_text, profile_text
-from tests.fakes import Recording, Saying, opening
+from tests.fakes import Recording, Saying, Stopping, opening
 
 FRAME = ("tailored", "plain", "constant", "parrot", "dump")
 ALL = [f"scripted:{policy}" for policy in FRAME]
@@ -211,17 +211,8 @@ def test_a_stopped_benchmark_goes_on_and_ends_with_the_same_bytes(run):
     reference = [path.read_bytes() for path in files]
     for path in files:
         path.unlink()
-
-    class Stops:
-        calls = 0
-
-        async def complete(self, request):
-            Stops.calls += 1
-            if Stops.calls == 50:
-                raise KeyboardInterrupt
-            return await Scripted().complete(request)
-
-    traffic = opening(lambda model: Stops() if model == "scripted" else Scripted("tailored"), Limits(1))
+    stopping = Stopping(50)
+    traffic = opening(lambda model: stopping if model == "scripted" else Scripted("tailored"), Limits(1))
     with pytest.raises(KeyboardInterrupt):
         evaluate_all(run, ["scripted:tailored"], BenchmarkSettings(), traffic=traffic)
     assert run.file("transcripts/scripted_tailored.jsonl.partial").exists()

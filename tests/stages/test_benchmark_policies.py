@@ -15,7 +15,7 @@ from aloe_hub.report import read_runs
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.stages.trees import TreeSettings, grow_all, models_by_role
 from aloe_hub.types import Transcript, Tree
-from tests.fakes import Recording, opening
+from tests.fakes import Recording, Stopping, opening
 
 INFERRED = "inferred(scripted:plain,by=scripted)"
 NESTED = "reminder(rps(self-critic(scripted:tailored),k=2,inferrer=scripted))"
@@ -45,18 +45,10 @@ def test_a_stopped_benchmark_of_a_policy_goes_on_and_ends_with_the_same_bytes(ru
     reference = [path.read_bytes() for path in files]
     for path in files:
         path.unlink()
-
-    class Stops:
-        calls = 0
-
-        async def complete(self, request):
-            Stops.calls += 1
-            if Stops.calls == 30:
-                raise KeyboardInterrupt
-            return await Scripted().complete(request)
+    stopping = Stopping(30)
 
     def opened(model):
-        return Stops() if model == "scripted" else Scripted(model.removeprefix("scripted:"))
+        return stopping if model == "scripted" else Scripted(model.removeprefix("scripted:"))
 
     with pytest.raises(KeyboardInterrupt):
         evaluate_all(run, [policy], BenchmarkSettings(turns=4), traffic=opening(opened, Limits(1)))

@@ -13,7 +13,7 @@ from aloe_hub.report import read_runs
 from aloe_hub.rubrics import RUBRICS, rubric
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.types import Transcript
-from tests.fakes import Recording, Saying, opening
+from tests.fakes import Recording, Saying, Stopping, opening
 
 POLICIES = ["scripted:tailored", "scripted:plain"]
 JUDGE = "local:org/judge"
@@ -86,15 +86,8 @@ def test_a_stopped_benchmark_ends_with_the_same_bytes(run, name):
     reference = [run.file(file).read_bytes() for file in FILES]
     for file in FILES:
         run.file(file).unlink()
-    calls = iter(range(20))
-
-    class Stops:
-        async def complete(self, request):
-            if next(calls, None) is None:
-                raise KeyboardInterrupt
-            return await Scripted().complete(request)
-
-    traffic = opening(lambda model: Stops() if model == "scripted" else Scripted("tailored"), Limits(1))
+    stopping = Stopping(21)
+    traffic = opening(lambda model: stopping if model == "scripted" else Scripted("tailored"), Limits(1))
     with pytest.raises(KeyboardInterrupt):
         evaluate_all(run, POLICIES[:1], settings, traffic=traffic)
     assert run.file(f"{FILES[0]}.partial").stat().st_size

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from aloe_hub.chat.scripted import Scripted
 from aloe_hub.embedding import EMBEDDED, open_embedder
 from aloe_hub.errors import DataError, SettingsDiffer, UsageError
 from aloe_hub.files.jsonl import read_rows
@@ -22,7 +21,7 @@ from aloe_hub.stages.outlook import similarities
 from aloe_hub.stages.pool import EXAMPLES, PATIENCE, PER_ROUND, PoolSettings, grow_pool, seeds
 from aloe_hub.stages.preview import preview
 from aloe_hub.types import PoolText
-from tests.fakes import Recording, Saying, opening
+from tests.fakes import Recording, Saying, Stopping, opening
 
 SMALL: dict[str, Any]
 SMALL = {"profiles": 45, "personalities": 28, "profile_threshold": 0.77, "personality_threshold": 0.8, "pairings": 3}
@@ -98,18 +97,9 @@ def test_a_generator_that_cannot_be_read_ends_the_growth_too(folder):
 def test_an_interrupted_pool_goes_on_and_ends_with_the_same_bytes(folder, tmp_path):
     grow_pool(folder, PoolSettings(**SMALL))
     again = RunFolder(tmp_path / "again")
-
-    class Stops:
-        rounds = 0
-
-        async def complete(self, request):
-            Stops.rounds += 1
-            if Stops.rounds == 2:
-                raise KeyboardInterrupt
-            return await Scripted().complete(request)
-
+    stopping = Stopping(2)
     with pytest.raises(KeyboardInterrupt):
-        grow_pool(again, PoolSettings(**SMALL), traffic=opening(lambda model: Stops()))
+        grow_pool(again, PoolSettings(**SMALL), traffic=opening(lambda model: stopping))
     assert not again.file("personas.jsonl").exists()
     grow_pool(again, PoolSettings(**SMALL))
     for name in ("profiles", "personalities", "rejected", "personas"):

@@ -15,7 +15,7 @@ from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.stages.people import FIRST, people
 from aloe_hub.stages.roles import GREETINGS
 from aloe_hub.types import Transcript
-from tests.fakes import Recording, opening
+from tests.fakes import Recording, Stopping, opening
 
 POLICIES = [f"scripted:{name}" for name in ("tailored", "leak", "stranger")]
 SCENARIOS: dict[str, dict[str, Any]] = {
@@ -46,30 +46,19 @@ def contents(run):
     return {str(path.relative_to(run.path)): path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
 
 
-class Stopped(KeyboardInterrupt):
-    """Ctrl-C."""
-
-
-def stopping_after(calls):
-    """The scripted world, until it is interrupted."""
-    left = iter(range(calls))
-
-    class Ends:
-        async def complete(self, request):
-            if next(left, None) is None:
-                raise Stopped
-            return await Scripted().complete(request)
-
-    return lambda model: Ends() if model == "scripted" else Scripted(model.partition(":")[2])
+def stopping_at(call):
+    """The models of a run in which the scripted world is interrupted."""
+    stopping = Stopping(call)
+    return lambda model: stopping if model == "scripted" else Scripted(model.partition(":")[2])
 
 
 @EACH
 def test_a_stopped_run_ends_with_the_same_bytes_and_so_does_one_at_another_concurrency(run, tmp_path, name):
     whole, stopped, alone = (pool_of(run, tmp_path / folder) for folder in ("whole", "stopped", "alone"))
     evaluate_all(whole, POLICIES, settings(name))
-    for calls in (15, 60):
-        traffic = opening(stopping_after(calls), Limits(concurrency=1))
-        with pytest.raises(Stopped):
+    for call in (16, 61):
+        traffic = opening(stopping_at(call), Limits(concurrency=1))
+        with pytest.raises(KeyboardInterrupt):
             evaluate_all(stopped, POLICIES, settings(name), traffic=traffic)
     assert not stopped.file("scores/scripted_stranger.jsonl").exists()
     evaluate_all(stopped, POLICIES, settings(name))

@@ -22,7 +22,7 @@ from aloe_hub.stages.trees import ROLES, Shard, TreeSettings, grow, grow_all, tr
 from aloe_hub.types import Persona, Tree
 from aloe_hub.world.lexicon import TOPICS
 from aloe_hub.world.understanding import read_messages, read_personality, read_profile, topic_of
-from tests.fakes import Recording, Saying, cast, opening
+from tests.fakes import Recording, Saying, Stopping, cast, opening
 
 PERSONA = Persona(
     "She works as a nurse. Her favorite food is sushi. She lives in Babuford. Her hobby is chess. She has a pet called Bobu.",
@@ -257,18 +257,9 @@ def test_a_stopped_run_goes_on_and_ends_with_the_same_bytes(run):
     grow_all(run, settings())
     reference = run.file("trees.jsonl").read_bytes()
     run.file("trees.jsonl").unlink()
-
-    class Stops:
-        calls = 0
-
-        async def complete(self, request):
-            Stops.calls += 1
-            if Stops.calls == 150:
-                raise KeyboardInterrupt
-            return await Scripted().complete(request)
-
+    stopping = Stopping(150)
     with pytest.raises(KeyboardInterrupt):
-        grow_all(run, settings(), traffic=opening(lambda model: Stops(), Limits(3)))
+        grow_all(run, settings(), traffic=opening(lambda model: stopping, Limits(3)))
     done = run.file("trees.jsonl.partial").read_text().count("\n")
     assert 0 < done < 20
     grow_all(run, settings())
