@@ -43,8 +43,7 @@ def unpacked(file: Path, name: str) -> Path:
     from huggingface_hub.utils import WeakFileLock
 
     try:
-        state = file.stat()
-        sha256 = _sha256(file.resolve(), state.st_size, state.st_mtime_ns)
+        sha256 = _sha256(file)
     except OSError as error:
         raise DataError(f"{name}: {file} cannot be read ({error.strerror})") from None
     try:
@@ -73,8 +72,7 @@ def write_unpacked(file: Path, folder: Path, name: str) -> None:
     """
     import transformers
 
-    with file.open("rb") as opened:
-        mark = {"file": file.name, "sha256": file_digest(opened, "sha256").hexdigest(), "transformers": transformers.__version__}
+    mark = {"file": file.name, "sha256": _sha256(file), "transformers": transformers.__version__}
     with _reading(name):
         tokenizer = transformers.AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, trust_remote_code=False)
         model = _model_in(file, name)
@@ -147,8 +145,13 @@ def _reading(name: str) -> Iterator[None]:
         ) from error
 
 
+def _sha256(file: Path) -> str:
+    """Read once for what changes with a file's content: it is asked for more than once when a model is loaded."""
+    state = file.stat()
+    return _read_sha256(file.resolve(), state.st_size, state.st_mtime_ns)
+
+
 @lru_cache
-def _sha256(file: Path, size: int, changed: int) -> str:
-    """By what changes with a file's content: it is looked at more than once when a model is loaded."""
+def _read_sha256(file: Path, size: int, changed: int) -> str:
     with file.open("rb") as opened:
         return file_digest(opened, "sha256").hexdigest()

@@ -138,15 +138,18 @@ class ModelString:
         return f"{self.scheme}({written(self.inner)}{''.join(options)})" if self.inner else written(self)
 
     @property
+    def parts(self) -> tuple[ModelString, ...]:
+        """Of a policy, the model strings that stand in it; of any other model, none."""
+        return tuple(part for part in (self.inner, self.inferrer, self.by) if part is not None)
+
+    @property
     def models(self) -> tuple[ModelString, ...]:
         """The models that take part: of a policy those in it, else the model itself.
 
         >>> [str(model) for model in ModelString.parse("reminder(inferred(local:pocket,by=scripted))").models]
         ['local:pocket', 'scripted']
         """
-        if self.inner is None:
-            return (self,)
-        return tuple(model for part in (self.inner, self.inferrer, self.by) if part for model in part.models)
+        return tuple(model for part in self.parts for model in part.models) or (self,)
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -161,7 +164,7 @@ class ModelString:
         (True, False)
         """
         itself = self.scheme == "rag" or (self.scheme in ("best-of", "rps") and self.by is None)
-        return itself or any(part.embeds for part in (self.inner, self.inferrer, self.by) if part)
+        return itself or any(part.embeds for part in self.parts)
 
     @property
     def is_remote(self) -> bool:

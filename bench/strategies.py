@@ -2,21 +2,20 @@
 
     python bench/strategies.py
 
-Prints a table a judge. R slope: least squares of a score on R(k) within conversations, pooled.
+Prints a table a judge. R slope: that of `aloe_hub.scoring.adaptation`, pooled.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 from random import Random
+from statistics import pstdev
 from tempfile import TemporaryDirectory
-
-import numpy as np
 
 from aloe_hub.files.jsonl import read_rows
 from aloe_hub.files.run_folder import RunFolder, policy_file
 from aloe_hub.results.formatting import number
-from aloe_hub.scoring import score
+from aloe_hub.scoring import adaptation, score
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.stages.pairing import Pairing
 from aloe_hub.stages.pool import write_pool
@@ -49,16 +48,11 @@ def a_run(folder: Path) -> RunFolder:
 
 def figures(run: RunFolder, policy: str) -> list[str]:
     rows = list(read_rows(run.file(f"scores/{policy_file(policy)}"), dict))
-    scores, revealed = (np.array([row[name] for row in rows]) for name in ("scores", "revealed"))
-    curve = score(scores, n_resamples=0)
-    levels = (curve.al[0], curve.al[-1], curve.avg, float(scores.std()))
-    slopes = ((curve.ir, 3), (curve.n_ir, 3), (curve.r2, 2), (slope(scores, revealed), 2))
+    scores, revealed = ([row[name] for row in rows] for name in ("scores", "revealed"))
+    curve, on_revealed = score(scores, n_resamples=0), adaptation(scores, revealed, n_resamples=0)
+    levels = (curve.al[0], curve.al[-1], curve.avg, pstdev(one for row in scores for one in row))
+    slopes = ((curve.ir, 3), (curve.n_ir, 3), (curve.r2, 2), (on_revealed.slope, 2))
     return [*(number(level, 2) for level in levels), *(number(value, digits, sign=digits == 3) for value, digits in slopes)]
-
-
-def slope(scores: np.ndarray, revealed: np.ndarray) -> float:
-    x, y = (values - values.mean(axis=1, keepdims=True) for values in (revealed, scores))
-    return float((x * y).sum() / (x * x).sum())
 
 
 if __name__ == "__main__":

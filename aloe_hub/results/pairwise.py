@@ -74,7 +74,7 @@ class WinRate:
 
 
 def read_win_rates(run: Path) -> Iterator[WinRate]:
-    """Of the finished files, by name. Raises: DataError: a row that is no match, or not one of the policies before it."""
+    """Of the finished files, by name. Raises: DataError: a row is not a match, or one of two other policies."""
     for path in sorted((run / "pairwise").glob("*.jsonl")):
         if not path.name.startswith("failed-"):
             found = _win_rate(path, list(read_rows(path, Match.from_row)))

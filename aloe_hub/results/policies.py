@@ -19,7 +19,7 @@ from aloe_hub.files.jsonl import read_rows
 from aloe_hub.parsing import steers
 from aloe_hub.results.counts import ORACLE, PLAIN, Paired, PolicyReport
 from aloe_hub.results.rows import holds_rows, rows_of
-from aloe_hub.results.scenarios import mean_shares, shares_in, shares_of
+from aloe_hub.results.scenarios import mean_shares, shares_of
 from aloe_hub.rubrics import DEFAULT, Rubric, as_shown, shown
 from aloe_hub.scoring import Adaptation, Gap, adaptation, compare, gap_closed, holm
 from aloe_hub.scoring.clusters import Interval
@@ -76,11 +76,10 @@ class Scored:
         )
 
     def _adaptation(self, ids: dict[str, Any]) -> Adaptation | None:
-        revealed = [self.shares[persona].get("revealed") for persona in self.scores]
-        if any(shares is None for shares in revealed):
+        revealed = [shares["revealed"] for shares in self.shares.values() if "revealed" in shares]
+        if len(revealed) < len(self.scores):
             return None
-        shares = [each for each in revealed if each is not None]
-        return adaptation(list(self.scores.values()), shares, scale=self.rubric.shown_scale, **ids)
+        return adaptation(list(self.scores.values()), revealed, scale=self.rubric.shown_scale, **ids)
 
     def ids(self, personas: Iterable[str]) -> dict[str, Any]:
         """By which these conversations belong together, as `scoring` takes them."""
@@ -98,7 +97,7 @@ class Scored:
         persona = transcript.persona
         self._check_rubric(transcript.rubric)
         self._add(persona.persona_id, persona.profile_id, persona.personality_id, transcript.scores, transcript.criteria)
-        self.shares[persona.persona_id] = shares_in(transcript)
+        self.shares[persona.persona_id] = transcript.shares
         self.samples.offer(transcript)
         self.steering += sum(steers(turn.reply) for turn in transcript.turns)
 
@@ -203,16 +202,25 @@ def all_pairs(scored: Sequence[Scored], best_first: Sequence[str]) -> tuple[Pair
     return tuple(replace(pair, p_holm=p) for pair, p in zip(found, adjusted, strict=True))
 
 
+def _together(*scored: Scored) -> tuple[list[list[list[float | None]]], dict[str, Any]]:
+    """The scores of each policy on the personas of all of them, and how to compare them; no scores where they share none."""
+    last = scored[-1]
+    personas = [persona for persona in last.scores if all(persona in one.scores for one in scored)]
+    return [[one.scores[persona] for persona in personas] for one in scored], {
+        "scale": last.rubric.shown_scale,
+        **last.ids(personas),
+    }
+
+
 def _compared(policy: Scored, baseline: Scored) -> Paired | None:
-    both = [persona for persona in baseline.scores if persona in policy.scores]
-    if not both:
+    (mine, theirs), how = _together(policy, baseline)
+    if not mine:
         return None
-    mine, theirs = ([one.scores[persona] for persona in both] for one in (policy, baseline))
     try:
-        result = compare(mine, theirs, scale=baseline.rubric.shown_scale, **baseline.ids(both))
+        result = compare(mine, theirs, **how)
     except ValueError as error:
         raise DataError(f"{policy.path}: cannot be compared with {baseline.path}: {error}") from None
-    return Paired(policy.policy, baseline.policy, len(both), result)
+    return Paired(policy.policy, baseline.policy, len(mine), result)
 
 
 def gaps(scored: Mapping[str, Scored]) -> dict[str, Gap]:
@@ -222,10 +230,9 @@ def gaps(scored: Mapping[str, Scored]) -> dict[str, Gap]:
     plain, oracle = scored[PLAIN], scored[ORACLE]
     found = {}
     for name, one in scored.items():
-        personas = [persona for persona in plain.scores if persona in oracle.scores and persona in one.scores]
-        if name not in (PLAIN, ORACLE) and personas:
-            mine, least, most = ([each.scores[persona] for persona in personas] for each in (one, plain, oracle))
-            found[name] = gap_closed(mine, least, most, scale=plain.rubric.shown_scale, **plain.ids(personas))
+        (mine, most, least), how = _together(one, oracle, plain)
+        if name not in (PLAIN, ORACLE) and mine:
+            found[name] = gap_closed(mine, least, most, **how)
     return found
 
 
@@ -235,10 +242,9 @@ def knowing_too_early(scored: Mapping[str, Scored]) -> dict[str, Interval]:
         return {}
     oracle, found = scored[ORACLE], {}
     for name, one in scored.items():
-        both = [persona for persona in oracle.scores if persona in one.scores]
-        if name != ORACLE and both:
-            mine, most = ([each.scores[persona][:1] for persona in both] for each in (one, oracle))
-            above = compare(mine, most, scale=oracle.rubric.shown_scale, **oracle.ids(both)).difference_ci
+        (mine, most), how = _together(one, oracle)
+        if name != ORACLE and mine:
+            above = compare([scores[:1] for scores in mine], [scores[:1] for scores in most], **how).difference_ci
             if above[0] > 0:
                 found[name] = above
     return found

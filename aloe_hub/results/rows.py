@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def holds_rows(path: Path) -> bool:
-    """A stage that had nothing to write down (nothing was refused) leaves an empty file: that is no error here."""
+    """Not an error: a stage leaves an empty file where it has nothing to record, `rejected.jsonl` where no text was refused."""
     return path.is_file() and path.stat().st_size > 0
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from aloe_hub.fields import number
-from aloe_hub.types import SHARES, Row, Transcript
+from aloe_hub.types import SHARES, Row
 
 RECOVERED = 0.9  # of the drop is made up again
 Shares = Mapping[str, Sequence[float]]  # by name the mean over conversations, turn by turn
@@ -57,10 +57,6 @@ def shares_of(row: Row) -> dict[str, list[float]]:
         if len(values) != len(row["scores"]):
             raise ValueError(f"{name} has {len(values)} turns, the scores have {len(row['scores'])}")
     return shares
-
-
-def shares_in(transcript: Transcript) -> dict[str, list[float]]:
-    return shares_of(transcript.to_scores_row())
 
 
 def mean_shares(conversations: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, tuple[float, ...]]:

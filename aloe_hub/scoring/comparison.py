@@ -166,7 +166,7 @@ class _Policies:
     def sign_flip(self, rng: np.random.Generator) -> tuple[float, bool]:
         """How often clusters that swap two policies at will give such a difference, and whether all swaps were counted."""
         (_, totals_a), (_, totals_b) = self._read
-        observed = float(abs(_avg(totals_a) - _avg(totals_b)))
+        observed = float(abs(self.averages[0] - self.averages[1]))
         gains = self._sums[1] - self._sums[0]  # what policy a gains when a cluster is swapped
         size = len(gains)
         exact = size <= CLUSTERS_TO_ENUMERATE

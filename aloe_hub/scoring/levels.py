@@ -104,7 +104,7 @@ def score(
         seed: the same seed gives the same intervals.
 
     Raises:
-        ValueError: no scores, ragged conversations, a score that is no number or outside the scale, bad settings.
+        ValueError: no scores, ragged conversations, a score that is not a number or is outside the scale, bad settings.
 
     >>> rlpa = [62.16, 68.92, 70.27, 74.32, 72.97, 74.32, 75.68, 78.38, 77.03, 79.73]
     >>> scored = score([rlpa], scale=(0, 100), n_resamples=0)

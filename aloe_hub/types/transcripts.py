@@ -91,8 +91,6 @@ class Transcript:
     def to_scores_row(self) -> Row:
         """What `evaluate.load("aloe")` needs of this conversation; both ids say what it shares with others.
         Where R(k) was measured, it stands beside the scores."""
-        shares = {name: [getattr(turn, name) for turn in self.turns] for name in SHARES}
-        measured = {name: values for name, values in shares.items() if values and None not in values}
         return {
             "conversation_id": self.conversation_id,
             "persona_id": self.persona.persona_id,
@@ -101,8 +99,14 @@ class Transcript:
             **self._of_rubric,
             "scores": list(self.scores),
             **({"criteria": criteria} if (criteria := self.criteria) else {}),
-            **measured,
+            **self.shares,
         }
+
+    @property
+    def shares(self) -> dict[str, list[float]]:
+        """Those of `SHARES` that were measured in every turn, by turn."""
+        found = {name: [getattr(turn, name) for turn in self.turns] for name in SHARES}
+        return {name: values for name, values in found.items() if values and None not in values}
 
     @property
     def criteria(self) -> dict[str, list[float | None]]:

@@ -40,7 +40,7 @@ def by_sentence(reply: str, profile: str, facts: Sequence[Fact], asked: Sequence
     said = list(parts(reply))
     if not any(part.says in ("tip", "use", "free use") for part in said):
         return by_words(reply, profile, facts)
-    true = {(fact.kind, fact.value): fact for fact in facts if not fact.free}
+    true = _by_mention(facts)
     words = set(words_of(profile))
     known = content_words(profile).union(*map(content_words, asked))
     uses: set[Fact] = set()
@@ -100,9 +100,14 @@ def _facts_in(reply: str, facts: Sequence[Fact]) -> tuple[set[Fact], set[tuple[s
         if not meant:
             named.update(mentions(sentence))
             rest.append(sentence)
-    true = {(fact.kind, fact.value): fact for fact in facts if not fact.free}
+    true = _by_mention(facts)
     uses |= {true[mention] for mention in named if mention in true}
     return uses, named - true.keys(), " ".join(rest)
+
+
+def _by_mention(facts: Sequence[Fact]) -> dict[tuple[str, str], Fact]:
+    """The facts that the lexicon names, by what a text mentions them as."""
+    return {(fact.kind, fact.value): fact for fact in facts if not fact.free}
 
 
 def _held(fact: Fact, stems: frozenset[str]) -> bool:

@@ -75,6 +75,5 @@ def calls_of(named: ModelString) -> int:
 
 def selectors_of(named: ModelString) -> tuple[ModelString, ...]:
     """The models that select among replies: none of them may be the judge that scores what is selected."""
-    parts = [part for part in (named.inner, named.inferrer, named.by) if part]
-    own = (named.by,) if named.by and named.scheme != "inferred" else ()
-    return tuple(model for found in ([model.models for model in own] + [selectors_of(part) for part in parts]) for model in found)
+    own = named.by.models if named.by and named.scheme != "inferred" else ()
+    return own + tuple(model for part in named.parts for model in selectors_of(part))
