@@ -21,7 +21,11 @@ def number(value: float | None, digits: int, sign: bool = False) -> str:
 
 
 def percent(value: float) -> str:
-    return UNDEFINED if math.isnan(value) else f"{100 * value:.1f}%"
+    """
+    >>> percent(-0.494)
+    '−49.4%'
+    """
+    return UNDEFINED if math.isnan(value) else f"{number(100 * value, 1)}%"
 
 
 def share(value: float, interval: Sequence[float]) -> str:
