@@ -7,7 +7,8 @@ Users and inferrer are scripted; both replies of a fork are written by the model
 of training trees have the world's wordings of one side (`wording=train`), those of the benchmark the others. Each judge, the
 scripted one and the one that reads meaning, sees the very same replies (`--rejudge`), so what was trained on one is read on both.
 
-    base, inferred, oracle, plain    no training: as it is; told what was inferred; the scripted world's own best and plain replies
+    base, inferred   no training: as it is; told what was inferred
+    oracle, plain    the scripted world's own tailored and plain replies: the ends of the gap
     sft-own          SFT on the model's own replies that the semantic judge prefers
     sft-own-swapped  the same replies, as the scripted judge prefers them
     sft-scripted     SFT on the scripted world's trees
@@ -94,8 +95,8 @@ def study(out: Path, base: Path, sizes: Sizes, trained: tuple[str, ...], seed: i
     yield from benchmark("base", untrained["base"], "base")
     own, copied = folder("own")
     yield copied
-    yield Cell("own-trees", aloe("trees", "--run", own, "--tailored", model, "--plain", model, "--judge", JUDGES["scripted"],
-                                 "--limit", grown, "--accept-failures", *grow), own / "sft.jsonl", ("own-pool", "base"))  # fmt: skip
+    itself = ("--tailored", model, "--plain", model, "--judge", JUDGES["scripted"], "--limit", grown, "--accept-failures")
+    yield Cell("own-trees", aloe("trees", "--run", own, *itself, *grow), own / "sft.jsonl", ("own-pool", "base"))
     preferred, copied = folder("own-semantic")
     yield copied
     yield Cell("own-semantic-trees", aloe("trees", "--run", preferred, "--rejudge", own, "--judge", JUDGES["semantic"]),
@@ -113,7 +114,7 @@ def study(out: Path, base: Path, sizes: Sizes, trained: tuple[str, ...], seed: i
         command = (sys.executable, costs[0], policy, *costs[1:], "--out", str(made))
         return Cell(f"cost-{name}", command, made, (*needs, "own-trees", "own-semantic-trees"))
 
-    rows = {name: preferred for name in TRAINED} | {"sft-own-swapped": own, "sft-scripted": scripted}
+    rows = dict.fromkeys(TRAINED, preferred) | {"sft-own-swapped": own, "sft-scripted": scripted}
     for placebo in ("shuffled", "random"):
         rows[placebo] = out / placebo
         if placebo in trained:
@@ -130,9 +131,20 @@ def study(out: Path, base: Path, sizes: Sizes, trained: tuple[str, ...], seed: i
     if "dpo" in trained:
         rows["dpo"], copied = folder("on-policy")
         yield copied
-        sampled = ("--policy", policies(out, base, ("sft-own",))["sft-own"], "--temperature", 1.0, "--accept-failures")
-        yield Cell("on-policy-trees", aloe("trees", "--run", rows["dpo"], "--judge", JUDGES["semantic"], "--limit", sizes.trees,
-                                           *grow, *sampled), rows["dpo"] / "sft.jsonl", ("on-policy-pool", "sft-own"))  # fmt: skip
+        first = policies(out, base, ("sft-own",))["sft-own"]
+        sampled = (
+            "--policy",
+            first,
+            "--temperature",
+            1.0,
+            "--judge",
+            JUDGES["semantic"],
+            "--limit",
+            sizes.trees,
+            "--accept-failures",
+        )
+        command = aloe("trees", "--run", rows["dpo"], *sampled, *grow)
+        yield Cell("on-policy-trees", command, rows["dpo"] / "sft.jsonl", ("on-policy-pool", "sft-own"))
     trees = {preferred: "own-semantic-trees", own: "own-trees", scripted: "scripted-trees"}
     for name in trained:
         run = rows[name]

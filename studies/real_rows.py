@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -70,7 +69,7 @@ def write(placebo: str, run: Path, out: Path, first: int) -> None:
     for name, rows in (("pairs.jsonl", made), ("sft.jsonl", sft)):
         partial = out / f"{name}.partial"
         partial.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-        os.replace(partial, out / name)
+        partial.replace(out / name)
 
 
 def main() -> None:

@@ -49,8 +49,9 @@ def _scores(run: Path, judge: str, policies: Policies) -> str:
                 gap = share(closed.closed, closed.closed_ci)
             if name != "base" and "base" in methods:
                 gain = difference(compare(method.scores, methods["base"].scores, **method.ids))
-        cells = [name, str(len(method.scores)), f"{found.al[0]:.2f}", f"{found.al[-1]:.2f}",
-                 f"{found.avg:.2f} {interval(found.avg_ci, 2)}", gap, f"{found.ir:+.3f} {interval(found.ir_ci, 3, '+')}", gain]  # fmt: skip
+        levels = (f"{found.al[0]:.2f}", f"{found.al[-1]:.2f}", f"{found.avg:.2f} {interval(found.avg_ci, 2)}")
+        slope = f"{found.ir:+.3f} {interval(found.ir_ci, 3, '+')}"
+        cells = (name, str(len(method.scores)), *levels, gap, slope, gain)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -59,8 +60,8 @@ def _costs(out: Path, policies: Policies) -> str:
     lines = [
         "## What it cost elsewhere, and what was learnt of preferences",
         "",
-        "| policy | perplexity of plain chat | words a reply | cut off | invented facts a reply | ranks semantic's pairs: sum, mean "
-        "| ranks scripted's pairs: sum, mean |",
+        "| policy | perplexity of plain chat | words a reply | cut off | invented facts a reply "
+        "| ranks semantic's pairs: sum, mean | ranks scripted's pairs: sum, mean |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, policy in policies.items():

@@ -53,8 +53,8 @@ OPTIONS = {
     "personas": "run recipe model profiles personalities embedder profile-threshold personality-threshold patience pairings "
     "test-profiles test-personalities seed dry-run texts " + CALLS,
     "import": "run pairings test-profiles test-personalities seed",
-    "trees": "run recipe model user inferrer tailored plain judge policy turns split limit temperature seed shard concurrency rejudge "
-    "accept-failures retry-failed dry-run sample " + CALLS,
+    "trees": "run recipe model user inferrer tailored plain judge policy turns split limit temperature seed shard concurrency "
+    "rejudge accept-failures retry-failed dry-run sample " + CALLS,
     "merge": "run",
     "evaluate": "run policy recipe model user judge rubric turns split limit temperature seed shift shift-share cold revealed-by "
     "accept-failures pairwise concurrency push-results personas-repo rejudge " + CALLS,

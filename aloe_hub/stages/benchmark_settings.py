@@ -21,8 +21,8 @@ class BenchmarkSettings:
     """What decides the scores, beside the policy.
 
     `temperature` is the policy's; None: as in `roles.SAMPLING`. `sampling`: by role, fields of `Sampling` that are to be others.
-    `structured`: the judge is asked for JSON of a schema, where the server has it. `rejudge`: a run whose conversations are scored
-    again.
+    `structured`: the judge is asked for JSON of a schema, where the server has it. `rejudge`: a run whose conversations
+    are scored again.
 
     Scenarios: at turn `shift` (counted from 1) `shift_share` of the user, None: all, becomes somebody else's; `cold` users open
     with a bare greeting and let show at most 15% of themselves in a turn; who talks for longer than ten turns has more to tell

@@ -107,7 +107,7 @@ def test_log_probabilities_are_those_of_a_row_read_alone(tiny_base):
 
 
 def test_all_cells_of_a_small_study_run_and_its_table_has_every_policy(tmp_path, run, tiny_base, aloe, monkeypatch):
-    """In this process, with the scripted judge as the second one too: to load libraries and embedders takes longer than all else."""
+    """In this process, with an earlier scripted judge as the second one: to load libraries takes longer than all else."""
     monkeypatch.setitem(real.JUDGES, "semantic", "scripted:judge-1")
     out = tmp_path / "study"
     (out / "pool").mkdir(parents=True)
