@@ -7,7 +7,9 @@ Users and inferrer are scripted; both replies of a fork are written by the model
 of training trees have the world's wordings of one side (`wording=train`), those of the benchmark the others. Each judge, the
 scripted one and the one that reads meaning, sees the very same replies (`--rejudge`), so what was trained on one is read on both.
 
-    base, inferred   no training: as it is; told what was inferred
+    base             as it is
+    inferred         told what was inferred, in the form that a model of this size can use: `simply(M)`
+    inferred-long    told by ALOE's prompt of a tailored reply
     oracle, plain    the scripted world's own tailored and plain replies: the ends of the gap
     sft-own          SFT on the model's own replies that the semantic judge prefers
     sft-own-swapped  the same replies, as the scripted judge prefers them
@@ -38,7 +40,7 @@ from aloe_hub.files.run_folder import policy_file
 HERE = Path(__file__).parent
 RECIPE = HERE.parent / "recipes" / "smollm2-135m.toml"
 JUDGES = {"scripted": "scripted", "semantic": "semantic"}
-UNTRAINED = ("oracle", "plain", "base", "inferred")
+UNTRAINED = ("oracle", "plain", "base", "inferred", "inferred-long")
 # In the order in which they are run.
 TRAINED = ("sft-own", "sft-scripted", "shuffled", "sdft", "dpo", "sft-own-swapped", "random")
 TRAIN_USER, HELD_OUT_USER = "scripted:user?wording=train", "scripted:user?wording=held-out"
@@ -67,7 +69,7 @@ def study(out: Path, base: Path, sizes: Sizes, trained: tuple[str, ...], seed: i
     yield Cell("personas", aloe("personas", "--run", pool, "--recipe", RECIPE, "--profiles", grown + sizes.profiles,
                                 "--test-profiles", sizes.profiles, "--test-personalities", sizes.personalities,
                                 "--seed", seed), pool / "personas.jsonl")  # fmt: skip
-    model = f"local:{base}"
+    model, writer = f"local:{base}", f"simply(local:{base})"
     common = ("--recipe", RECIPE, "--concurrency", sizes.concurrency)
     grow = ("--user", TRAIN_USER, "--turns", sizes.turns, "--seed", seed, *common)
 
@@ -95,7 +97,7 @@ def study(out: Path, base: Path, sizes: Sizes, trained: tuple[str, ...], seed: i
     yield from benchmark("base", untrained["base"], "base")
     own, copied = folder("own")
     yield copied
-    itself = ("--tailored", model, "--plain", model, "--judge", JUDGES["scripted"], "--limit", grown, "--accept-failures")
+    itself = ("--tailored", writer, "--plain", writer, "--judge", JUDGES["scripted"], "--limit", grown, "--accept-failures")
     yield Cell("own-trees", aloe("trees", "--run", own, *itself, *grow), own / "sft.jsonl", ("own-pool", "base"))
     preferred, copied = folder("own-semantic")
     yield copied
@@ -158,6 +160,7 @@ def study(out: Path, base: Path, sizes: Sizes, trained: tuple[str, ...], seed: i
         yield from benchmark(name, policy, name)
         yield cost(name, policy, name)
     yield cost("base", model, "base")
+    yield from benchmark("inferred-long", untrained["inferred-long"], "base")
 
 
 def adapter(out: Path, name: str) -> Path:
@@ -172,7 +175,8 @@ def policies(out: Path, base: Path, names: tuple[str, ...]) -> dict[str, str]:
         "oracle": "scripted:tailored",
         "plain": "scripted:plain",
         "base": f"local:{base}",
-        "inferred": f"inferred(local:{base},by=scripted)",
+        "inferred": f"inferred(simply(local:{base}),by=scripted)",
+        "inferred-long": f"inferred(local:{base},by=scripted)",
     }
     return {name: untrained.get(name, f"local:{base}+{adapter(out, name)}") for name in names}
 
@@ -193,6 +197,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="cells at once")
     parser.add_argument("--threads", type=int, default=2, help="that each cell computes with")
+    parser.add_argument("--only", help="these cells and no others, by name, such as talk-base,own-trees")
     options = parser.parse_args()
     small = options.small
     sizes = Sizes(
@@ -208,6 +213,8 @@ def main() -> None:
     if unknown := set(trained) - set(TRAINED):
         parser.error(f"--trained {options.trained}: no {sorted(unknown)[0]!r}; known: {', '.join(TRAINED)}")
     planned = list(study(options.out, options.base, sizes, trained, options.seed))
+    if options.only:
+        planned = [cell for cell in planned if cell.name in options.only.split(",") or cell.makes.exists()]
     try:
         cells.run(planned, options.jobs, options.out / "logs", options.threads)
     finally:
