@@ -54,13 +54,14 @@ def main() -> None:
 
 
 def loaded(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A model in evaluation mode, its adapter merged, and its tokenizer."""
     named = ModelString.parse(name)
     if named.base is None:
         raise SystemExit(f"{name}: expected local:BASE or local:BASE+ADAPTER")
     model = load_model(named.base)
     if named.adapter is not None:
         model = load_adapter(model, named.adapter).merge_and_unload()
-    return model.eval(), load_tokenizer(named.base)
+    return model, load_tokenizer(named.base)
 
 
 def perplexity(logps: Sequence[tuple[float, int]]) -> float:
@@ -103,7 +104,7 @@ def log_probabilities(
         for line, at in enumerate(group):
             asked, said = texts[at]
             ends = slice(len(asked) - 1, len(asked) + len(said) - 1)
-            logits = model.get_output_embeddings()(hidden[line, ends]).log_softmax(-1)
+            logits = model.lm_head(hidden[line, ends]).log_softmax(-1)
             found[at] = float(logits.gather(-1, torch.tensor(said)[:, None]).sum()), len(said)
     return [found[at] for at in range(len(texts))]
 
