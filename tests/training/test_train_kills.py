@@ -95,6 +95,17 @@ def test_dpo_whose_last_checkpoint_is_torn_goes_on_from_the_one_before_and_ends_
     assert outcome(resumed) == outcome(whole)
 
 
+def test_sdft_that_was_killed_ends_as_if_it_never_was_over_several_epochs(rows, base, sft):
+    """The order of rows, the sampled replies and the teacher are what they would have been."""
+    options = {"adapter": str(sft), **LONG}
+    whole = train(rows, settings("sdft", base, **options), name="whole")
+    assert whole.record.report["log"][-1]["epoch"] > 3
+    folder = killed(rows, base, "sdft", sft)
+    resumed = train(rows, settings("sdft", base, **options), resume=True)
+    assert outcome(resumed) == outcome(whole)
+    assert not folder.partial.exists()
+
+
 def test_without_a_whole_checkpoint_it_begins_again(rows, base):
     options = LONG | {"max_steps": 3}
     folder = AdapterFolder.of(rows.path, "sft")
