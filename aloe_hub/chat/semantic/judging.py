@@ -164,4 +164,4 @@ def _asked_for(own: Sequence[str], before: str) -> list[str]:
 
 def _highest(similarities: Numbers) -> Numbers:
     """Of each row; 0 where there is nothing to compare with."""
-    return similarities.max(axis=1, initial=0.0)
+    return np.asarray(similarities.max(axis=1, initial=0.0), dtype=np.float64)
