@@ -2,6 +2,7 @@ r"""How a model is named: one string everywhere, read here and nowhere else.
 
     scripted  scripted:POLICY                     the offline world
     scripted:user?name=value&…                    the same, whose users speak as the options say
+    semantic                                      a judge by embeddings, which plays no other role
     local:MODEL[+ADAPTER]                         a model in this process; each part is a `Source`, MODEL perhaps a GGUF file
     hub:org/model[:PROVIDER]                      Hugging Face Inference Providers
     litellm:PROVIDER/MODEL                        any provider that LiteLLM knows, by its name there
@@ -25,9 +26,10 @@ from aloe_hub.policy_form import OPTIONS, is_policy, read_policy
 from aloe_hub.source import Source, repeatable
 
 _REMOTE = ("hub", "litellm", "http", "https")
-SCHEMES = ("scripted", "local", *_REMOTE)
 TAKES_OPTIONS = "user"  # of the scripted models
 _QUERY = re.compile(r"(?P<name>[a-z][a-z_-]*)=(?P<value>[\w.-]+)", re.ASCII)
+_ALONE = ("scripted", "semantic")  # need nothing behind them
+SCHEMES = (*_ALONE, "local", *_REMOTE)
 _AT_LITELLM = re.compile(r"[\w.-]+/[!-~]+", re.ASCII)
 _AT_A_PROVIDER = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(:(?P<provider>[\w-]+))?", re.ASCII)
 
@@ -69,6 +71,8 @@ class ModelString:
         if scheme == "scripted":
             policy, asks, query = rest.partition("?")
             return cls(scheme, policy=policy if colon else None, options=_options(text, policy, query) if asks else ())
+        if text == "semantic":
+            return cls(scheme)
         if scheme == "local" and colon:
             base, adapter = _base_and_adapter(rest)
             return cls(scheme, base=base, adapter=adapter)
@@ -85,14 +89,16 @@ class ModelString:
             address, name = _address_and_name(text)
             return cls(scheme, name=name, address=address)
         raise UsageError(
-            f"model {repeatable(text)}: unknown scheme {repeatable(scheme)}; known: scripted, scripted:POLICY, local:MODEL, "
-            "local:MODEL+ADAPTER, hub:org/model, hub:org/model:PROVIDER, litellm:PROVIDER/MODEL, http://host:port/v1#model, "
-            f"and around any of them: {', '.join(f'{name}(…)' for name in OPTIONS)}"
+            f"model {repeatable(text)}: unknown scheme {repeatable(scheme)}; known: scripted, scripted:POLICY, semantic, "
+            "local:MODEL, local:MODEL+ADAPTER, hub:org/model, hub:org/model:PROVIDER, litellm:PROVIDER/MODEL, "
+            f"http://host:port/v1#model, and around any of them: {', '.join(f'{name}(…)' for name in OPTIONS)}"
         )
 
     @classmethod
     def _policy(cls, text: str, read: Callable[[str], ModelString]) -> Self:
         form = read_policy(text, repeatable(text))
+        if "semantic" in (form.model, *form.models.values()):
+            raise UsageError(f"model {repeatable(text)}: semantic judges, and has no part in a policy")
         others = {option: read(model) for option, model in form.models.items()}
         return cls(form.name, inner=read(form.model), k=form.k, inferrer=others.get("inferrer"), by=others.get("by"))
 
@@ -131,6 +137,8 @@ class ModelString:
         if self.scheme == "scripted":
             query = "&".join(f"{name}={value}" for name, value in self.options)
             return self.scheme if self.policy is None else f"scripted:{self.policy}" + (f"?{query}" if query else "")
+        if self.scheme == "semantic":
+            return self.scheme
         if self.scheme == "local":
             return "local:" + "+".join(map(str, self.sources))
         if self.scheme in ("hub", "litellm"):
@@ -164,13 +172,18 @@ class ModelString:
 
     @property
     def embeds(self) -> bool:
-        """Whether a policy in it compares texts by their embeddings, so that the embedder has to be installed.
+        """Whether it, or a policy in it, compares texts by their embeddings, so that the embedder has to be installed.
 
         >>> ModelString.parse("reminder(rag(scripted))").embeds, ModelString.parse("rps(scripted,by=hub:org/model)").embeds
         (True, False)
         """
-        itself = self.scheme == "rag" or (self.scheme in ("best-of", "rps") and self.by is None)
+        itself = self.scheme in ("rag", "semantic") or (self.scheme in ("best-of", "rps") and self.by is None)
         return itself or any(part.embeds for part in self.parts)
+
+    @property
+    def only_judges(self) -> bool:
+        """Whether it can play no role but the judge's, perhaps from behind an endpoint."""
+        return self.scheme == "semantic" or (self.address is not None and self.name == "semantic")
 
     @property
     def is_remote(self) -> bool:
@@ -197,7 +210,7 @@ def has_scheme(text: str) -> bool:
     (True, True, False)
     """
     scheme, colon, _ = text.partition(":")
-    return is_policy(text) or (scheme in SCHEMES and (bool(colon) or scheme == "scripted"))
+    return is_policy(text) or (scheme in SCHEMES and (bool(colon) or scheme in _ALONE))
 
 
 def _options(text: str, policy: str, query: str) -> tuple[tuple[str, str], ...]:

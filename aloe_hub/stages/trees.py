@@ -27,7 +27,7 @@ from aloe_hub.fields import text
 from aloe_hub.files.journal import Journal, is_finished
 from aloe_hub.files.jsonl import partial_of
 from aloe_hub.files.run_folder import RunFolder, plain
-from aloe_hub.files.settings import check_conversations, check_sampling
+from aloe_hub.files.settings import check_conversations, check_roles, check_sampling
 from aloe_hub.model_string import ModelString
 from aloe_hub.stages import roles
 from aloe_hub.stages.journalled import journalled
@@ -60,6 +60,7 @@ class TreeSettings:
 
     def __post_init__(self) -> None:
         check_conversations(self.turns, self.seed, self.limit, self.temperature)
+        check_roles(self.models)
         check_sampling(self.sampling, self.models)
 
     @property
