@@ -26,6 +26,7 @@ is a cell that is run once: stopped at any moment, the same command goes on. Siz
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ RECIPE = HERE.parent / "recipes" / "smollm2-135m.toml"
 JUDGES = {"scripted": "scripted", "semantic": "semantic"}
 UNTRAINED = ("oracle", "plain", "base", "inferred", "inferred-long")
 # In the order in which they are run.
-TRAINED = ("sft-own", "sft-scripted", "shuffled", "sdft", "dpo", "sft-own-swapped", "random")
+TRAINED = ("sft-own", "shuffled", "sdft", "sft-scripted", "dpo", "sft-own-swapped", "random")
 TRAIN_USER, HELD_OUT_USER = "scripted:user?wording=train", "scripted:user?wording=held-out"
 GREEDY = ("--temperature", 0, "--seed", 0)
 
@@ -74,10 +75,9 @@ def study(out: Path, base: Path, sizes: Sizes, trained: tuple[str, ...], seed: i
     grow = ("--user", TRAIN_USER, "--turns", sizes.turns, "--seed", seed, *common)
 
     def folder(name: str) -> tuple[Path, Cell]:
-        run = out / name
-        return run, Cell(
-            f"{name}-pool", copy(pool / "personas.jsonl", run / "personas.jsonl"), run / "personas.jsonl", ("personas",)
-        )
+        """A run folder with the same personas, and the cell that makes it."""
+        run, file = out / name, "personas.jsonl"
+        return run, Cell(f"{name}-pool", copy(pool / file, run / file), run / file, ("personas",))
 
     held, copied = folder("held-out")
     yield copied
@@ -120,31 +120,14 @@ def study(out: Path, base: Path, sizes: Sizes, trained: tuple[str, ...], seed: i
     for placebo in ("shuffled", "random"):
         rows[placebo] = out / placebo
         if placebo in trained:
-            command = (
-                sys.executable,
-                str(HERE / "real_rows.py"),
-                placebo,
-                str(preferred),
-                str(rows[placebo]),
-                "--first",
-                str(sizes.trees),
-            )
+            made_of = [placebo, str(preferred), str(rows[placebo]), "--first", str(sizes.trees)]
+            command = (sys.executable, str(HERE / "real_rows.py"), *made_of)
             yield Cell(f"{placebo}-trees", command, rows[placebo] / "sft.jsonl", ("own-semantic-trees",))
     if "dpo" in trained:
         rows["dpo"], copied = folder("on-policy")
         yield copied
-        first = policies(out, base, ("sft-own",))["sft-own"]
-        sampled = (
-            "--policy",
-            first,
-            "--temperature",
-            1.0,
-            "--judge",
-            JUDGES["semantic"],
-            "--limit",
-            sizes.trees,
-            "--accept-failures",
-        )
+        first, judge = policies(out, base, ("sft-own",))["sft-own"], JUDGES["semantic"]
+        sampled = ("--policy", first, "--temperature", 1.0, "--judge", judge, "--limit", sizes.trees, "--accept-failures")
         command = aloe("trees", "--run", rows["dpo"], *sampled, *grow)
         yield Cell("on-policy-trees", command, rows["dpo"] / "sft.jsonl", ("on-policy-pool", "sft-own"))
     trees = {preferred: "own-semantic-trees", own: "own-trees", scripted: "scripted-trees"}
@@ -221,6 +204,8 @@ def main() -> None:
         table = real_table.written(options.out, policies(options.out, options.base, (*UNTRAINED, *trained)))
         (options.out / "table.md").write_text(table, encoding="utf-8")
         print(table)
+    runs = [options.out / run for run in real_table.RUNS.values()]
+    subprocess.run(aloe("report", *runs, "--html", options.out / "report.html"), check=True)
 
 
 if __name__ == "__main__":
