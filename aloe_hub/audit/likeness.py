@@ -1,6 +1,6 @@
 """Does a simulated user write like people? A classifier two-sample test (C2ST; Lopez-Paz and Oquab, arXiv 1610.06545).
 
-A logistic regression learns to tell the conversations of two sides apart and is tried on people it has not seen. AUC ½: it cannot;
+A logistic regression learns to tell the conversations of two sides apart and is tried on unseen people. AUC ½: it cannot;
 1: always. What it sees does not depend on what is said, and little on the language: length in characters and its course,
 questions, punctuation, repetition, how much is taken up from the last reply. Length does differ between languages (Chinese says
 as much in a third of the characters): `without_length` is the same test without what the level of length tells.

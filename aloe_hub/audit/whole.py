@@ -27,12 +27,12 @@ from aloe_hub.files.jsonl import atomic_file
 from aloe_hub.files.run_folder import RunFolder, policy_file
 from aloe_hub.files.settings import at_least
 from aloe_hub.model_string import ModelString
+from aloe_hub.results.audited import FILE
 from aloe_hub.results.rows import holds_rows, rows_of
 from aloe_hub.rubrics import DEFAULT, rubric
 from aloe_hub.types import Row, Tree
 
 log = logging.getLogger("aloe_hub")
-FILE = "audit.json"
 
 
 @dataclass(frozen=True, slots=True)
