@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aloe_hub.audit.measured import Measured, Places, mean, slope
+from aloe_hub.audit.measured import Measured, Places, mean, share, slope
 
 Scores = Sequence[float | None]
 
@@ -37,9 +37,7 @@ def told_apart(own: Scores, others: Scores, clusters: Places) -> Measured:
     It is ½ where the judge does not look at who the person is.
     """
     kept, (mine, theirs) = _both(own, others)
-    found = mean((1 + np.sign(mine - theirs)) / 2, clusters[kept])
-    low, high = (float(np.clip(end, 0, 1)) for end in found.interval)
-    return Measured(found.value, (low, high))
+    return share((1 + np.sign(mine - theirs)) / 2, clusters[kept])
 
 
 def _both(one: Scores, other: Scores) -> tuple[Places, tuple[np.ndarray, np.ndarray]]:

@@ -9,7 +9,7 @@ from aloe_hub.audit.agreement import agreement
 from aloe_hub.audit.changes import length_effect, premium, told_apart
 from aloe_hub.audit.features import explained
 from aloe_hub.audit.interventions import DOSES
-from aloe_hub.audit.measured import Floats, Measured, mean, places
+from aloe_hub.audit.measured import NAN, Floats, Measured, places, share
 from aloe_hub.audit.order import Choices, counted, label_noise, position_bias
 from aloe_hub.audit.retest import retest
 from aloe_hub.audit.versus import versus
@@ -73,10 +73,10 @@ def between(one: Sequence[Row], other: Sequence[Row]) -> dict[str, Any] | None:
     ours, theirs, items, profiles = zip(*pairs, strict=True)
     both = [(decision(row), decision(opposite), row["profile_id"]) for row, opposite in zip(one, other, strict=True)]
     decided = [(float(first == second), profile) for first, second, profile in both if None not in (first, second)]
-    same = (
-        mean([value for value, _ in decided], places([profile for _, profile in decided])) if decided else Measured(float("nan"))
-    )
+    same = share([value for value, _ in decided], places([profile for _, profile in decided])) if decided else Measured(NAN)
     found = agreement(ours, theirs, items=items, raters=profiles).to_dict()
+    # What agreement.py calls people are here the profiles of those who were replied to.
+    found["intervals_over"] = {"profiles": len(set(profiles))}
     return found | {"verdicts": {"forks": len(decided), "same": same}}
 
 

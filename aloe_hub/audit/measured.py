@@ -43,6 +43,13 @@ def mean(values: Sequence[float] | Floats, clusters: Places, confidence: float =
     return slope(np.ones(len(values)), values, clusters, confidence)
 
 
+def share(values: Sequence[float] | Floats, clusters: Places, confidence: float = 0.95) -> Measured:
+    """The mean of values between 0 and 1, with an interval that stays there."""
+    found = mean(values, clusters, confidence)
+    low, high = (float(np.clip(end, 0, 1)) for end in found.interval)
+    return Measured(found.value, (low, high))
+
+
 def slope(x: Sequence[float] | Floats, y: Sequence[float] | Floats, clusters: Places, confidence: float = 0.95) -> Measured:
     """Of the line through the origin, y = b x. Undefined where x is 0 throughout; no interval with a single cluster."""
     xs, ys = np.asarray(x, dtype=float), np.asarray(y, dtype=float)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aloe_hub.audit.measured import NAN, Floats, Measured, Places, bootstrapped, mean
+from aloe_hub.audit.measured import NAN, Floats, Measured, Places, bootstrapped, share
 
 Scores = Sequence[Sequence[float | None]]
 
@@ -26,7 +26,7 @@ def retest(scores: Scores, clusters: Places) -> dict[str, Measured | int]:
     return {
         "replies": len(complete),
         "icc": bootstrapped(lambda kept: icc(table[kept]), of),
-        "identical": mean(identical, of),
+        "identical": share(identical, of),
     }
 
 

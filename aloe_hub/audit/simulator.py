@@ -9,7 +9,7 @@ import numpy as np
 
 from aloe_hub.audit.diversity import MOST, distinct, topics, vendi
 from aloe_hub.audit.likeness import among_themselves, likeness
-from aloe_hub.audit.measured import Floats, Measured, mean, places
+from aloe_hub.audit.measured import Floats, mean, places, share
 from aloe_hub.audit.talks import Talk
 from aloe_hub.chat.scripted import revealing
 from aloe_hub.chat.semantic.reading import sentences
@@ -65,7 +65,7 @@ def contradictions(talks: Sequence[Talk]) -> dict[str, Any] | None:
     known = [talk for talk in talks if talk.persona is not None]
     shares = [revealing.contradicts(talk.persona, message) for talk in known if talk.persona for message in talk.messages]
     people = places([talk.user for talk in known for _ in talk.messages])
-    return {"messages": len(shares), "share": mean([float(one) for one in shares], people)} if shares else None
+    return {"messages": len(shares), "share": share([float(one) for one in shares], people)} if shares else None
 
 
 def found_again(talks: Sequence[Talk], embed: Embed, seed: int = 0) -> dict[str, Any] | None:
@@ -90,12 +90,7 @@ def found_again(talks: Sequence[Talk], embed: Embed, seed: int = 0) -> dict[str,
         ranks.append(1.0 + nearer)
     people = places([talk.user for talk in known])
     top: list[float] = [float(rank == 1) for rank in ranks]
-    return {"among": min(AMONG, len(personas)), "top1": _share(mean(top, people)), "rank": mean(ranks, people)}
-
-
-def _share(found: Measured) -> Measured:
-    low, high = (float(np.clip(end, 0, 1)) for end in found.interval)
-    return Measured(found.value, (low, high))
+    return {"among": min(AMONG, len(personas)), "top1": share(top, people), "rank": mean(ranks, people)}
 
 
 def _middle(texts: Sequence[str], embed: Embed) -> Floats:
