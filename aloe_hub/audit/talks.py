@@ -64,7 +64,7 @@ def _of_transcript(row: Mapping[str, Any]) -> Talk:
     revealed = [turn.revealed for turn in transcript.turns]
     return Talk(
         transcript.conversation_id,
-        transcript.persona.profile_id,
+        str(row.get("user_id") or transcript.persona.profile_id),  # a real user may have several personas
         tuple((turn.user, turn.reply) for turn in transcript.turns),
         transcript.persona if transcript.became is None else None,
         tuple(share for share in revealed if share is not None) if None not in revealed else (),
