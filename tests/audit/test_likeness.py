@@ -85,7 +85,9 @@ def test_a_user_who_speaks_of_themselves_is_found_again_and_one_who_does_not_is_
     found = found_again(known, words_as_vectors)
     assert found
     assert found["top1"].value == 1
-    swapped = [Talk(talk.talk_id, talk.user, talk.turns, one) for talk, one in zip(talks, personas[1:] + personas[:1], strict=True)]
+    swapped = [
+        Talk(talk.talk_id, talk.user, talk.turns, one) for talk, one in zip(talks, personas[1:] + personas[:1], strict=True)
+    ]
     assert found_again(swapped, words_as_vectors)["rank"].value > 1.5  # type: ignore[index]
 
 
