@@ -44,8 +44,7 @@ def audited(run, **settings):
 def test_planted_faults_are_found(grown):
     found = audited(grown, judges=(BIASED, "scripted"))
     ours, fair = found["judges"][BIASED], found["judges"]["scripted"]
-    low, high = ours["order"]["position"]["interval"]
-    assert low > 0.5
+    assert ours["order"]["position"]["interval"][0] > 0.5
     assert ours["order"]["forks"] == 60  # of the trees: all forks
     assert fair["order"]["first_shown_won_twice"] == fair["order"]["second_shown_won_twice"] == 0
     assert ours["length"]["value"] - fair["length"]["value"] == pytest.approx(0.2, abs=0.05)
@@ -98,7 +97,7 @@ def test_people_are_set_beside_the_judge(grown, tmp_path):
     assert found["n"] >= 10
     assert found["within_people"]["n"] == found["n"]
     table.write_text("item,human\nnobody,1\nnothing,2\n")
-    with pytest.raises(DataError, match="none of its 2 items, such as 'nobody', is a reply of .*; wanted: TREE_ID/TURN/REPLY"):
+    with pytest.raises(DataError, match=r"none of its 2 items, such as 'nobody', is a reply of .*; wanted: TREE_ID/TURN/REPLY"):
         audited(grown, human=table)
     table.write_text("human\n1\n2\n")
     with pytest.raises(DataError, match="no column 'item'"):
