@@ -108,7 +108,6 @@ def test_the_student_moves_towards_the_teacher_on_replies_that_it_never_sampled(
     student = load_adapter(load_model(Source("pocket"), device="cpu"), Source(str(made.folder)))
     unseen = [row for row in read_rows(rows.file("distill.jsonl"), dict) if row["privileged_context"] and row["completion"]][-8:]
     before, after = divergence(teacher, teacher, tokenizer, unseen), divergence(student, teacher, tokenizer, unseen)
-    print(before, after, [entry["loss"] for entry in made.record.report["log"]])
     assert after < 0.8 * before
 
 
