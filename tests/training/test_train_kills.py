@@ -31,7 +31,8 @@ from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.training.train import train
 torch.set_num_threads(1)
 method, base, adapter = sys.argv[3:]
-train(RunFolder(Path(sys.argv[2])), settings(method, base, adapter=adapter or None, **(SHORT if method == "sdft" else LONG)), resume=True)
+options = SHORT if method == "sdft" else LONG
+train(RunFolder(Path(sys.argv[2])), settings(method, base, adapter=adapter or None, **options), resume=True)
 """
 
 
