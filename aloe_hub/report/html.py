@@ -14,9 +14,10 @@ from typing import Any
 from aloe_hub import __version__
 from aloe_hub.files.jsonl import atomic_file
 from aloe_hub.report import scenarios
-from aloe_hub.report.plots import curves, histogram, letter
+from aloe_hub.report.plots import curves, histogram, letter, recalled
 from aloe_hub.results.counts import ORACLE, PLAIN, Paired, Report, RunReport
 from aloe_hub.results.formatting import number, p_value, percent, share
+from aloe_hub.results.scenarios import shifted_at
 from aloe_hub.results.trees import TIES, outcome
 from aloe_hub.types import Exchange, Index, Persona, Transcript
 
@@ -67,10 +68,11 @@ def _shown(run: RunReport, place: int) -> dict[str, Any]:
         "index": place,
         "contents": [(anchor, title) for anchor, (title, there) in contents.items() if there],
         "turns": max((len(policy.scores.al) for policy in run.policies), default=0),
-        "curves": curves(run.policies, f"curves{place}") if run.policies else None,
+        "curves": curves(run.policies, f"curves{place}", shifted_at(run.settings.get("evaluate", {}))) if run.policies else None,
         "revealed": scenarios.revealed(run),
         "shifts": [(place, scenarios.said_of(shift)) for place, shift in scenarios.shifts(run)],
-        "recall": scenarios.recall(run),
+        "recall": (recall := scenarios.recall(run)),
+        "recalled": recalled(run.policies, f"recalled{place}") if recall else None,
         "comparisons": [
             {"place": names.index(paired.policy), "of": paired, "whisker": whisker}
             for paired, whisker in zip(run.comparisons, _whiskers(run.comparisons), strict=True)

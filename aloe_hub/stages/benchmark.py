@@ -55,10 +55,11 @@ def evaluate_all(
     """
     if not policies:
         raise UsageError("--policy: give at least one, such as --policy scripted:tailored")
+    judges = {one.speaker for one in ModelString.parse(settings.judge).models}
     for policy in policies:
-        if settings.judge in map(str, selectors_of(ModelString.parse(policy))):
+        if own := next((one for one in selectors_of(ModelString.parse(policy)) if one.speaker in judges), None):
             raise UsageError(
-                f"--policy {policy}: its replies are selected by {settings.judge}, which is the judge that scores them; "
+                f"--policy {policy}: its replies are selected by {own}, which is the judge that scores them; "
                 "give another by=, or leave it out"
             )
     if len({policy_file(policy) for policy in policies}) < len(policies):
@@ -102,7 +103,7 @@ def _evaluate(
             write_rows(scores, (transcript.to_scores_row() for transcript in transcripts))
         on_progress(policy, len(met), len(met))
         return 0
-    policy_for = _policy(policy, settings, traffic)
+    policy_for = policy_of(policy, settings, traffic)
     prompt_of = {"judge": by.prompt} if settings.structured else {}
     user, judge = (
         roles.tuned(traffic.open(model), role, settings.sampling, prompt_of.get(role))
@@ -144,7 +145,7 @@ def met_by(run: RunFolder, settings: BenchmarkSettings) -> list[Person]:
     )
 
 
-def _policy(model: str, settings: BenchmarkSettings, traffic: Traffic) -> Callable[[Person], Callable[[int], Chat]]:
+def policy_of(model: str, settings: BenchmarkSettings, traffic: Traffic) -> Callable[[Person], Callable[[int], Chat]]:
     """The policy that talks with a person in a turn: the same always, but for those that are told whom they talk with."""
     tell = told(model)
     if tell is None:

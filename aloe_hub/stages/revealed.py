@@ -41,7 +41,7 @@ def exactly(person: Person, said: Sequence[tuple[str, str]]) -> list[dict[str, f
     return [share._asdict() for share in revealing.shares(person.turns, said, person.whole)]
 
 
-def by_embedder(name: str) -> Measure:
+def by_embedder(name: str, near_from: float = NEAR) -> Measure:
     """`revealed` alone: the share of the persona's sentences to which something that the user said so far is similar."""
     from aloe_hub.embedding import Vectors, open_embedder
 
@@ -59,7 +59,7 @@ def by_embedder(name: str) -> Measure:
             told += vectors(_sentences(message))
             whole = person.whole or persona
             items = vectors(_sentences(whole.profile) + _sentences(whole.personality))
-            near = sum(any(float(item @ one) >= NEAR for one in told) for item in items)
+            near = sum(any(float(item @ one) >= near_from for one in told) for item in items)
             shares.append({"revealed": round(near / len(items), 4)})
         return shares
 
