@@ -77,6 +77,9 @@ def evaluate_all(
     by = of_run(settings.rubric, recorded)
     measure = measure_of(settings.revealed)
     judge, version = judged_by(settings.judge, recorded)
+    if recorded is None:  # a folder must not be kept to a user or a judge that nobody can ask
+        for model in (settings.user, judge):
+            traffic.open(model)
     played = world_of([settings.user, settings.judge]) | template_date_of([settings.user, settings.judge, *policies])
     run.claim("evaluate", plain(settings) | played | version)
     settings = replace(settings, judge=judge)

@@ -224,5 +224,5 @@ def test_the_command_shows_rates_in_the_report_and_on_the_page(scored, aloe):
     assert status == 0
     assert "scripted:tailored over scripted:plain" in " ".join(printed.split())
     page = scored.file("report.html").read_text()
-    assert "<bdi>scripted:tailored</bdi>, over <bdi>scripted:plain</bdi>" in page
+    assert "<bdi>scripted:<wbr>tailored</bdi>, over <bdi>scripted:<wbr>plain</bdi>" in page
     assert 'id="criteria1"' in page
