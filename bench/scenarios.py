@@ -53,7 +53,7 @@ def of_shift(run: RunReport) -> Iterator[str]:
     for one in run.policies:
         shift = run.shift_of(one)
         assert shift is not None
-        fell = shift.drop > 0
+        fell = round(shift.drop, 2) > 0
         back = "not by the end" if shift.recovery is None else str(shift.recovery)
         levels = (shift.before, shift.at, shift.drop)
         yield _row(one.policy, *(number(level, 2) for level in levels), back if fell else "–", number(one.scores.al[-1], 2))

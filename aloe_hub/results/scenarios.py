@@ -78,7 +78,7 @@ def scenario(settings: Mapping[str, Any]) -> dict[str, str]:
     """What a run asks beside the ordinary benchmark: by a short name, in words. Its scores do not compare with ordinary ones.
 
     >>> scenario({"shift": 6, "shift_share": 0.5, "cold": True})["shift6_50"]
-    '50% of what makes up each user becomes another person's at turn 6'
+    "50% of what makes up each user becomes another person's at turn 6"
     """
     found = {}
     if turn := shifted_at(settings):
