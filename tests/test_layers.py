@@ -41,11 +41,12 @@ STANDS_ON = {
     "serve": {"chat", "loopback"},
     "results": {"parsing", "scoring", "files"},
     "report": {"results", "files"},
+    "audit": {"files"},
     "training": {"files", "loading", "model_files", "hub_errors"},
     "hub": {"rows", "scoring", "files", "results", "shipped", "gguf", "model_files", "loading", "hub_errors", "training"},
     "loopback": set(),
     "local_hub": {"loopback"},
-    "cli": {"chat", "shipped", "stages", "training", "report", "results", "files", "hub", "local_hub", "serve"},
+    "cli": {"audit", "chat", "shipped", "stages", "training", "report", "results", "files", "hub", "local_hub", "serve"},
 }
 HEAVY = {
     "torch",

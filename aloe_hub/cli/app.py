@@ -17,7 +17,7 @@ from types import FrameType
 import typer
 
 from aloe_hub import __version__
-from aloe_hub.cli import benchmark, data, demo, hub, publish, serve, space, train
+from aloe_hub.cli import audit, benchmark, data, demo, hub, publish, serve, space, train
 from aloe_hub.errors import AloeError
 
 INTERRUPTED = 130
@@ -34,6 +34,7 @@ app = typer.Typer(
 data.register(app)
 train.register(app)
 benchmark.register(app)
+audit.register(app)
 publish.register(app)
 hub.register(app)
 serve.register(app)

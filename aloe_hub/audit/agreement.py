@@ -1,0 +1,171 @@
+"""How far a judge's scores agree with people's: the usual measures, each with its interval.
+
+Each measure answers another question. RMSE: how far off is a score? Pearson, Spearman, Kendall: does the judge put first what
+people put first? Quadratic κ and Krippendorff's α: both, beyond what chance gives; they want scores on one discrete scale.
+
+Intervals are percentile bootstraps over people where they are known, since the scores of one person resemble each other, and
+else over items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from aloe_hub.errors import AloeError
+
+Floats = NDArray[np.float64]
+Places = NDArray[np.intp]
+
+MOST_STEPS = 11  # a scale of more whole numbers than 0 to 10 is as good as a continuous one
+MEASURES = ("rmse", "pearson", "spearman", "kendall", "kappa", "alpha")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A measure and its interval; NaN where the scores leave it undefined, as a correlation is where all of them are equal."""
+
+    value: float
+    interval: tuple[float, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        low, high = map(_finite, self.interval)
+        return {"value": _finite(self.value), "interval": None if low is None or high is None else [low, high]}
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """n: pairs of scores. over: of what the intervals are, and how many. None: a measure that is not for this kind of scores."""
+
+    n: int
+    items: int
+    over: tuple[str, int]
+    measures: Mapping[str, Measured | None]  # by the names of `MEASURES`
+
+    def to_dict(self) -> dict[str, Any]:
+        found = {name: None if one is None else one.to_dict() for name, one in self.measures.items()}
+        return {"n": self.n, "items": self.items, "intervals_over": {self.over[0]: self.over[1]}, **found}
+
+
+def agreement(
+    human: Sequence[float],
+    judge: Sequence[float],
+    *,
+    items: Sequence[Hashable] | None = None,
+    raters: Sequence[Hashable] | None = None,
+    confidence: float = 0.95,
+    n_resamples: int = 1000,
+    seed: int = 0,
+) -> Agreement:
+    """How far `judge` agrees with `human`, pair by pair.
+
+    Args:
+        human, judge: (N,) scores of the same things, finite.
+        items: (N,) what was scored, where one thing has several scores; by default each pair is of another.
+        raters: (N,) who gave the human score; then intervals are over people.
+
+    Returns:
+        The measures of `MEASURES`. κ is Cohen's with quadratic weights, pair by pair. α is Krippendorff's for ordinal scores,
+        pair by pair too. Both are None unless all scores are whole numbers of one scale of at most 11 steps.
+
+    Raises:
+        ValueError: fewer than two pairs, or sequences of different lengths.
+
+    Sources: Cohen 1968; Krippendorff 2004, chapter 11 (the package `krippendorff`); LLM-Rubric (arXiv 2501.00274) reports the
+    first four.
+
+    >>> found = agreement([1, 2, 3, 4], [1, 2, 3, 3])
+    >>> round(found.measures["kendall"].value, 3), round(found.measures["kappa"].value, 3)
+    (0.913, 0.875)
+    """
+    y, x = np.asarray(human, dtype=float), np.asarray(judge, dtype=float)
+    if len(y) < 2:
+        raise ValueError(f"{len(y)} pair(s) of scores; agreement needs at least two")
+    if not len(y) == len(x) == len(items if items is not None else y) == len(raters if raters is not None else y):
+        raise ValueError("human, judge, items and raters must be equally long")
+    things = np.arange(len(y)) if items is None else _places(items)
+    people = None if raters is None else _places(raters)
+    over, of_pair = ("items", things) if people is None or people.max() == 0 else ("people", people)
+    clusters = np.split(np.argsort(of_pair, kind="stable"), np.cumsum(np.bincount(of_pair))[:-1])
+    measures = _measures(discrete=is_discrete(y, x))
+    rng = np.random.default_rng(seed)
+    draws: dict[str, list[float]] = {name: [] for name in measures}
+    for _ in range(n_resamples):
+        kept = np.concatenate([clusters[place] for place in rng.integers(len(clusters), size=len(clusters))])
+        for name, measure in measures.items():
+            draws[name].append(measure(y[kept], x[kept]))
+    found: dict[str, Measured | None] = dict.fromkeys(MEASURES)
+    for name, measure in measures.items():
+        found[name] = Measured(measure(y, x), _percentiles(draws[name], confidence))
+    return Agreement(len(y), int(things.max()) + 1, (over, len(clusters)), found)
+
+
+def is_discrete(*scores: Floats) -> bool:
+    """Whether all are whole numbers of one scale of few steps.
+
+    >>> is_discrete(np.array([1.0, 4.0]), np.array([2.0])), is_discrete(np.array([1.5, 2.0]))
+    (True, False)
+    """
+    values = np.concatenate(scores)
+    return bool((values == np.round(values)).all() and np.ptp(values) < MOST_STEPS)
+
+
+def _measures(*, discrete: bool) -> dict[str, Callable[[Floats, Floats], float]]:
+    """Each measure as a function of people's scores and the judge's."""
+    found: dict[str, Callable[[Floats, Floats], float]] = {
+        "rmse": lambda y, x: float(np.sqrt(np.mean((x - y) ** 2))),
+        "pearson": _pearson,
+        "spearman": lambda y, x: _pearson(stats.rankdata(y), stats.rankdata(x)),
+        "kendall": _kendall,
+    }
+    return found | {"kappa": _kappa, "alpha": _alpha} if discrete else found
+
+
+def _pearson(y: Floats, x: Floats) -> float:
+    return float(np.corrcoef(y, x)[0, 1]) if np.ptp(y) and np.ptp(x) else float("nan")
+
+
+def _kendall(y: Floats, x: Floats) -> float:
+    # Of many, the exact p value, of which nothing is made here, takes longer than the rest.
+    return float(stats.kendalltau(y, x, method="asymptotic" if len(y) > 10 else "auto").statistic)
+
+
+def _kappa(y: Floats, x: Floats) -> float:
+    """Cohen's with quadratic weights: 1 less the mean squared difference over that of pairs put together by chance."""
+    by_chance = y.var() + x.var() + (y.mean() - x.mean()) ** 2
+    return float(1 - np.mean((y - x) ** 2) / by_chance) if by_chance else float("nan")
+
+
+def _alpha(y: Floats, x: Floats) -> float:
+    """Krippendorff's, ordinal, of two coders."""
+    try:
+        import krippendorff
+    except ImportError as error:
+        raise AloeError(f"{error}; run: pip install 'aloe-hub[audit]'") from error
+
+    values = np.unique(np.concatenate((y, x)))
+    if len(values) < 2:
+        return float("nan")
+    return float(krippendorff.alpha(np.stack((y, x)), value_domain=values, level_of_measurement="ordinal"))
+
+
+def _places(ids: Sequence[Hashable]) -> Places:
+    index: dict[Hashable, int] = {}
+    return np.array([index.setdefault(one, len(index)) for one in ids], dtype=np.intp)
+
+
+def _percentiles(values: Sequence[float], confidence: float) -> tuple[float, float]:
+    kept = np.array(values)[~np.isnan(values)]
+    if not len(kept):
+        return float("nan"), float("nan")
+    low, high = np.quantile(kept, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
