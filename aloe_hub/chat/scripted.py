@@ -70,12 +70,12 @@ class Scripted:
     def __post_init__(self) -> None:
         if self.policy in HANDED and self.told is None:
             raise UsageError(
-                f"model 'scripted:{self.policy}': the benchmark tells it a persona, which nobody else does; it opens alone, as "
-                f"aloe evaluate --policy scripted:{self.policy}"
+                f"model {f'scripted:{self.policy}'!r}: the benchmark tells it a persona, which nobody else does; it opens "
+                f"alone, as aloe evaluate --policy scripted:{self.policy}"
             )
         if self.policy is not None and self.policy not in (known_names := (*POLICIES, *HANDED, *EARLIER_JUDGES)):
             known = ", ".join(f"scripted:{name}" for name in known_names)
-            raise UsageError(f"model 'scripted:{self.policy}': no such policy; known: scripted, {known}")
+            raise UsageError(f"model {f'scripted:{self.policy}'!r}: no such policy; known: scripted, {known}")
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         await asyncio.sleep(0)  # let others have their turn, and Ctrl-C be heard, as a model that takes its time would

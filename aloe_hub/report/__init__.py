@@ -53,6 +53,8 @@ def print_report(report: Report, console: Console) -> None:
         console.print(Text(f"Run {run.name}", style="bold"))
         if run.policies:
             console.print(Text(f"{run.made_by('evaluate')}; rubric {run.rubric.name}, {run.rubric.in_words}"))
+            if run.scenario:
+                console.print(Text(f"A scenario, not the ordinary benchmark: {'; '.join(run.scenario.values())}."))
             # Names stand above the table, by letter: a model string is easily as long as the whole terminal is wide.
             for place, policy in enumerate(run.policies):
                 line = f"  {letter(place)}  {sparkline(policy.scores.al, run.rubric.shown_scale)}  {policy.policy}"
@@ -208,6 +210,7 @@ def _row(run: RunReport) -> Row:
         "scored_by": run.made_by("evaluate") if run.policies else None,
         "rubric": run.rubric.name if run.policies else None,
         "scale": run.rubric.shown_scale if run.policies else None,
+        "scenario": run.scenario,
         "policies": [
             {
                 "policy": policy.policy,

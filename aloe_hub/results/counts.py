@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from aloe_hub.model_string import ModelString
 from aloe_hub.results.pairwise import WinRate
-from aloe_hub.results.scenarios import Shares, Shift, shift_of, shifted_at
+from aloe_hub.results.scenarios import Shares, Shift, scenario, shift_of, shifted_at
 from aloe_hub.results.trees import TreeStats
 from aloe_hub.rubrics import DEFAULT, RUBRICS, Rubric
 from aloe_hub.scoring import Adaptation, Comparison, Gap, Score
@@ -147,6 +147,11 @@ class RunReport:
     def rubric(self) -> Rubric:
         """By which every score of the run was given; before there was a choice, the usual one."""
         return RUBRICS[str(self.settings.get("evaluate", {}).get("rubric", DEFAULT))]
+
+    @property
+    def scenario(self) -> Mapping[str, str]:
+        """What was asked beside the ordinary benchmark: by a short name, in words."""
+        return scenario(self.settings.get("evaluate", {}))
 
     @property
     def intervals_over(self) -> str:

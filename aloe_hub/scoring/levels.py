@@ -113,7 +113,7 @@ def score(
     >>> score([[2, 3, 5], [1, None, 4]]).avg_ci
     (2.5, 3.3333333333333335)
     """
-    check_settings(scale, confidence, n_resamples)
+    check_settings(scale, confidence, n_resamples, seed)
     matrix, totals = read(scores, scale)
     shared = clusters(cluster_ids, personality_ids, len(matrix))
     fit = curve(al_of(totals))

@@ -6,7 +6,7 @@ file imports nothing of aloe_hub, since the metric on the Hub carries a copy of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,14 @@ Conversations = Sequence[Sequence[float | None]] | NDArray[Any]
 ROWS_AT_A_TIME = 4096  # a block stays in the cache, so that checking a score costs no second trip to memory
 
 
-def check_settings(scale: tuple[float, float], confidence: float, n_resamples: int) -> None:
-    if len(scale) != 2 or not -np.inf < scale[0] < scale[1] < np.inf:
+def check_settings(scale: tuple[float, float], confidence: float, n_resamples: int, seed: int) -> None:
+    if not isinstance(scale, list | tuple | np.ndarray) or len(scale) != 2 or not -np.inf < scale[0] < scale[1] < np.inf:
         raise ValueError(f"scale {scale} is not a lowest and a highest score")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence {confidence} is not between 0 and 1")
-    if n_resamples < 0:
-        raise ValueError(f"n_resamples {n_resamples} is negative")
+    for name, value in (("n_resamples", n_resamples), ("seed", seed)):
+        if not isinstance(value, int | np.integer) or value < 0:
+            raise ValueError(f"{name} {value!r} is not a whole number from 0 on")
 
 
 def read(scores: Conversations, scale: tuple[float, float], whose: str = "") -> tuple[NDArray[Any], Floats]:
@@ -42,6 +43,8 @@ def matrix_of(scores: Conversations) -> NDArray[Any]:
         if scores.ndim != 2 or not scores.size:
             raise ValueError(f"scores of shape {scores.shape} are not (conversations, turns), at least one of each")
         return scores
+    if not isinstance(scores, Iterable):
+        raise ValueError(f"scores are {scores!r}, not a list of conversations")
     rows = list(scores)
     for number, row in enumerate(rows, 1):
         if not isinstance(row, list | tuple | np.ndarray):

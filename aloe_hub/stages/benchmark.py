@@ -56,11 +56,12 @@ def evaluate_all(
     """
     if not policies:
         raise UsageError("--policy: give at least one, such as --policy scripted:tailored")
+    judges = {one.speaker for one in ModelString.parse(settings.judge).models}
     for policy in policies:
         check_roles({"policy": policy})
-        if settings.judge in map(str, selectors_of(ModelString.parse(policy))):
+        if own := next((one for one in selectors_of(ModelString.parse(policy)) if one.speaker in judges), None):
             raise UsageError(
-                f"--policy {policy}: its replies are selected by {settings.judge}, which is the judge that scores them; "
+                f"--policy {policy}: its replies are selected by {own}, which is the judge that scores them; "
                 "give another by=, or leave it out"
             )
     if len({policy_file(policy) for policy in policies}) < len(policies):
@@ -78,6 +79,9 @@ def evaluate_all(
     by = of_run(settings.rubric, recorded)
     measure = measure_of(settings.revealed)
     judge, version = judged_by(settings.judge, recorded)
+    if recorded is None:  # a folder must not be kept to a user or a judge that nobody can ask
+        for model in (settings.user, judge):
+            traffic.open(model)
     played = world_of([settings.user, settings.judge]) | template_date_of([settings.user, settings.judge, *policies])
     run.claim("evaluate", plain(settings) | played | version)
     settings = replace(settings, judge=judge)
@@ -104,7 +108,7 @@ def _evaluate(
             write_rows(scores, (transcript.to_scores_row() for transcript in transcripts))
         on_progress(policy, len(met), len(met))
         return 0
-    policy_for = _policy(policy, settings, traffic)
+    policy_for = policy_of(policy, settings, traffic)
     prompt_of = {"judge": by.prompt} if settings.structured else {}
     user, judge = (
         roles.tuned(traffic.open(model), role, settings.sampling, prompt_of.get(role))
@@ -146,7 +150,7 @@ def met_by(run: RunFolder, settings: BenchmarkSettings) -> list[Person]:
     )
 
 
-def _policy(model: str, settings: BenchmarkSettings, traffic: Traffic) -> Callable[[Person], Callable[[int], Chat]]:
+def policy_of(model: str, settings: BenchmarkSettings, traffic: Traffic) -> Callable[[Person], Callable[[int], Chat]]:
     """The policy that talks with a person in a turn: the same always, but for those that are told whom they talk with."""
     tell = told(model)
     if tell is None:
