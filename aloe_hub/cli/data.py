@@ -178,7 +178,7 @@ def trees(
     table = options.recipe_table(recipe, "trees")
     roles = {"user": user, "inferrer": inferrer, "tailored": tailored, "plain": plain, "policy": policy}
     models = models_by_role(table, model, judge=judge, **roles)
-    if "policy" not in models:  # a recipe may say how one is sampled, for whoever gives one
+    if "policy" not in models:
         table.get("sampling", {}).pop("policy", None)
     by_hand: dict[str, Any] = {"turns": turns, "split": split, "limit": limit, "temperature": temperature, "seed": seed}
     if rejudge is None:
