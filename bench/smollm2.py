@@ -52,7 +52,7 @@ def beside_generate(folder: Path) -> None:
         batch = tokenizer.apply_chat_template(
             messages, padding=True, add_generation_prompt=True, return_tensors="pt", return_dict=True
         )
-        model.generate(**batch, do_sample=False, max_new_tokens=SAID.max_tokens, **ends)  # type: ignore[operator]
+        model.generate(**batch, do_sample=False, max_new_tokens=SAID.max_tokens, **ends)  # type: ignore[arg-type,operator]
 
     def ours(prompts: list[str]) -> None:
         async def ask() -> list[int]:
