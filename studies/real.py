@@ -45,7 +45,6 @@ UNTRAINED = ("oracle", "plain", "base", "inferred", "inferred-long")
 # In the order in which they are run.
 TRAINED = ("sft-own", "shuffled", "sdft", "sft-scripted", "dpo", "sft-own-swapped", "random")
 TRAIN_USER, HELD_OUT_USER = "scripted:user?wording=train", "scripted:user?wording=held-out"
-GREEDY = ("--temperature", 0, "--seed", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ def study(out: Path, base: Path, sizes: Sizes, trained: tuple[str, ...], seed: i
 
     def benchmark(name: str, policy: str, *needs: str) -> Iterator[Cell]:
         command = aloe("evaluate", "--run", held, "--policy", policy, "--user", HELD_OUT_USER, "--judge", JUDGES["scripted"],
-                       "--turns", sizes.asked, *common, *GREEDY)  # fmt: skip
+                       "--turns", sizes.asked, "--seed", seed, *common)  # fmt: skip
         yield Cell(f"talk-{name}", command, held / "scores" / policy_file(policy), ("held-out-pool", *needs))
         command = aloe("evaluate", "--run", again, "--rejudge", held, "--policy", policy, "--judge", JUDGES["semantic"])
         yield Cell(f"judge-{name}", command, again / "scores" / policy_file(policy), ("held-out-semantic-pool", f"talk-{name}"))
