@@ -122,15 +122,19 @@ def study(out: Path, base: Path, sizes: Sizes, trained: tuple[str, ...], seed: i
             made_of = [placebo, str(preferred), str(rows[placebo]), "--first", str(sizes.trees)]
             command = (sys.executable, str(HERE / "real_rows.py"), *made_of)
             yield Cell(f"{placebo}-trees", command, rows[placebo] / "sft.jsonl", ("own-semantic-trees",))
-    if "dpo" in trained:
+
+    def on_policy() -> Iterator[Cell]:
         rows["dpo"], copied = folder("on-policy")
         yield copied
         first, judge = policies(out, base, ("sft-own",))["sft-own"], JUDGES["semantic"]
         sampled = ("--policy", first, "--temperature", 1.0, "--judge", judge, "--limit", sizes.trees, "--accept-failures")
         command = aloe("trees", "--run", rows["dpo"], *sampled, *grow)
         yield Cell("on-policy-trees", command, rows["dpo"] / "sft.jsonl", ("on-policy-pool", "sft-own"))
+
     trees = {preferred: "own-semantic-trees", own: "own-trees", scripted: "scripted-trees"}
     for name in trained:
+        if name == "dpo":
+            yield from on_policy()
         run = rows[name]
         made = adapter(out, name)
         method = name if name in ("dpo", "sdft") else "sft"
@@ -141,7 +145,8 @@ def study(out: Path, base: Path, sizes: Sizes, trained: tuple[str, ...], seed: i
         policy = policies(out, base, (name,))[name]
         yield from benchmark(name, policy, name)
         yield cost(name, policy, name)
-    yield cost("base", model, "base")
+        if name == trained[0]:
+            yield cost("base", model, "base")
     yield from benchmark("inferred-long", untrained["inferred-long"], "base")
 
 
