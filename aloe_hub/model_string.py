@@ -1,6 +1,7 @@
 r"""How a model is named: one string everywhere, read here and nowhere else.
 
     scripted  scripted:POLICY                     the offline world
+    scripted:user?name=value&…                    the same, whose users speak as the options say
     semantic                                      a judge by embeddings, which plays no other role
     local:MODEL[+ADAPTER]                         a model in this process; each part is a `Source`, MODEL perhaps a GGUF file
     hub:org/model[:PROVIDER]                      Hugging Face Inference Providers
@@ -25,6 +26,8 @@ from aloe_hub.policy_form import OPTIONS, is_policy, read_policy
 from aloe_hub.source import Source, repeatable
 
 _REMOTE = ("hub", "litellm", "http", "https")
+TAKES_OPTIONS = "user"  # of the scripted models
+_QUERY = re.compile(r"(?P<name>[a-z][a-z_-]*)=(?P<value>[\w.-]+)", re.ASCII)
 _ALONE = ("scripted", "semantic")  # need nothing behind them
 SCHEMES = (*_ALONE, "local", *_REMOTE)
 _PORTS = {"http": 80, "https": 443}
@@ -44,6 +47,7 @@ class ModelString:
 
     scheme: str  # one of `SCHEMES`, or the name of a policy; of a `recorded` string that has none of them, empty
     policy: str | None = None  # scripted
+    options: tuple[tuple[str, str], ...] = ()  # scripted:user, as its query names them
     base: Source | None = None  # local
     adapter: Source | None = None  # local
     name: str | None = None  # hub, litellm, http, https: what the model is called there
@@ -66,7 +70,8 @@ class ModelString:
             return cls._policy(text, cls.parse)
         scheme, colon, rest = text.partition(":")
         if scheme == "scripted":
-            return cls(scheme, policy=rest if colon else None)
+            policy, asks, query = rest.partition("?")
+            return cls(scheme, policy=policy if colon else None, options=_options(text, policy, query) if asks else ())
         if text == "semantic":
             return cls(scheme)
         if scheme == "local" and colon:
@@ -131,7 +136,8 @@ class ModelString:
         if self.inner is not None:
             return self.around(str)
         if self.scheme == "scripted":
-            return self.scheme if self.policy is None else f"scripted:{self.policy}"
+            query = "&".join(f"{name}={value}" for name, value in self.options)
+            return self.scheme if self.policy is None else f"scripted:{self.policy}" + (f"?{query}" if query else "")
         if self.scheme == "semantic":
             return self.scheme
         if self.scheme == "local":
@@ -225,6 +231,20 @@ def has_scheme(text: str) -> bool:
     """
     scheme, colon, _ = text.partition(":")
     return is_policy(text) or (scheme in SCHEMES and (bool(colon) or scheme in _ALONE))
+
+
+def _options(text: str, policy: str, query: str) -> tuple[tuple[str, str], ...]:
+    """The query of `scripted:user?name=value&…`; which names and values there are is the scripted world's to say."""
+    if policy != TAKES_OPTIONS:
+        raise UsageError(f"model {text!r}: only scripted:{TAKES_OPTIONS}?… takes options")
+    found: dict[str, str] = {}
+    for part in query.split("&"):
+        option = _QUERY.fullmatch(part)
+        if option is None or option["name"] in found:
+            wrong = "is given twice" if option else "is no option"
+            raise UsageError(f"model {text!r}: {part!r} {wrong}; expected scripted:{TAKES_OPTIONS}?name=value&name=value")
+        found[option["name"]] = option["value"]
+    return tuple(found.items())
 
 
 def _splits(text: str) -> Iterator[tuple[str, str | None]]:

@@ -18,6 +18,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "reminder": (),
     "self-critic": (),
     "cot": (),
+    "simply": (),
     "rag": ("k",),
     "inferred": ("by",),
     "best-of": ("k", "inferrer", "by"),

@@ -28,7 +28,7 @@ from pathlib import Path
 
 import cells
 import miniature_table
-from cells import Cell, aloe
+from cells import Cell, aloe, copy
 
 from aloe_hub.files.run_folder import policy_file
 
@@ -60,7 +60,7 @@ def study(out: Path, bases: int, seeds: int, tokens: int, split: str, ablation: 
         mix = ("--mix", "unasked") if base == UNASKED else ("--seed", base)
         command: tuple[str, ...] = (sys.executable, str(PRETRAIN), "--out", str(folder), "--tokens", str(tokens), *mix)
         if base == str(SHIPPED["seed"]) and tokens == SHIPPED["tokens"]:
-            command = _copy(POCKET, folder)  # made by that very command
+            command = copy(POCKET, folder)  # made by that very command
         yield Cell(f"base-{base}", command, folder / "pocket.json")
         policies.append((f"base-{base}", f"local:{folder}"))
         needs[f"base-{base}"] = f"base-{base}"
@@ -73,7 +73,7 @@ def study(out: Path, bases: int, seeds: int, tokens: int, split: str, ablation: 
         methods: list[tuple[str, str, Path, tuple[object, ...], str]] = [("sft", "sft", train, (), f"base-{base}")]
         if base != UNASKED:  # the ablation asks whether there is anything for SFT to build on
             pool = own / "personas.jsonl"
-            yield Cell(f"pool-{at}", _copy(train / "personas.jsonl", pool), pool, ("personas-dev",))
+            yield Cell(f"pool-{at}", copy(train / "personas.jsonl", pool), pool, ("personas-dev",))
             # At temperature 1 a tiny model loses its way now and then and finds no end; such a tree fails, and is left out.
             sampled = ("--policy", f"local:{folder}+{sft}", "--concurrency", 100, "--limit", ON_POLICY_TREES, *ON_POLICY,
                        "--accept-failures")  # fmt: skip
@@ -100,17 +100,6 @@ def study(out: Path, bases: int, seeds: int, tokens: int, split: str, ablation: 
 
 def _bases(out: Path, bases: int, ablation: bool) -> list[tuple[str, Path]]:
     return [(base, out / "bases" / base) for base in (*map(str, range(bases)), *([UNASKED] if ablation else []))]
-
-
-def _copy(source: Path, target: Path) -> tuple[str, ...]:
-    """A copy of a file or a folder that is there whole or not at all."""
-    code = (
-        "import os, shutil, sys; source, target = sys.argv[1:]; os.makedirs(os.path.dirname(target), exist_ok=True); "
-        "copy = shutil.copy if os.path.isfile(source) else shutil.copytree; "
-        "shutil.rmtree(target + '.partial', ignore_errors=True); copy(source, target + '.partial'); "
-        "os.replace(target + '.partial', target)"
-    )
-    return (sys.executable, "-c", code, str(source), str(target))
 
 
 def main() -> None:

@@ -86,7 +86,7 @@ def _policies(out: Path, bases: Sequence[str], seeds: int) -> Callable[[str], li
 
 def _table(run: Path, title: str, policies: Callable[[str], list[str]]) -> str:
     models = {name: which if isinstance(which, list) else policies(which) for name, which in METHODS.items()}
-    methods = {name: _read(run, name, which) for name, which in models.items() if which}
+    methods = {name: read(run, name, which) for name, which in models.items() if which}
     ends = methods["scripted plain"], methods["scripted tailored (oracle)"]
     lines = [
         f"## {title}: {run.name} personas",
@@ -113,11 +113,11 @@ def _table(run: Path, title: str, policies: Callable[[str], list[str]]) -> str:
         gain = compare(a.scores, b.scores, **a.ids)
         wrong = [one.faults(FAULTS["contradictions"]) for one in (a, b)]
         fewer = compare(*wrong, **a.ids, scale=(0, MOST_FAULTS))
-        lines.append(f"| {name} − {baseline} | {_difference(gain)} | {_difference(fewer)} |")
+        lines.append(f"| {name} − {baseline} | {difference(gain)} | {difference(fewer)} |")
     return "\n".join(lines) + "\n"
 
 
-def _read(run: Path, name: str, policies: Sequence[str]) -> Method:
+def read(run: Path, name: str, policies: Sequence[str]) -> Method:
     found = Method(name, [], {"cluster_ids": [], "personality_ids": []}, [], [])
     for policy in policies:
         rows = [json.loads(line) for line in (run / "scores" / policy_file(policy)).read_text(encoding="utf-8").splitlines()]
@@ -151,34 +151,34 @@ def _row(method: Method, plain: Method, oracle: Method) -> str:
     ends = [_repeated(end, len(method.scores) // len(end.scores)) for end in (plain, oracle)]
     gap = gap_closed(method.scores, *(end.scores for end in ends), **method.ids)
     low, high = min(method.by_model), max(method.by_model)
-    rates = (_mean(method.faults(pattern)) for pattern in FAULTS.values())
+    rates = (mean(method.faults(pattern)) for pattern in FAULTS.values())
     cells = [
         method.name,
         str(len(method.by_model)),
         f"{scored.al[0]:.2f}",
         f"{scored.al[-1]:.2f}",
-        f"{scored.avg:.2f} {_interval(scored.avg_ci, 2)}",
+        f"{scored.avg:.2f} {interval(scored.avg_ci, 2)}",
         f"{low:.2f} to {high:.2f}" if len(method.by_model) > 1 else "–",
         share(gap.closed, gap.closed_ci) if method.name not in (plain.name, oracle.name) else "–",
-        f"{scored.ir:+.3f} {_interval(scored.ir_ci, 3, '+')}",
-        _number(scored.n_ir),
-        _number(scored.r2, 2),
+        f"{scored.ir:+.3f} {interval(scored.ir_ci, 3, '+')}",
+        number(scored.n_ir),
+        number(scored.r2, 2),
         *(f"{rate:.3f}" for rate in rates),
     ]
     return f"| {' | '.join(cells)} |"
 
 
-def _mean(rows: list[list[float]]) -> float:
+def mean(rows: list[list[float]]) -> float:
     return sum(map(sum, rows)) / sum(map(len, rows))
 
 
-def _difference(found: Comparison) -> str:
-    return f"{found.difference:+.3f} {_interval(found.difference_ci, 3, '+')}"
+def difference(found: Comparison) -> str:
+    return f"{found.difference:+.3f} {interval(found.difference_ci, 3, '+')}"
 
 
-def _interval(ends: tuple[float, float], digits: int, sign: str = "") -> str:
+def interval(ends: tuple[float, float], digits: int, sign: str = "") -> str:
     return f"[{ends[0]:{sign}.{digits}f}, {ends[1]:{sign}.{digits}f}]"
 
 
-def _number(value: float, digits: int = 3) -> str:
+def number(value: float, digits: int = 3) -> str:
     return "–" if math.isnan(value) else f"{value:.{digits}f}"

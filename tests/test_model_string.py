@@ -22,7 +22,15 @@ asked = printable.filter(lambda name: "?" not in name)  # what looks like a quer
 address = st.builds("{}://{}:{}{}".format, st.sampled_from(["http", "https"]), part.map(str.lower), st.integers(1, 65535),
                     st.sampled_from(["", "/v1", "/a/b"]))  # fmt: skip
 alone = st.one_of(
-    st.builds(ModelString, st.just("scripted"), policy=st.none() | st.text()),
+    st.builds(ModelString, st.just("scripted"), policy=st.none() | asked | st.just("")),
+    st.builds(
+        ModelString,
+        st.just("scripted"),
+        policy=st.just("user"),
+        options=st.dictionaries(st.sampled_from(["wording", "reveal", "a_b-c"]), st.text(LETTERS, min_size=1)).map(
+            lambda table: tuple(table.items())
+        ),
+    ),
     st.just(ModelString("semantic")),
     st.builds(ModelString, st.just("local"), base=source, adapter=st.none() | source),
     st.builds(ModelString, st.just("hub"), name=repo, provider=st.none() | part.map(lambda text: text.replace(".", ""))),
@@ -233,3 +241,22 @@ def test_it_tells_whether_a_policy_needs_the_embedder():
 def test_a_policy_of_a_run_that_was_made_is_read_though_its_folders_are_gone():
     named = ModelString.recorded("reminder(rag(local:/gone/base+org/adapter,k=2))")
     assert (named.scheme, [str(source) for source in named.sources]) == ("reminder", ["/gone/base", "org/adapter"])
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("scripted:user?", "'' is no option"),
+        ("scripted:user?wording", "'wording' is no option"),
+        ("scripted:user?wording=train&", "'' is no option"),
+        ("scripted:user?wording=train&wording=train", "'wording=train' is given twice"),
+        ("scripted:user?wording=held out", "'wording=held out' is no option"),
+        ("scripted:leak?wording=train", "only scripted:user?… takes options"),
+        ("scripted:?wording=train", "only scripted:user?… takes options"),
+    ],
+)
+def test_options_of_a_scripted_user_are_read_strictly(model, message):
+    with pytest.raises(UsageError, match=re.escape(message)) as caught:
+        ModelString.parse(model)
+    assert repr(model) in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -61,6 +61,6 @@ def test_anything_else_is_not_meant_as_one(text):
 
 def test_options_of_the_policies_are_the_listed_ones():
     assert {name: " ".join(takes) for name, takes in OPTIONS.items()} == {
-        "reminder": "", "self-critic": "", "cot": "", "rag": "k", "inferred": "by",
+        "reminder": "", "self-critic": "", "cot": "", "simply": "", "rag": "k", "inferred": "by",
         "best-of": "k inferrer by", "rps": "k inferrer by",
     }  # fmt: skip

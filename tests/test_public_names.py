@@ -54,11 +54,11 @@ OPTIONS = {
     "test-profiles test-personalities seed dry-run texts " + CALLS,
     "import": "run pairings test-profiles test-personalities seed",
     "trees": "run recipe model user inferrer tailored plain judge policy turns split limit temperature seed shard concurrency "
-    "accept-failures retry-failed dry-run sample " + CALLS,
+    "rejudge accept-failures retry-failed dry-run sample " + CALLS,
     "merge": "run",
     "audit": "scores json",
     "evaluate": "run policy recipe model user judge rubric turns split limit temperature seed shift shift-share cold revealed-by "
-    "accept-failures pairwise concurrency push-results personas-repo " + CALLS,
+    "accept-failures pairwise concurrency push-results personas-repo rejudge " + CALLS,
     "train": "method base data run adapter name recipe push base-repo private resume report-to tree full allow-truncation seed "
     "chat-template-kwargs clean-control-tokens limit lr epochs batch-size beta max-length "
     "lora-r lora-alpha lora-targets lora-dropout set",

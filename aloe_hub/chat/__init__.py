@@ -34,7 +34,7 @@ def open_chat(model: str, timeout: float = TIMEOUT) -> Chat:
         if named.scheme == "scripted":
             from aloe_hub.chat.scripted import Scripted
 
-            return Scripted(named.policy)
+            return Scripted(named.policy, options=named.options)
         if named.scheme == "semantic":
             from aloe_hub.chat.semantic import open_semantic
 

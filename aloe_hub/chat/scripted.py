@@ -14,7 +14,8 @@ what it knows in the prompt's sections. Bare chat messages, without a prompt, ar
     scripted:leak         is told who the user is            \\  by the benchmark, a side channel that no real policy has:
     scripted:stranger     is told that they are another     /  they play nowhere else
 
-`scripted:judge-1` plays the roles of `scripted`, and judges as version 1 of the world's judge did.
+`scripted:judge-1` plays the roles of `scripted`, and judges as version 1 of the world's judge did. `scripted:user?wording=train`
+plays them too, and as the user has but some of the world's wordings (`world/manner.py`).
 
 What a policy around a model adds is no message of a person: the world answers the person, as it would without. It is none the
 better for being reminded or criticised; told who the user is, by the prompt of a tailored reply, bare `scripted` knows it.
@@ -27,13 +28,14 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from aloe_hub import prompts
 from aloe_hub.chat.base import ChatReply, ChatRequest
 from aloe_hub.chat.pieces import before
 from aloe_hub.errors import ChatError, UsageError
+from aloe_hub.model_string import TAKES_OPTIONS
 from aloe_hub.prompts.additions import answered_at, bare
 from aloe_hub.types import Message, Persona
 from aloe_hub.world import JUDGE_VERSION as JUDGE_VERSION
@@ -41,6 +43,7 @@ from aloe_hub.world import WORLD_VERSION as WORLD_VERSION
 from aloe_hub.world import changing as changing
 from aloe_hub.world import judging, rubrics, speaking
 from aloe_hub.world import revealing as revealing
+from aloe_hub.world.manner import Manner
 from aloe_hub.world.strategies import HANDED as HANDED
 from aloe_hub.world.strategies import STRATEGIES, knowing
 from aloe_hub.world.understanding import Known, mentions, read_messages, read_personality, read_profile, topic_of
@@ -66,6 +69,7 @@ class Scripted:
 
     policy: str | None = None
     told: Persona | None = None  # of a policy in `HANDED`: who it is to take the user for
+    options: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # of `scripted:user`: how its users speak
 
     def __post_init__(self) -> None:
         if self.policy in HANDED and self.told is None:
@@ -73,9 +77,10 @@ class Scripted:
                 f"model {f'scripted:{self.policy}'!r}: the benchmark tells it a persona, which nobody else does; it opens "
                 f"alone, as aloe evaluate --policy scripted:{self.policy}"
             )
-        if self.policy is not None and self.policy not in (known_names := (*POLICIES, *HANDED, *EARLIER_JUDGES)):
+        if self.policy is not None and self.policy not in (known_names := (*POLICIES, *HANDED, *EARLIER_JUDGES, TAKES_OPTIONS)):
             known = ", ".join(f"scripted:{name}" for name in known_names)
             raise UsageError(f"model {f'scripted:{self.policy}'!r}: no such policy; known: scripted, {known}")
+        Manner.read(self.options)
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         await asyncio.sleep(0)  # let others have their turn, and Ctrl-C be heard, as a model that takes its time would
@@ -103,11 +108,13 @@ class Scripted:
         random = Random(request.seed)
         last = request.messages[answered_at(request.messages)].content
         title = last.partition("\n")[0]
-        plays = (title in _ROLES or title in _JUDGES) and (self.policy is None or self.policy in EARLIER_JUDGES)
+        plays = title in (*_USERS, *_ROLES, *_JUDGES) and self.policy in (None, TAKES_OPTIONS, *EARLIER_JUDGES)
         if sections := prompts.sections(last) if plays else {}:
             try:
                 if judge := _JUDGES.get(title):
                     return judge(sections, EARLIER_JUDGES.get(self.policy or "", JUDGE_VERSION))
+                if title in _USERS:
+                    return _user(sections, random, Manner.read(self.options))
                 return _ROLES[title](sections, random)
             except (KeyError, ValueError) as error:
                 raise ChatError(f"scripted: a prompt without what its role needs ({error}): {last[:60]!r}") from None
@@ -131,10 +138,10 @@ def _personalities(sections: Sections, random: Random) -> str:
     return prompts.listed([speaking.personality_text(random) for _ in range(int(sections["HOW MANY"]))])
 
 
-def _user(sections: Sections, random: Random) -> str:
+def _user(sections: Sections, random: Random, manner: Manner) -> str:
     persona = _known(sections["PROFILE"], sections["PERSONALITY"])
     earlier = _said_by_user(prompts.messages(sections.get("CONVERSATION", "")))
-    return speaking.user_message(random, persona, earlier, int(sections.get("HOW MANY", 2)))
+    return speaking.user_message(random, persona, earlier, int(sections.get("HOW MANY", 2)), manner)
 
 
 def _inferrer(sections: Sections, random: Random) -> str:
@@ -186,14 +193,12 @@ def _said_by_user(messages: Sequence[Message]) -> list[str]:
     return [message.content for message in messages if message.role == "user"]
 
 
+_USERS = tuple(f"# {prompts.load(name).title}" for name in ("user_opening", "user_continuing", "user_cold"))
 _ROLES: dict[str, Callable[[Sections, Random], str]] = {
     f"# {prompts.load(name).title}": play
     for name, play in (
         ("profile_generator", _profiles),
         ("personality_generator", _personalities),
-        ("user_opening", _user),
-        ("user_continuing", _user),
-        ("user_cold", _user),
         ("inferrer", _inferrer),
         ("tailored_reply", _tailored),
         ("plain_reply", _plain),

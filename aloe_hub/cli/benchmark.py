@@ -56,6 +56,7 @@ def evaluate(
             show_default="exact with scripted users, else not measured",
         ),
     ] = None,
+    rejudge: options.Rejudge = None,
     accept_failures: Annotated[
         bool, typer.Option("--accept-failures", help="Finish without the conversations that failed.")
     ] = False,
@@ -81,6 +82,7 @@ def evaluate(
     from aloe_hub.results.unread import check_scores
     from aloe_hub.stages.benchmark import ROLES, BenchmarkSettings, evaluate_all
     from aloe_hub.stages.pairwise import match_all
+    from aloe_hub.stages.rejudging import settings_of
 
     if personas_repo and not push_results:
         raise UsageError("--personas-repo: says of which dataset the pushed scores are; give --push-results org/adapter too")
@@ -102,7 +104,11 @@ def evaluate(
         "cold": cold or None,
         "revealed": revealed_by,
     }
-    chosen = settings(BenchmarkSettings, table, by_hand)
+    if rejudge is None:
+        chosen = settings(BenchmarkSettings, table, by_hand)
+    else:
+        by_hand |= {"user": user, "judge": options.first(judge, model)}
+        chosen = settings_of(rejudge, "evaluate", BenchmarkSettings, by_hand)
     if pairwise and len(policies) < 2:
         raise UsageError("--pairwise: compares two policies; give --policy twice, or more often")
     with calls.traffic(run / "calls.jsonl", asking, concurrency=concurrency) as traffic, bars() as bar:

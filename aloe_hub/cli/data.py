@@ -151,6 +151,7 @@ def trees(
     limit: options.Limit = None,
     temperature: options.Temperature = None,
     seed: options.Seed = None,
+    rejudge: options.Rejudge = None,
     shard: Annotated[str | None, typer.Option(help="Grow only part i of n, as 1/4; see aloe merge.")] = None,
     accept_failures: Annotated[bool, typer.Option("--accept-failures", help="Finish without the trees that failed.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try the trees that failed again.")] = False,
@@ -168,18 +169,23 @@ def trees(
     from aloe_hub.files.settings import settings
     from aloe_hub.results.unread import UnreadVerdicts
     from aloe_hub.stages.forecast import forecast_trees
+    from aloe_hub.stages.rejudging import rejudge_trees, settings_of
     from aloe_hub.stages.training_rows import control_tokens_in, write_training_rows
     from aloe_hub.stages.trees import Shard, TreeSettings, grow_all, models_by_role
     from aloe_hub.types import Tree
 
     folder = RunFolder(run)
     table = options.recipe_table(recipe, "trees")
-    models = models_by_role(
-        table, model, user=user, inferrer=inferrer, tailored=tailored, plain=plain, judge=judge, policy=policy
-    )
+    roles = {"user": user, "inferrer": inferrer, "tailored": tailored, "plain": plain, "policy": policy}
+    models = models_by_role(table, model, judge=judge, **roles)
+    if "policy" not in models:
+        table.get("sampling", {}).pop("policy", None)
     by_hand: dict[str, Any] = {"turns": turns, "split": split, "limit": limit, "temperature": temperature, "seed": seed}
-    by_hand |= asking.settings(table, models) | {"models": models}
-    chosen = settings(TreeSettings, table, by_hand)
+    if rejudge is None:
+        chosen = settings(TreeSettings, table, by_hand | asking.settings(table, models) | {"models": models})
+    else:
+        judged = asking.settings({}, models) | {"judge": options.first(judge, model)}
+        chosen = settings_of(rejudge, "trees", TreeSettings, by_hand | roles | {"shard": shard} | judged)
     part = Shard.parse(shard) if shard is not None else None
     if dry_run:
         with calls.traffic(None, asking, concurrency=concurrency) as traffic, bars() as bar:
@@ -188,15 +194,9 @@ def trees(
         return
     ledger = folder.file(part.file().replace("trees", "calls") if part else "calls.jsonl")
     with calls.traffic(ledger, asking, concurrency=concurrency) as traffic, bars() as bar:
-        grown = grow_all(
-            folder,
-            chosen,
-            traffic=traffic,
-            shard=part,
-            accept_failures=accept_failures,
-            retry_failed=retry_failed,
-            on_progress=partial(bar, "trees"),
-        )
+        grow = partial(grow_all, shard=part, accept_failures=accept_failures, retry_failed=retry_failed)
+        make = rejudge_trees if rejudge else grow
+        grown = make(folder, chosen, traffic=traffic, on_progress=partial(bar, "trees"))
     if not grown.finished:
         failures = partial_of(folder.file(part.file().replace("trees", "failed") if part else "failed.jsonl"))
         err.print(

@@ -19,6 +19,12 @@ Judge = Annotated[
 Temperature = Annotated[
     float | None, typer.Option("--temperature", help="Of the policy's replies; 0 takes the likeliest token.", show_default="0.7")
 ]
+Rejudge = Annotated[
+    Path | None,
+    typer.Option(
+        "--rejudge", help="Judge what this run has finished by another judge; nobody says anything anew.", show_default="no"
+    ),
+]
 Turns = Annotated[int | None, typer.Option("--turns", help="Turns of each conversation.", show_default="10")]
 Concurrency = Annotated[int, typer.Option("--concurrency", help="Requests in flight at once, and about as many conversations.")]
 Pairings = Annotated[int | None, typer.Option("--pairings", help="Personalities paired with each profile.", show_default="10")]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from aloe_hub.chat import judged_by, template_date_of, told, world_of
 from aloe_hub.chat.base import Chat
@@ -28,6 +29,7 @@ from aloe_hub.stages.benchmark_settings import ROLES as ROLES
 from aloe_hub.stages.benchmark_settings import BenchmarkSettings as BenchmarkSettings
 from aloe_hub.stages.benchmark_settings import settled
 from aloe_hub.stages.conversation import converse as converse
+from aloe_hub.stages.conversation import scored_again
 from aloe_hub.stages.journalled import row_a_persona
 from aloe_hub.stages.people import Person, people
 from aloe_hub.stages.revealed import Measure, measure_of
@@ -70,7 +72,7 @@ def evaluate_all(
     recorded = run.settings().get("evaluate")
     settings = settled(settings, recorded)
     met = met_by(run, settings)
-    for policy in policies:  # before anything is made
+    for policy in () if settings.rejudge else policies:  # before anything is made
         if told(policy):
             for person in met:
                 person.told(policy, 0)
@@ -108,7 +110,8 @@ def _evaluate(
             write_rows(scores, (transcript.to_scores_row() for transcript in transcripts))
         on_progress(policy, len(met), len(met))
         return 0
-    policy_for = policy_of(policy, settings, traffic)
+    held = _held(run, settings.rejudge, policy, met) if settings.rejudge else {}
+    policy_for = None if settings.rejudge else policy_of(policy, settings, traffic)
     prompt_of = {"judge": by.prompt} if settings.structured else {}
     user, judge = (
         roles.tuned(traffic.open(model), role, settings.sampling, prompt_of.get(role))
@@ -118,6 +121,8 @@ def _evaluate(
 
     async def make(persona: Persona) -> Row:
         person = everyone[persona]
+        if policy_for is None:
+            return (await scored_again(held[persona], person, judge, settings=settings, by=by)).to_row()
         talk = converse(person, policy_for(person), user, judge, name=policy, settings=settings, by=by, measure=measure)
         return (await talk).to_row()
 
@@ -128,13 +133,23 @@ def _evaluate(
         named={"policy": policy},
         check=lambda row: _check_transcript(row, policy, settings),
         traffic=traffic,
-        calls=settings.calls_a_conversation + settings.turns * (calls_of(ModelString.parse(policy)) - 1),
+        calls=settings.calls_a_conversation + (settings.turns * (calls_of(ModelString.parse(policy)) - 1) if policy_for else 0),
         accept_failures=accept_failures,
         on_progress=lambda ended: on_progress(policy, ended, len(met)),
     )
     if not failed or accept_failures:
         write_rows(scores, (transcript.to_scores_row() for transcript in written(run, policy)))
     return failed
+
+
+def _held(run: RunFolder, rejudge: str, policy: str, met: Sequence[Person]) -> dict[Persona, Transcript]:
+    """The conversations of a policy in the run that is judged again. Raises: DataError: not with all whom `run` knows."""
+    if not RunFolder(Path(rejudge)).file(f"transcripts/{policy_file(policy)}").exists():
+        raise DataError(f"--rejudge {rejudge}: no finished conversations of {policy} there")
+    held = {transcript.persona: transcript for transcript in written(RunFolder(Path(rejudge)), policy)}
+    if missing := [person.persona.persona_id for person in met if person.persona not in held]:
+        raise DataError(f"--rejudge {rejudge}: {policy} did not talk with persona {missing[0]} of {run.path} there")
+    return held
 
 
 def met_by(run: RunFolder, settings: BenchmarkSettings) -> list[Person]:

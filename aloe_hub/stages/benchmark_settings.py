@@ -21,7 +21,8 @@ class BenchmarkSettings:
     """What decides the scores, beside the policy.
 
     `temperature` is the policy's; None: as in `roles.SAMPLING`. `sampling`: by role, fields of `Sampling` that are to be others.
-    `structured`: the judge is asked for JSON of a schema, where the server has it.
+    `structured`: the judge is asked for JSON of a schema, where the server has it. `rejudge`: a run whose conversations
+    are scored again.
 
     Scenarios: at turn `shift` (counted from 1) `shift_share` of the user, None: all, becomes somebody else's; `cold` users open
     with a bare greeting and let show at most 15% of themselves in a turn; who talks for longer than ten turns has more to tell
@@ -45,6 +46,7 @@ class BenchmarkSettings:
     cold: bool = False
     later: bool = False
     revealed: str | None = None
+    rejudge: str | None = None
 
     def __post_init__(self) -> None:
         check_conversations(self.turns, self.seed, self.limit, self.temperature)
@@ -61,7 +63,7 @@ class BenchmarkSettings:
     @property
     def calls_a_conversation(self) -> int:
         """At most, when every answer can be read at once: user, policy, judge."""
-        return self.turns * 3
+        return self.turns * (1 if self.rejudge else 3)
 
 
 def settled(settings: BenchmarkSettings, recorded: object) -> BenchmarkSettings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from aloe_hub.chat.base import Chat
 from aloe_hub.errors import ParseError
@@ -60,6 +61,18 @@ async def converse(
     shares = measure(person, [(turn.user, turn.reply) for turn in turns])
     measured = tuple(turn.measured(share) for turn, share in zip(turns, shares, strict=True))
     return Transcript(person.persona, name, measured, by.name, person.became)
+
+
+async def scored_again(held: Transcript, person: Person, judge: Chat, *, settings: BenchmarkSettings, by: Rubric) -> Transcript:
+    """A conversation that was held before, as `judge` scores it; what was measured of it stays."""
+    conversation = digest(settings.seed, person.persona.persona_id, "benchmark")
+    spoken: tuple[Message, ...] = ()
+    asked = []
+    for number, (turn, persona) in enumerate(zip(held.turns, person.turns, strict=True)):
+        asked.append(_scored(judge, persona, spoken, turn.user, turn.reply, Call(conversation, number), by))
+        spoken = (*spoken, Message("user", turn.user), Message("assistant", turn.reply))
+    turns = zip(await asyncio.gather(*asked), held.turns, strict=True)
+    return replace(held, turns=tuple(turn.measured(before.shares) for turn, before in turns), rubric=by.name)
 
 
 async def _scored(

@@ -44,7 +44,8 @@ class TreeSettings:
     """What decides a tree's bytes: `models` maps each role (and perhaps `policy`) to a model string.
 
     `temperature` is the policy's; None: as in `roles.SAMPLING`. `sampling`: by role, fields of `Sampling` that are to be others.
-    `structured`: judge and inferrer are asked for JSON of a schema, where the server has it.
+    `structured`: judge and inferrer are asked for JSON of a schema, where the server has it. `rejudge`: a run whose trees are
+    judged again.
     """
 
     models: dict[str, str]
@@ -55,11 +56,12 @@ class TreeSettings:
     temperature: float | None = None
     sampling: dict[str, dict[str, Any]] | None = None
     structured: bool = False
+    rejudge: str | None = None
 
     def __post_init__(self) -> None:
         check_conversations(self.turns, self.seed, self.limit, self.temperature)
         check_roles(self.models)
-        check_sampling(self.sampling, self.models)
+        check_sampling(self.sampling, (*self.models, "policy"))  # a recipe may say how one is sampled where there is none
 
     @property
     def recorded(self) -> dict[str, Any]:

@@ -33,14 +33,18 @@ class Turn:
     told: float | None = None
     recalled: float | None = None
 
+    @property
+    def shares(self) -> dict[str, float]:
+        """Those of `SHARES` that were measured, by name."""
+        return {name: share for name in SHARES if (share := getattr(self, name)) is not None}
+
     def measured(self, shares: Mapping[str, float]) -> Self:
         """The turn with some of `SHARES`, by name."""
         return replace(self, revealed=shares.get("revealed"), told=shares.get("told"), recalled=shares.get("recalled"))
 
     def to_row(self) -> Row:
         row = {"user": self.user, "reply": self.reply, "score": self.score, "judgement": self.judgement}
-        measured = {name: share for name in SHARES if (share := getattr(self, name)) is not None}
-        return row | ({"criteria": dict(self.criteria)} if self.criteria else {}) | measured
+        return row | ({"criteria": dict(self.criteria)} if self.criteria else {}) | self.shares
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:

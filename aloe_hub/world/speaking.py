@@ -12,6 +12,7 @@ from random import Random
 
 from aloe_hub.world import sentences
 from aloe_hub.world.lexicon import CLOSERS, COLOURS, DIMENSIONS, GREETINGS, KINDS, OPENERS, POLES, REACTIONS, TOPICS
+from aloe_hub.world.manner import ANY, Manner
 from aloe_hub.world.understanding import Fact, Known, read_message, topic_of
 
 FACTS_OF_A_PERSONA = 10
@@ -52,23 +53,23 @@ def statement(known: Known) -> tuple[str, str]:
     return " ".join(facts), " ".join(traits)
 
 
-def said(fact: Fact, random: Random | None = None) -> str:
-    """A fact as a sentence in the second person; the first wording unless drawn."""
+def said(fact: Fact, random: Random | None = None, manner: Manner = ANY) -> str:
+    """A fact as a sentence in the second person; the first wording unless drawn, from those that the manner has."""
     if fact.free:
         return fact.value if fact.value.startswith("your ") else f"you {fact.value}"
-    wordings = KINDS[fact.kind].said
+    wordings = manner.of(KINDS[fact.kind].said)
     return (random.choice(wordings) if random else wordings[0]).replace("{v}", fact.value)
 
 
-def user_message(random: Random, persona: Known, earlier: Sequence[str], at_most: int = 2) -> str:
+def user_message(random: Random, persona: Known, earlier: Sequence[str], at_most: int = 2, manner: Manner = ANY) -> str:
     """The next message of a user: one or two things not shown yet (no more than `at_most`), and a question on a topic not asked
     yet. A conversation longer than there are topics takes them up again.
     """
     shown = list(map(read_message, earlier))
     hidden_facts = [fact for fact in persona.facts if not any(fact in known.facts for known in shown)]
     hidden_traits = [pole for pole in persona.traits if not any(pole in known.traits for known in shown)]
-    reveals = [sentences.to_first(said(fact, random)) for fact in hidden_facts]
-    reveals += [random.choice(POLES[pole].cues) for pole in hidden_traits]
+    reveals = [sentences.to_first(said(fact, random, manner)) for fact in hidden_facts]
+    reveals += [random.choice(manner.of(POLES[pole].cues)) for pole in hidden_traits]
     reveals = random.sample(reveals, min(len(reveals), random.choice((1, 2, 2)), at_most))
     start = [random.choice(REACTIONS if earlier else GREETINGS)] if random.random() < 0.15 else []
     question = random.choice(TOPICS[_next_topic(random, persona, earlier)].questions)

@@ -129,6 +129,30 @@ def test_a_user_goes_on_with_what_has_not_been_said_and_another_topic():
         assert topic_of(message) not in (None, "relax")
 
 
+@pytest.mark.parametrize("name", ["user_opening", "user_continuing", "user_cold"])
+def test_a_user_with_held_out_wordings_says_the_same_things_in_others(name):
+    conversation = prompts.conversation(SPOKEN)
+    data = {"profile": PROFILE, "personality": PERSONALITY, "conversation": conversation, "count": "2"}
+    prompt = prompts.load(name).render(**{field: data[field] for field in prompts.load(name).fields})
+    for seed in range(20):
+        usual, trained, held_out = (
+            say_as(model, prompt, seed) for model in ("scripted", "scripted:user?wording=train", "scripted:user?wording=held-out")
+        )
+        assert usual == say_as("scripted:user", prompt, seed)
+        assert read_message(trained) == read_message(held_out)
+        assert trained != held_out
+
+
+def test_a_user_with_options_plays_the_other_roles_as_scripted_does():
+    prompt = prompts.load("inferrer").render(conversation=prompts.conversation(SPOKEN))
+    assert say_as("scripted:user?wording=train", prompt, 1) == say(prompt)
+
+
+def say_as(model, text, seed):
+    request = ChatRequest((Message("user", text),), Sampling(max_tokens=4096), seed, "user")
+    return asyncio.run(open_chat(model).complete(request)).text
+
+
 def test_the_inferrer_states_what_the_user_has_revealed_and_nothing_else():
     said = (FIRST, Message("user", MESSAGE))
     answer = play("inferrer", conversation=prompts.conversation(said))

@@ -8,6 +8,7 @@ right for any chat template: one that rewrites the history only shares less.
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -19,9 +20,22 @@ from transformers.cache_utils import DynamicLayer
 
 AT_ONCE = 8  # prompts, of about the same length: padding is computed too, and larger batches read no faster on a CPU
 ROOM = 64  # tokens: a buffer that is full grows by so many
-REMEMBERED = 2**29  # bytes, on a CPU; the pocket model needs about 3 MB for a conversation of ten turns
+SHARE = 8  # of the machine's memory one part in so many is for what was read: SmolLM2-135M needs 46 kB a token
+LEAST = 2**29  # bytes, and so much where nobody says how much memory there is
 
 States = tuple[torch.Tensor, torch.Tensor]  # keys and values
+
+
+def remembered_on_a_cpu() -> int:
+    """Bytes for what was read.
+
+    Conversations that go on side by side are read in turn: where all but one of them fit, what is forgotten first is what is
+    needed next, and nothing is remembered in time.
+    """
+    try:
+        return max(LEAST, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // SHARE)
+    except (AttributeError, ValueError, OSError):  # not on every system
+        return LEAST
 
 
 def next_logits(
@@ -127,8 +141,9 @@ class PrefixCache:
         return Prefix(found.tokens[:length], [(keys[:, :length], values[:, :length]) for keys, values in found.layers])
 
     def keep(self, read: Prefix) -> None:
-        self._reads.append(read)
-        self._held += read.bytes
+        """Remember it, in place of what it begins with: of a conversation only the last turn is held."""
+        self._reads = [one for one in self._reads if read.tokens[: len(one.tokens)] != one.tokens] + [read]
+        self._held = sum(one.bytes for one in self._reads)
         while self._held > self._most:
             self._held -= self._reads.pop(0).bytes
 

@@ -24,7 +24,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from aloe_hub.chat.base import ChatReply, ChatRequest
 from aloe_hub.chat.local.decoding import GenerationRequest, generate
-from aloe_hub.chat.local.kv_cache import REMEMBERED, PrefixCache
+from aloe_hub.chat.local.kv_cache import PrefixCache, remembered_on_a_cpu
 from aloe_hub.chat.pieces import REASONING, Pieces, answered, before
 from aloe_hub.errors import ChatError, DataError
 from aloe_hub.loading import load_adapter, load_model, load_tokenizer, template_kwargs_of, write_chats_with
@@ -70,7 +70,7 @@ class Local:
         self._longest_reply: int = (generation.max_new_tokens if generation else None) or sys.maxsize
         self._longest: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         if remembered is None:  # a GPU reads a prompt quickly, and its memory is better spent on larger batches
-            remembered = REMEMBERED if model.device.type == "cpu" else 0
+            remembered = remembered_on_a_cpu() if model.device.type == "cpu" else 0
         self._memory = PrefixCache(remembered) if PrefixCache.suits(model) else None
         self._most_rows = MOST_ROWS
         self._waiting: list[_Waiting] = []

@@ -4,6 +4,7 @@
     cot(M)          … a note to think of the user first, with three worked examples
     rag(M,k=5)      … the k earlier exchanges that are closest to the message
     self-critic(M)  answers, criticises the answer in two sentences, rewrites it            self_critic.py
+    simply(M)       the prompts of a reply as a chat, for a model too small for them         simply.py
     inferred(M)     ALOE's inferrer, then its prompt of a tailored reply                    tailored.py
     best-of(M,k=5)  … k such replies; the one that fits the inferred persona best is kept
     rps(M,k=5)      … each under a neighbour of the inferred persona
@@ -38,6 +39,10 @@ def open_policy(named: ModelString, opened: Callable[[str], Chat]) -> Chat:
         from aloe_hub.chat.policies.adding import Adding, exchanges_of, nothing
 
         return Adding(inner, named.scheme, exchanges_of(k) if named.scheme == "rag" else nothing)
+    if named.scheme == "simply":
+        from aloe_hub.chat.policies.simply import Simply
+
+        return Simply(inner)
     if named.scheme == "self-critic":
         from aloe_hub.chat.policies.self_critic import SelfCritic
 
@@ -64,7 +69,7 @@ def calls_of(named: ModelString) -> int:
     if named.inner is None:
         return 1
     inner, k = calls_of(named.inner), named.k or K
-    if named.scheme in ("reminder", "cot", "rag"):
+    if named.scheme in ("reminder", "cot", "rag", "simply"):
         return inner
     if named.scheme == "self-critic":
         return 3 * inner
