@@ -31,15 +31,18 @@ def curves(policies: Sequence[PolicyReport], name: str) -> Markup:
 
     def draw(axes: Axes) -> None:
         ends: dict[int, float] = {}
+        last = max(map(_drawn, policies))
         for place, policy in enumerate(policies):
             colour, al = series(place), policy.scores.al
             turns = range(1, len(al) + 1)
             low, high = zip(*policy.scores.al_ci, strict=True)
-            axes.fill_between(turns, low, high, color=colour, alpha=0.16, linewidth=0)
-            axes.plot(turns, al, color=colour, marker=MARKERS[place % SERIES], markersize=5, linewidth=1.8)
-            scored = [value for value in al if not math.isnan(value)]
+            end = policy.last if policy.fewest > 1 else len(al)
+            axes.fill_between(turns[:end], low[:end], high[:end], color=colour, alpha=0.16, linewidth=0)
+            axes.plot(turns[:end], al[:end], color=colour, marker=MARKERS[place % SERIES], markersize=5, linewidth=1.8)
+            if len(al) > end:  # too few conversations to count
+                axes.plot(turns[end - 1 : last], al[end - 1 : last], color=colour, alpha=0.3, linewidth=0.9)
+            scored = [value for value in al[:end] if not math.isnan(value)]
             ends[place] = scored[-1] if scored else math.nan
-        last = max(len(policy.scores.al) for policy in policies)
         bottom, top = policies[0].rubric.shown_scale
         height = top - bottom
         for place, y in _spread(ends, min(height / 20, height / len(policies)), bottom, top).items():
@@ -51,6 +54,11 @@ def curves(policies: Sequence[PolicyReport], name: str) -> Markup:
         axes.set_yticks(range(bottom, top + 1, max(1, height // 5)))
 
     return _svg(name, (5.2, 3.2), (0.09, 0.93, 0.15, 0.98), draw)
+
+
+def _drawn(policy: PolicyReport) -> int:
+    """The last turn that is drawn: of recorded chats those with a single conversation are not."""
+    return max((turn for turn, n in enumerate(policy.scores.n, 1) if n > 1 or policy.fewest == 1), default=1)
 
 
 def _spread(heights: Mapping[int, float], gap: float, bottom: float, top: float) -> dict[int, float]:
