@@ -92,7 +92,7 @@ def prepared(run: RunFolder, kind: Kind, repo: str, licence: str | None, languag
     imported = schema.has_imported_texts(run)
     if (licence is None and imported) or (licence is not None and not licence.strip()):
         raise UsageError(
-            "--license: name the licence, or `other`; imported texts need one said, that of their source; the ALOE authors gave none"
+            "--license: name the licence, or `other`; imported texts need one said: their source's (the ALOE authors gave none)"
         )
     check_names(repo, licence, language)
     languages = language.split(",") if language else imported_languages(run) if imported else ["en"]

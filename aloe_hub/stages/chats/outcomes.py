@@ -40,11 +40,11 @@ def persona_of(chat: Chat) -> Persona:
 
 def tree_of(chat: Chat, form: str) -> Grown:
     persona = persona_of(chat)
-    tree_id = digest("recorded", persona.persona_id, id_of(chat), [message.to_row() for message in chat.messages])
     exchanges, left_out = [], 0
     for place, turn in enumerate(chat.turns):
         exchanges.append(_exchange(turn, form, is_last=place == len(chat.turns) - 1))
         left_out += len(turn.answers) - len(exchanges[-1].replies)
+    tree_id = digest("recorded", persona.persona_id, id_of(chat), [exchange.to_row() for exchange in exchanges])
     return Grown(Tree(tree_id, persona, tuple(exchanges)), left_out)
 
 
