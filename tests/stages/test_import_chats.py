@@ -52,13 +52,10 @@ def test_rated_chats_become_transcripts_and_scores_by_assistant(aloe, write, tmp
     status, output, _ = aloe("import", path, "--run", tmp_path / "run")
     assert (status, last_line(output)) == (0, "8 conversations, 3 users, 13 ratings")
     run = RunFolder(tmp_path / "run")
-    found = {
-        name: list(read_rows(run.file(f"transcripts/{name}.jsonl"), Transcript.from_row)) for name in ("model-a", "org_model-b")
-    }
-    assert [len(talks) for talks in found.values()] == [6, 1]
-    assert [row["user_id"] for row in read_rows(run.file("scores/model-a.jsonl"), dict)] == [
-        f"User_{n}" for n in (0, 0, 1, 1, 2, 2)
-    ]
+    files = [run.file(f"transcripts/{name}.jsonl") for name in ("model-a", "org_model-b")]
+    assert [len(list(read_rows(file, Transcript.from_row))) for file in files] == [6, 1]
+    users = [row["user_id"] for row in read_rows(run.file("scores/model-a.jsonl"), dict)]
+    assert users == [f"User_{number}" for number in (0, 0, 1, 1, 2, 2)]
     assert len(list(read_rows(run.file("conversations.jsonl"), dict))) == 1
     assert [persona.personality for persona in run.personas("train")] == ["calm, kind"] * 3
     assert run.settings()["evaluate"]["scale"] == [1, 5]
@@ -78,7 +75,7 @@ def test_chats_that_fork_become_trees_and_rows_that_train(aloe, write, tmp_path)
     assert trees is not None
     assert (trees.exchanges, trees.count("human")) == (6, 6)
     assert aloe("report", tmp_path / "run")[0] == 0
-    assert "recorded (prism): rated 90 and 3" in (tmp_path / "run/report.html").read_text() or trees.trees == 5
+    assert "recorded (arena): preferred" in (tmp_path / "run/report.html").read_text()
 
 
 def test_all_other_chats_become_conversations_that_can_be_imported_again(aloe, write, tmp_path):
