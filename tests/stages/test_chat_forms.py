@@ -33,13 +33,15 @@ def read(row, name=None):
 
 
 def tree(row):
-    return tree_of(read(row), form_of(row).name).tree
+    form = form_of(row)
+    assert form is not None
+    return tree_of(read(row), form.name).tree
 
 
 @pytest.mark.parametrize("name", [*FORKED, *PLAIN, "recllmsim"])
 def test_a_form_is_recognised(name):
-    assert form_of((FORKED | PLAIN | {"recllmsim": rated()})[name]).name == name
-    assert form_named(name).name == name
+    found = form_of((FORKED | PLAIN | {"recllmsim": rated()})[name])
+    assert found is form_named(name)
 
 
 def test_every_form_has_an_example_here():
