@@ -3,6 +3,7 @@
     prompt, chosen, rejected      preference, explicit; texts or messages
     chosen, rejected              preference, implicit: two conversations with one beginning
     prompt, completion            texts or messages
+    prompt, privileged_context    a text or messages, and what a teacher is told beside them
     messages                      a conversation: each of its replies is a row, after what was said before it
 
 TRL: https://huggingface.co/docs/trl/dataset_formats
@@ -16,22 +17,23 @@ from typing import Any
 
 from aloe_hub.errors import DataError
 from aloe_hub.hub_dataset import dataset_named, open_dataset
-from aloe_hub.training.settings import Method
+from aloe_hub.training.record import Method
 from aloe_hub.trl_forms import messages_of, preference
 from aloe_hub.types import Row
 
-CONFIG: dict[Method, str] = {"sft": "sft", "dpo": "pairs"}
-COMPLETIONS: dict[Method, tuple[str, ...]] = {"sft": ("completion",), "dpo": ("chosen", "rejected")}
+CONFIG: dict[Method, str] = {"sft": "sft", "dpo": "pairs", "sdft": "distill"}
+COMPLETIONS: dict[Method, tuple[str, ...]] = {"sft": ("completion",), "dpo": ("chosen", "rejected"), "sdft": ()}
 FORMS: dict[Method, str] = {
     "sft": "prompt and completion, or messages",
     "dpo": "prompt, chosen and rejected, or chosen and rejected",
+    "sdft": "prompt and privileged_context",
 }
 
 
 def dataset_rows(data: str, method: Method) -> tuple[Iterator[Row], Row]:
     """The rows of a dataset at one commit, which is found first: what `main` is today, it may not be tomorrow; and where that is.
 
-    Without a config it is ours for the method, `sft` or `pairs`, or else `default`.
+    Without a config it is ours for the method, `sft`, `pairs` or `distill`, or else `default`.
 
     Raises:
         UsageError: `data` is no name of a dataset.
@@ -41,7 +43,7 @@ def dataset_rows(data: str, method: Method) -> tuple[Iterator[Row], Row]:
     name = dataset_named(data)
     rows, choice, revision = open_dataset(name, (CONFIG[method], "default"), "go online, or train from --run DIR")
     if next(rows_of(dict.fromkeys(rows.column_names), method), None) is None:
-        missing = [name for name in ("prompt", *COMPLETIONS[method]) if name not in rows.column_names]
+        missing = [name for name in needed(method) if name not in rows.column_names]
         raise DataError(
             f"--data {data}: config {choice!r} has no column {', '.join(missing)}; it has {', '.join(rows.column_names)}; "
             f"wanted: {FORMS[method]}"
@@ -50,6 +52,11 @@ def dataset_rows(data: str, method: Method) -> tuple[Iterator[Row], Row]:
     if name.config:
         origin |= {"config": choice, "split": name.split or "train"}
     return (found for row in rows for found in rows_of(row, method)), origin
+
+
+def needed(method: Method) -> tuple[str, ...]:
+    """The columns that a method reads."""
+    return ("prompt", *COMPLETIONS[method], *(["privileged_context"] if method == "sdft" else []))
 
 
 def rows_of(row: Mapping[str, Any], method: Method) -> Iterator[Row]:
@@ -63,9 +70,11 @@ def rows_of(row: Mapping[str, Any], method: Method) -> Iterator[Row]:
         found = preference(row)
         if found is not None:
             yield ids | dict(zip(("prompt", "chosen", "rejected"), found, strict=True))
-    elif {"prompt", *COMPLETIONS[method]} <= row.keys():
-        completions = {name: messages_of(row[name], "assistant") for name in COMPLETIONS[method]}
-        yield ids | {"prompt": messages_of(row["prompt"], "user")} | completions
+    elif row.keys() >= set(needed(method)):
+        others = {name: messages_of(row[name], "assistant") for name in COMPLETIONS[method]}
+        if method == "sdft":
+            others["privileged_context"] = row["privileged_context"]
+        yield ids | {"prompt": messages_of(row["prompt"], "user")} | others
     elif method == "sft" and "messages" in row:
         messages = row["messages"] or []
         ids = {"tree_id": hashlib.sha256(repr(messages).encode("utf-8", "replace")).hexdigest()[:16]} | ids
