@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from aloe_hub import __version__
 from aloe_hub.files.jsonl import atomic_file
-from aloe_hub.report import scenarios
+from aloe_hub.report import recorded, scenarios
 from aloe_hub.report.plots import curves, histogram, letter, recalled
 from aloe_hub.results.counts import ORACLE, PLAIN, Paired, Report, RunReport
 from aloe_hub.results.formatting import bound, number, p_value, percent
@@ -79,8 +79,9 @@ def _shown(run: RunReport, place: int) -> dict[str, Any]:
         "report": run,
         "index": place,
         "contents": [(anchor, title) for anchor, (title, there) in contents.items() if there],
-        "turns": max((len(policy.scores.al) for policy in run.policies), default=0),
+        "turns": max((policy.last if run.is_recorded else len(policy.scores.al) for policy in run.policies), default=0),
         "curves": curves(run.policies, f"curves{place}", shifted_at(run.settings.get("evaluate", {}))) if run.policies else None,
+        "recorded": recorded.table(run),
         "revealed": scenarios.revealed(run),
         "shifts": [(place, scenarios.said_of(shift)) for place, shift in scenarios.shifts(run)],
         "recall": (recall := scenarios.recall(run)),
@@ -90,7 +91,7 @@ def _shown(run: RunReport, place: int) -> dict[str, Any]:
             for paired, whisker in zip(run.comparisons, _whiskers(run.comparisons), strict=True)
         ],
         "pairs": [(names.index(paired.policy), names.index(paired.baseline), paired) for paired in run.pairs],
-        "sources": [name for name in ("tailored", "policy", "plain", "imported") if run.trees and run.trees.count(name)],
+        "sources": [name for name in ("tailored", "policy", "plain", "imported", "human") if run.trees and run.trees.count(name)],
         "talks": list(_talks(run)),
         "settings": {stage: dict(_flat(table)) for stage, table in run.settings.items()},
         "histograms": {name: histogram(stats, f"{name}{place}") for name, stats in texts.items() if stats},
@@ -127,5 +128,5 @@ def _talks(run: RunReport) -> Iterator[tuple[Persona, list[tuple[int, Transcript
 
 def _reply_name(exchange: Exchange, place: Index) -> str:
     source = exchange.replies[place].source
-    alike = exchange.replies[0].source == exchange.replies[1].source
+    alike = exchange.is_fork and exchange.replies[0].source == exchange.replies[1].source
     return f"{source} {place + 1}" if alike else source

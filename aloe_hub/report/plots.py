@@ -29,16 +29,19 @@ def letter(place: int) -> str:
 
 def curves(policies: Sequence[PolicyReport], name: str, shift: int | None = None) -> Markup:
     """AL(k) of each policy in a band of its interval. shift: the turn at which the users became others."""
-    last = max(len(policy.scores.al) for policy in policies)
+    last = max(map(_drawn, policies))
 
     def draw(axes: Axes) -> None:
         ends: dict[int, float] = {}
         for place, policy in enumerate(policies):
             al = policy.scores.al
             low, high = zip(*policy.scores.al_ci, strict=True)
-            axes.fill_between(range(1, len(al) + 1), low, high, color=series(place), alpha=0.16, linewidth=0)
-            _line(axes, al, place, last)
-            scored = [value for value in al if not math.isnan(value)]
+            end = policy.last if policy.fewest > 1 else len(al)
+            axes.fill_between(range(1, end + 1), low[:end], high[:end], color=series(place), alpha=0.16, linewidth=0)
+            _line(axes, al[:end], place, last)
+            if len(al) > end:  # too few conversations to count
+                axes.plot(range(end, last + 1), al[end - 1 : last], color=series(place), alpha=0.3, linewidth=0.9)
+            scored = [value for value in al[:end] if not math.isnan(value)]
             ends[place] = scored[-1] if scored else math.nan
         bottom, top = policies[0].rubric.shown_scale
         height = top - bottom
@@ -50,6 +53,11 @@ def curves(policies: Sequence[PolicyReport], name: str, shift: int | None = None
         axes.set_yticks(range(bottom, top + 1, max(1, height // 5)))
 
     return _svg(name, (5.2, 3.2), (0.09, 0.93, 0.15, 0.98), draw)
+
+
+def _drawn(policy: PolicyReport) -> int:
+    """The last turn that is drawn: of recorded chats those with a single conversation are not."""
+    return max((turn for turn, n in enumerate(policy.scores.n, 1) if n > 1 or policy.fewest == 1), default=1)
 
 
 def recalled(policies: Sequence[PolicyReport], name: str) -> Markup:

@@ -1,5 +1,9 @@
 """Scores as an (N, K) array of numbers, checked, and the sums of its turns.
 
+Recorded conversations have different lengths: people leave when they have what they came for, or have had enough. Who stays may
+be the more satisfied, so that AL(k) rises although nobody's satisfaction does. Two readings stand side by side: the mean over
+those who stayed, and the same with the last score of those who left carried forward.
+
 Bad input is a ValueError of one line; in it conversations and turns are counted from 1, like the lines of a scores file. This
 file imports nothing of aloe_hub, since the metric on the Hub carries a copy of it.
 """
@@ -7,7 +11,7 @@ file imports nothing of aloe_hub, since the metric on the Hub carries a copy of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +19,36 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Conversations = Sequence[Sequence[float | None]] | NDArray[Any]
 
+Leavers = Literal["stayed", "carried"]
+
 ROWS_AT_A_TIME = 4096  # a block stays in the cache, so that checking a score costs no second trip to memory
+
+
+def of_one_length(scores: Conversations, early_leavers: Leavers) -> tuple[list[list[Any]], NDArray[Any], int]:
+    """(the scores with as many in each conversation, how many of each turn somebody gave, how many before the end are missing).
+
+    A conversation ends with its last score. After it there is None, or, "carried", that score again.
+
+    >>> of_one_length([[1, None, 3], [4]], "stayed")
+    ([[1, None, 3], [4, None, None]], array([2, 0, 1]), 1)
+    >>> of_one_length([[1, None, 3], [4, None]], "carried")
+    ([[1, None, 3], [4, 4, 4]], array([2, 0, 1]), 1)
+    """
+    if early_leavers not in ("stayed", "carried"):
+        raise ValueError(f"early_leavers is {early_leavers!r}, and not 'stayed' or 'carried'")
+    for number, row in enumerate(scores, 1):
+        if not isinstance(row, list | tuple | np.ndarray):
+            raise ValueError(f"conversation {number} is {row!r}, not a list of scores")
+    ended = [list(row[: max((turn for turn, score in enumerate(row, 1) if _is_there(score)), default=0)]) for row in scores]
+    turns = max(map(len, ended), default=0)
+    given = np.array([sum(turn < len(row) and _is_there(row[turn]) for row in ended) for turn in range(turns)], dtype=int)
+    missing = sum(map(len, ended)) - int(given.sum())
+    after = [row[-1] if early_leavers == "carried" and row else None for row in ended]
+    return [row + [last] * (turns - len(row)) for row, last in zip(ended, after, strict=True)], given, missing
+
+
+def _is_there(score: Any) -> bool:  # noqa: ANN401 - what is no number is found later
+    return score is not None and bool(score == score)  # NaN alone is not itself
 
 
 def check_settings(scale: tuple[float, float], confidence: float, n_resamples: int, seed: int) -> None:
