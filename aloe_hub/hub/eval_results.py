@@ -33,6 +33,7 @@ from aloe_hub.hub.push import Published, Upload, committed, last_change
 from aloe_hub.hub.trained import weights_in
 from aloe_hub.hub_errors import hub_errors
 from aloe_hub.model_string import ModelString
+from aloe_hub.results.audited import in_short
 from aloe_hub.results.counts import PolicyReport, RunReport
 from aloe_hub.results.formatting import with_interval
 from aloe_hub.results.read import read_runs
@@ -69,7 +70,8 @@ class Benchmarked:
         drawn = "".join(f", {name} {self._settings[name]}" for name in ("seed", "temperature") if name in self._settings)
         rubric = f"rubric {self.run.rubric.name}, {self.run.rubric.in_words}"
         scenario = "".join(f"; {words}" for words in self.run.scenario.values())
-        said = f"{rubric}; {counts}{drawn}{scenario}; judge {judge}, users {users}"
+        audit = in_short(self.run.audit, self.run.model("evaluate", "judge"))
+        said = f"{rubric}; {counts}{drawn}{scenario}; judge {judge}, users {users}; {audit}"
         test_bed = ": a test bed, it says nothing about language understanding"
         return said + test_bed if self.run.is_test_bed("evaluate") else said
 

@@ -261,6 +261,7 @@ def _row(run: RunReport) -> Row:
             name: value if name == "personas" else value and {key: item for key, item in value.items() if key != "examples"}
             for name, value in asdict(pool).items()
         },
+        "audit": run.audit,
         "settings": run.settings,
     }
 

@@ -16,6 +16,7 @@ from aloe_hub import __version__
 from aloe_hub.files.jsonl import atomic_file
 from aloe_hub.report import recorded, scenarios
 from aloe_hub.report.plots import curves, histogram, letter, recalled
+from aloe_hub.results import audited
 from aloe_hub.results.counts import ORACLE, PLAIN, Paired, Report, RunReport
 from aloe_hub.results.formatting import bound, number, p_value, percent
 from aloe_hub.results.scenarios import shifted_at
@@ -68,6 +69,7 @@ def _shown(run: RunReport, place: int) -> dict[str, Any]:
         "paired": ("Paired comparisons", run.comparisons),
         "pairwise": ("Win rates", run.win_rates),
         "trees": ("Preference trees", run.trees),
+        "audit": ("Audit", run.audit),
         "tree": ("One tree", run.tree and run.tree.exchanges),
         "talks": ("Conversations", any(policy.samples for policy in run.policies)),
         "pool": ("Persona pool", run.pool),
@@ -92,6 +94,7 @@ def _shown(run: RunReport, place: int) -> dict[str, Any]:
         ],
         "pairs": [(names.index(paired.policy), names.index(paired.baseline), paired) for paired in run.pairs],
         "sources": [name for name in ("tailored", "policy", "plain", "imported", "human") if run.trees and run.trees.count(name)],
+        "audit": audited.lines(run.audit) if run.audit else (),
         "talks": list(_talks(run)),
         "settings": {stage: dict(_flat(table)) for stage, table in run.settings.items()},
         "histograms": {name: histogram(stats, f"{name}{place}") for name, stats in texts.items() if stats},

@@ -131,6 +131,7 @@ class RunReport:
     pool: PoolStats | None = None
     trees: TreeStats | None = None
     tree: Tree | None = None  # the first one, to be drawn
+    audit: Mapping[str, Any] | None = None  # what `aloe audit` found; None: it was not asked
 
     def model(self, stage: Stage, role: str) -> str | None:
         """The model string that played `role` in `stage`, as far as run.toml tells."""

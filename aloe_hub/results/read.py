@@ -12,6 +12,7 @@ from typing import Any
 from aloe_hub.errors import AloeError, DataError
 from aloe_hub.fields import number, one_of
 from aloe_hub.files.run_folder import RunFolder
+from aloe_hub.results.audited import read_audit
 from aloe_hub.results.counts import (
     BINS,
     STAGES,
@@ -70,7 +71,7 @@ def _run(path: Path, stayed: int | None) -> RunReport:
     closed, early = gaps(by_name), knowing_too_early(by_name)
     policies = tuple(replace(one, gap=closed.get(one.policy), above_oracle=early.get(one.policy)) for one in policies)
     report = replace(report, policies=policies, comparisons=with_baseline, pairs=pairs, win_rates=tuple(read_win_rates(path)))
-    return replace(report, together=together(scored), pool=pool, trees=trees, tree=tally.first)
+    return replace(report, together=together(scored), pool=pool, trees=trees, tree=tally.first, audit=read_audit(path))
 
 
 def read_settings(path: Path) -> RunReport:
