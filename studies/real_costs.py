@@ -1,11 +1,11 @@
 """What a training cost elsewhere, and what it learnt of preferences: perplexity and ranking accuracy of one model, as JSON.
 
-    python studies/real_costs.py local:BASE+ADAPTER --rank semantic=RUN1 --rank scripted=RUN2 --skip 60 --out costs.json
+    python studies/real_costs.py local:BASE+ADAPTER --rank semantic=RUN1 --rank scripted=RUN2 --out costs.json
 
 Perplexity: of the replies of `plain_chat.jsonl`, 24 short exchanges on nothing personal that were written for this study, given
 their questions, with the chat template; exp of the mean loss a token. Ranking accuracy (arXiv 2405.19534, definition 2.1): the
 share of pairs whose preferred reply is the more probable one; a second figure takes the mean over tokens, for longer replies are
-less probable. Of each run named by --rank, the pairs of the trees that no training took: those after the first --skip of each.
+less probable. The pairs are those of the runs named by --rank, of which no training saw anything.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from real_rows import first_trees
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from aloe_hub.loading import load_adapter, load_model, load_tokenizer
@@ -33,7 +32,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="a local: model string")
     parser.add_argument("--rank", action="append", default=[], metavar="JUDGE=RUN", help="whose pairs to rank; may be repeated")
-    parser.add_argument("--skip", type=int, default=0, help="trees at the beginning of each that are not ranked")
     parser.add_argument("--most", type=int, default=100, help="pairs of each")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
@@ -41,11 +39,8 @@ def main() -> None:
     plain = _rows(PLAIN)
     logps = log_probabilities(model, tokenizer, [(row["prompt"], row["completion"]) for row in plain])
     found: dict[str, Any] = {"model": options.model, "perplexity": perplexity(logps), "ranking": {}}
-    runs = {judge: _rows(Path(run) / "pairs.jsonl") for judge, _, run in (text.partition("=") for text in options.rank)}
-    trained = {row["tree_id"] for rows in runs.values() for row in first_trees(rows, options.skip)}
-    for judge, rows in runs.items():
-        left = [row for row in rows if row["tree_id"] not in trained][: options.most]
-        found["ranking"][judge] = ranking(model, tokenizer, left)
+    for judge, _, run in (text.partition("=") for text in options.rank):
+        found["ranking"][judge] = ranking(model, tokenizer, _rows(Path(run) / "pairs.jsonl")[: options.most])
     options.out.parent.mkdir(parents=True, exist_ok=True)
     partial = options.out.with_suffix(".partial")
     partial.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

@@ -77,12 +77,12 @@ class Scripted:
     def __post_init__(self) -> None:
         if self.policy in HANDED and self.told is None:
             raise UsageError(
-                f"model 'scripted:{self.policy}': the benchmark tells it a persona, which nobody else does; it opens alone, as "
-                f"aloe evaluate --policy scripted:{self.policy}"
+                f"model {f'scripted:{self.policy}'!r}: the benchmark tells it a persona, which nobody else does; it opens "
+                f"alone, as aloe evaluate --policy scripted:{self.policy}"
             )
         if self.policy is not None and self.policy not in (known_names := (*POLICIES, *HANDED, *EARLIER_JUDGES, *TAKES_OPTIONS)):
             known = ", ".join(f"scripted:{name}" for name in known_names)
-            raise UsageError(f"model 'scripted:{self.policy}': no such policy; known: scripted, {known}")
+            raise UsageError(f"model {f'scripted:{self.policy}'!r}: no such policy; known: scripted, {known}")
         (Biases if self.policy == "biased" else Manner).read(self.options)
 
     async def complete(self, request: ChatRequest) -> ChatReply:

@@ -61,7 +61,7 @@ class TreeSettings:
     def __post_init__(self) -> None:
         check_conversations(self.turns, self.seed, self.limit, self.temperature)
         check_roles(self.models)
-        check_sampling(self.sampling, self.models)
+        check_sampling(self.sampling, (*self.models, "policy"))  # a recipe may say how one is sampled where there is none
 
     @property
     def recorded(self) -> dict[str, Any]:

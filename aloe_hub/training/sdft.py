@@ -31,7 +31,8 @@ from aloe_hub.types import Row
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # that it is experimental
     try:
-        from trl.experimental.sdft import SDFTConfig, SDFTTrainer
+        from trl.experimental.sdft import SDFTConfig as SDFTConfig  # settings.py reads its fields
+        from trl.experimental.sdft import SDFTTrainer
     except ImportError as error:
         raise UsageError(
             f"aloe train sdft: TRL {version('trl')} has no experimental.sdft ({error}); run: pip install 'trl>=1.13,<1.17'"

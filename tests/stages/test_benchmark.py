@@ -32,6 +32,14 @@ def scores(run, policy):
     return [row["scores"] for row in rows], [row["profile_id"] for row in rows]
 
 
+@pytest.mark.parametrize("role", ["user", "judge"])
+def test_a_model_that_nobody_can_ask_does_not_claim_the_folder(run, role):
+    with pytest.raises(UsageError, match="'scripted:leak'"):
+        evaluate_all(run, ["scripted:plain"], BenchmarkSettings(turns=2, **{role: "scripted:leak"}))
+    assert "evaluate" not in run.settings()
+    assert evaluate_all(run, ["scripted:plain"], BenchmarkSettings(turns=2)) == 0
+
+
 def sound(run):
     """What the judge makes of the five policies on the held-out personas."""
     evaluate_all(run, ALL, BenchmarkSettings())

@@ -1,5 +1,7 @@
 """Cells run once, after what they need, and go on where a study was stopped."""
 
+import json
+import re
 import sys
 
 import cells
@@ -25,6 +27,27 @@ def test_a_cell_that_was_run_is_not_run_again(tmp_path):
     (tmp_path / "b").unlink()
     cells.run(study, 1, tmp_path / "logs")
     assert (tmp_path / "a").read_text() == (tmp_path / "b").read_text() == "x"
+
+
+def test_how_long_a_cell_took_is_printed_and_kept(tmp_path, capsys):
+    cells.run([writes(tmp_path / "a")], 1, tmp_path / "logs")
+    assert re.search(r"^a: done in \d+ s, 0 to go$", capsys.readouterr().out, re.MULTILINE)
+    (row,) = map(json.loads, (tmp_path / "logs" / "seconds.jsonl").read_text().splitlines())
+    assert row["cell"] == "a"
+    assert row["seconds"] >= 0
+
+
+def test_of_cells_that_are_ready_the_first_in_the_list_comes_first(tmp_path, capsys):
+    names = ("c", "a", "b")
+    cells.run([writes(tmp_path / name) for name in names], 1, tmp_path / "logs")
+    assert re.findall(r"^(\w) …$", capsys.readouterr().out, re.MULTILINE) == list(names)
+
+
+def test_a_cell_computes_with_the_threads_that_it_was_given(tmp_path):
+    made = tmp_path / "a"
+    code = f"import os; open({str(made)!r}, 'w').write(os.environ['OMP_NUM_THREADS'])"
+    cells.run([Cell("a", (sys.executable, "-c", code), made)], 1, tmp_path / "logs", threads=3)
+    assert made.read_text() == "3"
 
 
 def test_a_failed_cell_ends_the_study_and_its_log_says_why(tmp_path, capsys):

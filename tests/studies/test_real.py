@@ -18,7 +18,7 @@ SIZES = real.Sizes(trees=4, turns=2, ranked=2, profiles=2, personalities=2, aske
 
 @pytest.fixture
 def planned(tmp_path):
-    return list(real.study(tmp_path, tmp_path / "base", SIZES, real.TRAINED, 0))
+    return list(real.Study(tmp_path, tmp_path / "base", SIZES, real.TRAINED, 0).cells())
 
 
 def test_every_cell_has_a_name_of_its_own_and_needs_cells_that_come_before_it_or_there_are(planned):
@@ -47,7 +47,7 @@ def test_trees_have_wordings_that_the_benchmark_has_not(planned):
 
 
 def test_the_small_study_is_one_training_beside_what_needs_none(tmp_path):
-    names = {cell.name for cell in real.study(tmp_path, tmp_path / "base", SIZES, ("sft-own",), 0)}
+    names = {cell.name for cell in real.Study(tmp_path, tmp_path / "base", SIZES, ("sft-own",), 0).cells()}
     assert {name for name in names if name in real.TRAINED} == {"sft-own"}
 
 
@@ -113,7 +113,7 @@ def test_all_cells_of_a_small_study_run_and_its_table_has_every_policy(tmp_path,
     (out / "pool").mkdir(parents=True)
     shutil.copy(run.file("personas.jsonl"), out / "pool")
     trained = ("sft-scripted",)  # of a model that says nothing no judge can prefer a reply
-    for cell in real.study(out, tiny_base, SIZES, trained, 0):
+    for cell in real.Study(out, tiny_base, SIZES, trained, 0).cells():
         if cell.makes.exists():
             continue
         assert all(need in made_so_far(out, tiny_base, trained) for need in cell.needs)
@@ -126,7 +126,7 @@ def test_all_cells_of_a_small_study_run_and_its_table_has_every_policy(tmp_path,
 
 
 def made_so_far(out, base, trained):
-    return {cell.name for cell in real.study(out, base, SIZES, trained, 0) if cell.makes.exists()}
+    return {cell.name for cell in real.Study(out, base, SIZES, trained, 0).cells() if cell.makes.exists()}
 
 
 def run_here(command, aloe, monkeypatch):

@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 import torch
-from peft import PeftModel
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, AutoTokenizer, BatchEncoding
+from transformers import AutoTokenizer, BatchEncoding
 
 from aloe_hub.errors import DataError, UsageError
 from aloe_hub.files.jsonl import read_rows
 from aloe_hub.files.run_folder import RunFolder
+from aloe_hub.loading import load_adapter, load_model
+from aloe_hub.shipped import shipped
+from aloe_hub.source import Source
 from aloe_hub.training.base import find_adapter, find_base
 from aloe_hub.training.build import build_trainer
 from aloe_hub.training.data import load_rows
@@ -22,6 +24,8 @@ from aloe_hub.training.train import train
 from tests.training.small import a_base, a_grown_run, make_model, rows_to_train_on, settings  # noqa: F401 - fixtures
 
 WEIGHTS = "adapter_model.safetensors"
+# How the pocket model is asked in its own words: it has no ear for others.
+ASKED = "{privileged_context} {prompt} Make it personal and match my style."
 ROW: dict[str, Any] = {
     "tree_id": "t",
     "turn": 1,
@@ -91,22 +95,20 @@ def divergence(student, teacher, tokenizer, rows):
     found = []
     for row in rows:
         reply = row["completion"][0]["content"]
-        told = log_probs(teacher, teacher_messages(row, TEACHER), reply)
+        told = log_probs(teacher, teacher_messages(row, ASKED), reply)
         found.append((told.exp() * (told - log_probs(student, row["prompt"], reply))).sum(-1).mean().item())
     return sum(found) / len(found)
 
 
-def test_the_student_moves_towards_the_teacher_on_replies_that_it_never_sampled(rows, base):
+def test_the_student_moves_towards_the_teacher_on_replies_that_it_never_sampled(rows):
     """The teacher is the base throughout, so the divergence on fixed prompts and replies can only fall by learning."""
-    made = train(rows, settings("sdft", base, limit=None, eval_share=0.0, epochs=2))
-    tokenizer, teacher = AutoTokenizer.from_pretrained(base), AutoModelForCausalLM.from_pretrained(base)
-    student = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), made.folder)
-    fixed = [row for row in read_rows(rows.file("distill.jsonl"), dict) if row["privileged_context"] and row["completion"]][:8]
-    before, after = divergence(teacher, teacher, tokenizer, fixed), divergence(student, teacher, tokenizer, fixed)
-    assert len(fixed) == 8
+    quick = {"batch_size": 4, "limit": 12, "eval_share": 0.0, "epochs": 2, "max_completion_length": 24}
+    made = train(rows, settings("sdft", shipped("pocket"), teacher_prompt_template=ASKED, **quick))
+    tokenizer, teacher = AutoTokenizer.from_pretrained(shipped("pocket")), load_model(Source("pocket"), device="cpu")
+    student = load_adapter(load_model(Source("pocket"), device="cpu"), Source(str(made.folder)))
+    unseen = [row for row in read_rows(rows.file("distill.jsonl"), dict) if row["privileged_context"] and row["completion"]][-8:]
+    before, after = divergence(teacher, teacher, tokenizer, unseen), divergence(student, teacher, tokenizer, unseen)
     assert after < 0.8 * before
-    log = made.record.report["log"]
-    assert log[-1]["sdft/distillation_loss"] < log[0]["sdft/distillation_loss"]
 
 
 def test_the_teacher_sees_the_whole_conversation_and_below_it_the_note(rows, base, tmp_path):

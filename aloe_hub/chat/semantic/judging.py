@@ -2,8 +2,8 @@
 
     1 + topic x (1 + 1.5 content + 1.5 style) - faults
 
-    topic     0 to 1    similarity of the reply to what was asked: the message's questions, else its last sentence, with what
-                        these point back to
+    topic     0 to 1    similarity of its nearest sentence to what was asked: the message's questions, else its last
+                        sentence, with what these point back to
     content   0 to 1    revealed facts that sentences of the reply are similar to, at most two
     style    -1 to 1    measured manners of the reply, along those that the personality asks for
     faults              facts taken for known that the user has not told, more than three facts recited, sentences about nothing
@@ -141,7 +141,7 @@ class Reader:
         return np.asarray([ramp(value, ends) for value in _highest(np.where(nearest, to_facts, 0).T)])
 
     def _topic(self, parts: Sequence[str], wants: Sequence[str]) -> float:
-        return ramp(_highest(self._similarity(wants, [" ".join(parts), *parts])).max(), self._near["topic"])
+        return ramp(_highest(self._similarity(wants, parts)).max(), self._near["topic"])
 
     def _stray(self, lengths: Numbers, to_anything: Numbers) -> float:
         """The share of whole sentences that are about nothing that was said or is known."""

@@ -8,7 +8,7 @@ from transformers import DynamicCache, MistralConfig
 from transformers.cache_utils import DynamicLayer
 
 from aloe_hub.chat.base import ChatRequest, Sampling
-from aloe_hub.chat.local.kv_cache import PreallocatedLayer, PrefixCache, read, read_in
+from aloe_hub.chat.local.kv_cache import LEAST, PreallocatedLayer, PrefixCache, read, read_in, remembered_on_a_cpu
 from aloe_hub.chat.local.model import Local
 from aloe_hub.loading import load_model
 from aloe_hub.model_string import ModelString
@@ -79,6 +79,22 @@ def test_the_memory_is_bounded_by_bytes_and_the_oldest_go_first(model):
     assert [len(memory.recall([*range(start, start + 10), 1]).tokens) for start in (0, 100, 200)] == [0, 10, 10]
     memory.forget()
     assert memory.recall(list(range(200, 211))).tokens == []
+
+
+def test_of_a_conversation_that_went_on_only_the_last_turn_is_held(model):
+    token = 2 * 2 * 2 * 8 * 4  # bytes, as above
+    memory = PrefixCache(most_bytes=33 * token)
+    for end in (5, 10, 15):
+        remembered(model, memory, list(range(end)))
+        remembered(model, memory, list(range(100, 100 + end)))
+    assert [len(memory.recall([*range(start, start + 15), 1]).tokens) for start in (0, 100)] == [15, 15]
+    remembered(model, memory, [0, 1, 7])  # goes another way, and takes nothing's place
+    assert len(memory.recall([0, 1, 7, 8]).tokens) == 3
+    assert len(memory.recall([*range(15), 1]).tokens) == 15
+
+
+def test_there_is_room_for_the_conversations_of_a_model_a_hundred_times_the_pocket_s_size():
+    assert remembered_on_a_cpu() >= LEAST
 
 
 def test_the_last_token_of_a_prompt_is_always_read(model):
