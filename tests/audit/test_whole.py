@@ -8,7 +8,6 @@ from aloe_hub.audit import whole
 from aloe_hub.audit.forks import sampled
 from aloe_hub.audit.interventions import DOSES, FLATTERY, PHRASES, SELF_GRADING, count_words, leaking, neutral
 from aloe_hub.audit.whole import AuditSettings, audit
-from aloe_hub.chat.scripted import Scripted
 from aloe_hub.chat.traffic import Traffic
 from aloe_hub.errors import AloeError, DataError, UsageError
 from aloe_hub.files.jsonl import read_rows
@@ -175,5 +174,3 @@ def test_a_leak_takes_what_was_told_least_and_nothing_where_all_was():
 def test_options_that_there_are_not_are_refused(model, message):
     with pytest.raises(UsageError, match=message):
         Traffic().open(model)
-
-
