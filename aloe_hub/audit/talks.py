@@ -51,7 +51,8 @@ def people(source: Path) -> list[Talk]:
     """
     if source.is_dir():
         chats = source / "conversations.jsonl"
-        found = list(_chats(chats)) if holds_rows(chats) else talks_of(source)
+        # What was imported lies in one of these, by what it holds: ratings, forks or neither.
+        found = [*talks_of(source), *(_chats(chats) if holds_rows(chats) else ())]
     else:
         found = list(_chats(source))
     if not found:

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from aloe_hub.audit import whole
 from aloe_hub.audit.forks import sampled
 from aloe_hub.audit.interventions import DOSES, FLATTERY, PHRASES, SELF_GRADING, count_words, leaking, neutral
 from aloe_hub.audit.whole import AuditSettings, audit
+from aloe_hub.chat.policies import nearness
 from aloe_hub.chat.traffic import Traffic
 from aloe_hub.errors import AloeError, DataError, UsageError
 from aloe_hub.files.jsonl import read_rows
@@ -27,7 +27,7 @@ def grown(run, monkeypatch):
     def missing():
         raise AloeError("the embedder is not installed")
 
-    monkeypatch.setattr(whole.nearness, "embedder", missing)
+    monkeypatch.setattr(nearness, "embedder", missing)
     models = dict.fromkeys(("user", "inferrer", "tailored", "plain", "judge"), "scripted")
     models |= {"judge": BIASED, "user": "scripted:user?reveal=.5&contradict=.3"}
     grow_all(run, TreeSettings(models=models, turns=3), traffic=Traffic())
