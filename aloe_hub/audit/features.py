@@ -50,9 +50,11 @@ def explained(table: Floats, choices: Sequence[int], clusters: Places, seed: int
     table: as `differences` gives it. choices (N,): the reply that won. A feature that never differs is left out.
     """
     won = np.asarray(choices) == 0
+    if min(won.sum(), (~won).sum()) < 2:
+        return None
     scale = np.sqrt((table**2).mean(axis=0))
     there = scale > 1e-12
-    if min(won.sum(), (~won).sum()) < 2 or not there.any():
+    if not there.any():
         return None
     x = table[:, there] / scale[there]
     linear = sklearn("linear_model").LogisticRegression(fit_intercept=False)

@@ -71,9 +71,9 @@ class Benchmarked:
         rubric = f"rubric {self.run.rubric.name}, {self.run.rubric.in_words}"
         scenario = "".join(f"; {words}" for words in self.run.scenario.values())
         audit = in_short(self.run.audit, self.run.model("evaluate", "judge"))
-        said = f"{rubric}; {counts}{drawn}{scenario}; judge {judge}, users {users}; {audit}"
+        said = f"{rubric}; {counts}{drawn}{scenario}; judge {judge}, users {users}"
         test_bed = ": a test bed, it says nothing about language understanding"
-        return said + test_bed if self.run.is_test_bed("evaluate") else said
+        return f"{said}{test_bed if self.run.is_test_bed('evaluate') else ''}; {audit}"
 
     @property
     def _settings(self) -> Mapping[str, Any]:

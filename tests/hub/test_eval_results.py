@@ -90,6 +90,7 @@ def test_the_scores_are_those_of_the_report_under_one_task_each(run, repo):
         assert row["dataset"]["id"] == PERSONAS
         assert row["dataset"]["revision"] == Repo(repo.hub, PERSONAS).commits()[0]
         assert "4 personas, 3 turns, seed 0; judge scripted, users scripted: a test bed" in row["notes"]
+        assert row["notes"].endswith("; judge and users not audited")
         assert row["source"]["url"].startswith("https://")
         assert str(run.path) not in row["notes"]
 
