@@ -111,7 +111,7 @@ def chats(path: Path) -> list[Talk]:
 
 
 def _logistic(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))
+    return np.asarray(1 / (1 + np.exp(-x)))
 
 
 def main() -> None:

@@ -43,7 +43,7 @@ def vendi(vectors: NDArray[np.float32]) -> float:
     (3.0, 1.0)
     """
     values = np.linalg.eigvalsh(np.asarray(vectors @ vectors.T, dtype=float) / len(vectors))
-    return _effective(values)
+    return _effective(np.asarray(values, dtype=np.float64))
 
 
 def topics(vectors: NDArray[np.float32]) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """The benchmark: what a policy sees, what is kept, and the order that a sound judge must give."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -35,7 +36,7 @@ def scores(run, policy):
 @pytest.mark.parametrize("role", ["user", "judge"])
 def test_a_model_that_nobody_can_ask_does_not_claim_the_folder(run, role):
     with pytest.raises(UsageError, match="'scripted:leak'"):
-        evaluate_all(run, ["scripted:plain"], BenchmarkSettings(turns=2, **{role: "scripted:leak"}))
+        evaluate_all(run, ["scripted:plain"], replace(BenchmarkSettings(turns=2), **{role: "scripted:leak"}))
     assert "evaluate" not in run.settings()
     assert evaluate_all(run, ["scripted:plain"], BenchmarkSettings(turns=2)) == 0
 
