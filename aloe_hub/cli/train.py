@@ -33,7 +33,8 @@ def train(
         str | None,
         typer.Option(
             "--data",
-            help="A dataset: org/name, org/name:config:split, either with @revision; ours, or in a form of TRL's.",
+            help="A dataset on the Hub: org/name, org/name:config:split, either with @revision; ours, or in a form of TRL's. "
+            "Rows of your own can be RUN/sft.jsonl or RUN/pairs.jsonl.",
             show_default="the rows of --run",
         ),
     ] = None,

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from aloe_hub.errors import DataError, UsageError
@@ -33,13 +34,17 @@ def dataset_rows(data: str, method: Method) -> tuple[Iterator[Row], Row]:
     Without a config it is ours for the method, `sft` or `pairs`, or else `default`.
 
     Raises:
-        UsageError: `data` is no name of a dataset.
+        UsageError: `data` is a file, or no name of a dataset.
         DataError: there is no such dataset, config or split; or, while the rows are read, one that is in none of the forms.
         AloeError: the Hub cannot be reached or refuses.
     """
     from datasets import load_dataset
     from huggingface_hub import HfApi
 
+    if Path(data).is_file():
+        raise UsageError(
+            f"--data {data}: a file, not a dataset on the Hub; copy it to RUN/{CONFIG[method]}.jsonl and give --run RUN instead"
+        )
     name, _, asked = data.partition("@")
     repo, *place = name.split(":")
     if len(place) > 2 or not all(place):
