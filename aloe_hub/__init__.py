@@ -28,6 +28,7 @@ __all__ = [
     "TreeSFTTrainer",
     "TreeSettings",
     "compare",
+    "distill",
     "evaluate_all",
     "grow",
     "grow_all",
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.hub.datasets import publish_dataset
     from aloe_hub.results.read import read_runs
-    from aloe_hub.rows import pairs, sft
+    from aloe_hub.rows import distill, pairs, sft
     from aloe_hub.scoring import Score, compare, score
     from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
     from aloe_hub.stages.pool import PoolSettings, grow_pool
@@ -63,7 +64,7 @@ _WHERE = {
     "files.run_folder": "RunFolder",
     "hub.datasets": "publish_dataset",
     "results.read": "read_runs",
-    "rows": "pairs sft",
+    "rows": "distill pairs sft",
     "scoring": "Score compare score",
     "stages.benchmark": "BenchmarkSettings evaluate_all",
     "stages.pool": "PoolSettings grow_pool",

@@ -1,6 +1,7 @@
 r"""How a model is named: one string everywhere, read here and nowhere else.
 
     scripted  scripted:POLICY                     the offline world
+    semantic                                      a judge by embeddings, which plays no other role
     local:MODEL[+ADAPTER]                         a model in this process; each part is a `Source`, MODEL perhaps a GGUF file
     hub:org/model[:PROVIDER]                      Hugging Face Inference Providers
     litellm:PROVIDER/MODEL                        any provider that LiteLLM knows, by its name there
@@ -24,7 +25,8 @@ from aloe_hub.policy_form import OPTIONS, is_policy, read_policy
 from aloe_hub.source import Source, repeatable
 
 _REMOTE = ("hub", "litellm", "http", "https")
-SCHEMES = ("scripted", "local", *_REMOTE)
+_ALONE = ("scripted", "semantic")  # need nothing behind them
+SCHEMES = (*_ALONE, "local", *_REMOTE)
 _AT_LITELLM = re.compile(r"[\w.-]+/[!-~]+", re.ASCII)
 _AT_A_PROVIDER = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(:(?P<provider>[\w-]+))?", re.ASCII)
 
@@ -64,6 +66,8 @@ class ModelString:
         scheme, colon, rest = text.partition(":")
         if scheme == "scripted":
             return cls(scheme, policy=rest if colon else None)
+        if text == "semantic":
+            return cls(scheme)
         if scheme == "local" and colon:
             base, adapter = _base_and_adapter(rest)
             return cls(scheme, base=base, adapter=adapter)
@@ -80,14 +84,16 @@ class ModelString:
             address, name = _address_and_name(text)
             return cls(scheme, name=name, address=address)
         raise UsageError(
-            f"model {repeatable(text)}: unknown scheme {repeatable(scheme)}; known: scripted, scripted:POLICY, local:MODEL, "
-            "local:MODEL+ADAPTER, hub:org/model, hub:org/model:PROVIDER, litellm:PROVIDER/MODEL, http://host:port/v1#model, "
-            f"and around any of them: {', '.join(f'{name}(…)' for name in OPTIONS)}"
+            f"model {repeatable(text)}: unknown scheme {repeatable(scheme)}; known: scripted, scripted:POLICY, semantic, "
+            "local:MODEL, local:MODEL+ADAPTER, hub:org/model, hub:org/model:PROVIDER, litellm:PROVIDER/MODEL, "
+            f"http://host:port/v1#model, and around any of them: {', '.join(f'{name}(…)' for name in OPTIONS)}"
         )
 
     @classmethod
     def _policy(cls, text: str, read: Callable[[str], ModelString]) -> Self:
         form = read_policy(text, repeatable(text))
+        if "semantic" in (form.model, *form.models.values()):
+            raise UsageError(f"model {repeatable(text)}: semantic judges, and has no part in a policy")
         others = {option: read(model) for option, model in form.models.items()}
         return cls(form.name, inner=read(form.model), k=form.k, inferrer=others.get("inferrer"), by=others.get("by"))
 
@@ -125,6 +131,8 @@ class ModelString:
             return self.around(str)
         if self.scheme == "scripted":
             return self.scheme if self.policy is None else f"scripted:{self.policy}"
+        if self.scheme == "semantic":
+            return self.scheme
         if self.scheme == "local":
             return "local:" + "+".join(map(str, self.sources))
         if self.scheme in ("hub", "litellm"):
@@ -158,13 +166,18 @@ class ModelString:
 
     @property
     def embeds(self) -> bool:
-        """Whether a policy in it compares texts by their embeddings, so that the embedder has to be installed.
+        """Whether it, or a policy in it, compares texts by their embeddings, so that the embedder has to be installed.
 
         >>> ModelString.parse("reminder(rag(scripted))").embeds, ModelString.parse("rps(scripted,by=hub:org/model)").embeds
         (True, False)
         """
-        itself = self.scheme == "rag" or (self.scheme in ("best-of", "rps") and self.by is None)
+        itself = self.scheme in ("rag", "semantic") or (self.scheme in ("best-of", "rps") and self.by is None)
         return itself or any(part.embeds for part in self.parts)
+
+    @property
+    def only_judges(self) -> bool:
+        """Whether it can play no role but the judge's, perhaps from behind an endpoint."""
+        return self.scheme == "semantic" or (self.address is not None and self.name == "semantic")
 
     @property
     def is_remote(self) -> bool:
@@ -191,7 +204,7 @@ def has_scheme(text: str) -> bool:
     (True, True, False)
     """
     scheme, colon, _ = text.partition(":")
-    return is_policy(text) or (scheme in SCHEMES and (bool(colon) or scheme == "scripted"))
+    return is_policy(text) or (scheme in SCHEMES and (bool(colon) or scheme in _ALONE))
 
 
 def _splits(text: str) -> Iterator[tuple[str, str | None]]:

@@ -9,28 +9,59 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from aloe_hub.types import Message, Row, Tree
+from aloe_hub.types import Message, Persona, Row, Tree
 
 
 def pairs(tree: Tree) -> Iterator[Row]:
     """`tree_id, persona_id, turn, prompt, chosen, rejected` for each decided fork: rows for TRL's DPOTrainer."""
-    spoken = [message.to_row() for exchange in tree.exchanges for message in exchange.messages]
-    persona_id = tree.persona.persona_id
-    for turn, exchange in enumerate(tree.exchanges):
+    for row, exchange in zip(_prompts(tree), tree.exchanges, strict=True):
         preferred = exchange.preferred
-        if preferred is None:
-            continue
-        yield {
-            "tree_id": tree.tree_id,
-            "persona_id": persona_id,
-            "turn": turn,
-            "prompt": spoken[: 2 * turn + 1],  # both messages of each turn before, and the user's of this one
-            "chosen": [Message("assistant", exchange.replies[preferred].text).to_row()],
-            "rejected": [Message("assistant", exchange.replies[1 - preferred].text).to_row()],
-        }
+        if preferred is not None:
+            chosen, rejected = exchange.replies[preferred], exchange.replies[1 - preferred]
+            yield row | {"chosen": _reply(chosen.text), "rejected": _reply(rejected.text)}
 
 
 def sft(tree: Tree) -> Iterator[Row]:
     """`tree_id, persona_id, turn, prompt, completion` (the preferred reply): rows for TRL's SFTTrainer."""
     for pair in pairs(tree):
         yield {name: pair[name] for name in ("tree_id", "persona_id", "turn", "prompt")} | {"completion": pair["chosen"]}
+
+
+def distill(tree: Tree) -> Iterator[Row]:
+    """`tree_id, persona_id, turn, prompt, privileged_context, completion` for each turn: rows for TRL's SDFTTrainer.
+
+    `privileged_context` is what had been inferred by then, "" where that was nothing. `completion` is the preferred reply, None
+    at a tie; no training needs it. A tree in which nothing was ever inferred, such as one that a policy was sampled for, has no
+    rows: there is nothing to tell a teacher.
+    """
+    told = [_known(exchange.inferred) for exchange in tree.exchanges]
+    if not any(told):
+        return
+    for row, exchange, context in zip(_prompts(tree), tree.exchanges, told, strict=True):
+        preferred = exchange.preferred
+        reply = None if preferred is None else _reply(exchange.replies[preferred].text)
+        yield row | {"privileged_context": context, "completion": reply}
+
+
+def _known(inferred: Persona) -> str:
+    """What was inferred of a user, as a text.
+
+    >>> print(_known(Persona("They have a cat.", "They are a born optimist.")))
+    Profile: They have a cat.
+    Personality: They are a born optimist.
+    """
+    parts = {"Profile": inferred.profile.strip(), "Personality": inferred.personality.strip()}
+    return "\n".join(f"{name}: {text}" for name, text in parts.items() if text)
+
+
+def _prompts(tree: Tree) -> Iterator[Row]:
+    """What the rows of each turn begin with."""
+    spoken = [message.to_row() for exchange in tree.exchanges for message in exchange.messages]
+    ids = {"tree_id": tree.tree_id, "persona_id": tree.persona.persona_id}
+    for turn in range(len(tree.exchanges)):
+        # Both messages of each turn before, and the user's of this one.
+        yield ids | {"turn": turn, "prompt": spoken[: 2 * turn + 1]}
+
+
+def _reply(text: str) -> list[Row]:
+    return [Message("assistant", text).to_row()]

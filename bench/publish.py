@@ -29,7 +29,7 @@ from aloe_hub.types import Persona, PoolText, Row, Tree
 from aloe_hub.world.speaking import personality_text, profile_text
 
 GROWN = Pairing(pairings=10, test_profiles=0)  # of 20 profiles: 200 trees
-CONFIGS = ("pairs", "sft", "trees")
+CONFIGS = ("pairs", "sft", "trees", "distill")
 AHEAD, PLAIN = "org/aloe-prefs", "org/plain"
 
 

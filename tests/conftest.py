@@ -96,7 +96,7 @@ def embedder(monkeypatch: pytest.MonkeyPatch) -> None:
     from aloe_hub.chat.policies import nearness
     from tests.fakes import words_as_vectors
 
-    monkeypatch.setattr(nearness, "_embedder", lambda: words_as_vectors)
+    monkeypatch.setattr(nearness, "embedder", lambda: words_as_vectors)
 
 
 @pytest.fixture(scope="session")

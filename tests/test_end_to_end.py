@@ -97,7 +97,7 @@ def test_the_demo_goes_the_whole_way(tmp_path, forked):
     assert "demo/aloe-pocket-sft: published" in output
     assert 'load_dataset("demo/aloe-prefs", "sft", split="train")' in output
 
-    wanted = {f"{name}.jsonl" for name in ("profiles", "personalities", "personas", "trees", "pairs", "sft")}
+    wanted = {f"{name}.jsonl" for name in ("profiles", "personalities", "personas", "trees", "pairs", "sft", "distill")}
     wanted |= {
         f"{kind}/{policy}.jsonl"
         for kind in ("scores", "transcripts")
@@ -197,7 +197,7 @@ def test_shards_killed_and_merged_are_byte_identical(pool, tmp_path):
         killed_until_done(command, shard, [(pool / "trees.jsonl").stat().st_size / 8] if index == 2 else [])
         shards.append(shard)
     aloe("merge", *shards, "--run", tmp_path / "merged")
-    for name in ("trees.jsonl", "pairs.jsonl", "sft.jsonl"):
+    for name in ("trees.jsonl", "pairs.jsonl", "sft.jsonl", "distill.jsonl"):
         assert (tmp_path / "merged" / name).read_bytes() == (pool / name).read_bytes()
 
 
@@ -223,6 +223,6 @@ def test_3310_trees_of_the_authors_in_four_shards_are_byte_identical(authors, tm
         aloe("import", authors, "--run", shard, "--test-profiles", 0)
         aloe("trees", "--model", "scripted", "--run", shard, "--shard", f"{index}/4")
     aloe("merge", *shards, "--run", tmp_path / "merged")
-    for name in ("trees.jsonl", "pairs.jsonl", "sft.jsonl"):
+    for name in ("trees.jsonl", "pairs.jsonl", "sft.jsonl", "distill.jsonl"):
         assert (tmp_path / "merged" / name).read_bytes() == (whole / name).read_bytes()
     print("\nfour shards merged are byte-identical to one run")

@@ -112,7 +112,7 @@ def test_the_ground_stands_on_nothing_but_the_standard_library():
 
 
 def test_only_the_scripted_chat_knows_the_world():
-    chats = [path for path in (PACKAGE / "chat").glob("*.py") if "world" in imports_of(path)]
+    chats = [path for path in (PACKAGE / "chat").rglob("*.py") if "world" in imports_of(path)]
     assert [path.name for path in chats] == ["scripted.py"]
 
 

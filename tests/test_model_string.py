@@ -23,6 +23,7 @@ address = st.builds("{}://{}:{}{}".format, st.sampled_from(["http", "https"]), p
                     st.sampled_from(["", "/v1", "/a/b"]))  # fmt: skip
 alone = st.one_of(
     st.builds(ModelString, st.just("scripted"), policy=st.none() | st.text()),
+    st.just(ModelString("semantic")),
     st.builds(ModelString, st.just("local"), base=source, adapter=st.none() | source),
     st.builds(ModelString, st.just("hub"), name=repo, provider=st.none() | part.map(lambda text: text.replace(".", ""))),
     st.builds(
@@ -33,8 +34,10 @@ alone = st.one_of(
 
 
 def in_a_policy(model):
-    """Whether a string of it can stand in a policy: its parentheses match, and no part of it reads as an option."""
+    """Whether a string of it can stand in a policy: no judge, parentheses that match, and no part that reads as an option."""
     text, depth = str(model), 0
+    if model.scheme == "semantic":
+        return False
     for character in text:
         depth += (character == "(") - (character == ")")
         if depth < 0:

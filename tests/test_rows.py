@@ -1,11 +1,12 @@
 """Training rows: nothing in them that is not in the tree, and ties in neither kind."""
 
 import json
+from dataclasses import replace
 
 from hypothesis import given
 
 from aloe_hub import rows
-from aloe_hub.types import Tree
+from aloe_hub.types import Persona, Tree
 from tests.test_types import PERSONA, TREES, exchange
 
 # Turn 0: tailored preferred, plain spoken. Turn 1: a tie of the orders. Turn 2: plain preferred. Turn 3: the same text twice.
@@ -48,13 +49,39 @@ def test_sft_rows_complete_the_same_prompts_with_the_preferred_reply():
     assert [row["prompt"] for row in rows.sft(TREE)] == [row["prompt"] for row in rows.pairs(TREE)]
 
 
+def test_distill_has_a_row_a_turn_with_what_had_been_inferred_by_then():
+    known = [
+        Persona("", ""),
+        Persona("They cook. ", ""),
+        Persona("", "They are brief."),
+        Persona("They cook.", "They are brief."),
+    ]
+    tree = replace(TREE, exchanges=tuple(replace(one, inferred=of) for one, of in zip(TREE.exchanges, known, strict=True)))
+    found = list(rows.distill(tree))
+    assert [(row["turn"], row["privileged_context"]) for row in found] == [
+        (0, ""),
+        (1, "Profile: They cook."),
+        (2, "Personality: They are brief."),
+        (3, "Profile: They cook.\nPersonality: They are brief."),
+    ]
+    assert [row["completion"] for row in found] == [[said("assistant", "t0")], None, [said("assistant", "p2")], None]
+    assert {row["turn"]: row["prompt"] for row in rows.pairs(tree)} == {row["turn"]: row["prompt"] for row in found[::2]}
+    assert list(found[0]) == ["tree_id", "persona_id", "turn", "prompt", "privileged_context", "completion"]
+
+
+def test_a_tree_in_which_nothing_was_ever_inferred_has_no_rows_to_distill():
+    assert list(rows.distill(TREE)) == []
+
+
 def test_columns_are_those_that_trl_wants():
     assert list(next(rows.pairs(TREE))) == ["tree_id", "persona_id", "turn", "prompt", "chosen", "rejected"]
     assert list(next(rows.sft(TREE))) == ["tree_id", "persona_id", "turn", "prompt", "completion"]
 
 
 def test_a_tree_without_turns_has_no_rows():
-    assert list(rows.pairs(Tree("t", PERSONA))) == list(rows.sft(Tree("t", PERSONA))) == []
+    assert (
+        list(rows.pairs(Tree("t", PERSONA))) == list(rows.sft(Tree("t", PERSONA))) == list(rows.distill(Tree("t", PERSONA))) == []
+    )
 
 
 @given(TREES)
@@ -84,3 +111,4 @@ def test_rows_of_a_tree_that_came_from_a_file_are_the_same(tree):
     again = Tree.from_row(json.loads(json.dumps(tree.to_row())))
     assert list(rows.pairs(again)) == list(rows.pairs(tree))
     assert list(rows.sft(again)) == list(rows.sft(tree))
+    assert list(rows.distill(again)) == list(rows.distill(tree))

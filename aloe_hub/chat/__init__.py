@@ -35,6 +35,10 @@ def open_chat(model: str, timeout: float = TIMEOUT) -> Chat:
             from aloe_hub.chat.scripted import Scripted
 
             return Scripted(named.policy)
+        if named.scheme == "semantic":
+            from aloe_hub.chat.semantic import open_semantic
+
+            return open_semantic()
         if named.scheme == "local":
             from aloe_hub.chat.local.model import open_local
 
@@ -89,7 +93,8 @@ def template_date_of(models: Iterable[str]) -> dict[str, str]:
 
 
 def judged_by(model: str, recorded: object) -> tuple[str, dict[str, int]]:
-    """The judge to open for a run, and the setting `world_judge` of it: the version of the world's judge, where that judges.
+    """The judge to open for a run, and the setting of it that says which version judges: `world_judge` of the world's judge,
+    `semantic_judge` of the one by embeddings. A model has none.
 
     recorded: what `run.toml` says of the stage, None where it has not begun. What an earlier judge began it ends; before there
     were versions it was the first.
@@ -98,10 +103,16 @@ def judged_by(model: str, recorded: object) -> tuple[str, dict[str, int]]:
     ('scripted', {'world_judge': 2})
     >>> judged_by("scripted", {"judge": "scripted"})
     ('scripted:judge-1', {})
+    >>> judged_by("semantic", None)
+    ('semantic', {'semantic_judge': 1})
     >>> judged_by("hub:org/model", None)
     ('hub:org/model', {})
     """
     named = ModelString.recorded(model)
+    if named.only_judges:
+        from aloe_hub.chat.semantic import VERSION
+
+        return model, {"semantic_judge": VERSION}
     if not named.is_scripted:
         return model, {}
     from aloe_hub.chat.scripted import EARLIER_JUDGES, JUDGE_VERSION

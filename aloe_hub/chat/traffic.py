@@ -1,7 +1,8 @@
 """All calls of one command: which models are open, how many requests are in flight, what they cost.
 
 Models behind endpoints share one limit and one ledger, whatever their roles. A model in this process is written down too, but
-waits for nobody: it answers in batches. The scripted world is neither limited nor written down: it answers at once, for nothing.
+waits for nobody: it answers in batches. The scripted world and the semantic judge are neither limited nor written down:
+they answer at once, for nothing.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ class Traffic:
         if named.is_remote and self.ledger.budget is not None and model not in self.ledger.prices:
             raise UsageError(f"--budget: no price for {model!r}; add it to the table that --prices names")
         chat = self.open_chat(model, limits.timeout)
-        if named.scheme == "scripted":
+        if named.scheme in ("scripted", "semantic"):
             return chat
         metered = Metered(chat, model, self.ledger)
         if not named.is_remote:

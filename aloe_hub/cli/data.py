@@ -162,7 +162,7 @@ def trees(
     *,
     asking: calls.Asking,
 ) -> None:
-    """Grow preference trees, and derive the training rows `pairs` and `sft`. Stopped, it goes on where it was."""
+    """Grow preference trees, and derive the training rows `pairs`, `sft` and `distill`. Stopped, it goes on where it was."""
     from aloe_hub.files.jsonl import partial_of, read_rows
     from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.files.settings import settings
@@ -279,6 +279,8 @@ def _print_notes(notes: Iterable[str]) -> None:
 
 def _print_rows(counts: dict[str, int], marked: Counter[str]) -> None:
     out.print(f"{counts['pairs']} preference pairs (pairs.jsonl) and {counts['sft']} SFT rows (sft.jsonl)")
+    told = f"{counts['distill']} rows" if counts["distill"] else "no rows, for nothing was inferred in these trees"
+    out.print(f"for distillation (distill.jsonl): {told}")
     if marked:
         tokens = ", ".join(f"{token} in {number}" for token, number in marked.most_common())
         note = f"trees hold control tokens of chat templates ({tokens}): where they are those of its base, aloe train"

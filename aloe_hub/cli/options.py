@@ -13,7 +13,9 @@ Seed = Annotated[int | None, typer.Option("--seed", help="Same seed, same bytes.
 Limit = Annotated[int | None, typer.Option("--limit", help="Only the first N personas.", show_default="all")]
 Model = Annotated[str | None, typer.Option("--model", help="A model string, such as scripted.", show_default="scripted")]
 User = Annotated[str | None, typer.Option("--user", help="Model of the simulated user, instead of --model.")]
-Judge = Annotated[str | None, typer.Option("--judge", help="Model of the judge, instead of --model.")]
+Judge = Annotated[
+    str | None, typer.Option("--judge", help="Model of the judge, instead of --model; semantic judges by embeddings.")
+]
 Temperature = Annotated[
     float | None, typer.Option("--temperature", help="Of the policy's replies; 0 takes the likeliest token.", show_default="0.7")
 ]

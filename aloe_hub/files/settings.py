@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from aloe_hub.errors import UsageError
+from aloe_hub.model_string import ModelString
 from aloe_hub.shipped import shipped
 
 T = TypeVar("T")
@@ -75,6 +76,13 @@ def check_conversations(turns: int, seed: int, limit: int | None, temperature: f
         at_least("--limit", limit, 1)
     if temperature is not None and not 0 <= temperature <= 2:
         raise UsageError(f"--temperature {temperature}: must be between 0 (always the likeliest token) and 2")
+
+
+def check_roles(models: Mapping[str, str]) -> None:
+    """Model strings, by the option that names them. Raises: UsageError: one can judge, and is asked for something else."""
+    for option, model in models.items():
+        if option != "judge" and any(one.only_judges for one in ModelString.recorded(model).models):
+            raise UsageError(f"--{option} {model}: it judges, and plays no other role; give it as --judge alone")
 
 
 def check_sampling(changes: Mapping[str, Mapping[str, Any]] | None, roles: Iterable[str]) -> None:

@@ -52,6 +52,7 @@ def dataset_card(
         pool=None if trees else read_pool(run.path, settings),
         trees=trees and trees.stats(count_failed(run.path)),
         pairs=splits[0].rows,
+        distill=sum(split.rows for split in splits if split.config == "distill"),
         configs=configs,
         split=splits[0].name,
         type_of=_type,

@@ -59,6 +59,8 @@ class DemoSettings:
             model = getattr(settings, name)
             if not has_scheme(model):
                 raise UsageError(f"{_variable(name)}={model}: not a model string, such as local:org/model or scripted")
+            if name != "judge" and ModelString.recorded(model).only_judges:
+                raise UsageError(f"{_variable(name)}={model}: it judges, and plays no other role; give it as ALOE_JUDGE alone")
         if not has_scheme(settings.adapter) and ModelString.recorded(settings.base).scheme != "local":
             raise UsageError(
                 f"ALOE_ADAPTER={settings.adapter}: an adapter needs a base that is local:, and that is {settings.base}; "
@@ -75,7 +77,8 @@ class DemoSettings:
     def is_test_bed(self) -> bool:
         """Whether all who take part are of the scripted world: nothing here is about people then, which has to be said."""
         models = self.base, self.adapter, self.user, self.inferrer, self.judge
-        return all(model in (DEFAULT_BASE, DEFAULT_ADAPTER) or ModelString.recorded(model).is_scripted for model in models)
+        named = {model: ModelString.recorded(model) for model in models}
+        return all(model in (DEFAULT_BASE, DEFAULT_ADAPTER) or one.is_scripted or one.only_judges for model, one in named.items())
 
     def environment(self) -> dict[str, str]:
         """The variables that give these settings; none for what is the default."""

@@ -22,6 +22,7 @@ PERSONA = Features(dict.fromkeys(("persona_id", "profile_id", "personality_id", 
 FORK = {"tree_id": TEXT, "persona_id": TEXT, "turn": NUMBER, "prompt": MESSAGES}
 PAIR = Features(FORK | {"chosen": MESSAGES, "rejected": MESSAGES})
 SFT = Features(FORK | {"completion": MESSAGES})
+DISTILL = Features(FORK | {"privileged_context": TEXT, "completion": MESSAGES})
 TURN = {
     "user": TEXT,
     "inferred_profile": TEXT,
@@ -92,6 +93,7 @@ def prefs(run: RunFolder, seen: Callable[[Tree], None] = lambda tree: None) -> l
         Config("pairs", PAIR, source, {split: lambda read: read[1]}),
         Config("sft", SFT, source, {split: sft}),
         Config("trees", TREE, source, {split: lambda read: [read[0].to_row()]}),
+        Config("distill", DISTILL, source, {split: lambda read: rows.distill(read[0])}),
     ]
 
 

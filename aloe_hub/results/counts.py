@@ -168,6 +168,8 @@ class RunReport:
         if is_scripted(judge):
             return f"{verb} by a scripted judge with simulated users: {test_bed}"
         who = f"{verb} by {judge or 'a model that run.toml does not name'}"
+        if judge is not None and ModelString.recorded(judge).only_judges:
+            who += ", a rule over embeddings"
         if is_scripted(user):
             return f"{who} with scripted users: {test_bed}"
         return f"{who}, users simulated by {user or 'a model that run.toml does not name'}"

@@ -20,6 +20,7 @@ from aloe_hub.errors import DataError, UsageError
 from aloe_hub.files.journal import is_finished
 from aloe_hub.files.jsonl import read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder, plain, policy_file
+from aloe_hub.files.settings import check_roles
 from aloe_hub.model_string import ModelString
 from aloe_hub.rubrics import Rubric, of_run
 from aloe_hub.stages import roles
@@ -56,6 +57,7 @@ def evaluate_all(
     if not policies:
         raise UsageError("--policy: give at least one, such as --policy scripted:tailored")
     for policy in policies:
+        check_roles({"policy": policy})
         if settings.judge in map(str, selectors_of(ModelString.parse(policy))):
             raise UsageError(
                 f"--policy {policy}: its replies are selected by {settings.judge}, which is the judge that scores them; "

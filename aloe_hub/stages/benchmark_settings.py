@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from aloe_hub.errors import UsageError
-from aloe_hub.files.settings import check_conversations, check_sampling
+from aloe_hub.files.settings import check_conversations, check_roles, check_sampling
 from aloe_hub.model_string import ModelString
 from aloe_hub.rubrics import DEFAULT, rubric
 from aloe_hub.stages.people import FIRST
@@ -48,6 +48,7 @@ class BenchmarkSettings:
 
     def __post_init__(self) -> None:
         check_conversations(self.turns, self.seed, self.limit, self.temperature)
+        check_roles({"user": self.user})
         rubric(self.rubric)
         check_sampling(self.sampling, ROLES)
         if self.shift is not None and not 2 <= self.shift <= self.turns:

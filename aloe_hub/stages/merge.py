@@ -9,6 +9,7 @@ from aloe_hub.errors import AloeError, DataError, SettingsDiffer
 from aloe_hub.files.journal import Journal
 from aloe_hub.files.jsonl import read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder, differences
+from aloe_hub.stages.training_rows import DERIVED
 from aloe_hub.stages.trees import Shard, tree_id_of
 from aloe_hub.types import Row, Tree
 
@@ -52,7 +53,7 @@ def merge(sources: Sequence[RunFolder], run: RunFolder) -> int:
         missing = [tree_id for tree_id in order if tree_id not in trees and tree_id not in lost]
         if missing:
             raise AloeError(f"{first.path}: {len(missing)} trees are in no shard; were the shards grown from the same pool?")
-        for name in ("failed", "pairs", "sft"):  # of an earlier merge, before failed trees were tried again
+        for name in ("failed", *DERIVED):  # of an earlier merge, before failed trees were tried again
             run.file(f"{name}.jsonl").unlink(missing_ok=True)
         if lost:
             write_rows(run.file("failed.jsonl"), [lost[tree_id] for tree_id in order if tree_id in lost])

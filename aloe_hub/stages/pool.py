@@ -27,7 +27,7 @@ from aloe_hub.fields import rows, text
 from aloe_hub.files.journal import Journal
 from aloe_hub.files.jsonl import partial_of, read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder, plain
-from aloe_hub.files.settings import at_least, check_sampling
+from aloe_hub.files.settings import at_least, check_roles, check_sampling
 from aloe_hub.parsing import Candidates
 from aloe_hub.stages.dedup import Kept, calibrated, sift
 from aloe_hub.stages.outlook import Outlook
@@ -61,6 +61,7 @@ class PoolSettings:
     structured: bool = False
 
     def __post_init__(self) -> None:
+        check_roles({"model": self.model})
         check_sampling(self.sampling, FILES)
         at_least("--profiles", self.profiles, 1)
         at_least("--personalities", self.personalities, 1)

@@ -11,11 +11,11 @@ from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.text import control_markers
 from aloe_hub.types import Tree
 
-DERIVED = {"pairs": rows.pairs, "sft": rows.sft}
+DERIVED = {"pairs": rows.pairs, "sft": rows.sft, "distill": rows.distill}
 
 
 def write_training_rows(run: RunFolder, seen: Callable[[Tree], None] | None = None) -> dict[str, int]:
-    """`pairs.jsonl` and `sft.jsonl` beside a finished `trees.jsonl`, in one pass; returns how many rows each has.
+    """`pairs.jsonl`, `sft.jsonl`, `distill.jsonl` beside a finished `trees.jsonl`, in one pass; returns how many rows each has.
 
     A file that is there stays as it is. `seen` is called with each tree.
     """

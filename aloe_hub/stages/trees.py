@@ -27,11 +27,12 @@ from aloe_hub.fields import text
 from aloe_hub.files.journal import Journal, is_finished
 from aloe_hub.files.jsonl import partial_of
 from aloe_hub.files.run_folder import RunFolder, plain
-from aloe_hub.files.settings import check_conversations, check_sampling
+from aloe_hub.files.settings import check_conversations, check_roles, check_sampling
 from aloe_hub.model_string import ModelString
 from aloe_hub.stages import roles
 from aloe_hub.stages.journalled import journalled
 from aloe_hub.stages.roles import Call, Cast
+from aloe_hub.stages.training_rows import DERIVED
 from aloe_hub.stages.workers import first_error
 from aloe_hub.types import Exchange, Index, Message, Persona, Reply, Row, Tree, digest
 
@@ -57,6 +58,7 @@ class TreeSettings:
 
     def __post_init__(self) -> None:
         check_conversations(self.turns, self.seed, self.limit, self.temperature)
+        check_roles(self.models)
         check_sampling(self.sampling, self.models)
 
     @property
@@ -233,8 +235,8 @@ def grow_all(
             failures.unlink(missing_ok=True)
             if final.exists():  # it was finished without the failed ones: a journal again, and the rows are to be derived again
                 final.rename(partial_of(final))
-                for rows in ("pairs.jsonl", "sft.jsonl"):
-                    run.file(rows).unlink(missing_ok=True)
+                for name in DERIVED:
+                    run.file(f"{name}.jsonl").unlink(missing_ok=True)
         return _grow_left(final, failed, wanted, cast, settings, traffic, accept_failures, on_progress)
 
 

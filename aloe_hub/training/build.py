@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from datasets import Dataset
@@ -15,11 +15,14 @@ from transformers import PrinterCallback, TrainerCallback, set_seed
 from aloe_hub.errors import UsageError
 from aloe_hub.loading import load_adapter, load_model
 from aloe_hub.training.base import Adapter, Base
-from aloe_hub.training.settings import CONFIGS, TrainSettings
+from aloe_hub.training.settings import TrainSettings, config_of
 from aloe_hub.training.tree import TreeDPOTrainer, TreeSFTTrainer
 from aloe_hub.types import Row
 
-Trainer = TreeSFTTrainer | TreeDPOTrainer
+if TYPE_CHECKING:
+    from aloe_hub.training.sdft import Distiller
+
+    Trainer = TreeSFTTrainer | TreeDPOTrainer | Distiller
 
 
 def build_trainer(
@@ -35,6 +38,7 @@ def build_trainer(
     """The trainer, ready to train on the first of `rows` and to measure on the second.
 
     In DPO with an adapter, TRL copies it as the reference; with a new one the base itself is; with all weights a second copy is.
+    The same are the teacher in SDFT. max_length: of a row, in SDFT of a prompt.
 
     Raises:
         UsageError: TRL, transformers or PEFT refuse an option, or a combination of them.
@@ -43,9 +47,17 @@ def build_trainer(
     # Under bfloat16 a small step on a bfloat16 weight is rounded away: weights that are trained are kept in float32.
     dtype = "float32" if settings.full else "auto"
     with refusals():
-        config = CONFIGS[settings.method](**_options(settings, max_length, output, evaluates=bool(rows[1])))
+        config: Any = config_of(settings.method)(**_options(settings, max_length, output, evaluates=bool(rows[1])))
+    kind: type[Any] = TreeSFTTrainer if settings.method == "sft" else TreeDPOTrainer
+    if settings.method == "sdft":
+        from aloe_hub.training.sdft import Distiller, check_options
+
+        check_options(config, len(rows[0]))
+        kind = Distiller
     model: Any = load_model(base.source, dtype=dtype, device=device)
-    others: dict[str, Any] = {}
+    others: dict[str, Any] = {"tree": settings.tree}
+    if settings.method == "sdft":
+        others = {"from_adapter": adapter is not None, "teacher": None}
     if adapter is not None:
         model = load_adapter(model, adapter.source, trainable=True)
     elif not settings.full:
@@ -53,8 +65,9 @@ def build_trainer(
             others["peft_config"] = LoraConfig(**settings.lora, task_type="CAUSAL_LM", revision=base.source.revision)
     elif settings.method == "dpo" and not settings.options.get("precompute_ref_log_probs"):
         others["ref_model"] = load_model(base.source, dtype=dtype, device=device)
+    elif settings.method == "sdft":
+        others["teacher"] = load_model(base.source, dtype=dtype, device=device)
     set_seed(settings.seed)  # a new adapter begins at random, which TRL seeds by itself from 1.15 on
-    kind = TreeSFTTrainer if settings.method == "sft" else TreeDPOTrainer
     with refusals():
         trainer: Trainer = kind(
             model=model,
@@ -63,7 +76,6 @@ def build_trainer(
             eval_dataset=Dataset.from_list(list(rows[1])) if rows[1] else None,
             processing_class=base.tokenizer,
             callbacks=list(callbacks),
-            tree=settings.tree,
             **others,
         )
     trainer.remove_callback(PrinterCallback)  # prints every log to standard output
@@ -87,7 +99,8 @@ def _options(settings: TrainSettings, max_length: int, output: Path, *, evaluate
         "per_device_eval_batch_size": settings.options["per_device_train_batch_size"],
     }
     options |= settings.options
-    options |= {"output_dir": str(output), "seed": settings.seed, "max_length": max_length, "disable_tqdm": True}
+    length = "max_prompt_length" if settings.method == "sdft" else "max_length"
+    options |= {"output_dir": str(output), "seed": settings.seed, length: max_length, "disable_tqdm": True}
     if not evaluates and options.get("eval_strategy", "no") != "no":
         raise UsageError("eval_strategy: no tree is set aside to measure on; give trees of more profiles, or a larger eval_share")
     return options

@@ -7,7 +7,7 @@ user's message could forge a turn of the assistant.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from aloe_hub.text import answer_of, control_markers, is_blank
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _MESSAGES = ("prompt", "completion", "chosen", "rejected")
+_TOLD = "privileged_context"
 
 
 class ControlTokens:
@@ -33,15 +34,13 @@ class ControlTokens:
         self._clean: set[str] = set()  # a text stands in many rows, and is searched once
 
     def first_in(self, row: Row) -> tuple[str, str] | None:
-        """(role, token) of the first message whose text holds a control token."""
-        for column in _MESSAGES:
-            for message in row.get(column, ()):
-                text = message["content"]
-                if text in self._clean:
-                    continue
-                if found := self._pattern.search(text):
-                    return message["role"], found[0]
-                self._clean.add(text)
+        """(role, token) of the first message whose text holds a control token; what a teacher is told has the column's name."""
+        for role, text in _texts(row):
+            if text in self._clean:
+                continue
+            if found := self._pattern.search(text):
+                return role, found[0]
+            self._clean.add(text)
         return None
 
     def cleaned(self, rows: Sequence[Row]) -> tuple[list[Row], int]:
@@ -51,17 +50,31 @@ class ControlTokens:
         for row in rows:
             if self.first_in(row) is not None:
                 changed += 1
-                row = row | {name: [self._without(message) for message in row[name]] for name in _MESSAGES if name in row}
-                if any(is_blank(message["content"]) for name in _MESSAGES for message in row.get(name, ())):
+                row = row | {name: [self._message(message) for message in row[name]] for name in _MESSAGES if name in row}
+                if _TOLD in row:
+                    row[_TOLD] = self._without(row[_TOLD])
+                if any(is_blank(text) for _, text in _texts(row)):
                     continue
             kept.append(row)
         return kept, changed
 
-    def _without(self, message: Row) -> Row:
+    def _message(self, message: Row) -> Row:
         """The message without them; of a reply, only what is the answer: nothing of its reasoning, or of turns that follow it."""
         text = message["content"]
         if self._pattern.search(text) and message["role"] == "assistant":
             text = answer_of(text).text
+        return message | {"content": self._without(text)}
+
+    def _without(self, text: str) -> str:
         while self._pattern.search(text):  # what is left around one may make up another
             text = self._pattern.sub("", text).strip()
-        return message | {"content": text}
+        return text
+
+
+def _texts(row: Row) -> Iterator[tuple[str, str]]:
+    """(role, text) of each message, and what a teacher is told."""
+    for column in _MESSAGES:
+        for message in row.get(column, ()):
+            yield message["role"], message["content"]
+    if _TOLD in row:
+        yield _TOLD, row[_TOLD]

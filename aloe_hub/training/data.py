@@ -20,7 +20,7 @@ from aloe_hub.text import is_blank, is_valid
 from aloe_hub.training.control_tokens import ControlTokens
 from aloe_hub.training.hub_rows import COMPLETIONS, CONFIG, dataset_rows
 from aloe_hub.training.profiles import with_profiles
-from aloe_hub.training.settings import Method
+from aloe_hub.training.record import Method
 from aloe_hub.types import Row
 
 if TYPE_CHECKING:
@@ -53,10 +53,13 @@ def load_rows(run: RunFolder, data: str | None, method: Method, limit: int | Non
     """The rows of `data` on the Hub, else of the run folder, of the first `limit` trees; and where they came from, exactly:
     `{dataset, revision}`, a commit, or `{run, sha256}`, the content of the file.
 
+    In SDFT rows without a context are left out, and counted as `nothing_inferred`.
+
     Raises:
         DataError: no such file or dataset, no rows, columns that are missing, or a row that teaches nothing.
         AloeError: the Hub cannot be reached or refuses.
     """
+    path = run.file(f"{CONFIG[method]}.jsonl")
     if data is not None:
         found, origin = dataset_rows(data, method)
         rows = []
@@ -66,17 +69,27 @@ def load_rows(run: RunFolder, data: str | None, method: Method, limit: int | Non
             except ValueError as error:
                 raise DataError(f"{data}, row {number}: {error}") from None
     else:
-        path = run.file(f"{CONFIG[method]}.jsonl")
         if not path.exists():
             raise DataError(f"{path}: no such file; grow the trees first: aloe trees --run {run.path}; or give --data org/name")
-        rows = list(read_rows(path, lambda row: _training_row(row, method)))
+        # Trees without an inferrer have no rows to distill, which is said below.
+        none = method == "sdft" and path.stat().st_size == 0
+        rows = [] if none else list(read_rows(path, lambda row: _training_row(row, method)))
         with path.open("rb") as file:
             origin = {"run": run.path.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-    if not rows:
-        raise DataError(f"{data}: no rows to train on")
     if limit is not None:
         first = set(list(dict.fromkeys(map(tree_of, rows)))[:limit])
         rows = [row for row in rows if tree_of(row) in first]
+    if method == "sdft":
+        turns = len(rows)
+        rows = [row for row in rows if row["privileged_context"]]
+        origin["nothing_inferred"] = turns - len(rows)
+        if not rows:
+            raise DataError(
+                f"{data or path}: of {turns} turns there is none at which anything had been inferred, so a teacher has nothing "
+                "to be told; grow trees with an inferrer, and not with --policy"
+            )
+    if not rows:
+        raise DataError(f"{data or path}: no rows to train on")
     return with_profiles(rows, run, origin), origin
 
 
@@ -128,12 +141,8 @@ def measure(
     control, unasked, added = ControlTokens(tokenizer), 0, ""
     for number, row in enumerate(rows):
         on_progress(number, len(rows))
-        if found := control.first_in(row):
-            raise DataError(
-                f"{_name(row)}: the text of the {found[0]} holds {found[1]!r}, which {base.source} reads as a control token and "
-                "not as text; take it out of the row, or give --clean-control-tokens"
-            )
-        prompt, *wholes = _tokenised(row, method, base)
+        check_text(row, control, base)
+        prompt, *wholes = tokenised(row, method, base)
         begins = [_common_prefix(prompt, whole) for whole in wholes]
         broken += sum(begin < len(prompt) for begin in begins)
         for column, whole, begin in zip(COMPLETIONS[method], wholes, begins, strict=True):
@@ -143,14 +152,14 @@ def measure(
             if _last(whole, tokenizer) not in base.stops:
                 known = ", ".join(repr(tokenizer.decode([stop])) for stop in sorted(base.stops)) or "it names none"
                 raise DataError(
-                    f"{_name(row)}: {base.source} would never learn to stop: its chat template ends a reply with "
+                    f"{name_of(row)}: {base.source} would never learn to stop: its chat template ends a reply with "
                     f"{tokenizer.decode(whole[-3:])!r}, which is none of the tokens that generation stops on ({known}); "
                     "correct the template"
                 )
         length = max(map(len, wholes))
         longest, tokens = max(longest, length), tokens + sum(map(len, wholes))
         if most is not None and length > most:
-            first_cut = first_cut or (_name(row), length)
+            first_cut = first_cut or (name_of(row), length)
             cut += 1
             dropped += min(begins) >= most
     on_progress(len(rows), len(rows))
@@ -166,7 +175,16 @@ def measure(
     return Measured(longest if most is None else min(longest, most), tokens, cut, dropped, broken, unasked, added)
 
 
-def _tokenised(row: Row, method: Method, base: Base) -> Iterator[list[int]]:
+def check_text(row: Row, control: ControlTokens, base: Base) -> None:
+    """Raises: DataError: a text of the row holds what the base reads as a control token."""
+    if found := control.first_in(row):
+        raise DataError(
+            f"{name_of(row)}: the text of the {found[0]} holds {found[1]!r}, which {base.source} reads as a control token and "
+            "not as text; take it out of the row, or give --clean-control-tokens"
+        )
+
+
+def tokenised(row: Row, method: Method, base: Base) -> Iterator[list[int]]:
     """The prompt alone, then with each of its completions."""
     from jinja2 import TemplateError
 
@@ -177,9 +195,9 @@ def _tokenised(row: Row, method: Method, base: Base) -> Iterator[list[int]]:
     except TypeError:
         if all(is_valid(message["content"]) for name in ("prompt", *COMPLETIONS[method]) for message in row[name]):
             raise
-        raise DataError(f"{_name(row)}: text that is not valid Unicode") from None
+        raise DataError(f"{name_of(row)}: text that is not valid Unicode") from None
     except TemplateError as error:
-        raise DataError(f"{_name(row)}: the chat template of {base.source} refuses this conversation ({error})") from None
+        raise DataError(f"{name_of(row)}: the chat template of {base.source} refuses this conversation ({error})") from None
 
 
 def _ids(tokenizer: PreTrainedTokenizerBase, messages: list[Row], *, add_generation_prompt: bool = False) -> list[int]:
@@ -207,7 +225,7 @@ def _last(whole: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> int:
     return next((token for token in reversed(whole) if str(tokenizer.decode([token])).strip()), whole[-1])
 
 
-def _name(row: Row) -> str:
+def name_of(row: Row) -> str:
     return f"tree {tree_of(row)}, turn {row['turn']}" if "turn" in row else f"tree {tree_of(row)}"
 
 
@@ -228,7 +246,18 @@ def _training_row(row: Row, method: Method) -> Row:
         if [message["role"] for message in messages] != ["assistant"]:
             raise ValueError(f"{column}: expected one message of the role 'assistant', found {messages!r}")
         found[column] = messages
+    if method == "sdft":
+        found["privileged_context"] = _context(row["privileged_context"])
     return found
+
+
+def _context(value: object) -> str:
+    """What a teacher is told; "" and None say that there is nothing."""
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"privileged_context: expected a text, found {shortened(value)}")
+    if value and not is_valid(value):
+        raise ValueError(f"privileged_context: not valid Unicode: {shortened(value)}")
+    return "" if value is None or is_blank(value) else value
 
 
 def _messages(value: object, column: str) -> list[Row]:

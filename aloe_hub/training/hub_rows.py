@@ -3,6 +3,7 @@
     prompt, chosen, rejected      preference, explicit; texts or messages
     chosen, rejected              preference, implicit: two conversations with one beginning
     prompt, completion            texts or messages
+    prompt, privileged_context    a text or messages, and what a teacher is told beside them
     messages                      a conversation: each of its replies is a row, after what was said before it
 
 TRL: https://huggingface.co/docs/trl/dataset_formats
@@ -17,21 +18,22 @@ from typing import Any
 
 from aloe_hub.errors import DataError, UsageError
 from aloe_hub.hub_errors import hub_errors
-from aloe_hub.training.settings import Method
+from aloe_hub.training.record import Method
 from aloe_hub.types import Row
 
-CONFIG: dict[Method, str] = {"sft": "sft", "dpo": "pairs"}
-COMPLETIONS: dict[Method, tuple[str, ...]] = {"sft": ("completion",), "dpo": ("chosen", "rejected")}
+CONFIG: dict[Method, str] = {"sft": "sft", "dpo": "pairs", "sdft": "distill"}
+COMPLETIONS: dict[Method, tuple[str, ...]] = {"sft": ("completion",), "dpo": ("chosen", "rejected"), "sdft": ()}
 FORMS: dict[Method, str] = {
     "sft": "prompt and completion, or messages",
     "dpo": "prompt, chosen and rejected, or chosen and rejected",
+    "sdft": "prompt and privileged_context",
 }
 
 
 def dataset_rows(data: str, method: Method) -> tuple[Iterator[Row], Row]:
     """The rows of a dataset at one commit, which is found first: what `main` is today, it may not be tomorrow; and where that is.
 
-    Without a config it is ours for the method, `sft` or `pairs`, or else `default`.
+    Without a config it is ours for the method, `sft`, `pairs` or `distill`, or else `default`.
 
     Raises:
         UsageError: `data` is a file, or no name of a dataset.
@@ -64,13 +66,18 @@ def dataset_rows(data: str, method: Method) -> tuple[Iterator[Row], Row]:
             wanted = config or CONFIG[method]
             raise DataError(f"--data {data}: no config {wanted!r} with a split {split or 'train'!r} in it ({tried[0]})")
     if next(rows_of(dict.fromkeys(rows.column_names), method), None) is None:
-        missing = [name for name in ("prompt", *COMPLETIONS[method]) if name not in rows.column_names]
+        missing = [name for name in needed(method) if name not in rows.column_names]
         raise DataError(
             f"--data {data}: config {choice!r} has no column {', '.join(missing)}; it has {', '.join(rows.column_names)}; "
             f"wanted: {FORMS[method]}"
         )
     origin = {"dataset": repo, "revision": revision} | ({"config": choice, "split": split or "train"} if config else {})
     return (found for row in rows for found in rows_of(row, method)), origin
+
+
+def needed(method: Method) -> tuple[str, ...]:
+    """The columns that a method reads."""
+    return ("prompt", *COMPLETIONS[method], *(["privileged_context"] if method == "sdft" else []))
 
 
 def rows_of(row: Mapping[str, Any], method: Method) -> Iterator[Row]:
@@ -80,9 +87,11 @@ def rows_of(row: Mapping[str, Any], method: Method) -> Iterator[Row]:
     [[{'role': 'assistant', 'content': 'Hello.'}]]
     """
     ids = {name: row[name] for name in ("tree_id", "persona_id", "turn") if row.get(name) is not None}
-    if {"prompt", *COMPLETIONS[method]} <= row.keys():
-        completions = {name: _said("assistant", row[name]) for name in COMPLETIONS[method]}
-        yield ids | {"prompt": _said("user", row["prompt"])} | completions
+    if row.keys() >= set(needed(method)):
+        others = {name: _said("assistant", row[name]) for name in COMPLETIONS[method]}
+        if method == "sdft":
+            others["privileged_context"] = row["privileged_context"]
+        yield ids | {"prompt": _said("user", row["prompt"])} | others
     elif method == "dpo" and {"chosen", "rejected"} <= row.keys():
         chosen, rejected = row["chosen"] or [], row["rejected"] or []
         same = next(

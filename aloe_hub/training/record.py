@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from aloe_hub.errors import DataError
 from aloe_hub.files.jsonl import atomic_file, build_row
@@ -19,6 +19,8 @@ from aloe_hub.source import Source
 from aloe_hub.types import Row
 
 TRAINING = "training.json"
+Method = Literal["sft", "dpo", "sdft"]
+METHODS: tuple[Method, ...] = get_args(Method)
 _TABLES = ("data", "settings", "options")
 
 
@@ -27,13 +29,14 @@ class TrainingRecord:
     """How a model was trained. Options bear the names of TRL, transformers and PEFT.
 
     adapter: where it started from, if not from the base alone, and the SHA-256 of those weights.
-    data: a dataset and its revision, or a run and the SHA-256 of its rows; how many rows and trees.
+    data: a dataset and its revision, or a run and the SHA-256 of its rows; how many rows and trees; in SDFT `nothing_inferred`,
+        how many rows were left out for that.
     lora: the shape of the adapter; None where all weights were trained.
     versions, device, report: the outcome, empty as long as there is none. `report` holds steps, seconds, peak_memory_bytes,
-        log, final, ranking_accuracy, tokens and max_length.
+        log, final, ranking_accuracy, tokens and max_length (in SDFT max_prompt_length).
     """
 
-    method: Literal["sft", "dpo"]
+    method: Method
     base: Source
     data: Mapping[str, Any]
     settings: Mapping[str, Any]
@@ -61,8 +64,8 @@ class TrainingRecord:
     @classmethod
     def from_row(cls, row: Row, *, finished: bool = True) -> Self:
         """Raises: KeyError: a value is missing. ValueError: one is of another kind."""
-        if row["method"] not in ("sft", "dpo"):
-            raise ValueError(f"method is {row['method']!r}, and not sft or dpo")
+        if row["method"] not in METHODS:
+            raise ValueError(f"method is {row['method']!r}, and not {', '.join(METHODS)}")
         adapter = None if row["adapter"] is None else _table(row, "adapter")
         outcome: dict[str, Any] = {name: _table(row, name) for name in ("versions", "report")} if finished else {}
         return cls(

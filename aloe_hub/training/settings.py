@@ -1,8 +1,9 @@
 """What an adapter is trained with: a few settings of ours, and any option of TRL, transformers and PEFT by its own name.
 
-A recipe's table `[train]` holds what both methods share, `[train.sft]` and `[train.dpo]` what is of one of them; what is given
-by hand wins. A name is looked up among ours, then among the fields of `SFTConfig` or `DPOConfig`, then among those of
-`LoraConfig`: a new option of those libraries can be set without a change here. A name that none of them knows is refused.
+A recipe's table `[train]` holds what SFT and DPO share (SDFT takes of it what it knows), `[train.sft]`, `[train.dpo]` and
+`[train.sdft]` what is of one method; what is given by hand wins. A name is looked up among ours, then among the fields of the
+method's config of TRL, then among those of `LoraConfig`: a new option of those libraries can be set without a change here. A
+name that none of them knows is refused.
 """
 
 from __future__ import annotations
@@ -13,18 +14,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from types import MappingProxyType, NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from peft import LoraConfig
+from transformers import TrainingArguments
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.sft_config import SFTConfig
 
 from aloe_hub.errors import UsageError
 from aloe_hub.source import Source
+from aloe_hub.training.record import METHODS, Method
 
-Method = Literal["sft", "dpo"]
-METHODS: tuple[Method, ...] = get_args(Method)
-CONFIGS: Mapping[Method, type[SFTConfig] | type[DPOConfig]] = MappingProxyType({"sft": SFTConfig, "dpo": DPOConfig})
+SHARING: tuple[Method, ...] = ("sft", "dpo")  # a name in a recipe's [train] is known to both
 
 # Short names of the command line, and what the libraries call them.
 ALIASES = {
@@ -41,7 +42,7 @@ ALIASES = {
 LORA = MappingProxyType({"r": 16, "lora_alpha": 32, "target_modules": "all-linear", "lora_dropout": 0.0})
 
 # TRL's own learning rates are for full fine-tuning; an adapter, which starts at zero, wants about ten times as much.
-LORA_LEARNING_RATE = MappingProxyType({"sft": 1e-4, "dpo": 1e-5})
+LORA_LEARNING_RATE: Mapping[Method, float] = MappingProxyType({"sft": 1e-4, "dpo": 1e-5, "sdft": 1e-4})
 
 # One pass: with a tree a persona, the texts are many and alike. A batch is a tree of the usual ten turns. A tenth of the way
 # is what a kill may cost; two checkpoints are kept, so that one which was being written is no loss.
@@ -83,13 +84,13 @@ class TrainSettings:
     """What decides the adapter, beside the rows.
 
     data: a dataset on the Hub, `org/name` or `org/name@revision`; None for the rows of the run folder.
-    adapter: where to start from; in DPO also the reference. None: a new one on the base.
+    adapter: where to start from; in DPO also the reference, in SDFT the teacher. None: a new one on the base.
     full: train all weights instead of an adapter.
     eval_share: share of the profiles whose trees are set aside to measure on.
     limit: only the first so many trees.
     clean_control_tokens: take control tokens out of the texts of rows, instead of refusing the rows.
     chat_template_kwargs: what the chat template is told, such as Qwen3's `enable_thinking`.
-    lora: options of `LoraConfig`, and `options` of `SFTConfig` or `DPOConfig`, that were set: by default, by recipe, by hand.
+    lora: options of `LoraConfig`, and `options` of the method's config of TRL, that were set: by default, by recipe, by hand.
     """
 
     method: Method
@@ -135,9 +136,9 @@ def train_settings(method: Method, recipe: Mapping[str, Any], by_hand: Mapping[s
     Raises:
         UsageError: no base; a name that nobody knows, or a value of another type; options that contradict each other.
     """
-    shared = {name: value for name, value in recipe.items() if name not in METHODS}
+    shared = _named({name: value for name, value in recipe.items() if name not in METHODS}, "recipe, [train]", SHARING)
     tables = [
-        (_named(shared, "recipe, [train]", METHODS), "recipe, [train]"),
+        ({name: value for name, value in shared.items() if name in _known(method)}, "recipe, [train]"),
         (_named(recipe.get(method, {}), f"recipe, [train.{method}]", (method,)), f"recipe, [train.{method}]"),
         (_named({name: value for name, value in by_hand.items() if value is not None}, "by hand", (method,)), "by hand"),
     ]
@@ -158,8 +159,27 @@ def train_settings(method: Method, recipe: Mapping[str, Any], by_hand: Mapping[s
                 f"--{name} and {shaped[0]} = {given[shaped[0]]!r}: a new adapter's shape, and no new adapter is made"
             )
     fresh = not ours.get("full") and not ours.get("adapter")
-    rate = {} if ours.get("full") else {"learning_rate": LORA_LEARNING_RATE[method]}
-    return TrainSettings(method=method, **ours, lora=LORA | lora if fresh else {}, options=OPTIONS | rate | options)
+    own: dict[str, Any] = {} if ours.get("full") else {"learning_rate": LORA_LEARNING_RATE[method]}
+    if method == "sdft":
+        if given.get("tree"):
+            raise UsageError("--tree: is for sft and dpo; SDFT samples its replies, and no two rows share them; leave it out")
+        from aloe_hub.training.sdft import SAMPLED
+
+        ours["tree"], own = False, SAMPLED | own
+    return TrainSettings(method=method, **ours, lora=LORA | lora if fresh else {}, options=OPTIONS | own | options)
+
+
+def config_of(method: Method) -> type[TrainingArguments]:
+    """The options of a method's trainer.
+
+    Raises:
+        UsageError: this TRL has no such trainer.
+    """
+    if method == "sdft":
+        from aloe_hub.training import sdft
+
+        return sdft.SDFTConfig
+    return SFTConfig if method == "sft" else DPOConfig
 
 
 def parsed_option(text: str) -> tuple[str, Any]:
@@ -196,14 +216,13 @@ def _named(table: object, where: str, methods: Iterable[Method]) -> dict[str, An
 
 
 def _unknown(name: str, method: Method, where: str) -> str:
-    for other in METHODS:
-        if other != method and name in _known(other):
-            return f"{where}: {name} is a setting of {other} alone" + (
-                f"; put it into [train.{other}]" if where.startswith("recipe") else ""
-            )
+    if owners := [other for other in METHODS if other != method and name in _known(other)]:
+        return f"{where}: {name} is a setting of {' and '.join(owners)} alone" + (
+            f"; put it into [train.{owners[0]}]" if where.startswith("recipe") else ""
+        )
     near = get_close_matches(name, [*_known(method), *ALIASES], n=3, cutoff=0.7)
     return f"{where}: unknown setting {name!r}; " + (
-        f"near: {', '.join(near)}" if near else f"see the fields of {CONFIGS[method].__name__} and LoraConfig"
+        f"near: {', '.join(near)}" if near else f"see the fields of {config_of(method).__name__} and LoraConfig"
     )
 
 
@@ -213,7 +232,7 @@ def _fields(config: type[Any]) -> dict[str, Any]:
 
 def _known(method: Method) -> dict[str, Any]:
     """Every name that can be set, and its type."""
-    return _fields(LoraConfig) | _fields(CONFIGS[method]) | _OURS
+    return _fields(LoraConfig) | _fields(config_of(method)) | _OURS
 
 
 def _typed(name: str, value: object, kind: object, where: str) -> object:

@@ -1,4 +1,4 @@
-"""`aloe train`: SFT or DPO on a run's rows or a dataset's, into RUN/adapters/NAME.
+"""`aloe train`: SFT, DPO or SDFT on a run's rows or a dataset's, into RUN/adapters/NAME.
 
 TRL trains. Decided here: what it is given, and how a stopped training goes on as if it had never stopped, with the same rows in
 the same order, the same random numbers, the same losses and, in float32 on a CPU, the same bytes. Whatever can be refused is
@@ -10,12 +10,12 @@ from __future__ import annotations
 import errno
 import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from accelerate import PartialState
@@ -26,17 +26,21 @@ from aloe_hub.errors import AloeError
 from aloe_hub.files.jsonl import loads
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.loading import template_date, template_kwargs_of, write_chats_with
-from aloe_hub.training.base import find_adapter, find_base
-from aloe_hub.training.build import Trainer, build_trainer, on_cpu, refusals
+from aloe_hub.training.base import Base, find_adapter, find_base
+from aloe_hub.training.build import build_trainer, on_cpu, refusals
 from aloe_hub.training.callbacks import LogWithSaves, MarkCheckpoints, ShowProgress, StopOnNaN
 from aloe_hub.training.control_tokens import ControlTokens
 from aloe_hub.training.data import Measured, load_rows, measure, split, tree_of
 from aloe_hub.training.folder import AdapterFolder, kept_in
 from aloe_hub.training.outcome import Meter, device_name, ranking_accuracy, report, versions
 from aloe_hub.training.quiet import quiet
-from aloe_hub.training.record import TRAINING, TrainingRecord, write_json
+from aloe_hub.training.record import TRAINING, Method, TrainingRecord, write_json
 from aloe_hub.training.settings import TrainSettings
-from aloe_hub.training.tree import TreeDPOTrainer
+from aloe_hub.training.tree import TreeDPOTrainer, TreeSFTTrainer
+from aloe_hub.types import Row
+
+if TYPE_CHECKING:
+    from aloe_hub.training.build import Trainer
 
 log = logging.getLogger("aloe_hub")
 
@@ -110,16 +114,9 @@ def train(
         if finished:
             folder.sweep()
             return Trained(folder.final, TrainingRecord.read(folder.final / TRAINING), new=False)
-        measured = measure(
-            rows,
-            settings.method,
-            base,
-            max_length=settings.options.get("max_length"),
-            allow_truncation=settings.allow_truncation,
-            on_progress=partial(on_progress, "rows"),
-        )
+        measured = _measured(rows, settings, base, partial(on_progress, "rows"))
         if writes:
-            _tell(measured, len(rows))
+            _tell(measured, len(rows), settings.method)
         with folder.claimed(record) if writes else nullcontext(), _machine_errors(folder.partial):
             processes.wait_for_everyone()
             checkpoint = folder.last_checkpoint()
@@ -138,7 +135,9 @@ def train(
                     MarkCheckpoints(processes.wait_for_everyone, meter.read),
                 ],
             )
-            outcome = _train(trainer, checkpoint, meter) | {"max_length": measured.longest}
+            outcome = _train(trainer, checkpoint, meter) | {
+                "max_prompt_length" if settings.method == "sdft" else "max_length": measured.longest
+            }
             made = folder.partial / "adapter"
             trainer.save_model(str(made))
             processes.wait_for_everyone()
@@ -148,6 +147,16 @@ def train(
                 folder.finish(made, replace(record, versions=versions(), device=device, report=outcome))
             processes.wait_for_everyone()
     return Trained(folder.final, TrainingRecord.read(folder.final / TRAINING), new=True)
+
+
+def _measured(rows: Sequence[Row], settings: TrainSettings, base: Base, on_progress: Callable[[int, int], None]) -> Measured:
+    allowed = settings.allow_truncation
+    if settings.method != "sdft":
+        most = settings.options.get("max_length")
+        return measure(rows, settings.method, base, max_length=most, allow_truncation=allowed, on_progress=on_progress)
+    from aloe_hub.training.sdft import measure_told
+
+    return measure_told(rows, settings.options, base, allow_truncation=allowed, on_progress=on_progress)
 
 
 def _train(trainer: Trainer, checkpoint: Path | None, meter: Meter) -> dict[str, Any]:
@@ -169,13 +178,16 @@ def _take_up_counts(trainer: Trainer, checkpoint: Path) -> None:
     """TRL and our trainers begin to count tokens at 0 again when they resume; the last log before the checkpoint knows them."""
     history = TrainerState.load_from_json(str(checkpoint / "trainer_state.json")).log_history
     last = next(entry for entry in reversed(history) if "loss" in entry)
-    trainer._total_train_tokens = last["num_tokens"]
-    if "tree/tokens" in last:
+    if isinstance(trainer, TreeSFTTrainer | TreeDPOTrainer):
+        trainer._total_train_tokens = last["num_tokens"]
+    if "tree/tokens" in last and isinstance(trainer, TreeSFTTrainer | TreeDPOTrainer):
         trainer._tokens = torch.tensor([int(last["tree/tokens"]), int(last["tree/tokens_exploded"])])
 
 
-def _tell(measured: Measured, rows: int) -> None:
-    if measured.cut:
+def _tell(measured: Measured, rows: int, method: Method) -> None:
+    if measured.cut and method == "sdft":
+        log.warning("%d of %d conversations lose their beginning, at %d tokens", measured.cut, rows, measured.longest)
+    elif measured.cut:
         log.warning(
             "%d of %d rows are cut at %d tokens, %d of them before their reply begins: those are dropped",
             measured.cut,

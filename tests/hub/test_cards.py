@@ -220,7 +220,7 @@ def test_the_card_of_imported_trees_claims_nothing_that_their_file_cannot_say(al
     assert status == 0, errors
     run = RunFolder(tmp_path / "run")
     plan = plan_of(run, "prefs", "other")
-    assert {split.config: split.rows for split in plan.splits} == {"pairs": 3, "sft": 3, "trees": 1}
+    assert {split.config: split.rows for split in plan.splits} == {"pairs": 3, "sft": 3, "trees": 1, "distill": 3}
     text = " ".join(plan.card.split())
     assert "conversations were **imported**" in text
     assert "synthetic" not in front(plan.card)["tags"]
@@ -340,7 +340,7 @@ def test_there_is_one_default_config_whatever_stood_there(made, name):
     found = merged(cards.joined(theirs, "\n"), card, keep_licence=True)
     listed = MetadataConfigs.from_dataset_card_data(DatasetCard(found).data)
     assert listed.get_default_config_name() == "pairs"
-    assert set(listed) == {"pairs", "sft", "trees", name} - {"default"}
+    assert set(listed) == {"pairs", "sft", "trees", "distill", name} - {"default"}
 
 
 def test_a_card_without_front_matter_gets_ours_and_keeps_its_text():

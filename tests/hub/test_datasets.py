@@ -23,7 +23,7 @@ from tests.hub.published import CANARY, Repo
 from tests.local_hub.hub_tools import READER, STRANGER, HubProcess, ask, whole
 
 DATA = {kind: {f"{name}-00000-of-00001.parquet" for name in names} | {"README.md"} for kind, names in {
-    "prefs": ("pairs/train", "sft/train", "trees/train"),
+    "prefs": ("pairs/train", "sft/train", "trees/train", "distill/train"),
     "personas": ("personas/train", "personas/test", "profiles/train", "personalities/train"),
 }.items()}  # fmt: skip
 
@@ -595,5 +595,5 @@ def test_a_private_dataset_is_loaded_with_a_token_and_only_so(hub, made, publish
     assert client("count.py", "org/secret-prefs", token=None).split() == ["DatasetNotFoundError"]
 
 
-def test_pairs_and_sft_go_into_trls_trainers_with_no_mapping_and_no_row_is_lost_or_cut(org, client, tmp_path):
+def test_pairs_sft_and_distill_go_into_trls_trainers_with_no_mapping_and_no_row_is_lost_or_cut(org, client, tmp_path):
     assert "TRAINED on " in client("train.py", tmp_path)

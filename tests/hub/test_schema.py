@@ -19,12 +19,13 @@ def rows_of(config: schema.Config, split: str) -> list[dict]:
     return [row for value in read_rows(config.source.path, config.source.build) for row in config.splits[split](value)]
 
 
-def test_the_configs_of_prefs_are_pairs_sft_and_trees_with_pairs_as_the_default(made):
-    pairs, sft, trees = schema.prefs(made)
-    assert [pairs.name, sft.name, trees.name] == ["pairs", "sft", "trees"]
+def test_the_configs_of_prefs_are_pairs_sft_trees_and_distill_with_pairs_as_the_default(made):
+    pairs, sft, trees, distill = schema.prefs(made)
+    assert [pairs.name, sft.name, trees.name, distill.name] == ["pairs", "sft", "trees", "distill"]
     fork = {"tree_id": TEXT, "persona_id": TEXT, "turn": Value("int32"), "prompt": MESSAGES}
     assert pairs.features == Features(fork | {"chosen": MESSAGES, "rejected": MESSAGES})
     assert sft.features == Features(fork | {"completion": MESSAGES})
+    assert distill.features == Features(fork | {"privileged_context": TEXT, "completion": MESSAGES})
     turn = trees.features["turns"].feature
     assert list(trees.features) == ["tree_id", "persona_id", "profile", "personality", "turns"]
     assert list(turn) == ["user", "inferred_profile", "inferred_personality", "replies", "verdicts", "preferred", "spoken"]
@@ -32,7 +33,7 @@ def test_the_configs_of_prefs_are_pairs_sft_and_trees_with_pairs_as_the_default(
     assert turn["verdicts"] == List({"order": TEXT, "choice": Value("int8"), "text": TEXT})
 
 
-@pytest.mark.parametrize("name", ["pairs", "sft", "trees"])
+@pytest.mark.parametrize("name", ["pairs", "sft", "trees", "distill"])
 def test_the_rows_of_prefs_are_those_of_the_run_in_their_order(made, name):
     config = next(config for config in schema.prefs(made) if config.name == name)
     own = list(read_rows(made.file(f"{name}.jsonl"), dict))
@@ -42,16 +43,17 @@ def test_the_rows_of_prefs_are_those_of_the_run_in_their_order(made, name):
 
 def test_the_rows_follow_from_the_trees_alone(made, tmp_path):
     (tmp_path / "trees.jsonl").write_bytes(made.file("trees.jsonl").read_bytes())
-    pairs, sft, _ = schema.prefs(RunFolder(tmp_path))
+    pairs, sft, _, distill = schema.prefs(RunFolder(tmp_path))
     assert rows_of(pairs, "train") == list(read_rows(made.file("pairs.jsonl"), dict))
     assert rows_of(sft, "train") == list(read_rows(made.file("sft.jsonl"), dict))
+    assert rows_of(distill, "train") == list(read_rows(made.file("distill.jsonl"), dict))
 
 
 def test_trees_of_test_personas_are_the_split_test_and_there_is_no_other(made, tmp_path):
     run = RunFolder(tmp_path)
     run.file("personas.jsonl").write_bytes(made.file("personas.jsonl").read_bytes())
     grow_all(run, TreeSettings(dict.fromkeys(ROLES, "scripted"), turns=1, split="test"))
-    assert [list(config.splits) for config in schema.prefs(run)] == [["test"]] * 3
+    assert [list(config.splits) for config in schema.prefs(run)] == [["test"]] * 4
     assert len(rows_of(schema.prefs(run)[2], "test")) == 4
 
 

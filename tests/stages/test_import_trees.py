@@ -18,7 +18,8 @@ from aloe_hub.stages.training_rows import write_training_rows
 from aloe_hub.types import Persona, Tree, digest
 
 ANN, BEN = Persona("She is a nurse.", "She is kind."), Persona("He is a cook.", "He is blunt.")
-FILES = ("run.toml", "profiles.jsonl", "personalities.jsonl", "personas.jsonl", "trees.jsonl", "pairs.jsonl", "sft.jsonl")
+FILES = ("run.toml", "profiles.jsonl", "personalities.jsonl", "personas.jsonl", "trees.jsonl", "pairs.jsonl", "sft.jsonl",
+         "distill.jsonl")  # fmt: skip
 
 
 def turn(number=0, chosen="preferred", **changes):

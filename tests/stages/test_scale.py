@@ -30,7 +30,7 @@ CANARY = "hf_" + "canary" * 6  # in parts: a scanner for secrets is right to loo
 
 
 def files_of(run: RunFolder) -> dict[str, bytes]:
-    return {name: run.file(name).read_bytes() for name in ("trees.jsonl", "pairs.jsonl", "sft.jsonl")}
+    return {name: run.file(name).read_bytes() for name in ("trees.jsonl", "pairs.jsonl", "sft.jsonl", "distill.jsonl")}
 
 
 @pytest.fixture

@@ -233,7 +233,7 @@ def test_the_bytes_do_not_depend_on_the_concurrency(run, tmp_path, concurrency):
 def test_four_shards_merged_are_the_same_bytes(run, tmp_path):
     grow_all(run, settings())
     write_training_rows(run)
-    reference = {name: run.file(name).read_bytes() for name in ("trees.jsonl", "pairs.jsonl", "sft.jsonl", "personas.jsonl")}
+    reference = {name: run.file(name).read_bytes() for name in ("trees.jsonl", "pairs.jsonl", "sft.jsonl", "distill.jsonl")}
     shards = []
     for index in range(1, 5):
         shard = RunFolder(tmp_path / f"shard{index}")

@@ -19,6 +19,8 @@ GOOD, BAD = {"role": "assistant", "content": "Hello."}, {"role": "assistant", "c
         ({"prompt": "Hi.", "completion": "Hello."}, "sft", {"prompt": [USER], "completion": [GOOD]}),
         ({"tree_id": "t", "turn": 3, "prompt": [USER], "completion": [GOOD], "score": 2}, "sft",
          {"tree_id": "t", "turn": 3, "prompt": [USER], "completion": [GOOD]}),
+        ({"tree_id": "t", "prompt": "Hi.", "privileged_context": "a cook", "completion": None}, "sdft",
+         {"tree_id": "t", "prompt": [USER], "privileged_context": "a cook"}),
     ],
 )  # fmt: skip
 def test_a_form_is_read(row, method, found):
@@ -33,7 +35,8 @@ def test_each_reply_of_a_conversation_is_a_row_of_one_tree():
 
 
 @pytest.mark.parametrize(
-    ("row", "method"), [({"text": "Hi."}, "sft"), ({"messages": [USER, GOOD]}, "dpo"), ({"chosen": []}, "dpo")]
+    ("row", "method"),
+    [({"text": "Hi."}, "sft"), ({"messages": [USER, GOOD]}, "dpo"), ({"chosen": []}, "dpo"), ({"prompt": [USER]}, "sdft")],
 )
 def test_another_form_has_no_rows(row, method):
     assert list(rows_of(row, method)) == []

@@ -10,7 +10,8 @@ from trl.trainer.dpo_config import DPOConfig
 from aloe_hub.errors import UsageError
 from aloe_hub.files.settings import read_recipe
 from aloe_hub.shipped import shipped
-from aloe_hub.training.settings import METHODS, REFUSED, parsed_option, train_settings
+from aloe_hub.training.record import METHODS
+from aloe_hub.training.settings import REFUSED, parsed_option, train_settings
 
 RECIPES = [path.stem for path in sorted(shipped("recipes").glob("*.toml")) if "train" in read_recipe(path.stem)]
 BASE = {"base": "pocket"}
@@ -22,7 +23,7 @@ def test_an_adapter_on_every_linear_layer_is_the_default():
     assert (chosen.full, chosen.tree, chosen.seed, chosen.limit, chosen.eval_share) == (False, True, 0, None, 0.05)
 
 
-@pytest.mark.parametrize(("method", "rate"), [("sft", 1e-4), ("dpo", 1e-5)])
+@pytest.mark.parametrize(("method", "rate"), [("sft", 1e-4), ("dpo", 1e-5), ("sdft", 1e-4)])
 def test_an_adapter_learns_ten_times_faster_than_all_weights_which_keep_trl_s_rate(method, rate):
     assert train_settings(method, {}, BASE).options["learning_rate"] == rate
     whole = train_settings(method, {}, BASE | {"full": True})
@@ -132,7 +133,7 @@ def test_recipes_for_the_paper_and_for_two_smaller_models_come_with_the_package(
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_can_be_trained_by_both_methods(name, method):
+def test_every_recipe_can_be_trained_by_every_method(name, method):
     table = read_recipe(name)["train"]
     chosen = train_settings(method, table, {} if "base" in table else BASE)
     assert chosen.options["learning_rate"] > 0
@@ -140,5 +141,5 @@ def test_every_recipe_can_be_trained_by_both_methods(name, method):
 
 def test_dpo_takes_smaller_steps_than_sft_in_the_recipes_for_real_models():
     for name in ("paper", "qwen2.5-3b", "smollm2-360m"):
-        sft, dpo = (train_settings(method, read_recipe(name)["train"], BASE).options for method in METHODS)
+        sft, dpo = (train_settings(method, read_recipe(name)["train"], BASE).options for method in ("sft", "dpo"))
         assert sft["learning_rate"] == pytest.approx(10 * dpo["learning_rate"])

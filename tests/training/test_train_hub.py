@@ -56,6 +56,17 @@ def test_adapters_are_trained_from_a_dataset_and_pushed(looped, grown):
     assert json.loads((run / "adapters/sft/adapter_config.json").read_text())["revision"] == sft["base"]["revision"]
 
 
+def test_sdft_takes_the_config_distill_of_the_dataset(looped):
+    said, run, _ = looped
+    assert said["sdft"]["status"] == 0, said["sdft"]
+    data = json.loads((run / "adapters/sdft/training.json").read_text())["data"]
+    assert data["dataset"] == "org/aloe-prefs"
+    assert (data["trees"], data["rows"] + data["nothing_inferred"], data["eval_rows"] > 0) == (6, 12, True)
+    assert any(
+        f"{data['nothing_inferred']} at which nothing had been inferred were left out" in line for line in said["sdft"]["lines"]
+    )
+
+
 def test_the_pushed_adapter_is_loaded_by_its_name_in_another_process(looped, base):
     _, run, client = looped
     folder = run / "adapters/dpo"

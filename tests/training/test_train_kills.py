@@ -19,18 +19,20 @@ from tests.training.small import a_base, a_grown_run, rows_to_train_on, settings
 ROOT = Path(__file__).parents[2]
 WEIGHTS = "adapter_model.safetensors"
 LONG = {"max_steps": 30, "save_steps": 3, "logging_steps": 4}  # saves and logs that do not meet by themselves
+SHORT = LONG | {"max_steps": 16}  # for SDFT, whose steps sample replies
 CODE = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 import torch
 from tests.training.small import settings
-from tests.training.test_train_kills import LONG
+from tests.training.test_train_kills import LONG, SHORT
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.training.train import train
 torch.set_num_threads(1)
 method, base, adapter = sys.argv[3:]
-train(RunFolder(Path(sys.argv[2])), settings(method, base, adapter=adapter or None, **LONG), resume=True)
+options = SHORT if method == "sdft" else LONG
+train(RunFolder(Path(sys.argv[2])), settings(method, base, adapter=adapter or None, **options), resume=True)
 """
 
 
@@ -93,6 +95,17 @@ def test_dpo_whose_last_checkpoint_is_torn_goes_on_from_the_one_before_and_ends_
     first = next(done for what, done, _ in seen if what == "dpo")
     assert 0 < first < int(last.name.partition("-")[2])
     assert outcome(resumed) == outcome(whole)
+
+
+def test_sdft_that_was_killed_ends_as_if_it_never_was_over_several_epochs(rows, base, sft):
+    """The order of rows, the sampled replies and the teacher are what they would have been."""
+    options = {"adapter": str(sft), **SHORT}
+    whole = train(rows, settings("sdft", base, **options), name="whole")
+    assert whole.record.report["log"][-1]["epoch"] > 2
+    folder = killed(rows, base, "sdft", sft)
+    resumed = train(rows, settings("sdft", base, **options), resume=True)
+    assert outcome(resumed) == outcome(whole)
+    assert not folder.partial.exists()
 
 
 def test_without_a_whole_checkpoint_it_begins_again(rows, base):

@@ -1,4 +1,4 @@
-"""How near texts are to one another in meaning, by all-MiniLM-L6-v2: the one embedder of policies, so their names say it all."""
+"""How near texts are to one another in meaning, by all-MiniLM-L6-v2: the one embedder of chats, so their names say it all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from aloe_hub.embedding import EMBEDDED, Vectors, open_embedder
 
-REMEMBERED = 4096  # texts: each exchange of a conversation is looked at again in every later turn
+REMEMBERED = 16_384  # texts, 25 MB: what was said is looked at again in every later turn, of a hundred conversations at once
 
 
 def near_to() -> Callable[[str, Sequence[str]], list[float]]:
@@ -20,7 +20,7 @@ def near_to() -> Callable[[str, Sequence[str]], list[float]]:
     Raises:
         AloeError: the embedder is not installed.
     """
-    embed = _embedder()
+    embed = embedder()
 
     def near(text: str, others: Sequence[str]) -> list[float]:
         own: Any = embed(text)
@@ -30,6 +30,7 @@ def near_to() -> Callable[[str, Sequence[str]], list[float]]:
 
 
 @cache
-def _embedder() -> Callable[[str], Vectors]:
+def embedder() -> Callable[[str], Vectors]:
+    """The vector of a text; those of the last texts are remembered. Raises: AloeError: the embedder is not installed."""
     embed = open_embedder(EMBEDDED)
     return lru_cache(REMEMBERED)(lambda text: embed([text])[0])

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from datasets import Dataset
@@ -39,13 +39,17 @@ class TreeSampler(Sampler[int]):
         return sum(map(len, self.trees))
 
 
+class TakesEpoch(Protocol):
+    def set_epoch(self, epoch: int) -> None: ...
+
+
 class TellEpoch(TrainerCallback):
     """Tells a sampler which epoch begins.
 
     Accelerate does so too, but does not reach the sampler when a run of several processes resumes in the middle of an epoch.
     """
 
-    def __init__(self, sampler: TreeSampler) -> None:
+    def __init__(self, sampler: TakesEpoch) -> None:
         self.sampler = sampler
 
     def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: object) -> None:

@@ -53,7 +53,7 @@ def test_rag_looks_up_what_the_user_said_and_not_what_another_policy_added(monke
         looked_up.append(text)
         return words_as_vectors(text)
 
-    monkeypatch.setattr("aloe_hub.chat.policies.nearness._embedder", lambda: embedded)
+    monkeypatch.setattr("aloe_hub.chat.policies.nearness.embedder", lambda: embedded)
     chat, models = opened("cot(reminder(rag(scripted:m,k=1)))")
     ask(chat)
     assert looked_up[0] == ASKED.content

@@ -37,6 +37,7 @@ same(pairs["train"], own(other, "pairs"))
 trees = load_dataset("org/aloe-prefs", "trees", streaming=True)
 same(trees["train"], own(other, "trees"))
 same(load_dataset("org/aloe-prefs", "sft", split="train"), own(other, "sft"))
+same(load_dataset("org/aloe-prefs", "distill", split="train"), own(other, "distill"))
 at_tag = load_dataset("org/aloe-prefs", revision=tag)
 same(at_tag["train"], own(run, "pairs"))
 same(load_dataset("org/aloe-prefs", "trees", revision=tag, split="train"), own(run, "trees"))
@@ -45,14 +46,17 @@ same(held_out, own(run, "personas", split="test"))
 same(load_dataset("org/aloe-personas")["train"], own(run, "personas", split="train"))
 for pool in ("profiles", "personalities"):
     same(load_dataset("org/aloe-personas", pool, split="train"), own(run, pool))
-assert sorted(get_dataset_config_names("org/aloe-prefs")) == ["pairs", "sft", "trees"]
+assert sorted(get_dataset_config_names("org/aloe-prefs")) == ["distill", "pairs", "sft", "trees"]
 
 # Trees of which every fork is a tie. `datasets` 5.2 loads no split without rows, unless it is streamed.
 assert list(load_dataset("org/ties", streaming=True, split="train")) == []
 same(load_dataset("org/ties", "trees", split="train"), own(run.parent / "ties", "trees"))
 
 # The lines of the cards themselves.
-for repo, names in (("org/aloe-prefs", ("pairs", "sft", "trees")), ("org/aloe-personas", ("personas_train", "personas_test"))):
+for repo, names in (
+    ("org/aloe-prefs", ("pairs", "sft", "trees", "distill")),
+    ("org/aloe-personas", ("personas_train", "personas_test")),
+):
     card = Path(hf_hub_download(repo, "README.md", repo_type="dataset")).read_text()
     (lines,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
     found: dict[str, Any] = {}

@@ -1,4 +1,6 @@
-"""`pairs` into TRL's DPOTrainer and `sft` into SFTTrainer, as they come from the Hub: no mapping, no row lost, none cut.
+"""`pairs`, `sft` and `distill` into TRL's DPOTrainer, SFTTrainer and SDFTTrainer, as they come from the Hub: no mapping.
+
+No row is lost, and none cut.
 
     python train.py FOLDER
 
@@ -10,9 +12,11 @@ from typing import Any
 
 import torch
 from datasets import Dataset, load_dataset
+from peft import LoraConfig
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
+from trl.experimental.sdft import SDFTConfig, SDFTTrainer
 
 TEMPLATE = (
     "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
@@ -88,4 +92,11 @@ for row, seen in zip(sft, tuner.train_dataset, strict=True):
     assert tokenizer.decode(learnt) == f"{row['completion'][0]['content']}<|end|>"
     assert len(seen["input_ids"]) <= longest
 stepped(tuner)
+
+distill = load_dataset("org/aloe-prefs", "distill", split="train")
+assert len(distill) > len(pairs)
+del common["max_length"]
+config = SDFTConfig(sys.argv[1], max_prompt_length=None, num_generations=1, max_completion_length=4, **common)
+lora = LoraConfig(task_type="CAUSAL_LM", target_modules="all-linear")
+stepped(SDFTTrainer(model=tiny(), args=config, train_dataset=distill, processing_class=tokenizer, peft_config=lora))
 print(f"TRAINED on {len(pairs)} rows of up to {longest} tokens")

@@ -40,6 +40,7 @@ train = ["--base", "org/base", "--limit", "6", "--batch-size", "2", "--set", "ma
 data = ["--data", "org/aloe-prefs"]
 aloe("sft", "train", "sft", *train, *data, "--run", run, "--push", "org/adapter-sft")
 aloe("dpo", "train", "dpo", *train, *data, "--run", run, "--adapter", "org/adapter-sft", "--push", "org/adapter-dpo")
+aloe("sdft", "train", "sdft", *train, *data, "--run", run, "--set", "max_completion_length=8")
 aloe("unknown", "train", "sft", *train, "--run", run, "--name", "x", "--data", "org/nothing")
 aloe("revision", "train", "sft", *train, "--run", run, "--name", "x", "--data", "org/aloe-prefs@nothing")
 aloe("columns", "train", "sft", *train, "--run", run, "--name", "x", "--data", "org/texts")
