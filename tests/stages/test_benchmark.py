@@ -1,7 +1,6 @@
 """The benchmark: what a policy sees, what is kept, and the order that a sound judge must give."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -33,10 +32,12 @@ def scores(run, policy):
     return [row["scores"] for row in rows], [row["profile_id"] for row in rows]
 
 
-@pytest.mark.parametrize("role", ["user", "judge"])
-def test_a_model_that_nobody_can_ask_does_not_claim_the_folder(run, role):
+@pytest.mark.parametrize(
+    "settings", [BenchmarkSettings(turns=2, user="scripted:leak"), BenchmarkSettings(turns=2, judge="scripted:leak")]
+)
+def test_a_model_that_nobody_can_ask_does_not_claim_the_folder(run, settings):
     with pytest.raises(UsageError, match="'scripted:leak'"):
-        evaluate_all(run, ["scripted:plain"], replace(BenchmarkSettings(turns=2), **{role: "scripted:leak"}))
+        evaluate_all(run, ["scripted:plain"], settings)
     assert "evaluate" not in run.settings()
     assert evaluate_all(run, ["scripted:plain"], BenchmarkSettings(turns=2)) == 0
 
