@@ -2,9 +2,9 @@
 
     python studies/real_rows.py shuffled RUN OUT --first 60
 
-`shuffled`: each prompt with the replies that another person got to a question on the same topic. `random`: which of two replies is
-the preferred one says a coin. Both are made of the rows of a run folder with finished trees, of its first so many trees, and are
-as many as `aloe train --limit` takes of that run: whatever they teach is how such replies are written, and not to whom.
+`shuffled`: each prompt with the replies that another person got to a question on the same topic. `random`: which of two replies
+is the preferred one says a coin. Both are made of the rows of the first so many trees of a finished run, as `aloe train --limit`
+takes them: whatever they teach is how such replies are written, and not to whom.
 """
 
 from __future__ import annotations
