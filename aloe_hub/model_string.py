@@ -2,6 +2,7 @@ r"""How a model is named: one string everywhere, read here and nowhere else.
 
     scripted  scripted:POLICY                     the offline world
     scripted:user?name=value&…                    the same, whose users speak as the options say
+    scripted:biased?name=value&…                  the same, whose judge has the faults that the options name
     semantic                                      a judge by embeddings, which plays no other role
     local:MODEL[+ADAPTER]                         a model in this process; each part is a `Source`, MODEL perhaps a GGUF file
     hub:org/model[:PROVIDER]                      Hugging Face Inference Providers
@@ -26,10 +27,11 @@ from aloe_hub.policy_form import OPTIONS, is_policy, read_policy
 from aloe_hub.source import Source, repeatable
 
 _REMOTE = ("hub", "litellm", "http", "https")
-TAKES_OPTIONS = "user"  # of the scripted models
+TAKES_OPTIONS = ("user", "biased")  # of the scripted models
 _QUERY = re.compile(r"(?P<name>[a-z][a-z_-]*)=(?P<value>[\w.-]+)", re.ASCII)
 _ALONE = ("scripted", "semantic")  # need nothing behind them
 SCHEMES = (*_ALONE, "local", *_REMOTE)
+_PORTS = {"http": 80, "https": 443}
 _AT_LITELLM = re.compile(r"[\w.-]+/[!-~]+", re.ASCII)
 _AT_A_PROVIDER = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(:(?P<provider>[\w-]+))?", re.ASCII)
 
@@ -46,7 +48,7 @@ class ModelString:
 
     scheme: str  # one of `SCHEMES`, or the name of a policy; of a `recorded` string that has none of them, empty
     policy: str | None = None  # scripted
-    options: tuple[tuple[str, str], ...] = ()  # scripted:user, as its query names them
+    options: tuple[tuple[str, str], ...] = ()  # scripted:user and scripted:biased, as their query names them
     base: Source | None = None  # local
     adapter: Source | None = None  # local
     name: str | None = None  # hub, litellm, http, https: what the model is called there
@@ -186,6 +188,25 @@ class ModelString:
         return self.scheme == "semantic" or (self.address is not None and self.name == "semantic")
 
     @property
+    def speaker(self) -> tuple[object, ...]:
+        """Which model answers, however it is spelt; of two servers, of two ways to one server, nobody can know whether it is one.
+
+        >>> one, other = map(ModelString.parse, ("http://LOCALHOST:80/v1/#m", "http://127.0.0.1/v1#m"))
+        >>> one == other, one.speaker == other.speaker
+        (False, True)
+        """
+        if self.is_scripted:  # one that judges as it once did is the same world
+            named = (self.name or "").partition(":")[2] if self.address else self.policy or ""
+            return ("scripted", named.partition("-")[0].replace("judge", ""))
+        if self.address:
+            at = urlsplit(self.address)
+            host = "127.0.0.1" if at.hostname in ("localhost", "::1") else at.hostname
+            return (host, at.port or _PORTS.get(at.scheme), at.path.rstrip("/"), self.name)
+        if self.scheme == "local":
+            return tuple(str(one.folder.resolve()) if one.folder else str(one).lower() for one in self.sources)
+        return ((self.name or "").lower(),)  # whoever provides it
+
+    @property
     def is_remote(self) -> bool:
         """Whether it is asked over a network."""
         return self.scheme in _REMOTE
@@ -214,15 +235,16 @@ def has_scheme(text: str) -> bool:
 
 
 def _options(text: str, policy: str, query: str) -> tuple[tuple[str, str], ...]:
-    """The query of `scripted:user?name=value&…`; which names and values there are is the scripted world's to say."""
-    if policy != TAKES_OPTIONS:
-        raise UsageError(f"model {text!r}: only scripted:{TAKES_OPTIONS}?… takes options")
+    """The query of `scripted:user?name=value&…` or `scripted:biased?…`; what names and values there are is the world's to say."""
+    if policy not in TAKES_OPTIONS:
+        known = " and ".join(f"scripted:{name}?…" for name in TAKES_OPTIONS)
+        raise UsageError(f"model {text!r}: only {known} take options")
     found: dict[str, str] = {}
     for part in query.split("&"):
         option = _QUERY.fullmatch(part)
         if option is None or option["name"] in found:
             wrong = "is given twice" if option else "is no option"
-            raise UsageError(f"model {text!r}: {part!r} {wrong}; expected scripted:{TAKES_OPTIONS}?name=value&name=value")
+            raise UsageError(f"model {text!r}: {part!r} {wrong}; expected scripted:{policy}?name=value&name=value")
         found[option["name"]] = option["value"]
     return tuple(found.items())
 

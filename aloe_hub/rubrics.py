@@ -4,6 +4,8 @@
     aloe       the ALOE authors' released code: one whole number from 1 to 5 for three criteria together, without the history
     rlpa       RLPA's: five criteria that hold or do not; the score is 1 where all of them hold, else 0
 
+Recorded chats have been rated by the people who chatted: no judge is asked, and the scale is theirs.
+
 A run is scored by one rubric, and scores of different rubrics never stand in one table: 70 of RLPA's hundred is not 3.5 of five.
 """
 
@@ -18,6 +20,7 @@ Scale = tuple[int, int]
 FIVE: Scale = (1, 5)
 HOLDS: Scale = (0, 1)  # no or yes
 DEFAULT = "aloe-hub"
+PEOPLE = "people"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +125,8 @@ def rubric(name: str, option: str = "--rubric") -> Rubric:
     if name not in RUBRICS:
         raise UsageError(f"{option} {name!r}: no such rubric; known: {', '.join(RUBRICS)}")
     return RUBRICS[name]
+
+
+def of_people(scale: Scale) -> Rubric:
+    """Ratings of recorded chats."""
+    return Rubric(PEOPLE, "", scale)

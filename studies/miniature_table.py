@@ -27,6 +27,11 @@ METHODS: dict[str, list[str] | str] = {
     "DPO off-policy": "dpo",
     "SFT + DPO off-policy": "sft-dpo",
     "SFT + DPO on-policy": "sft-onpolicy",
+    "scripted memoryless": ["scripted:memoryless"],
+    "scripted facts": ["scripted:facts"],
+    "scripted style": ["scripted:style"],
+    "scripted leak": ["scripted:leak"],
+    "scripted stranger": ["scripted:stranger"],
     "scripted constant": ["scripted:constant"],
     "scripted parrot": ["scripted:parrot"],
     "scripted dump": ["scripted:dump"],
@@ -50,13 +55,12 @@ class Method:
         return [[float(found[1]) if (found := pattern.search(text)) else 0.0 for text in turns] for turns in self.texts]
 
 
-def written(run: Path, out: Path, bases: int, seeds: int) -> str:
+def written(run: Path, out: Path, bases: int, seeds: int, ablation: bool = True) -> str:
     """Both tables, in Markdown: the study with bases that knew requests, and the ablation."""
     asked = [str(base) for base in range(bases)]
-    parts = [
-        _table(run, f"{bases} pre-training seeds x {seeds} training seeds", _policies(out, asked, seeds)),
-        _table(run, "Ablation: a base that never saw a personal or style request", _policies(out, ["unasked"], 1)),
-    ]
+    parts = [_table(run, f"{bases} pre-training seeds x {seeds} training seeds", _policies(out, asked, seeds))]
+    if ablation:
+        parts.append(_table(run, "Ablation: a base that never saw a personal or style request", _policies(out, ["unasked"], 1)))
     return "\n".join(parts)
 
 

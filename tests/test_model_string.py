@@ -251,8 +251,8 @@ def test_a_policy_of_a_run_that_was_made_is_read_though_its_folders_are_gone():
         ("scripted:user?wording=train&", "'' is no option"),
         ("scripted:user?wording=train&wording=train", "'wording=train' is given twice"),
         ("scripted:user?wording=held out", "'wording=held out' is no option"),
-        ("scripted:leak?wording=train", "only scripted:user?… takes options"),
-        ("scripted:?wording=train", "only scripted:user?… takes options"),
+        ("scripted:leak?wording=train", "only scripted:user?… and scripted:biased?… take options"),
+        ("scripted:?wording=train", "only scripted:user?… and scripted:biased?… take options"),
     ],
 )
 def test_options_of_a_scripted_user_are_read_strictly(model, message):

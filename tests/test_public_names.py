@@ -52,17 +52,17 @@ CALLS = "requests-per-minute tokens-per-minute timeout attempts prices budget ex
 OPTIONS = {
     "personas": "run recipe model profiles personalities embedder profile-threshold personality-threshold patience pairings "
     "test-profiles test-personalities seed dry-run texts " + CALLS,
-    "import": "run pairings test-profiles test-personalities seed",
+    "import": "run form config split scale language pairings test-profiles test-personalities seed",
     "trees": "run recipe model user inferrer tailored plain judge policy turns split limit temperature seed shard concurrency "
     "rejudge accept-failures retry-failed dry-run sample " + CALLS,
     "merge": "run",
-    "audit": "scores json",
+    "audit": "scores judge human people repeat forks seed concurrency json " + CALLS,
     "evaluate": "run policy recipe model user judge rubric turns split limit temperature seed shift shift-share cold revealed-by "
     "accept-failures pairwise concurrency push-results personas-repo rejudge " + CALLS,
     "train": "method base data run adapter name recipe push base-repo private resume report-to tree full allow-truncation seed "
     "chat-template-kwargs clean-control-tokens limit lr epochs batch-size beta max-length "
     "lora-r lora-alpha lora-targets lora-dropout set",
-    "report": "json html",
+    "report": "json html stayed",
     "publish": "language what repo run adapter base-repo merge private license tag dry-run install",
     "serve": "model port",
     "demo": "run recipe seed",
@@ -111,7 +111,7 @@ def test_every_command_is_listed():
 @pytest.mark.parametrize("command", OPTIONS)
 def test_the_options_of_a_command_are_the_listed_ones(aloe, command):
     declared = inspect.signature(functions()[command]).parameters
-    found = {name.strip("_").replace("_", "-") for name in declared} - {"folder", "sources", "runs"}
+    found = {name.strip("_").replace("_", "-") for name in declared} - {"source", "sources", "runs"}
     assert found == set(OPTIONS[command].split())
     _, output, _ = aloe(command, "--help")
     for option in set(OPTIONS[command].split()) - {"what", "method"}:

@@ -14,28 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
+from aloe_hub.audit.measured import RESAMPLES, Floats, percentiles, places, resamples
+from aloe_hub.audit.measured import Measured as Measured
 from aloe_hub.errors import AloeError
-
-Floats = NDArray[np.float64]
-Places = NDArray[np.intp]
 
 MOST_STEPS = 11  # a scale of more whole numbers than 0 to 10 is as good as a continuous one
 MEASURES = ("rmse", "pearson", "spearman", "kendall", "kappa", "alpha")
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """A measure and its interval; NaN where the scores leave it undefined, as a correlation is where all of them are equal."""
-
-    value: float
-    interval: tuple[float, float]
-
-    def to_dict(self) -> dict[str, Any]:
-        low, high = map(_finite, self.interval)
-        return {"value": _finite(self.value), "interval": None if low is None or high is None else [low, high]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +45,7 @@ def agreement(
     items: Sequence[Hashable] | None = None,
     raters: Sequence[Hashable] | None = None,
     confidence: float = 0.95,
-    n_resamples: int = 1000,
+    n_resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Agreement:
     """How far `judge` agrees with `human`, pair by pair.
@@ -88,21 +74,18 @@ def agreement(
         raise ValueError(f"{len(y)} pair(s) of scores; agreement needs at least two")
     if not len(y) == len(x) == len(items if items is not None else y) == len(raters if raters is not None else y):
         raise ValueError("human, judge, items and raters must be equally long")
-    things = np.arange(len(y)) if items is None else _places(items)
-    people = None if raters is None else _places(raters)
+    things = np.arange(len(y)) if items is None else places(items)
+    people = None if raters is None else places(raters)
     over, of_pair = ("items", things) if people is None or people.max() == 0 else ("people", people)
-    clusters = np.split(np.argsort(of_pair, kind="stable"), np.cumsum(np.bincount(of_pair))[:-1])
     measures = _measures(discrete=is_discrete(y, x))
-    rng = np.random.default_rng(seed)
     draws: dict[str, list[float]] = {name: [] for name in measures}
-    for _ in range(n_resamples):
-        kept = np.concatenate([clusters[place] for place in rng.integers(len(clusters), size=len(clusters))])
+    for kept in resamples(of_pair, n_resamples, seed):
         for name, measure in measures.items():
             draws[name].append(measure(y[kept], x[kept]))
     found: dict[str, Measured | None] = dict.fromkeys(MEASURES)
     for name, measure in measures.items():
-        found[name] = Measured(measure(y, x), _percentiles(draws[name], confidence))
-    return Agreement(len(y), int(things.max()) + 1, (over, len(clusters)), found)
+        found[name] = Measured(measure(y, x), percentiles(draws[name], confidence))
+    return Agreement(len(y), int(things.max()) + 1, (over, int(of_pair.max()) + 1), found)
 
 
 def is_discrete(*scores: Floats) -> bool:
@@ -152,20 +135,3 @@ def _alpha(y: Floats, x: Floats) -> float:
     if len(values) < 2:
         return float("nan")
     return float(krippendorff.alpha(np.stack((y, x)), value_domain=values, level_of_measurement="ordinal"))
-
-
-def _places(ids: Sequence[Hashable]) -> Places:
-    index: dict[Hashable, int] = {}
-    return np.array([index.setdefault(one, len(index)) for one in ids], dtype=np.intp)
-
-
-def _percentiles(values: Sequence[float], confidence: float) -> tuple[float, float]:
-    kept = np.array(values)[~np.isnan(values)]
-    if not len(kept):
-        return float("nan"), float("nan")
-    low, high = np.quantile(kept, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None

@@ -15,7 +15,8 @@ what it knows in the prompt's sections. Bare chat messages, without a prompt, ar
     scripted:stranger     is told that they are another     /  they play nowhere else
 
 `scripted:judge-1` plays the roles of `scripted`, and judges as version 1 of the world's judge did. `scripted:user?wording=train`
-plays them too, and as the user has but some of the world's wordings (`world/manner.py`).
+plays them too, and as the user has but some of the world's wordings, or shows less than others (`world/manner.py`).
+`scripted:biased?position=.3` plays them, and as the judge has known faults (`world/biases.py`).
 
 What a policy around a model adds is no message of a person: the world answers the person, as it would without. It is none the
 better for being reminded or criticised; told who the user is, by the prompt of a tailored reply, bare `scripted` knows it.
@@ -43,12 +44,14 @@ from aloe_hub.world import WORLD_VERSION as WORLD_VERSION
 from aloe_hub.world import changing as changing
 from aloe_hub.world import judging, rubrics, speaking
 from aloe_hub.world import revealing as revealing
+from aloe_hub.world.biases import Biases
 from aloe_hub.world.manner import Manner
 from aloe_hub.world.strategies import HANDED as HANDED
 from aloe_hub.world.strategies import STRATEGIES, knowing
 from aloe_hub.world.understanding import Known, mentions, read_messages, read_personality, read_profile, topic_of
 
 Sections = Mapping[str, str]
+Judging = Callable[[Sections, int, Random, Biases | None], str]  # by a version of the judge, or with biases
 POLICIES = STRATEGIES
 # Play any role as `scripted` does, but judge as the world's judge once did, so that an old run ends as it began.
 EARLIER_JUDGES = {f"judge-{version}": version for version in judging.VERSIONS if version < JUDGE_VERSION}
@@ -69,18 +72,18 @@ class Scripted:
 
     policy: str | None = None
     told: Persona | None = None  # of a policy in `HANDED`: who it is to take the user for
-    options: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # of `scripted:user`: how its users speak
+    options: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # how users speak, or how the judge is biased
 
     def __post_init__(self) -> None:
         if self.policy in HANDED and self.told is None:
             raise UsageError(
-                f"model 'scripted:{self.policy}': the benchmark tells it a persona, which nobody else does; it opens alone, as "
-                f"aloe evaluate --policy scripted:{self.policy}"
+                f"model {f'scripted:{self.policy}'!r}: the benchmark tells it a persona, which nobody else does; it opens "
+                f"alone, as aloe evaluate --policy scripted:{self.policy}"
             )
-        if self.policy is not None and self.policy not in (known_names := (*POLICIES, *HANDED, *EARLIER_JUDGES, TAKES_OPTIONS)):
+        if self.policy is not None and self.policy not in (known_names := (*POLICIES, *HANDED, *EARLIER_JUDGES, *TAKES_OPTIONS)):
             known = ", ".join(f"scripted:{name}" for name in known_names)
-            raise UsageError(f"model 'scripted:{self.policy}': no such policy; known: scripted, {known}")
-        Manner.read(self.options)
+            raise UsageError(f"model {f'scripted:{self.policy}'!r}: no such policy; known: scripted, {known}")
+        (Biases if self.policy == "biased" else Manner).read(self.options)
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         await asyncio.sleep(0)  # let others have their turn, and Ctrl-C be heard, as a model that takes its time would
@@ -108,13 +111,15 @@ class Scripted:
         random = Random(request.seed)
         last = request.messages[answered_at(request.messages)].content
         title = last.partition("\n")[0]
-        plays = title in (*_USERS, *_ROLES, *_JUDGES) and self.policy in (None, TAKES_OPTIONS, *EARLIER_JUDGES)
+        plays = title in (*_USERS, *_ROLES, *_JUDGES) and self.policy in (None, *TAKES_OPTIONS, *EARLIER_JUDGES)
         if sections := prompts.sections(last) if plays else {}:
             try:
+                biased = self.policy == "biased"
                 if judge := _JUDGES.get(title):
-                    return judge(sections, EARLIER_JUDGES.get(self.policy or "", JUDGE_VERSION))
+                    version = EARLIER_JUDGES.get(self.policy or "", JUDGE_VERSION)
+                    return judge(sections, version, random, Biases.read(self.options) if biased else None)
                 if title in _USERS:
-                    return _user(sections, random, Manner.read(self.options))
+                    return _user(sections, random, Manner.read(() if biased else self.options))
                 return _ROLES[title](sections, random)
             except (KeyError, ValueError) as error:
                 raise ChatError(f"scripted: a prompt without what its role needs ({error}): {last[:60]!r}") from None
@@ -159,15 +164,21 @@ def _plain(sections: Sections, random: Random) -> str:
     return speaking.plain_reply(random, topic_of(sections["MESSAGE"]))
 
 
-def _pairwise_judge(sections: Sections, version: int) -> str:
+def _pairwise_judge(sections: Sections, version: int, random: Random, biases: Biases | None) -> str:
     first, second = (_judgement(sections, sections[reply], version) for reply in ("REPLY 1", "REPLY 2"))
     gap = first.score - second.score
     verdict = "tie" if abs(gap) < judging.TIE_BELOW else "1" if gap > 0 else "2"
+    if biases is not None:
+        verdict = "1" if biases.first_wins(first, second, random) else "2"
     return f"Reply 1: {first.reasons()}\nReply 2: {second.reasons()}\nVerdict: {verdict}"
 
 
-def _benchmark_judge(answer: Callable[[judging.Judgement], str]) -> Callable[[Sections, int], str]:
-    return lambda sections, version: answer(_judgement(sections, sections["REPLY"], version))
+def _benchmark_judge(answer: Callable[[judging.Judgement], str]) -> Judging:
+    def judge(sections: Sections, version: int, random: Random, biases: Biases | None) -> str:
+        found = _judgement(sections, sections["REPLY"], version)
+        return answer(found if biases is None else biases.scored(found, random))
+
+    return judge
 
 
 def _judgement(sections: Sections, reply: str, version: int) -> judging.Judgement:
@@ -205,7 +216,7 @@ _ROLES: dict[str, Callable[[Sections, Random], str]] = {
         ("selector", _selector),
     )
 }
-_JUDGES: dict[str, Callable[[Sections, int], str]] = {
+_JUDGES: dict[str, Judging] = {
     f"# {prompts.load(name).title}": judge
     for name, judge in (
         ("pairwise_judge", _pairwise_judge),

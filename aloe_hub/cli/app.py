@@ -17,7 +17,7 @@ from types import FrameType
 import typer
 
 from aloe_hub import __version__
-from aloe_hub.cli import audit, benchmark, data, demo, hub, publish, serve, space, train
+from aloe_hub.cli import audit, benchmark, data, demo, hub, imports, publish, serve, space, train
 from aloe_hub.errors import AloeError
 
 INTERRUPTED = 130
@@ -32,6 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 data.register(app)
+imports.register(app)
 train.register(app)
 benchmark.register(app)
 audit.register(app)

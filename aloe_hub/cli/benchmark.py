@@ -144,11 +144,14 @@ def report(
     runs: Annotated[list[Path], typer.Argument(help="Finished run folders.", show_default=False)],
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     html: Annotated[Path | None, typer.Option("--html", help="Where to write the page.", show_default="RUN/report.html")] = None,
+    stayed: Annotated[
+        int | None, typer.Option("--stayed", min=1, help="Of recorded chats the first N turns, of those with N ratings or more.")
+    ] = None,
 ) -> None:
     """Tables in the terminal and a page that stands alone: AL(k) curves with intervals, forks, transcripts."""
     from aloe_hub.report import print_report, read_runs, to_json, write_html
 
-    found = read_runs(runs)
+    found = read_runs(runs, stayed)
     page = html or runs[0] / "report.html"
     write_html(found, page)
     if json:

@@ -1,4 +1,4 @@
-"""Commands that make data: personas, import, trees, merge."""
+"""Commands that make data: personas, trees, merge. What they print of it, aloe import prints too."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aloe_hub.cli import calls, options
-from aloe_hub.cli.progress import bars, err, out, working
+from aloe_hub.cli.progress import bars, err, out
 from aloe_hub.errors import UsageError
 
 if TYPE_CHECKING:  # the stages are imported where they run: `aloe --help` must not wait for them
@@ -24,7 +24,6 @@ PLURAL = {"profile": "profiles", "personality": "personalities"}
 
 def register(app: typer.Typer) -> None:
     app.command(epilog="Example: aloe personas --run runs/mine --recipe demo")(personas)
-    app.command("import", epilog="Example: aloe import aloe-original/ --run runs/authors --test-profiles 0")(import_)
     app.command(epilog="Example: aloe trees --run runs/mine --model scripted --limit 100")(trees)
     app.command(epilog="Example: aloe merge runs/shard1 runs/shard2 --run runs/all")(merge)
 
@@ -91,48 +90,7 @@ def personas(
             f"saturated: {chosen.patience} rounds in a row kept nothing; a higher threshold, another model or more --patience "
             "would keep more"
         )
-    _print_pool(run, counts)
-
-
-def import_(
-    folder: Annotated[Path, typer.Argument(help="The folder with the authors' files.", show_default=False)],
-    run: options.Run,
-    pairings: options.Pairings = None,
-    test_profiles: options.TestProfiles = None,
-    test_personalities: options.TestPersonalities = None,
-    seed: options.Seed = None,
-) -> None:
-    """Read the files of the ALOE authors, and say what was repaired or refused.
-
-    The folder holds profile.jsonl and personality.jsonl, or conversations.jsonl (then its personas are the pool), or all three.
-    """
-    from aloe_hub.files.run_folder import RunFolder
-    from aloe_hub.files.settings import settings
-    from aloe_hub.stages.import_files import found
-    from aloe_hub.stages.import_trees import CONVERSATIONS
-    from aloe_hub.stages.imports import import_authors, import_conversations
-    from aloe_hub.stages.pairing import Pairing
-    from aloe_hub.stages.training_rows import control_tokens_in, write_training_rows
-
-    by_hand = {
-        "pairings": pairings,
-        "test_profiles": test_profiles,
-        "test_personalities": test_personalities,
-        "seed": seed,
-    }
-    into = RunFolder(run)
-    with working(f"importing {folder}"):
-        counts, notes = import_authors(folder, into, settings(Pairing, {}, by_hand), fewer=pairings is None)
-        talks = found(folder, CONVERSATIONS)
-        imported = import_conversations(talks, into) if talks.exists() else None
-        marked: Counter[str] = Counter()
-        derived = write_training_rows(into, lambda tree: marked.update(control_tokens_in(tree))) if imported else {}
-    _print_notes(notes)
-    _print_pool(run, counts)
-    if imported:
-        _print_notes(imported.notes)
-        out.print(f"{imported.trees} trees in {run}")
-        _print_rows(derived, marked)
+    print_pool(run, counts)
 
 
 @calls.asks_models
@@ -220,7 +178,7 @@ def trees(
         derived = write_training_rows(folder, seen)
     out.print(f"{grown.wanted - grown.failed} trees in {run}")
     if derived:
-        _print_rows(derived, marked)
+        print_rows(derived, marked)
     if grown.failed:
         calls.tell_failures(f"{grown.failed} of {grown.wanted} trees", grown.reason)
     if grown.failed == grown.wanted and not shard:  # an empty shard can be merged
@@ -242,10 +200,10 @@ def merge(
     marked: Counter[str] = Counter()
     derived = write_training_rows(folder, lambda tree: marked.update(control_tokens_in(tree)))
     out.print(f"{merged} trees in {run}")
-    _print_rows(derived, marked)
+    print_rows(derived, marked)
 
 
-def _print_pool(run: Path, counts: PoolCounts) -> None:
+def print_pool(run: Path, counts: PoolCounts) -> None:
     dropped = f", {counts.dropped} dropped that told too little" if counts.dropped else ""
     out.print(
         f"{counts.profiles} profiles and {counts.personalities} personalities ({counts.refused} candidates refused{dropped}): "
@@ -272,12 +230,12 @@ def _print_preview(settings: PoolSettings, texts: Path | None) -> None:
             tell(f"  calibrated by them, for a pool of {settings.target(kind)}: --{kind}-threshold {found.calibrated:g}")
 
 
-def _print_notes(notes: Iterable[str]) -> None:
+def print_notes(notes: Iterable[str]) -> None:
     for note in notes:
         err.print(note, soft_wrap=True)
 
 
-def _print_rows(counts: dict[str, int], marked: Counter[str]) -> None:
+def print_rows(counts: dict[str, int], marked: Counter[str]) -> None:
     out.print(f"{counts['pairs']} preference pairs (pairs.jsonl) and {counts['sft']} SFT rows (sft.jsonl)")
     told = f"{counts['distill']} rows" if counts["distill"] else "no rows, for nothing was inferred in these trees"
     out.print(f"for distillation (distill.jsonl): {told}")

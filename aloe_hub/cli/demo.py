@@ -98,9 +98,10 @@ def _say_how(run: Path, hub: Path, recipe: str) -> None:
         f"{at_hub} aloe train sft --base {BASE} --data {ORG}/aloe-prefs --run {run} --name mine --lr 1e-3",
         f"{at_hub} python -c 'from datasets import load_dataset; print(load_dataset(\"{ORG}/aloe-prefs\"))'",
         f"{at_hub} python -c 'from peft import AutoPeftModelForCausalLM as M; print(M.from_pretrained(\"{ADAPTERS['dpo']}\"))'",
-        # On-policy: both replies of a fork from the SFT model itself, judged; DPO on those.
+        # On-policy: both replies of a fork from the SFT model itself, judged; DPO on those. Some trees lose their way, and fail.
         f"mkdir {own} && cp {run}/personas.jsonl {own}/",
-        f"aloe trees --run {own} {by_recipe} --policy local:pocket+{run}/adapters/sft --temperature 1 --concurrency 100",
+        f"aloe trees --run {own} {by_recipe} --policy local:pocket+{run}/adapters/sft --temperature 1 --concurrency 100 "
+        "--accept-failures",
         f"aloe train dpo --base pocket --run {own} {by_recipe} --adapter {run}/adapters/sft",
         f"aloe evaluate --run {run} {by_recipe} --policy local:pocket+{own}/adapters/dpo --concurrency 100",
         f"aloe report {run}",

@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    method: Annotated[Literal["sft", "dpo", "sdft"], typer.Argument(help="What to train by.", show_default=False)],
+    method: Annotated[Literal["sft", "dpo", "sdft"], typer.Argument(help="The training method.", show_default=False)],
     base: Annotated[
         str | None,
         typer.Option("--base", help="The model: org/model, org/model@rev, a folder, a GGUF, or pocket.", show_default=False),
@@ -33,7 +33,8 @@ def train(
         str | None,
         typer.Option(
             "--data",
-            help="A dataset: org/name, org/name:config:split, either with @revision; ours, or in a form of TRL's.",
+            help="A dataset on the Hub: org/name, org/name:config:split, either with @revision; ours, or in a form of TRL's. "
+            "Rows of your own can be RUN/sft.jsonl, pairs.jsonl or distill.jsonl.",
             show_default="the rows of --run",
         ),
     ] = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from datasets import Features, List, Value
@@ -47,6 +47,7 @@ def dataset_card(
         generator=cards.public(str(settings.get("model", "–"))),
         imported=settings.get("source") == "imported" if trees else imported,
         imported_pool=imported,
+        origin=_origin(settings),
         scripted=report.is_test_bed("trees") if trees else is_scripted(report.model("personas", "model")),
         models=sorted((role, cards.public(model)) for role, model in dict(settings.get("models", {})).items()),
         pool=None if trees else read_pool(run.path, settings),
@@ -63,6 +64,13 @@ def dataset_card(
         "dataset_info": [_info(config, splits) for config in configs],
     }
     return cards.new_card(front, body)
+
+
+def _origin(settings: Mapping[str, Any]) -> str | None:
+    """Where imported texts or chats come from, in words; None where they are the ALOE authors', or were not imported."""
+    if dataset := settings.get("dataset"):
+        return f"the dataset [{dataset}](https://huggingface.co/datasets/{dataset})"
+    return "files of others" if "sha256" in settings else None
 
 
 class _Settings(dict[str, Any]):

@@ -7,6 +7,7 @@ Publishing what was published already is answered before anything is made: the m
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from aloe_hub.errors import UsageError
+from aloe_hub.errors import DataError, UsageError
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.hub import cards
 from aloe_hub.hub.names import check_names
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 Kind = Literal["personas", "prefs"]
 # The files of a run that data and card follow from; of those that may be missing, the second half.
 SOURCES: dict[Kind, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "personas": (("profiles.jsonl", "personalities.jsonl", "personas.jsonl"), ("rejected.jsonl", "run.toml")),
-    "prefs": (("trees.jsonl",), ("failed.jsonl", "profiles.jsonl", "run.toml")),
+    "personas": (("profiles.jsonl", "personalities.jsonl", "personas.jsonl"), ("rejected.jsonl", "run.toml", "import.json")),
+    "prefs": (("trees.jsonl",), ("failed.jsonl", "profiles.jsonl", "run.toml", "import.json")),
 }
 PACKAGE = Path(__file__).parents[1]
 
@@ -91,10 +92,10 @@ def prepared(run: RunFolder, kind: Kind, repo: str, licence: str | None, languag
     imported = schema.has_imported_texts(run)
     if (licence is None and imported) or (licence is not None and not licence.strip()):
         raise UsageError(
-            "--license: name the licence, or `other`; imported texts need one said, since the ALOE authors gave none"
+            "--license: name the licence, or `other`; imported texts need one said: their source's (the ALOE authors gave none)"
         )
     check_names(repo, licence, language)
-    languages = language.split(",") if language else [] if imported else ["en"]
+    languages = language.split(",") if language else imported_languages(run) if imported else ["en"]
     trees = None if kind == "personas" else TreeTally()
     configs = schema.prefs(run, trees.add) if trees else schema.personas(run)
     with scratch(run.path, kind) as folder:
@@ -104,6 +105,16 @@ def prepared(run: RunFolder, kind: Kind, repo: str, licence: str | None, languag
             run, repo, configs, splits, trees, licence or "apache-2.0", languages=languages, imported=imported
         )
         yield Plan(splits, files, card)
+
+
+def imported_languages(run: RunFolder) -> list[str]:
+    """Of imported chats, as `import.json` says: given there, or detected; none for other imports."""
+    path = run.file("import.json")
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")).get("languages", []) if path.exists() else []
+        return [str(language) for language in found]
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); import the chats again, or give --language") from None
 
 
 def _made_from(run: RunFolder, kind: Kind, repo: str, licence: str | None, language: str | None) -> str | None:

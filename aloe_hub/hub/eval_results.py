@@ -4,7 +4,8 @@ Which policy of a run is the model that is published is told by its weights: a n
 
 One entry a number, each under a task of its own: the task named by the split (`test`) is AVG, which ranks; `test_ir`, `test_n_ir`
 and `test_r2` stand beside it. The format has no place for an interval: it is in the notes, with who judged. A number that is
-undefined has no entry. A task is of one rubric: those of another than aloe-hub's own are named after it, `test_rlpa` and so on.
+undefined has no entry. A task is of one rubric, and of one scenario: those of another than aloe-hub's own, and of another than
+the ordinary benchmark, are named after it, `test_rlpa`, `test_shift6` and so on.
 
 Source: huggingface.co/docs/hub/eval-results.
 """
@@ -32,6 +33,7 @@ from aloe_hub.hub.push import Published, Upload, committed, last_change
 from aloe_hub.hub.trained import weights_in
 from aloe_hub.hub_errors import hub_errors
 from aloe_hub.model_string import ModelString
+from aloe_hub.results.audited import in_short
 from aloe_hub.results.counts import PolicyReport, RunReport
 from aloe_hub.results.formatting import with_interval
 from aloe_hub.results.read import read_runs
@@ -56,8 +58,9 @@ class Benchmarked:
 
     @property
     def task(self) -> str:
-        """What a leaderboard ranks by: never two rubrics in one list."""
-        return self.split if self.run.rubric.name == DEFAULT else f"{self.split}_{self.run.rubric.name}"
+        """What a leaderboard ranks by: never two rubrics, or two scenarios, in one list."""
+        rubric = [] if self.run.rubric.name == DEFAULT else [self.run.rubric.name]
+        return "_".join([self.split, *rubric, *self.run.scenario])
 
     @property
     def setup(self) -> str:
@@ -66,7 +69,9 @@ class Benchmarked:
         counts = f"{self.policy.conversations} personas, {len(self.policy.scores.al)} turns"
         drawn = "".join(f", {name} {self._settings[name]}" for name in ("seed", "temperature") if name in self._settings)
         rubric = f"rubric {self.run.rubric.name}, {self.run.rubric.in_words}"
-        said = f"{rubric}; {counts}{drawn}; judge {judge}, users {users}"
+        scenario = "".join(f"; {words}" for words in self.run.scenario.values())
+        audit = in_short(self.run.audit, self.run.model("evaluate", "judge"))
+        said = f"{rubric}; {counts}{drawn}{scenario}; judge {judge}, users {users}; {audit}"
         test_bed = ": a test bed, it says nothing about language understanding"
         return said + test_bed if self.run.is_test_bed("evaluate") else said
 

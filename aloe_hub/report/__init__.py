@@ -15,7 +15,7 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from aloe_hub.report import scenarios
+from aloe_hub.report import recorded, scenarios
 from aloe_hub.report.html import write_html
 from aloe_hub.report.plots import letter
 from aloe_hub.results.counts import ORACLE, PLAIN, Paired, PolicyReport, Report, RunReport
@@ -53,18 +53,25 @@ def print_report(report: Report, console: Console) -> None:
         console.print(Text(f"Run {run.name}", style="bold"))
         if run.policies:
             console.print(Text(f"{run.made_by('evaluate')}; rubric {run.rubric.name}, {run.rubric.in_words}"))
+            if run.scenario:
+                console.print(Text(f"A scenario, not the ordinary benchmark: {'; '.join(run.scenario.values())}."))
             # Names stand above the table, by letter: a model string is easily as long as the whole terminal is wide.
             for place, policy in enumerate(run.policies):
-                line = f"  {letter(place)}  {sparkline(policy.scores.al, run.rubric.shown_scale)}  {policy.policy}"
+                line = f"  {letter(place)}  {sparkline(policy.scores.al[: policy.last], run.rubric.shown_scale)}  {policy.policy}"
                 console.print(Text(line + _steering(policy.steering)))
             console.print(_policies(run))
             console.print(Text(f"Brackets: 95% intervals over {run.intervals_over}. N-IR and R² describe curves."))
+            if run.is_recorded:
+                console.print(Text("AL(k) is the mean over those who were still there at turn k."))
             for place, policy in enumerate(run.policies):
                 for line in _beside(run, policy):
                     console.print(Text(f"{letter(place)}: {line}"))
             if any(policy.criteria for policy in run.policies):
                 console.print(_criteria(run))
                 console.print(Text(CRITERIA))
+        if run.together:
+            for line in recorded.lines_together(run.together):
+                console.print(Text(line))
         for line in scenarios.lines(run):
             console.print(Text(line))
         for paired in run.comparisons:
@@ -96,7 +103,8 @@ def _policies(run: RunReport) -> Table:
 
     turns = max(len(policy.scores.al) for policy in run.policies)
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ("", "conver-\nsations", "AL(1)", f"AL({turns})", "AVG", "IR", "N-IR", "R²", "missing"):
+    last = "AL(last)" if run.is_recorded else f"AL({turns})"
+    for name in ("", "conver-\nsations", "AL(1)", last, "AVG", "IR", "N-IR", "R²", "missing"):
         table.add_column(name, justify="right", no_wrap=True)
     for place, policy in enumerate(run.policies):
         scores = policy.scores
@@ -104,7 +112,7 @@ def _policies(run: RunReport) -> Table:
             letter(place),
             str(policy.conversations),
             number(scores.al[0], 2),
-            number(scores.al[-1], 2),
+            number(scores.al[policy.last - 1], 2),
             # The interval below its number: side by side they would not fit into 80 columns.
             with_interval(scores.avg, scores.avg_ci, 2, between="\n"),
             with_interval(scores.ir, scores.ir_ci, 3, between="\n", sign=True),
@@ -133,6 +141,7 @@ def _criterion(policy: PolicyReport, criterion: Criterion) -> str:
 
 def _beside(run: RunReport, policy: PolicyReport) -> Iterator[str]:
     """What else its numbers say, and what they do without; said only where there is something to say."""
+    yield from recorded.lines(policy)
     if policy.gap:
         yield f"closes {share(policy.gap.closed, policy.gap.closed_ci)} of the gap from {PLAIN} to {ORACLE}"
     if policy.adaptation:
@@ -208,6 +217,7 @@ def _row(run: RunReport) -> Row:
         "scored_by": run.made_by("evaluate") if run.policies else None,
         "rubric": run.rubric.name if run.policies else None,
         "scale": run.rubric.shown_scale if run.policies else None,
+        "scenario": run.scenario,
         "policies": [
             {
                 "policy": policy.policy,
@@ -225,9 +235,14 @@ def _row(run: RunReport) -> Row:
                 "adaptation": policy.adaptation and policy.adaptation.to_dict(),
                 "al_1_above_oracle": policy.above_oracle,
                 **scenarios.rows(run, policy),
+                **recorded.row(policy),
             }
             for policy in run.policies
         ],
+        "together": run.together
+        and {"conversations": run.together.conversations, "users": run.together.profiles}
+        | run.together.scores.to_dict()
+        | recorded.row(run.together),
         "comparisons": [_pair(paired) for paired in run.comparisons],
         "pairs": [_pair(paired) for paired in run.pairs],
         "win_rates": [found.to_row() for found in run.win_rates],
@@ -246,6 +261,7 @@ def _row(run: RunReport) -> Row:
             name: value if name == "personas" else value and {key: item for key, item in value.items() if key != "examples"}
             for name, value in asdict(pool).items()
         },
+        "audit": run.audit,
         "settings": run.settings,
     }
 

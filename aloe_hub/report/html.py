@@ -6,19 +6,25 @@ Same report, same bytes: nothing here looks at the clock or at where the run fol
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aloe_hub import __version__
 from aloe_hub.files.jsonl import atomic_file
-from aloe_hub.report import scenarios
-from aloe_hub.report.plots import curves, histogram, letter
+from aloe_hub.report import recorded, scenarios
+from aloe_hub.report.plots import curves, histogram, letter, recalled
+from aloe_hub.results import audited
 from aloe_hub.results.counts import ORACLE, PLAIN, Paired, Report, RunReport
-from aloe_hub.results.formatting import number, p_value, percent, share
+from aloe_hub.results.formatting import bound, number, p_value, percent
+from aloe_hub.results.scenarios import shifted_at
 from aloe_hub.results.trees import TIES, outcome
 from aloe_hub.types import Exchange, Index, Persona, Transcript
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 
 def write_html(report: Report, path: Path) -> None:
@@ -31,9 +37,10 @@ def write_html(report: Report, path: Path) -> None:
         "number": number,
         "percent": percent,
         "p_value": p_value,
-        "share": share,
+        "bound": bound,
         "letter": letter,
         "sentence": lambda text: text[:1].upper() + text[1:] + ".",
+        "breakable": _breakable,
         "counts": lambda counts: ", ".join(f"{count} {name}" for name, count in counts.items()),
         "reply_name": _reply_name,
         "outcome": outcome,
@@ -46,6 +53,13 @@ def write_html(report: Report, path: Path) -> None:
         file.write(page.encode("utf-8", "replace"))
 
 
+def _breakable(policy: str) -> Markup:
+    """A model string with places where a line may end, so that no word in it is torn."""
+    from markupsafe import Markup
+
+    return Markup("<wbr>").join(re.split(r"(?<=[(,:/+@#=])", policy))
+
+
 def _shown(run: RunReport, place: int) -> dict[str, Any]:
     """What the template needs of a run, beside the run itself."""
     contents = {
@@ -55,6 +69,7 @@ def _shown(run: RunReport, place: int) -> dict[str, Any]:
         "paired": ("Paired comparisons", run.comparisons),
         "pairwise": ("Win rates", run.win_rates),
         "trees": ("Preference trees", run.trees),
+        "audit": ("Audit", run.audit),
         "tree": ("One tree", run.tree and run.tree.exchanges),
         "talks": ("Conversations", any(policy.samples for policy in run.policies)),
         "pool": ("Persona pool", run.pool),
@@ -66,17 +81,20 @@ def _shown(run: RunReport, place: int) -> dict[str, Any]:
         "report": run,
         "index": place,
         "contents": [(anchor, title) for anchor, (title, there) in contents.items() if there],
-        "turns": max((len(policy.scores.al) for policy in run.policies), default=0),
-        "curves": curves(run.policies, f"curves{place}") if run.policies else None,
+        "turns": max((policy.last if run.is_recorded else len(policy.scores.al) for policy in run.policies), default=0),
+        "curves": curves(run.policies, f"curves{place}", shifted_at(run.settings.get("evaluate", {}))) if run.policies else None,
+        "recorded": recorded.table(run),
         "revealed": scenarios.revealed(run),
         "shifts": [(place, scenarios.said_of(shift)) for place, shift in scenarios.shifts(run)],
-        "recall": scenarios.recall(run),
+        "recall": (recall := scenarios.recall(run)),
+        "recalled": recalled(run.policies, f"recalled{place}") if recall else None,
         "comparisons": [
             {"place": names.index(paired.policy), "of": paired, "whisker": whisker}
             for paired, whisker in zip(run.comparisons, _whiskers(run.comparisons), strict=True)
         ],
         "pairs": [(names.index(paired.policy), names.index(paired.baseline), paired) for paired in run.pairs],
-        "sources": [name for name in ("tailored", "policy", "plain", "imported") if run.trees and run.trees.count(name)],
+        "sources": [name for name in ("tailored", "policy", "plain", "imported", "human") if run.trees and run.trees.count(name)],
+        "audit": audited.lines(run.audit) if run.audit else (),
         "talks": list(_talks(run)),
         "settings": {stage: dict(_flat(table)) for stage, table in run.settings.items()},
         "histograms": {name: histogram(stats, f"{name}{place}") for name, stats in texts.items() if stats},
@@ -113,5 +131,5 @@ def _talks(run: RunReport) -> Iterator[tuple[Persona, list[tuple[int, Transcript
 
 def _reply_name(exchange: Exchange, place: Index) -> str:
     source = exchange.replies[place].source
-    alike = exchange.replies[0].source == exchange.replies[1].source
+    alike = exchange.is_fork and exchange.replies[0].source == exchange.replies[1].source
     return f"{source} {place + 1}" if alike else source

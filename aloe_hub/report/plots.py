@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from aloe_hub.report import drawing
-from aloe_hub.report.drawing import INK, SERIES, series
+from aloe_hub.report.drawing import INK, MUTED, SERIES, series
 from aloe_hub.results.counts import BINS, PolicyReport, TextStats
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MARKERS = "osD^vPX*"
+DASHED = (0, (4, 3))
 
 
 def letter(place: int) -> str:
@@ -26,31 +27,71 @@ def letter(place: int) -> str:
     return (letter(place // 26 - 1) if place >= 26 else "") + chr(ord("A") + place % 26)
 
 
-def curves(policies: Sequence[PolicyReport], name: str) -> Markup:
-    """AL(k) of each policy in a band of its interval."""
+def curves(policies: Sequence[PolicyReport], name: str, shift: int | None = None) -> Markup:
+    """AL(k) of each policy in a band of its interval. shift: the turn at which the users became others."""
+    last = max(map(_drawn, policies))
 
     def draw(axes: Axes) -> None:
         ends: dict[int, float] = {}
         for place, policy in enumerate(policies):
-            colour, al = series(place), policy.scores.al
-            turns = range(1, len(al) + 1)
+            al = policy.scores.al
             low, high = zip(*policy.scores.al_ci, strict=True)
-            axes.fill_between(turns, low, high, color=colour, alpha=0.16, linewidth=0)
-            axes.plot(turns, al, color=colour, marker=MARKERS[place % SERIES], markersize=5, linewidth=1.8)
-            scored = [value for value in al if not math.isnan(value)]
+            end = policy.last if policy.fewest > 1 else len(al)
+            axes.fill_between(range(1, end + 1), low[:end], high[:end], color=series(place), alpha=0.16, linewidth=0)
+            _line(axes, al[:end], place, last)
+            if len(al) > end:  # too few conversations to count
+                axes.plot(range(end, last + 1), al[end - 1 : last], color=series(place), alpha=0.3, linewidth=0.9)
+            scored = [value for value in al[:end] if not math.isnan(value)]
             ends[place] = scored[-1] if scored else math.nan
-        last = max(len(policy.scores.al) for policy in policies)
         bottom, top = policies[0].rubric.shown_scale
         height = top - bottom
-        for place, y in _spread(ends, min(height / 20, height / len(policies)), bottom, top).items():
-            colour = series(place)
-            axes.annotate(letter(place), (last, y), (10, 0), textcoords="offset points", color=colour, va="center",
-                          weight="bold")  # fmt: skip
+        _letters(axes, ends, last, bottom, top)
+        if shift:
+            axes.axvline(shift - 0.5, color=MUTED, linewidth=1.2, linestyle=DASHED)
         axes.set(xlabel="turn k", ylabel="AL(k)", ylim=(bottom - height / 40, top + height / 40), xlim=(0.7, last + 0.3))
         axes.set_xticks(range(1, last + 1, 1 + last // 16))
         axes.set_yticks(range(bottom, top + 1, max(1, height // 5)))
 
     return _svg(name, (5.2, 3.2), (0.09, 0.93, 0.15, 0.98), draw)
+
+
+def _drawn(policy: PolicyReport) -> int:
+    """The last turn that is drawn: of recorded chats those with a single conversation are not."""
+    return max((turn for turn, n in enumerate(policy.scores.n, 1) if n > 1 or policy.fewest == 1), default=1)
+
+
+def recalled(policies: Sequence[PolicyReport], name: str) -> Markup:
+    """Of the profile, in percent, what users had told by turn k (dashed) and what the replies of each policy had recalled."""
+    last = max(len(policy.scores.al) for policy in policies)
+
+    def draw(axes: Axes) -> None:
+        told = next(policy.shares["told"] for policy in policies if "told" in policy.shares)
+        axes.plot(range(1, len(told) + 1), [100 * share for share in told], color=INK, linewidth=1.2, linestyle=DASHED)
+        ends: dict[int, float] = {}
+        for place, policy in enumerate(policies):
+            if "recalled" in policy.shares:
+                shares = [100 * share for share in policy.shares["recalled"]]
+                _line(axes, shares, place, last)
+                ends[place] = shares[-1]
+        _letters(axes, ends, last, 0, 100)
+        axes.set(xlabel="turn k", ylabel="% of the profile", ylim=(-3, 103), xlim=(0.7, last + 0.3))
+        axes.set_xticks(range(1, last + 1, 1 + last // 16))
+
+    return _svg(name, (5.2, 2.6), (0.11, 0.93, 0.18, 0.98), draw)
+
+
+def _line(axes: Axes, values: Sequence[float], place: int, last: int) -> None:
+    """With a marker at every turn, or of many turns at some."""
+    axes.plot(range(1, len(values) + 1), values, color=series(place), marker=MARKERS[place % SERIES], markersize=5,
+              markevery=1 + last // 16, linewidth=1.8)  # fmt: skip
+
+
+def _letters(axes: Axes, ends: Mapping[int, float], last: int, bottom: float, top: float) -> None:
+    """Which policy a curve is, behind its last turn."""
+    height = top - bottom
+    for place, y in _spread(ends, min(height / 20, height / max(1, len(ends))), bottom, top).items():
+        axes.annotate(letter(place), (last, y), (10, 0), textcoords="offset points", color=series(place), va="center",
+                      weight="bold")  # fmt: skip
 
 
 def _spread(heights: Mapping[int, float], gap: float, bottom: float, top: float) -> dict[int, float]:
@@ -89,7 +130,7 @@ def histogram(stats: TextStats, name: str) -> Markup | None:
                      linewidth=0.6)  # fmt: skip
         high = stats.threshold is None or stats.threshold >= 0.5
         if stats.threshold is not None:
-            axes.axvline(stats.threshold, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
+            axes.axvline(stats.threshold, color=INK, linewidth=1.2, linestyle=DASHED)
             aside, side = (-5, "right") if high else (5, "left")
             axes.annotate(f"threshold {stats.threshold:g}", (stats.threshold, 1), (aside, -2), ha=side, va="top",
                           xycoords=("data", "axes fraction"), textcoords="offset points")  # fmt: skip

@@ -35,10 +35,12 @@ def said_of(shift: Shift) -> str:
     >>> said_of(Shift(6, 3.9, 1.5, None))
     'AL fell by 2.40 when the user became another at turn 6 and was not back by the end'
     """
-    fell = f"AL fell by {number(shift.drop, 2)} when the user became another at turn {shift.turn}"
-    if shift.drop <= 0:
+    if round(shift.drop, 2) <= 0:
         return f"AL did not fall when the user became another at turn {shift.turn}"
-    return f"{fell} and was {'not back by the end' if shift.recovery is None else f'back after {shift.recovery} turns'}"
+    fell = f"AL fell by {number(shift.drop, 2)} when the user became another at turn {shift.turn}"
+    if shift.recovery is None:
+        return f"{fell} and was not back by the end"
+    return f"{fell} and was back after {shift.recovery} {'turn' if shift.recovery == 1 else 'turns'}"
 
 
 def shifts(run: RunReport) -> list[tuple[int, Shift]]:

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from aloe_hub.model_string import ModelString
 from aloe_hub.results.pairwise import WinRate
-from aloe_hub.results.scenarios import Shares, Shift, shift_of, shifted_at
+from aloe_hub.results.scenarios import Shares, Shift, scenario, shift_of, shifted_at
 from aloe_hub.results.trees import TreeStats
-from aloe_hub.rubrics import DEFAULT, RUBRICS, Rubric
+from aloe_hub.rubrics import DEFAULT, PEOPLE, RUBRICS, Rubric, of_people
 from aloe_hub.scoring import Adaptation, Comparison, Gap, Score
 from aloe_hub.scoring.clusters import Interval
 from aloe_hub.types import Transcript, Tree
@@ -47,12 +47,19 @@ class PolicyReport:
     shares: Shares = field(default_factory=dict)  # of the persona, where they were measured
     adaptation: Adaptation | None = None  # the slope of its scores on what was revealed, where that was measured
     above_oracle: Interval | None = None  # AL(1) less the oracle's, where all of the interval is above 0
+    carried: Score | None = None  # of recorded chats, with the last score of those who left carried forward
+    fewest: int = 1  # turns with fewer conversations are in no number but their own AL(k)
     gap: Gap | None = None  # which share of the way from `PLAIN` to `ORACLE` it makes, where both were benchmarked
+
+    @property
+    def last(self) -> int:
+        """The last turn, from 1, with enough conversations to count."""
+        return max((turn for turn, n in enumerate(self.scores.n, 1) if n >= self.fewest), default=1)
 
     @property
     def avg_bounds(self) -> tuple[float, float] | None:
         """AVG if all missing scores were the lowest there is, and if all were the highest; None where none is missing."""
-        if not self.scores.missing:
+        if not self.scores.missing or self.carried:
             return None
         counts = self.scores.n
         given = sum(al * n for al, n in zip(self.scores.al, counts, strict=True) if n)
@@ -117,12 +124,14 @@ class RunReport:
     name: str
     settings: Mapping[Stage, Mapping[str, Any]]
     policies: tuple[PolicyReport, ...] = ()  # the best AVG first
+    together: PolicyReport | None = None  # recorded chats of several assistants as if of one
     comparisons: tuple[Paired, ...] = ()  # all policies with one of them, the baseline
     pairs: tuple[Paired, ...] = ()  # all policies with all
     win_rates: tuple[WinRate, ...] = ()
     pool: PoolStats | None = None
     trees: TreeStats | None = None
     tree: Tree | None = None  # the first one, to be drawn
+    audit: Mapping[str, Any] | None = None  # what `aloe audit` found; None: it was not asked
 
     def model(self, stage: Stage, role: str) -> str | None:
         """The model string that played `role` in `stage`, as far as run.toml tells."""
@@ -146,13 +155,26 @@ class RunReport:
     @property
     def rubric(self) -> Rubric:
         """By which every score of the run was given; before there was a choice, the usual one."""
-        return RUBRICS[str(self.settings.get("evaluate", {}).get("rubric", DEFAULT))]
+        settings = self.settings.get("evaluate", {})
+        name = str(settings.get("rubric", DEFAULT))
+        return of_people(settings["scale"]) if name == PEOPLE else RUBRICS[name]
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the scores are ratings by people of chats that they had."""
+        return self.rubric.name == PEOPLE
+
+    @property
+    def scenario(self) -> Mapping[str, str]:
+        """What was asked beside the ordinary benchmark: by a short name, in words."""
+        return scenario(self.settings.get("evaluate", {}))
 
     @property
     def intervals_over(self) -> str:
         """What the intervals rest on: those of a single profile have no width, and say nothing."""
         kinds = {kind: [over[kind] for policy in self.policies if kind in (over := policy.scores.over or {})] for kind in OVER}
-        said = [_counted(sorted({*numbers}), *OVER[kind]) for kind, numbers in kinds.items() if numbers]
+        names = OVER | ({"cluster": ("user", "users")} if self.is_recorded else {})
+        said = [_counted(sorted({*numbers}), *names[kind]) for kind, numbers in kinds.items() if numbers]
         methods = [words for method, words in METHODS.items() if any(policy.scores.method == method for policy in self.policies)]
         return f"{' x '.join(said)} ({' or '.join(methods)})"
 
@@ -162,6 +184,8 @@ class RunReport:
 
     def made_by(self, stage: Stage) -> str:
         """Who judged, and who played the users, in words that keep a test bed from passing for a result."""
+        if stage == "evaluate" and self.is_recorded:
+            return "recorded chats, rated by the people who chatted"
         judge, user = self.model(stage, "judge"), self.model(stage, "user")
         verb = "scored" if stage == "evaluate" else "judged"
         test_bed = "a test bed, it says nothing about language understanding"

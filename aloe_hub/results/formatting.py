@@ -34,8 +34,13 @@ def share(value: float, interval: Sequence[float]) -> str:
     >>> share(0.831, (0.8, float("inf")))
     '83.1% [80.0%, ∞]'
     """
-    low, high = (f"{'−' if end < 0 else ''}∞" if math.isinf(end) else percent(end) for end in interval)
+    low, high = map(bound, interval)
     return UNDEFINED if math.isnan(value) else f"{percent(value)} [{low}, {high}]"
+
+
+def bound(end: float) -> str:
+    """An end of the interval of a share."""
+    return f"{'−' if end < 0 else ''}∞" if math.isinf(end) else percent(end)
 
 
 def p_value(value: float) -> str:

@@ -9,6 +9,7 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,12 @@ from aloe_hub.parsing import steers
 from aloe_hub.results.counts import ORACLE, PLAIN, Paired, PolicyReport
 from aloe_hub.results.rows import holds_rows, rows_of
 from aloe_hub.results.scenarios import mean_shares, shares_of
-from aloe_hub.rubrics import DEFAULT, Rubric, as_shown, shown
+from aloe_hub.rubrics import DEFAULT, PEOPLE, Rubric, as_shown, shown
 from aloe_hub.scoring import Adaptation, Gap, adaptation, compare, gap_closed, holm
 from aloe_hub.scoring.clusters import Interval
 from aloe_hub.types import Row, Transcript
 
+FEWEST = 30  # conversations of a turn, of recorded chats: the means of a few at the end of a curve would bend it
 SAMPLES = 3  # conversations of each policy that are kept to be read
 
 
@@ -50,6 +52,8 @@ class Scored:
         return self
 
     def report(self) -> PolicyReport:
+        if self.is_recorded:
+            return self._of_recorded()
         ids = self.ids(self.scores)
         scores = scoring.score(list(self.scores.values()), scale=self.rubric.shown_scale, **ids)
         criteria = {
@@ -75,6 +79,26 @@ class Scored:
             adaptation=self._adaptation(ids),
         )
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether people rated chats that they had: of any length, and several of one person."""
+        return self.rubric.name == PEOPLE
+
+    def _of_recorded(self) -> PolicyReport:
+        """In both readings of those who left early. A cluster is a person."""
+        rows, users = list(self.scores.values()), list(self.profiles.values())
+        score = partial(scoring.score, rows, cluster_ids=users, scale=self.rubric.shown_scale, fewest=FEWEST)
+        return PolicyReport(
+            self.policy,
+            len(rows),
+            len(set(users)),
+            score(early_leavers="stayed"),
+            self.samples.chosen,
+            rubric=self.rubric,
+            carried=score(early_leavers="carried"),
+            fewest=FEWEST,
+        )
+
     def _adaptation(self, ids: dict[str, Any]) -> Adaptation | None:
         revealed = [shares["revealed"] for shares in self.shares.values() if "revealed" in shares]
         if len(revealed) < len(self.scores):
@@ -96,6 +120,10 @@ class Scored:
             raise ValueError(f"policy is {transcript.policy!r}, and {self.policy!r} in the lines before")
         persona = transcript.persona
         self._check_rubric(transcript.rubric)
+        if self.is_recorded:
+            self._add_recorded(transcript.user_id or transcript.conversation_id, transcript.scores)
+            self.samples.offer(transcript)
+            return
         self._add(persona.persona_id, persona.profile_id, persona.personality_id, transcript.scores, transcript.criteria)
         self.shares[persona.persona_id] = transcript.shares
         self.samples.offer(transcript)
@@ -105,6 +133,9 @@ class Scored:
         scores = numbers(row["scores"], "score")
         criteria = {name: numbers(values, name) for name, values in dict(row.get("criteria", {})).items()}
         self._check_rubric(str(row.get("rubric", DEFAULT)))
+        if self.is_recorded:
+            self._add_recorded(str(row.get("user_id") or row["conversation_id"]), scores)
+            return
         self._add(str(row["persona_id"]), str(row["profile_id"]), row.get("personality_id"), scores, criteria)
         self.shares[str(row["persona_id"])] = shares_of(row)
 
@@ -114,6 +145,11 @@ class Scored:
                 f"scored by rubric {of_row!r}, and run.toml says {self.rubric.name!r}: scores of different rubrics are never put "
                 "in one table; give each rubric a run folder of its own"
             )
+
+    def _add_recorded(self, user: str, scores: Sequence[float | None]) -> None:
+        """Under a name of its own: no two recorded chats are the same, whoever they are with."""
+        chat = f"{self.path.stem} {len(self.scores)}"
+        self.scores[chat], self.profiles[chat] = as_shown(scores, self.rubric.scale, "score"), user
 
     def _add(
         self,

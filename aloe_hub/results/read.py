@@ -12,6 +12,7 @@ from typing import Any
 from aloe_hub.errors import AloeError, DataError
 from aloe_hub.fields import number, one_of
 from aloe_hub.files.run_folder import RunFolder
+from aloe_hub.results.audited import read_audit
 from aloe_hub.results.counts import (
     BINS,
     STAGES,
@@ -23,16 +24,19 @@ from aloe_hub.results.counts import (
 )
 from aloe_hub.results.pairwise import read_win_rates
 from aloe_hub.results.policies import all_pairs, baseline_of, gaps, knowing_too_early, read_policies, reports
+from aloe_hub.results.recorded import only_stayed, together
 from aloe_hub.results.rows import rows_of
 from aloe_hub.results.trees import TreeTally
-from aloe_hub.rubrics import DEFAULT, rubric
+from aloe_hub.rubrics import DEFAULT, PEOPLE, rubric
 from aloe_hub.types import PoolText, Row, Tree, persona_and_split
 
 SAMPLES = 3  # refused texts of each kind that are kept to be read
 
 
-def read_runs(paths: Sequence[Path]) -> Report:
+def read_runs(paths: Sequence[Path], stayed: int | None = None) -> Report:
     """The finished files of these run folders.
+
+    stayed: of recorded chats only the first `stayed` turns, of those with at least as many ratings.
 
     Raises:
         DataError: a row that is not JSON or lacks something; names the file and the line.
@@ -40,14 +44,16 @@ def read_runs(paths: Sequence[Path]) -> Report:
     """
     if not paths:
         raise AloeError("no run folder given; name at least one, made by aloe personas, trees or evaluate")
-    return Report(tuple(_run(Path(path)) for path in paths))
+    return Report(tuple(_run(Path(path), stayed) for path in paths))
 
 
-def _run(path: Path) -> RunReport:
+def _run(path: Path, stayed: int | None) -> RunReport:
     if not path.is_dir():
         raise AloeError(f"{path}: no such folder; give a run folder, made by aloe personas, trees or evaluate")
     report = read_settings(path)
     scored = read_policies(path, report.rubric)
+    if stayed is not None:
+        scored = [one for one in (only_stayed(one, stayed) for one in scored) if one.scores]
     tally = TreeTally()
     for tree in rows_of(path / "trees.jsonl", Tree.from_row):
         tally.add(tree)
@@ -65,15 +71,27 @@ def _run(path: Path) -> RunReport:
     closed, early = gaps(by_name), knowing_too_early(by_name)
     policies = tuple(replace(one, gap=closed.get(one.policy), above_oracle=early.get(one.policy)) for one in policies)
     report = replace(report, policies=policies, comparisons=with_baseline, pairs=pairs, win_rates=tuple(read_win_rates(path)))
-    return replace(report, pool=pool, trees=trees, tree=tally.first)
+    return replace(report, together=together(scored), pool=pool, trees=trees, tree=tally.first, audit=read_audit(path))
 
 
 def read_settings(path: Path) -> RunReport:
     """The report of a run of which nothing but the settings is known."""
     settings = RunFolder(path).settings()
     tables = {stage: table for stage in STAGES if isinstance(table := settings.get(stage), Mapping)}
-    rubric(str(tables.get("evaluate", {}).get("rubric", DEFAULT)), f"{path / 'run.toml'}: evaluate.rubric")
+    _check_rubric(tables.get("evaluate", {}), path / "run.toml")
     return RunReport(path.resolve().name, tables)
+
+
+def _check_rubric(settings: Mapping[str, Any], path: Path) -> None:
+    """Raises: UsageError, DataError: there is no such rubric, or no scale of ratings by people."""
+    name = str(settings.get("rubric", DEFAULT))
+    if name != PEOPLE:
+        rubric(name, f"{path}: evaluate.rubric")
+        return
+    match settings.get("scale"):
+        case [int(low), int(high)] if low < high:
+            return
+    raise DataError(f"{path}: evaluate.scale is {settings.get('scale')!r}, expected the lowest and the highest rating")
 
 
 def count_failed(run: Path) -> int:

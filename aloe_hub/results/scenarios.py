@@ -74,6 +74,26 @@ def turns_shown(turns: int) -> list[int]:
     return sorted({1, *range(10, turns + 1, 10), turns})
 
 
+def scenario(settings: Mapping[str, Any]) -> dict[str, str]:
+    """What a run asks beside the ordinary benchmark: by a short name, in words. Its scores do not compare with ordinary ones.
+
+    >>> scenario({"shift": 6, "shift_share": 0.5, "cold": True})["shift6_50"]
+    "50% of what makes up each user becomes another person's at turn 6"
+    """
+    found = {}
+    if turn := shifted_at(settings):
+        share = round(100 * float(settings.get("shift_share", 1)))
+        if share < 100:
+            found[f"shift{turn}_{share}"] = f"{share}% of what makes up each user becomes another person's at turn {turn}"
+        else:
+            found[f"shift{turn}"] = f"each user becomes another person at turn {turn}"
+    if settings.get("cold") is True:
+        found["cold"] = "users open with a bare greeting and show little of themselves in a turn"
+    if settings.get("later") is True:
+        found[f"turns{settings.get('turns')}"] = "users go on telling of themselves after the first ten turns"
+    return found
+
+
 def shifted_at(settings: Mapping[str, Any]) -> int | None:
     """The turn at which the users of a run became others, as its settings say."""
     turn = settings.get("shift")

@@ -77,7 +77,8 @@ class TreeTally:
         self.first = self.first or tree
         self._by_turn.extend(Counter() for _ in tree.exchanges[len(self._by_turn) :])
         for outcomes, exchange in zip(self._by_turn, tree.exchanges, strict=False):
-            outcomes[outcome(exchange)] += 1
+            if exchange.is_fork:  # recorded chats also have turns without one
+                outcomes[outcome(exchange)] += 1
             self._steering += sum(steers(reply.text) for reply in exchange.replies)
             if len(exchange.verdicts) > 1:  # a judge who was asked in one order only says nothing about positions
                 # Order "10" shows reply 1 first.

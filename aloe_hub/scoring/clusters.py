@@ -158,7 +158,7 @@ def clusters(cluster_ids: Ids | None, personality_ids: Ids | None, conversations
     """By which ids `conversations` conversations belong together. An id that says nothing beside the other is left out.
 
     Raises:
-        ValueError: too few ids or too many, or one that is None.
+        ValueError: too few ids or too many, or one that is None or NaN, or cannot be an id.
     """
     profiles = labels(cluster_ids, conversations, "cluster")
     personalities = labels(personality_ids, conversations, "personality")
@@ -179,12 +179,18 @@ def labels(ids: Ids | None, conversations: int, kind: str) -> Labels | None:
     """The id of each conversation as 0..C-1, in order of appearance."""
     if ids is None:
         return None
+    if isinstance(ids, str):
+        raise ValueError(f"the {kind} ids are the text {ids!r}, not one id for each conversation")
     if len(ids) != conversations:
         raise ValueError(f"there are {len(ids)} {kind} ids for {conversations} conversations")
     index: dict[Hashable, int] = {}
-    found = np.array([index.setdefault(one, len(index)) for one in ids])
-    if None in index:
-        raise ValueError(f"the {kind} id of conversation {np.argmax(found == index[None]) + 1} is missing")
+    try:
+        found = np.array([index.setdefault(one, len(index)) for one in ids])
+        missing = next((at for one, at in index.items() if one is None or one != one), None)  # pandas writes NaN for it
+    except TypeError as error:
+        raise ValueError(f"the {kind} ids hold one that cannot be told from others: {error}") from None
+    if missing is not None:
+        raise ValueError(f"the {kind} id of conversation {np.argmax(found == missing) + 1} is missing")
     return found
 
 

@@ -64,7 +64,7 @@ def compare(
     >>> compare([[4, 5], [3, 5], [4, 4], [5, 5]], [[2, 3], [3, 5], [1, 3], [4, 4]])
     Comparison(difference=1.25, difference_ci=(0.25, 2.0), p=0.25, exact=True, dropped=0, method='bootstrap')
     """
-    check_settings(scale, confidence, n_resamples)
+    check_settings(scale, confidence, n_resamples, seed)
     policies = _Policies({"a": a, "b": b}, cluster_ids, personality_ids, scale)
     against = np.array([1.0, -1.0])
     difference = float(policies.averages @ against)
@@ -101,7 +101,7 @@ def gap_closed(
     >>> gap_closed([[3, 4], [2, 4]], [[2, 2], [2, 2]], [[4, 5], [3, 5]], n_resamples=0)
     Gap(closed=0.5555555555555556, closed_ci=(nan, nan), method=None)
     """
-    check_settings(scale, confidence, n_resamples)
+    check_settings(scale, confidence, n_resamples, seed)
     named = {"tried": policy, "plain": plain, "oracle": oracle}
     policies = _Policies(named, cluster_ids, personality_ids, scale)
     gains = np.array([[1.0, 0.0], [-1.0, -1.0], [0.0, 1.0]])

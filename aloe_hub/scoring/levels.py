@@ -25,10 +25,10 @@ from numpy.typing import ArrayLike, NDArray
 
 try:
     from .clusters import Floats, Ids, Interval, Method, TwoWay, clusters, percentiles
-    from .matrix import Conversations, al_of, check_settings, ratio, read
+    from .matrix import Conversations, Leavers, al_of, check_settings, of_one_length, ratio, read
 except ImportError:  # the page of the metric Space, where the copies lie in no package
     from clusters import Floats, Ids, Interval, Method, TwoWay, clusters, percentiles  # type: ignore[import-not-found, no-redef]
-    from matrix import Conversations, al_of, check_settings, ratio, read  # type: ignore[import-not-found, no-redef]
+    from matrix import Conversations, Leavers, al_of, check_settings, of_one_length, ratio, read  # type: ignore[import-not-found, no-redef]
 
 UNDEFINED = (float("nan"), float("nan"))
 
@@ -87,6 +87,8 @@ def score(
     confidence: float = 0.95,
     n_resamples: int = 1000,
     seed: int = 0,
+    early_leavers: Leavers | None = None,
+    fewest: int = 1,
 ) -> Score:
     """The curve of one policy, with its intervals over clusters.
 
@@ -102,6 +104,9 @@ def score(
         confidence: of the intervals. One cluster alone gives intervals of no width, which say nothing.
         n_resamples: of the bootstrap; 0 leaves out `dropped`, all that ends in `_ci`, and what tells of it.
         seed: the same seed gives the same intervals.
+        early_leavers: of conversations that end earlier than others, which are an error without it. "stayed": AL(k) is the mean
+            over those who were still there; "carried": the last score of those who had left counts on.
+        fewest: turns with fewer scores have an AL(k), and are in none of the other numbers.
 
     Raises:
         ValueError: no scores, ragged conversations, a score that is not a number or is outside the scale, bad settings.
@@ -113,11 +118,15 @@ def score(
     >>> score([[2, 3, 5], [1, None, 4]]).avg_ci
     (2.5, 3.3333333333333335)
     """
-    check_settings(scale, confidence, n_resamples)
+    check_settings(scale, confidence, n_resamples, seed)
+    given_by_turn, missing = None, None
+    if early_leavers is not None:
+        scores, given_by_turn, missing = of_one_length(scores, early_leavers)
     matrix, totals = read(scores, scale)
     shared = clusters(cluster_ids, personality_ids, len(matrix))
-    fit = curve(al_of(totals))
     counts = np.hsplit(totals, 2)[1]
+    counted = (counts if given_by_turn is None else given_by_turn) >= fewest
+    fit = curve(np.where(counted, al_of(totals), np.nan))
     given = int(counts.sum())
     at_the_top = float(np.count_nonzero(matrix == scale[1])) / given if given else float("nan")
     line: dict[str, Any] = {name: float(value) for name, value in fit._asdict().items()}
@@ -125,7 +134,7 @@ def score(
         al_of(totals).tolist(),
         counts.astype(int).tolist(),
         **line,
-        missing=matrix.size - given,
+        missing=matrix.size - given if missing is None else missing,
         ceiling=at_the_top,
     )
     if not n_resamples:
@@ -133,11 +142,11 @@ def score(
     sums = shared.sums(scores_and_presence(matrix))
     als = al_of(shared.resampled(sums, n_resamples, np.random.default_rng(seed)))
     method = shared.method(np.hsplit(sums, 2)[1].sum(axis=1))
-    fits = curve(als)._asdict()
+    fits = curve(np.where(counted, als, np.nan))._asdict()
     resampled, dropped = ["n_ir", "r2"], {}
     if method == "two-way":
         estimates = np.array([*result.al, result.avg, result.ir])
-        found = _two_way(shared.two_way(estimates, linear(matrix, totals)), shared.over, scale, confidence)
+        found = _two_way(shared.two_way(estimates, linear(matrix, totals, counted)), shared.over, scale, confidence)
     else:
         found = {"al_ci": [percentiles(turn, confidence) for turn in als.T]}
         resampled, dropped = ["avg", "ir", *resampled], {"al": np.isnan(als).sum(axis=0).tolist()}
@@ -199,15 +208,15 @@ def scores_and_presence(matrix: NDArray[Any]) -> Floats:
     return np.hstack([np.where(present, matrix, 0.0), present])
 
 
-def linear(matrix: NDArray[Any], totals: Floats) -> Floats:
+def linear(matrix: NDArray[Any], totals: Floats, counted: NDArray[Any] | bool = True) -> Floats:
     """What each conversation adds to AL(k), AVG and IR, (N, K + 2): their means over the conversations are 0.
 
     Without missing scores a line is the conversation's own AL(k), AVG and IR, less those of all. A missing score adds nothing,
-    and those that are there count for more.
+    and those that are there count for more. counted: which turns are in AVG and IR.
     """
     al, counts = al_of(totals), np.hsplit(totals, 2)[1]
     added = np.where(np.isnan(matrix), 0.0, (matrix - al) * ratio(np.full(al.shape, float(len(matrix))), counts))
-    scored = 1.0 * (counts > 0)
+    scored = 1.0 * ((counts > 0) & counted)
     turns = np.arange(1.0, len(al) + 1)
     # Where no turn, or one, has a score, AVG or IR is undefined, whatever is added to it.
     x = scored * (turns - turns @ scored / max(1.0, scored.sum()))

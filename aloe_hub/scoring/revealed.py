@@ -46,7 +46,7 @@ def adaptation(
     >>> adaptation([[2, 3, 4], [2, 2, 3]], [[0, 0.5, 1], [0, 0.5, 1]], n_resamples=0)
     Adaptation(slope=1.5, by_conversation=[2.0, 1.0], slope_ci=(nan, nan), method=None)
     """
-    check_settings(scale, confidence, n_resamples)
+    check_settings(scale, confidence, n_resamples, seed)
     matrix, _ = read(scores, scale)
     shares, _ = read(revealed, (0, 1), "revealed: ")
     if matrix.shape != shares.shape:

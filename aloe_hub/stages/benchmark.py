@@ -58,11 +58,12 @@ def evaluate_all(
     """
     if not policies:
         raise UsageError("--policy: give at least one, such as --policy scripted:tailored")
+    judges = {one.speaker for one in ModelString.parse(settings.judge).models}
     for policy in policies:
         check_roles({"policy": policy})
-        if settings.judge in map(str, selectors_of(ModelString.parse(policy))):
+        if own := next((one for one in selectors_of(ModelString.parse(policy)) if one.speaker in judges), None):
             raise UsageError(
-                f"--policy {policy}: its replies are selected by {settings.judge}, which is the judge that scores them; "
+                f"--policy {policy}: its replies are selected by {own}, which is the judge that scores them; "
                 "give another by=, or leave it out"
             )
     if len({policy_file(policy) for policy in policies}) < len(policies):
@@ -80,8 +81,9 @@ def evaluate_all(
     by = of_run(settings.rubric, recorded)
     measure = measure_of(settings.revealed)
     judge, version = judged_by(settings.judge, recorded)
-    for model in (settings.user, judge):
-        traffic.open(model)
+    if recorded is None:  # a folder must not be kept to a user or a judge that nobody can ask
+        for model in (settings.user, judge):
+            traffic.open(model)
     played = world_of([settings.user, settings.judge]) | template_date_of([settings.user, settings.judge, *policies])
     run.claim("evaluate", plain(settings) | played | version)
     settings = replace(settings, judge=judge)
@@ -109,7 +111,7 @@ def _evaluate(
         on_progress(policy, len(met), len(met))
         return 0
     held = _held(run, settings.rejudge, policy, met) if settings.rejudge else {}
-    policy_for = None if settings.rejudge else _policy(policy, settings, traffic)
+    policy_for = None if settings.rejudge else policy_of(policy, settings, traffic)
     prompt_of = {"judge": by.prompt} if settings.structured else {}
     user, judge = (
         roles.tuned(traffic.open(model), role, settings.sampling, prompt_of.get(role))
@@ -163,7 +165,7 @@ def met_by(run: RunFolder, settings: BenchmarkSettings) -> list[Person]:
     )
 
 
-def _policy(model: str, settings: BenchmarkSettings, traffic: Traffic) -> Callable[[Person], Callable[[int], Chat]]:
+def policy_of(model: str, settings: BenchmarkSettings, traffic: Traffic) -> Callable[[Person], Callable[[int], Chat]]:
     """The policy that talks with a person in a turn: the same always, but for those that are told whom they talk with."""
     tell = told(model)
     if tell is None:

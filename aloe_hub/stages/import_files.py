@@ -7,9 +7,10 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
+from typing import IO, cast
 
 from aloe_hub.errors import DataError
 from aloe_hub.text import is_blank, valid
@@ -25,11 +26,12 @@ def found(folder: Path, stem: str) -> Path:
     return next((path for path in paths if path.exists()), paths[0])
 
 
-def byte_lines(path: Path) -> Iterator[bytes]:
-    """The lines of a file in UTF-8, one at a time, without a byte order mark.
+@contextmanager
+def unpacked(path: Path) -> Iterator[tuple[IO[bytes], bool]]:
+    """(its bytes, whether they are UTF-16): of a file that may be compressed.
 
     Raises:
-        DataError: it cannot be opened, decompressed, or read as the UTF-16 that it says it is.
+        DataError: it cannot be opened, decompressed, or, while it is read, be read as what it says it is.
     """
     try:
         with path.open("rb") as file:
@@ -37,15 +39,28 @@ def byte_lines(path: Path) -> Iterator[bytes]:
         with gzip.open(path) if packed else path.open("rb") as stream:
             wide = stream.read(2) in _UTF16
             stream.seek(0)
-            if wide:
-                yield from (line.encode() for line in TextIOWrapper(stream, "utf-16", newline="\n"))
-                return
-            for number, line in enumerate(stream):
-                yield line.removeprefix(codecs.BOM_UTF8) if number == 0 else line
+            yield cast("IO[bytes]", stream), wide
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
     except (EOFError, zlib.error, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read ({error})") from None
+
+
+def byte_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file in UTF-8, one at a time, without a byte order mark. Raises: DataError: as `unpacked`."""
+    with unpacked(path) as (stream, wide):
+        if wide:
+            yield from (line.encode() for line in TextIOWrapper(stream, "utf-16", newline="\n"))
+            return
+        for number, line in enumerate(stream):
+            yield line.removeprefix(codecs.BOM_UTF8) if number == 0 else line
+
+
+@contextmanager
+def text_of_file(path: Path, newline: str = "\n") -> Iterator[TextIOWrapper]:
+    """A file as a stream of text; bytes that are none become the sign for that. Raises: DataError: as `unpacked`."""
+    with unpacked(path) as (stream, wide):
+        yield TextIOWrapper(stream, "utf-16" if wide else "utf-8-sig", errors="replace", newline=newline)
 
 
 def text_values(content: str) -> Iterator[tuple[str, list[object]]]:

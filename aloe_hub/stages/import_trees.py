@@ -19,17 +19,13 @@ from typing import Literal
 
 from aloe_hub.errors import DataError
 from aloe_hub.files.jsonl import dumps
+from aloe_hub.stages.chats.forms import form_of, keys_of
 from aloe_hub.stages.import_files import byte_lines, json_values, usable_text
 from aloe_hub.text import identity, is_valid
 from aloe_hub.types import Exchange, Persona, Reply, Row, Tree, Verdict, digest
 
 CONVERSATIONS = "conversations"
 WANTED = "{profile, personality, conversations: [{user, assistant: {preferred, rejected}, chosen}]}"
-_FORMS = (
-    ({"chosen", "rejected"}, "preference pairs (`chosen` and `rejected`), which aloe train --data takes from the Hub"),
-    ({"messages"}, "chat messages (`messages`), which aloe train sft --data takes from the Hub"),
-    ({"conversation_history"}, "that of PRISM (`conversation_history`)"),
-)
 AS_SAID = Verdict("01", 0, "imported: the authors' judge was asked in one order only")
 FEW = 20  # notes that are shown one by one
 
@@ -145,12 +141,8 @@ def _persona_text(row: Row, name: str, repairs: Counter[str]) -> str:
 
 def _form(row: Row) -> str:
     """Which form of others a row without a persona has, and the one wanted."""
-    turns = row.get("conversations")
-    if isinstance(turns, list) and turns and isinstance(turns[0], dict) and "from" in turns[0]:
-        form = "that of ShareGPT (turns of `from` and `value`)"
-    else:
-        form = next((name for keys, name in _FORMS if keys <= row.keys()), f"an object with the keys {shortened(list(row))}")
-    return f"found {form}; wanted {WANTED}"
+    form = form_of(row)
+    return f"found {f'the form {form.name}' if form else keys_of(row)}; wanted {WANTED}"
 
 
 def _exchanges(row: Row, repairs: Counter[str]) -> tuple[tuple[Exchange, ...], str]:

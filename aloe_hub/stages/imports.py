@@ -9,7 +9,7 @@ valid Unicode and are never filtered: by all-MiniLM only 30 of the 331 profiles 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -21,11 +21,12 @@ from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages.import_files import byte_lines, found, is_plain, text_values, usable_text
 from aloe_hub.stages.import_trees import CONVERSATIONS, Notes, conversations
 from aloe_hub.stages.pairing import Pairing
-from aloe_hub.stages.pool import FILES, PoolCounts, count_pool, write_pool
+from aloe_hub.stages.pool import FILES, Kind, PoolCounts, count_pool, seeds, write_pool
 from aloe_hub.text import identity, is_valid
 from aloe_hub.types import PoolText, Row, persona_and_split
 
-PROFILES, PERSONALITIES = "profile", "personality"
+PROFILES: Kind = "profile"
+PERSONALITIES: Kind = "personality"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +58,40 @@ def import_authors(folder: Path, run: RunFolder, pairing: Pairing, *, fewer: boo
     paths = {name: found(folder, name) for name in (PROFILES, PERSONALITIES)}
     talks = found(folder, CONVERSATIONS)
     if talks.exists() and not any(path.exists() for path in paths.values()):
-        return _import_personas(talks, run)
+        return import_personas_of(talks, run)
     profiles, personalities = map(read_texts, paths.values())
-    left = len(personalities.texts) - (pairing.test_personalities if pairing.test_profiles else 0)
-    if fewer and 0 < left < pairing.pairings:
-        pairing = replace(pairing, pairings=left)
+    if fewer:
+        pairing = _that_fits(pairing, len(personalities.texts))
     hashes = {f"{name}_sha256": _sha256_of(path) for name, path in paths.items()}
     run.claim("personas", {"source": "imported", **hashes, **asdict(pairing)})
     if not run.file("personas.jsonl").exists():
         write_pool(run, profiles.texts, personalities.texts, pairing)
     return count_pool(run), [*profiles.notes, *personalities.notes]
+
+
+def _that_fits(pairing: Pairing, personalities: int) -> Pairing:
+    """With as many pairings as there are personalities for training, at most."""
+    left = personalities - (pairing.test_personalities if pairing.test_profiles else 0)
+    return replace(pairing, pairings=left) if 0 < left < pairing.pairings else pairing
+
+
+def import_profiles(
+    texts: ReadTexts, identity: Row, run: RunFolder, pairing: Pairing, *, fewer: bool = False
+) -> tuple[PoolCounts, list[str]]:
+    """A pool of one file or dataset of texts: they are the profiles, and the personalities are those that every pool begins with.
+
+    fewer: as for `import_authors`.
+
+    Raises:
+        SettingsDiffer: the run folder holds another pool.
+    """
+    personalities = seeds(PERSONALITIES)
+    pairing = _that_fits(pairing, len(personalities)) if fewer else pairing
+    run.claim("personas", {"source": "imported", **identity, **asdict(pairing)})
+    if not run.file("personas.jsonl").exists():
+        write_pool(run, texts.texts, personalities, pairing)
+    note = f"the {len(texts.texts)} texts are profiles; the {len(personalities)} personalities are the seeds of aloe-hub"
+    return count_pool(run), [*texts.notes, note]
 
 
 def import_conversations(path: Path, run: RunFolder) -> ImportedTrees:
@@ -111,11 +136,18 @@ def read_texts(path: Path) -> ReadTexts:
         content = b"".join(byte_lines(path)).decode()
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: cannot be read ({error})") from None
+    read = distinct_texts(str(path), text_values(content))
+    plain = [f"{path}: no JSON, so read as plain text, one text a line"] if is_plain(content) else []
+    return replace(read, notes=(*read.notes, *plain))
+
+
+def distinct_texts(name: str, entries: Iterable[tuple[str, Sequence[object]]]) -> ReadTexts:
+    """The texts among the values of each entry (where it stands, what is there). Raises: DataError: there is none."""
     first: dict[str, tuple[str, str]] = {}  # the text and where it stands, by what a reader sees of it
     notes: list[str] = []
-    for where, values in text_values(content):
+    for where, values in entries:
         if len(values) > 1 and all(isinstance(value, str) for value in values):
-            notes.append(f"{path}, {where}: repaired: {len(values)} JSON values on one line, read as {len(values)} texts")
+            notes.append(f"{name}, {where}: repaired: {len(values)} JSON values on one line, read as {len(values)} texts")
         for value in values:
             try:
                 text = _only_text(value)
@@ -124,14 +156,12 @@ def read_texts(path: Path) -> ReadTexts:
                     raise DataError(f"the same text as {first[seen][1]}")
                 first[seen] = text, where
             except DataError as error:
-                notes.append(f"{path}, {where}: refused: {error}")
+                notes.append(f"{name}, {where}: refused: {error}")
             else:
                 if isinstance(value, str) and not is_valid(value):
-                    notes.append(f"{path}, {where}: repaired: text that is not valid Unicode; what is not was replaced")
+                    notes.append(f"{name}, {where}: repaired: text that is not valid Unicode; what is not was replaced")
     if not first:
-        raise DataError(f"{path}: no text in it" + (f" ({notes[0].removeprefix(f'{path}, ')})" if notes else ""))
-    if is_plain(content):
-        notes.append(f"{path}: no JSON, so read as plain text, one text a line")
+        raise DataError(f"{name}: no text in it" + (f" ({notes[0].removeprefix(f'{name}, ')})" if notes else ""))
     return ReadTexts(tuple(PoolText(text, "imported") for text, _ in first.values()), tuple(notes))
 
 
@@ -146,7 +176,7 @@ def _only_text(value: object) -> str:
     raise DataError(f"expected a text, found {shortened(value)}")
 
 
-def _import_personas(path: Path, run: RunFolder) -> tuple[PoolCounts, list[str]]:
+def import_personas_of(path: Path, run: RunFolder) -> tuple[PoolCounts, list[str]]:
     """The personas of `conversations.jsonl`, each once, as the pool. What is wrong with a row is said where trees are read."""
     personas = list(dict.fromkeys(tree.persona for tree in conversations(path, Notes(path))))
     run.claim("personas", {"source": "imported", "conversations_sha256": _sha256_of(path)})

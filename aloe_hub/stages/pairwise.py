@@ -17,12 +17,13 @@ from aloe_hub.chat import judged_by
 from aloe_hub.chat.base import Chat
 from aloe_hub.chat.policies import calls_of
 from aloe_hub.chat.traffic import Traffic
+from aloe_hub.errors import DataError
 from aloe_hub.files.journal import is_finished
 from aloe_hub.files.run_folder import RunFolder, policy_file
 from aloe_hub.matches import Match, Meeting
 from aloe_hub.model_string import ModelString
 from aloe_hub.stages import roles
-from aloe_hub.stages.benchmark import BenchmarkSettings, met_by, written
+from aloe_hub.stages.benchmark import BenchmarkSettings, met_by, policy_of, written
 from aloe_hub.stages.benchmark_settings import settled
 from aloe_hub.stages.journalled import row_a_persona
 from aloe_hub.stages.people import Person
@@ -47,7 +48,7 @@ def match_all(
     Writes `pairwise/POLICY--POLICY.jsonl`, in the order of their names. What was begun goes on, and ends with the same bytes.
 
     Raises:
-        DataError: a policy has no transcripts here; failures are accepted, but no match of a pair is left.
+        DataError: a policy has no transcripts here; two share no persona; failures are accepted, but no match of a pair is left.
         RunStopped: the budget allows no further match, or every call fails.
     """
     traffic = traffic or Traffic()
@@ -70,18 +71,21 @@ def _match(
 ) -> int:
     first, second = ({one.persona: one for one in written(run, policy)} for policy in policies)
     both = [persona for persona in first if persona in second]
-    final = run.file("pairwise/" + "--".join(policy_file(policy).removesuffix(".jsonl") for policy in policies) + ".jsonl")
+    # Two names side by side may be too long for a file's, as one may be.
+    final = run.file("pairwise/" + policy_file("--".join(policy_file(policy).removesuffix(".jsonl") for policy in policies)))
     name = " and ".join(policies)
     if is_finished(final):
         on_progress(name, len(both), len(both))
         return 0
-    chats = tuple(roles.tuned(traffic.open(policy), "policy", settings.sampling) for policy in policies)
+    if not both:
+        raise DataError(f"{run.path}: {name} share no persona, since the conversations of one or the other failed")
+    chats = [policy_of(policy, settings, traffic) for policy in policies]
     prompt = "pairwise_judge" if settings.structured else None
     judge = roles.tuned(traffic.open(settings.judge), "judge", settings.sampling, prompt)
 
     async def make(persona: Persona) -> Row:
-        hosts = first[persona], second[persona]
-        return (await match(met[persona], hosts, (chats[0], chats[1]), judge, settings=settings)).to_row()
+        hosts, person = (first[persona], second[persona]), met[persona]
+        return (await match(person, hosts, (chats[0](person), chats[1](person)), judge, settings=settings)).to_row()
 
     return row_a_persona(
         final,
@@ -99,12 +103,14 @@ def _match(
 async def match(
     person: Person,
     hosts: tuple[Transcript, Transcript],
-    policies: tuple[Chat, Chat],
+    policies: tuple[Callable[[int], Chat], Callable[[int], Chat]],
     judge: Chat,
     *,
     settings: BenchmarkSettings,
 ) -> Match:
     """One match, over the conversations of both policies with one persona. All of its turns are asked for at once.
+
+    policies: who replies in a turn, as in `converse`.
 
     Raises:
         ParseError, ChatError: a policy said nothing that can be used.
@@ -112,7 +118,7 @@ async def match(
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(_meet(person.turns[turn], hosts, host, turn, policies[1 - host], judge, settings))
+                group.create_task(_meet(person.turns[turn], hosts, host, turn, policies[1 - host](turn), judge, settings))
                 for host in get_args(Index)
                 for turn in range(len(hosts[host].turns))
             ]

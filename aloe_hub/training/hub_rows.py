@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from aloe_hub.errors import DataError, UsageError
-from aloe_hub.hub_errors import hub_errors
+from aloe_hub.hub_dataset import dataset_named, open_dataset
 from aloe_hub.training.record import Method
+from aloe_hub.trl_forms import messages_of, preference
 from aloe_hub.types import Row
 
 CONFIG: dict[Method, str] = {"sft": "sft", "dpo": "pairs", "sdft": "distill"}
@@ -35,38 +37,25 @@ def dataset_rows(data: str, method: Method) -> tuple[Iterator[Row], Row]:
     Without a config it is ours for the method, `sft`, `pairs` or `distill`, or else `default`.
 
     Raises:
-        UsageError: `data` is no name of a dataset.
+        UsageError: `data` is a file, or no name of a dataset.
         DataError: there is no such dataset, config or split; or, while the rows are read, one that is in none of the forms.
         AloeError: the Hub cannot be reached or refuses.
     """
-    from datasets import load_dataset
-    from huggingface_hub import HfApi
-
-    name, _, asked = data.partition("@")
-    repo, *place = name.split(":")
-    if len(place) > 2 or not all(place):
-        raise UsageError(f"--data {data!r}: expected org/name, org/name:config or org/name:config:split, and perhaps @revision")
-    config, split = (*place, "", "")[:2]
-    of_repo = f"{repo}@{asked}" if asked else repo
-    with hub_errors(of_repo, "dataset", option="--data", offline="go online, or train from --run DIR"):
-        revision = str(HfApi(library_name="aloe-hub").dataset_info(repo, revision=asked or None).sha)
-        tried: list[str] = []
-        for choice in (config,) if config else (CONFIG[method], "default"):
-            try:
-                rows: Any = load_dataset(repo, choice, revision=revision, split=split or "train")
-                break
-            except (ValueError, FileNotFoundError) as error:  # what `datasets` says of a config or a split that is not there
-                tried.append(" ".join(str(error).split())[:200])
-        else:
-            wanted = config or CONFIG[method]
-            raise DataError(f"--data {data}: no config {wanted!r} with a split {split or 'train'!r} in it ({tried[0]})")
+    if Path(data).is_file():
+        raise UsageError(
+            f"--data {data}: a file, not a dataset on the Hub; copy it to RUN/{CONFIG[method]}.jsonl and give --run RUN instead"
+        )
+    name = dataset_named(data)
+    rows, choice, revision = open_dataset(name, (CONFIG[method], "default"), "go online, or train from --run DIR")
     if next(rows_of(dict.fromkeys(rows.column_names), method), None) is None:
         missing = [name for name in needed(method) if name not in rows.column_names]
         raise DataError(
             f"--data {data}: config {choice!r} has no column {', '.join(missing)}; it has {', '.join(rows.column_names)}; "
             f"wanted: {FORMS[method]}"
         )
-    origin = {"dataset": repo, "revision": revision} | ({"config": choice, "split": split or "train"} if config else {})
+    origin = {"dataset": name.repo, "revision": revision}
+    if name.config:
+        origin |= {"config": choice, "split": name.split or "train"}
     return (found for row in rows for found in rows_of(row, method)), origin
 
 
@@ -82,17 +71,15 @@ def rows_of(row: Mapping[str, Any], method: Method) -> Iterator[Row]:
     [[{'role': 'assistant', 'content': 'Hello.'}]]
     """
     ids = {name: row[name] for name in ("tree_id", "persona_id", "turn") if row.get(name) is not None}
-    if row.keys() >= set(needed(method)):
-        others = {name: _said("assistant", row[name]) for name in COMPLETIONS[method]}
+    if method == "dpo":
+        found = preference(row)
+        if found is not None:
+            yield ids | dict(zip(("prompt", "chosen", "rejected"), found, strict=True))
+    elif row.keys() >= set(needed(method)):
+        others = {name: messages_of(row[name], "assistant") for name in COMPLETIONS[method]}
         if method == "sdft":
             others["privileged_context"] = row["privileged_context"]
-        yield ids | {"prompt": _said("user", row["prompt"])} | others
-    elif method == "dpo" and {"chosen", "rejected"} <= row.keys():
-        chosen, rejected = row["chosen"] or [], row["rejected"] or []
-        same = next(
-            (at for at, (a, b) in enumerate(zip(chosen, rejected, strict=False)) if a != b), min(len(chosen), len(rejected))
-        )
-        yield ids | {"prompt": chosen[:same], "chosen": chosen[same:], "rejected": rejected[same:]}
+        yield ids | {"prompt": messages_of(row["prompt"], "user")} | others
     elif method == "sft" and "messages" in row:
         messages = row["messages"] or []
         ids = {"tree_id": hashlib.sha256(repr(messages).encode("utf-8", "replace")).hexdigest()[:16]} | ids
@@ -101,8 +88,3 @@ def rows_of(row: Mapping[str, Any], method: Method) -> Iterator[Row]:
             yield ids | {"turn": turn, "prompt": messages[:at], "completion": [messages[at]]}
         if not replies:
             yield ids | {"prompt": messages, "completion": None}
-
-
-def _said(role: str, value: object) -> object:
-    """A text as the one message that it is; anything else as it stands."""
-    return [{"role": role, "content": value}] if isinstance(value, str) else value

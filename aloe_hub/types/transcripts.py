@@ -1,4 +1,4 @@
-"""What the benchmark keeps: a conversation of one policy with one held-out persona, and its scores."""
+"""What the benchmark keeps: a conversation of one policy with one held-out persona, and its scores. Recorded chats lie so too."""
 
 from __future__ import annotations
 
@@ -58,6 +58,8 @@ class Transcript:
     """A benchmark conversation of one policy with one held-out persona, and its scores.
 
     `became`: who the user was at the end, where that is another than at the beginning.
+    Of a recorded chat, whose scores are a person's ratings: `user_id` says whose, for one person may have several personas,
+    `chat_id` which of several it is, and `unanswered` what the user said last, where nobody replied.
     """
 
     persona: Persona
@@ -65,10 +67,13 @@ class Transcript:
     turns: tuple[Turn, ...]
     rubric: str = DEFAULT_RUBRIC
     became: Persona | None = None
+    user_id: str = ""
+    chat_id: str = ""
+    unanswered: str = ""
 
     @property
     def conversation_id(self) -> str:
-        return digest(self.policy, self.persona.persona_id)
+        return digest(self.policy, self.persona.persona_id, *([self.chat_id] if self.chat_id else []))
 
     @property
     def scores(self) -> tuple[float | None, ...]:
@@ -78,11 +83,13 @@ class Transcript:
         return {
             "conversation_id": self.conversation_id,
             "policy": self.policy,
+            **self._of_record,
             "persona_id": self.persona.persona_id,
             "profile": self.persona.profile,
             "personality": self.persona.personality,
             **self._of_rubric,
             "turns": [turn.to_row() for turn in self.turns],
+            **({"unanswered": self.unanswered} if self.unanswered else {}),
         } | ({"became": self.became.to_row()} if self.became else {})
 
     @classmethod
@@ -90,13 +97,15 @@ class Transcript:
         persona, policy = Persona.from_row(row), text(row, "policy")
         rubric = text(row, "rubric") if "rubric" in row else DEFAULT_RUBRIC
         became = Persona.from_row(row["became"]) if row.get("became") else None
-        return cls(persona, policy, tuple(Turn.from_row(turn) for turn in rows(row, "turns")), rubric, became)
+        recorded = {name: text(row, name) for name in ("user_id", "chat_id", "unanswered") if name in row}
+        return cls(persona, policy, tuple(Turn.from_row(turn) for turn in rows(row, "turns")), rubric, became, **recorded)
 
     def to_scores_row(self) -> Row:
         """What `evaluate.load("aloe")` needs of this conversation; both ids say what it shares with others.
         Where R(k) was measured, it stands beside the scores."""
         return {
             "conversation_id": self.conversation_id,
+            **self._of_record,
             "persona_id": self.persona.persona_id,
             "profile_id": self.persona.profile_id,
             "personality_id": self.persona.personality_id,
@@ -122,3 +131,8 @@ class Transcript:
     def _of_rubric(self) -> Row:
         """Named where it is not the usual one."""
         return {} if self.rubric == DEFAULT_RUBRIC else {"rubric": self.rubric}
+
+    @property
+    def _of_record(self) -> Row:
+        """Of a recorded chat alone."""
+        return {name: found for name, found in (("user_id", self.user_id), ("chat_id", self.chat_id)) if found}

@@ -10,8 +10,9 @@ from aloe_hub.fields import one_of, rows, text
 from aloe_hub.types.personas import Persona, Row
 
 Index = Literal[0, 1]
-# "imported": of the authors' released conversations, which do not keep which reply was the tailored one.
-ReplySource = Literal["tailored", "plain", "policy", "imported"]
+# "imported": of the authors' released conversations, which do not keep which reply was the tailored one. "human": of recorded
+# chats; who preferred which reply stands in the verdict.
+ReplySource = Literal["tailored", "plain", "policy", "imported", "human"]
 Order = Literal["01", "10"]
 _INDICES, _REPLY_SOURCES, _ORDERS = get_args(Index), get_args(ReplySource), get_args(Order)
 
@@ -29,7 +30,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One of the two replies of a fork."""
+    """One of the replies of a fork."""
 
     source: ReplySource
     text: str
@@ -62,19 +63,24 @@ class Verdict:
 class Exchange:
     """One user message, what it has revealed so far, and the fork of two replies.
 
-    Of our own forks the judge was asked in both orders; an imported one has a single verdict, for the authors asked in one.
+    Of our own forks the judge was asked in both orders; an imported one has a single verdict, for the authors asked in one. In a
+    recorded chat there are turns without a fork: one reply, and no verdict.
     """
 
     user: str
     inferred: Persona
-    replies: tuple[Reply, Reply]
+    replies: tuple[Reply, ...]
     verdicts: tuple[Verdict, ...]
     spoken: Index  # a coin that never looks at the verdicts
 
     @property
+    def is_fork(self) -> bool:
+        return len(self.replies) > 1
+
+    @property
     def preferred(self) -> Index | None:
-        """The reply that all verdicts agree on, or None for a tie."""
-        if self.replies[0].text == self.replies[1].text:
+        """The reply that all verdicts agree on, or None for a tie, and where there is no fork."""
+        if not self.is_fork or self.replies[0].text == self.replies[1].text:
             return None
         first, *others = (verdict.choice for verdict in self.verdicts)
         return first if all(choice == first for choice in others) else None
@@ -97,14 +103,16 @@ class Exchange:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
-        replies = [Reply.from_row(reply) for reply in rows(row, "replies")]
-        if len(replies) != 2:
+        replies = tuple(Reply.from_row(reply) for reply in rows(row, "replies"))
+        if len(replies) not in (1, 2):
             raise ValueError(f"a fork of {len(replies)} replies instead of 2")
         verdicts = tuple(Verdict.from_row(verdict) for verdict in rows(row, "verdicts"))
-        if not verdicts:
+        if len(replies) == 1 and (verdicts or row["spoken"] != 0):
+            raise ValueError("a turn of one reply, which is no fork, with a verdict or another reply spoken")
+        if not verdicts and len(replies) == 2:
             raise ValueError("a fork without a verdict: nobody judged it, which is no tie")
         inferred = Persona(text(row, "inferred_profile"), text(row, "inferred_personality"))
-        return cls(text(row, "user"), inferred, (replies[0], replies[1]), verdicts, one_of(row, "spoken", _INDICES))
+        return cls(text(row, "user"), inferred, replies, verdicts, one_of(row, "spoken", _INDICES))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ A test bed, and called so wherever its numbers stand: it says nothing about lang
     sentences.py   one sentence in the first, second and third person
     understanding.py  text → facts, traits and topics: the world's own grammar exactly, free text usefully
     speaking.py    facts, traits and topics → messages, replies and persona texts
-    manner.py     which wordings a user has, and which are held out
+    manner.py     which wordings a user has, which are held out, how much they show; options.py: as a model string says it
+    biases.py     a judge with known faults
     strategies.py  policies: the oracle, the plain one, and those with known faults
     grammar.py     which sentences of a reply the world would write itself
     replies.py     what a reply says of a person

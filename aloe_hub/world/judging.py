@@ -65,9 +65,15 @@ class Judgement:
     broken: int = 0
     useful: float = 1.0
     version: int = JUDGE_VERSION
+    bias: float = 0.0  # that a judge which is biased on purpose adds
 
     @property
     def score(self) -> float:
+        return round(min(5.0, max(1.0, self.score_before + self.bias)), 2) if self.bias else self.score_before
+
+    @property
+    def score_before(self) -> float:
+        """The score without `bias`."""
         if self.words < FEWEST_WORDS:
             return 1.0
         costs = COSTS[self.version]

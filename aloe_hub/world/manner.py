@@ -1,8 +1,11 @@
-"""How a user of the world speaks: with all wordings of the lexicon, or with those of one side of a split.
+"""How a user of the world speaks: with all wordings of the lexicon, or with those of one side of a split; how much they let show,
+and whether they keep to who they are.
 
 Whoever trains on conversations of the world can learn its wordings instead of what they say. So some of them can be kept for the
 users of a benchmark: of the wordings of each kind of fact, and of the cues of each pole, as lexicon.toml lists them, the last
 half (of four the last two, of three the last one) is `held-out`, the others are `train`. The world reads all of them.
+
+Who shows less, or says what is not true of them, has a fault that an audit of simulators is to find.
 """
 
 from __future__ import annotations
@@ -11,16 +14,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from aloe_hub.errors import UsageError
+from aloe_hub.world.options import Known, read
 
 WORDINGS = ("train", "held-out")
+KNOWN: Known = {"wording": WORDINGS, "reveal": (0.0, 1.0), "contradict": (0.0, 1.0)}
 
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """`wording`: one of `WORDINGS`; None: all of them."""
+    """`wording`: one of `WORDINGS`; None: all of them. `reveal`: how probably the user says each thing of themselves that they
+    would say. `contradict`: how probably a message holds a fact which is not theirs."""
 
     wording: str | None = None
+    reveal: float = 1.0
+    contradict: float = 0.0
 
     @classmethod
     def read(cls, options: Iterable[tuple[str, str]]) -> Self:
@@ -29,15 +36,10 @@ class Manner:
         Raises:
             UsageError: an option or a value that there is not.
 
-        >>> Manner.read([("wording", "held-out")])
-        Manner(wording='held-out')
+        >>> Manner.read([("wording", "held-out"), ("reveal", ".5")])
+        Manner(wording='held-out', reveal=0.5, contradict=0.0)
         """
-        for name, value in options:
-            if name != "wording":
-                raise UsageError(f"model 'scripted:user?{name}={value}': no such option; known: wording")
-            if value not in WORDINGS:
-                raise UsageError(f"model 'scripted:user?{name}={value}': expected {name}={' or '.join(WORDINGS)}")
-        return cls(**dict(options))
+        return cls(**read("user", options, KNOWN))
 
     def of(self, wordings: Sequence[str]) -> Sequence[str]:
         """Those of a kind's wordings, or of a pole's cues, that this user has.

@@ -48,5 +48,17 @@ def shares(people: Sequence[Persona], said: Sequence[tuple[str, str]], whole: Pe
         yield Share(_part(len(told) + len(shown), both), _part(len(told), len(facts)), _part(len(used & told), len(facts)))
 
 
+def contradicts(persona: Persona, message: str) -> bool:
+    """Whether a message says of the user what is not so: another value of a kind of fact of which the persona has one.
+
+    >>> nurse = Persona("She works as a nurse.", "She is funny.")
+    >>> contradicts(nurse, "I work as a pilot."), contradicts(nurse, "I work as a nurse.")
+    (True, False)
+    """
+    facts = [fact for fact in read_profile(persona.profile) if not fact.free]
+    kinds = {fact.kind for fact in facts}
+    return any(fact.kind in kinds and fact not in facts for fact in read_message(message).facts if not fact.free)
+
+
 def _part(of: int, whole: int) -> float:
     return round(of / whole, 4) if whole else 0.0

@@ -71,6 +71,11 @@ def user_message(random: Random, persona: Known, earlier: Sequence[str], at_most
     reveals = [sentences.to_first(said(fact, random, manner)) for fact in hidden_facts]
     reveals += [random.choice(manner.of(POLES[pole].cues)) for pole in hidden_traits]
     reveals = random.sample(reveals, min(len(reveals), random.choice((1, 2, 2)), at_most))
+    # Whoever has the usual manner draws nothing more: what they say stays what it was.
+    if manner.reveal < 1:
+        reveals = [one for one in reveals if random.random() < manner.reveal]
+    if manner.contradict and random.random() < manner.contradict:
+        reveals += _untrue(random, persona, manner)
     start = [random.choice(REACTIONS if earlier else GREETINGS)] if random.random() < 0.15 else []
     question = random.choice(TOPICS[_next_topic(random, persona, earlier)].questions)
     return " ".join([*start, *reveals, question])
@@ -126,6 +131,16 @@ def dump_reply(random: Random, known: Known) -> str:
     """All that is known, recited: a strategy that a sound judge ranks low."""
     marks = [random.choice(POLES[pole].marks) for pole in known.traits if POLES[pole].marks]
     return " ".join([*marks, *(used(fact, random) for fact in known.facts)]) or constant_reply()
+
+
+def _untrue(random: Random, persona: Known, manner: Manner) -> list[str]:
+    """A sentence with another value of one of their facts; none where all that is known of them is free text."""
+    facts = [fact for fact in persona.facts if not fact.free]
+    if not facts:
+        return []
+    kind, value, _ = random.choice(facts)
+    other = random.choice([one for one in KINDS[kind].values if one != value])
+    return [sentences.to_first(said(Fact(kind, other), random, manner))]
 
 
 def _next_topic(random: Random, persona: Known, earlier: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ import evaluate
 # On the Hub copies of these files lie beside this one, and the lines read `from .scoring import score` and so on.
 from aloe_hub.scoring import score
 from aloe_hub.scoring.clusters import Ids
-from aloe_hub.scoring.matrix import Conversations
+from aloe_hub.scoring.matrix import Conversations, Leavers
 
 _DESCRIPTION = """\
 ALOE measures whether a chat model comes to fit its user within a conversation. A judge who knows the user's persona
@@ -31,6 +31,9 @@ Args:
     confidence (float): of the intervals. Defaults to 0.95.
     n_resamples (int): of the bootstrap. Defaults to 1000; 0 leaves all intervals out.
     seed (int): the same seed gives the same intervals. Defaults to 0.
+    early_leavers (str, optional): conversations of different lengths, as of recorded chats, are an error without it. "stayed":
+        al is the mean over those who were still there. "carried": the last score of those who had left counts on.
+    fewest (int): turns with fewer scores have an al, and are in none of the other numbers. Defaults to 1.
 
 Returns:
     al (list of float), n (list of int): the alignment level of each turn, and of how many scores it is the mean.
@@ -101,6 +104,8 @@ class Aloe(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
         confidence: float = 0.95,
         n_resamples: int = 1000,
         seed: int = 0,
+        early_leavers: Leavers | None = None,
+        fewest: int = 1,
     ) -> dict[str, object]:
         return score(
             predictions,
@@ -110,4 +115,6 @@ class Aloe(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
             confidence=confidence,
             n_resamples=n_resamples,
             seed=seed,
+            early_leavers=early_leavers,
+            fewest=fewest,
         ).to_dict()

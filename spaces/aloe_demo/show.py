@@ -108,7 +108,8 @@ def _cut(text: str) -> str:
 def _reply_name(exchange: Exchange, place: Index) -> str:
     """As in the report: by its source, numbered where both are of the same."""
     source = exchange.replies[place].source
-    return f"{source} {place + 1}" if exchange.replies[0].source == exchange.replies[1].source else source
+    alike = exchange.is_fork and exchange.replies[0].source == exchange.replies[1].source
+    return f"{source} {place + 1}" if alike else source
 
 
 def _verdict_line(exchange: Exchange) -> str:

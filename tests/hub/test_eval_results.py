@@ -107,6 +107,19 @@ def test_scores_of_another_rubric_are_tasks_of_their_own(made, adapter, repo, tm
     assert "rubric rlpa, 0 or 1, shown x 100" in rows["test_rlpa"]["notes"]
 
 
+def test_scores_of_a_scenario_are_tasks_of_their_own(made, adapter, repo, tmp_path):
+    publish_dataset(made, "personas", PERSONAS)
+    run = RunFolder(tmp_path / "shift")
+    shutil.copytree(made.path, run.path)
+    assert evaluate_all(run, ["scripted:tailored"], BenchmarkSettings(turns=3, shift=2, cold=True)) == 0
+    spoken_by(run, "scripted:tailored", f"local:{adapter.parent}/base+{adapter}")
+    assert push_results(run, repo.id, policies(run), PERSONAS).new
+    rows = {row["dataset"]["task_id"]: row for row in pushed(repo)}
+    assert {"test_shift2_cold", "test_shift2_cold_ir"} <= set(rows)
+    assert "test" not in rows
+    assert "each user becomes another person at turn 2; users open with a bare greeting" in rows["test_shift2_cold"]["notes"]
+
+
 def test_the_client_reads_them_from_the_model_page(run, repo):
     push_results(run, repo.id, policies(run), PERSONAS)
     entries = HfApi(token=repo.hub.token).model_info(repo.id).eval_results

@@ -33,6 +33,21 @@ def test_a_shift_is_told_with_its_drop_and_its_recovery(run):
         assert "when the user became another at turn 5" in text
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"turns": 4, "shift": 3}, "each user becomes another person at turn 3"),
+        ({"turns": 4, "shift": 3, "shift_share": 0.5}, "50% of what makes up each user becomes another person's at turn 3"),
+        ({"turns": 3, "cold": True}, "users open with a bare greeting"),
+        ({"turns": 12}, "users go on telling of themselves after the first ten turns"),
+    ],
+)
+def test_a_scenario_is_named_above_its_numbers(run, settings, words):
+    _, said, page = reported(run, **settings)
+    assert f"A scenario, not the ordinary benchmark: {words}" in said
+    assert f"A scenario, not the ordinary benchmark: {words.replace(chr(39), '&#39;')}" in page
+
+
 def test_long_conversations_show_recall_against_what_was_told(run):
     found, said, page = reported(run, turns=30, limit=2)
     for row in found.values():
@@ -52,6 +67,7 @@ def test_an_ordinary_run_shows_r_and_no_scenario(run):
     assert "R(k), the share of the persona" in said
     assert "recalled" not in said
     assert "became another" not in page
+    assert "A scenario" not in said + page
 
 
 def test_a_run_that_was_not_measured_shows_none(run):

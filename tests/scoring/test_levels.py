@@ -2,6 +2,8 @@
 
 import math
 from dataclasses import replace
+from functools import partial
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -201,7 +203,11 @@ def test_the_place_of_a_bad_score_is_right_beyond_the_first_block():
         ({"confidence": 1}, "confidence 1 is"),
         ({"confidence": 95}, "confidence 95 is"),
         ({"confidence": math.nan}, "confidence nan is"),
-        ({"n_resamples": -1}, "n_resamples -1 is negative"),
+        ({"n_resamples": -1}, "n_resamples -1 is not a whole number from 0 on"),
+        ({"n_resamples": 1.5}, "n_resamples 1.5 is not a whole number"),
+        ({"seed": -1}, "seed -1 is not a whole number"),
+        ({"seed": None}, "seed None is not a whole number"),
+        ({"scale": None}, "scale None is not a lowest and a highest score"),
         ({"scale": (5, 1)}, r"scale \(5, 1\) is not"),
         ({"scale": (1, 1)}, "scale"),
         ({"scale": (1, math.inf)}, "scale"),
@@ -209,6 +215,9 @@ def test_the_place_of_a_bad_score_is_right_beyond_the_first_block():
         ({"scale": (1, 3, 5)}, "scale"),
         ({"cluster_ids": ["a"]}, "there are 1 cluster ids for 2 conversations"),
         ({"cluster_ids": ["a", None]}, "the cluster id of conversation 2 is missing"),
+        ({"cluster_ids": ["a", math.nan]}, "the cluster id of conversation 2 is missing"),
+        ({"cluster_ids": "ab"}, "the cluster ids are the text 'ab'"),
+        ({"cluster_ids": [["a"], ["b"]]}, "the cluster ids hold one that cannot be told from others: .*'list'"),
         ({"personality_ids": ["a"]}, "there are 1 personality ids for 2 conversations"),
         ({"personality_ids": [None, "a"]}, "the personality id of conversation 1 is missing"),
     ],
@@ -302,3 +311,38 @@ def test_resamples_that_miss_a_turn_are_dropped_and_counted():
     assert result.dropped["al"][0] == result.dropped["avg"] == 0
     assert lost == result.dropped["ir"] == pytest.approx(2000 * (2 / 3) ** 3, rel=0.1)
     assert result.al_ci[1] == (3, 3)
+
+
+def test_conversations_that_end_early_are_read_in_two_ways_and_are_an_error_without_one():
+    scores: list[list[float | None]] = [[1, 2, 3], [2, None, 4], [5], [3, 3, None]]
+    with pytest.raises(ValueError, match="has 1 turns"):
+        score(scores)
+    stayed, carried = score(scores, early_leavers="stayed", n_resamples=0), score(scores, early_leavers="carried", n_resamples=0)
+    assert (stayed.al, stayed.n, stayed.missing) == ([2.75, 2.5, 3.5], [4, 2, 2], 1)
+    assert (carried.al, carried.n, carried.missing) == ([2.75, 10 / 3, 3.75], [4, 3, 4], 1)
+    padded: list[list[float | None]] = [[*row, None, None] for row in scores]
+    assert score(padded, early_leavers="carried", n_resamples=0) == carried
+    assert score(scores[:1], early_leavers="stayed") == score(scores[:1])
+    with pytest.raises(ValueError, match="early_leavers is 'left'"):
+        score(scores, early_leavers="left")  # type: ignore[arg-type]
+
+
+def test_turns_of_few_scores_have_a_level_and_are_in_no_other_number():
+    scores = [[1, 2, 5], [1, 2, 5], [1, 2], [1, 2]]
+    readings: list[tuple[Literal["stayed", "carried"], float]] = [("stayed", 5), ("carried", 3.5)]
+    for reading, last in readings:
+        found = score(scores, early_leavers=reading, fewest=3, n_resamples=50)
+        assert (found.al, found.avg, found.ir) == ([1, 2, last], 1.5, 1)
+        assert found.ir_ci == (1, 1)
+    nothing = score(scores, early_leavers="stayed", fewest=9)
+    assert math.isnan(nothing.avg)
+    assert math.isnan(nothing.ir)
+
+
+def test_turns_of_few_scores_are_left_out_of_two_way_intervals_too():
+    rows = [[1.0 + p, 2.0 + q, 4.0] for p in range(3) for q in range(3)]
+    crossed = partial(score, cluster_ids=[p for p in range(3) for _ in range(3)], personality_ids=[0, 1, 2] * 3)
+    fewer = [row if place else row[:2] for place, row in enumerate(rows)]
+    found, cut = crossed(fewer, early_leavers="stayed", fewest=9), crossed([row[:2] for row in rows])
+    assert found.method == cut.method == "two-way"
+    assert (found.avg_ci, found.ir_ci) == (cut.avg_ci, cut.ir_ci)

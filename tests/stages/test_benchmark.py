@@ -1,6 +1,7 @@
 """The benchmark: what a policy sees, what is kept, and the order that a sound judge must give."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -30,6 +31,14 @@ def transcripts(run, policy):
 def scores(run, policy):
     rows = list(read_rows(run.file(f"scores/scripted_{policy}.jsonl"), dict))
     return [row["scores"] for row in rows], [row["profile_id"] for row in rows]
+
+
+@pytest.mark.parametrize("role", ["user", "judge"])
+def test_a_model_that_nobody_can_ask_does_not_claim_the_folder(run, role):
+    with pytest.raises(UsageError, match="'scripted:leak'"):
+        evaluate_all(run, ["scripted:plain"], replace(BenchmarkSettings(turns=2), **{role: "scripted:leak"}))
+    assert "evaluate" not in run.settings()
+    assert evaluate_all(run, ["scripted:plain"], BenchmarkSettings(turns=2)) == 0
 
 
 def sound(run):

@@ -12,6 +12,7 @@ from aloe_hub.errors import RunStopped, UsageError
 from aloe_hub.files.jsonl import read_rows
 from aloe_hub.files.run_folder import policy_file
 from aloe_hub.report import read_runs
+from aloe_hub.shipped import shipped
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
 from aloe_hub.stages.trees import TreeSettings, grow_all, models_by_role
 from aloe_hub.types import Transcript, Tree
@@ -96,6 +97,26 @@ def test_the_judge_selects_no_reply_that_it_scores(run):
         with pytest.raises(UsageError, match=r"its replies are selected by scripted, which is the judge .*; give another by="):
             evaluate_all(run, [policy], BenchmarkSettings(turns=2))
     assert not run.file("transcripts").exists()
+
+
+@pytest.mark.parametrize(
+    ("judge", "by"),
+    [
+        ("http://127.0.0.1:80/v1#m", "http://LOCALHOST/v1/#m"),
+        ("https://example.org/v1#m", "https://example.org:443/v1#m"),
+        ("hub:org/model", "hub:Org/Model:novita"),
+        ("local:org/model", "hub:org/model"),
+        ("local:pocket", "local:./there/../pocket-link"),
+        ("reminder(hub:org/model)", "hub:org/model"),
+        ("scripted", "scripted:judge-1"),
+    ],
+)
+def test_the_judge_by_another_spelling_selects_nothing_either(run, judge, by, tmp_path, monkeypatch):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "pocket-link").symlink_to(shipped("pocket"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="which is the judge that scores them"):
+        evaluate_all(run, [f"best-of(scripted:plain,by={by})"], BenchmarkSettings(turns=2, judge=judge))
 
 
 def test_both_replies_of_a_fork_are_sampled_from_a_policy(run):

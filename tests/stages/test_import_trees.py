@@ -432,11 +432,11 @@ def test_a_held_out_persona_is_known_under_format_characters_too(texts, tmp_path
 @pytest.mark.parametrize(
     ("line", "form"),
     [
-        ({"id": "a", "conversations": [{"from": "human", "value": "Which rose?"}]}, "that of ShareGPT"),
-        ({"prompt": "Which rose?", "messages": []}, "chat messages (`messages`), which aloe train sft --data takes"),
-        ({"chosen": "a", "rejected": "b"}, "preference pairs (`chosen` and `rejected`), which aloe train --data takes"),
-        ({"conversation_id": "c1", "conversation_history": []}, "that of PRISM"),
-        ({"text": "hello"}, "an object with the keys ['text']"),
+        ({"id": "a", "conversations": [{"from": "human", "value": "Which rose?"}]}, "the form sharegpt"),
+        ({"prompt": "Which rose?", "messages": [{"role": "user", "content": "Which?"}]}, "the form messages"),
+        ({"chosen": "a", "rejected": "b"}, "the form preference"),
+        ({"conversation_id": "c1", "conversation_history": [{"role": "user"}]}, "the form prism"),
+        ({"text": "hello"}, "the keys ['text']"),
     ],
 )
 def test_a_form_of_others_is_named_with_the_form_that_is_wanted(into, write, line, form):

@@ -172,6 +172,35 @@ def test_the_judge_of_a_match_takes_the_user_for_who_they_were_in_that_turn(run)
     assert len({(profile, personality) for *_, profile, personality in matched}) > 2
 
 
+def test_a_policy_that_is_told_a_persona_is_told_it_in_a_match_too(run):
+    told = ["scripted:leak", "scripted:stranger"]
+    evaluate_all(run, told, SETTINGS)
+    assert match_all(run, told, SETTINGS) == 0
+    found = win_rate(run)
+    assert found.policies == ("scripted:leak", "scripted:stranger")
+    assert found.rate > 0.7
+
+
+def test_two_policies_with_long_names_have_a_file_together(run):
+    long = [f"reminder(http://127.0.0.1:9/v1#{'m' * length})" for length in (170, 171, 250, 251)]
+    traffic = opening(lambda model: Scripted("plain" if "#" in model else None))
+    settings = BenchmarkSettings(turns=1, limit=1)
+    evaluate_all(run, long, settings, traffic=traffic)
+    assert match_all(run, long, settings, traffic=traffic) == 0
+    assert len(read_runs([run.path]).runs[0].win_rates) == 6
+
+
+def test_two_policies_that_share_no_persona_are_named_and_cost_no_report(scored):
+    for policy, kept in zip(POLICIES, (slice(0, 2), slice(2, 4)), strict=True):
+        path = scored.file(f"transcripts/{policy.replace(':', '_')}.jsonl")
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[kept]))
+    with pytest.raises(DataError, match="scripted:plain and scripted:tailored share no persona"):
+        match_all(scored, POLICIES, SETTINGS, accept_failures=True)
+    scored.file(FILE).parent.mkdir()
+    scored.file(FILE).touch()  # as it was left once
+    assert read_runs([scored.path]).runs[0].win_rates == ()
+
+
 def test_a_policy_without_transcripts_is_named(scored):
     with pytest.raises(DataError, match=r"scripted_dump\.jsonl: no such file"):
         match_all(scored, [*POLICIES, "scripted:dump"], SETTINGS)
@@ -195,5 +224,5 @@ def test_the_command_shows_rates_in_the_report_and_on_the_page(scored, aloe):
     assert status == 0
     assert "scripted:tailored over scripted:plain" in " ".join(printed.split())
     page = scored.file("report.html").read_text()
-    assert "<bdi>scripted:tailored</bdi>, over <bdi>scripted:plain</bdi>" in page
+    assert "<bdi>scripted:<wbr>tailored</bdi>, over <bdi>scripted:<wbr>plain</bdi>" in page
     assert 'id="criteria1"' in page

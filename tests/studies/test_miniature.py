@@ -36,6 +36,13 @@ def test_the_on_policy_pairs_are_sampled_from_the_sft_model_of_the_same_seeds(pl
     assert dpo.command[dpo.command.index("--adapter") + 1] == f"{tmp_path}/dev/adapters/sft-1-0"
 
 
+def test_without_the_ablation_the_base_that_ships_is_all_that_is_needed(tmp_path):
+    shipped = miniature.SHIPPED
+    cells = list(miniature.study(tmp_path, 1, 1, shipped["tokens"], "test", ablation=False))
+    assert [cell.name for cell in cells if cell.name.startswith("base-")] == [f"base-{shipped['seed']}"]
+    assert not any(str(miniature.PRETRAIN) in cell.command for cell in cells)
+
+
 def put_scores(run, policy, scores, fault=""):
     name = policy_file(policy)
     for kind in ("scores", "transcripts"):

@@ -12,6 +12,7 @@ from peft import AutoPeftModelForCausalLM, PeftModel
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, BatchEncoding
 
+from aloe_hub.cli.app import main
 from aloe_hub.errors import AloeError, DataError, SettingsDiffer, UsageError
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.training.base import find_adapter, find_base
@@ -21,6 +22,7 @@ from aloe_hub.training.train import train
 from aloe_hub.training.tree.forward import trl_obstacle
 from tests.made_gguf import save_gguf
 from tests.preloaded import PYTHON
+from tests.stages.recorded import FORKED
 from tests.training import tiny_trees as tiny
 from tests.training.small import a_base, a_grown_run, make_model, rows_to_train_on, settings  # noqa: F401 - fixtures
 
@@ -77,6 +79,15 @@ def test_sft_makes_a_folder_that_peft_loads_and_that_says_how_it_was_made(rows, 
     loaded = AutoPeftModelForCausalLM.from_pretrained(made.folder)
     assert loaded.peft_config["default"].r == 16
     assert AutoTokenizer.from_pretrained(made.folder).chat_template
+
+
+def test_imported_chats_train(base, tmp_path):
+    path = tmp_path / "chats.jsonl"
+    path.write_text("".join(json.dumps(FORKED["hh-rlhf"] | {"user_id": f"u{number}"}) + "\n" for number in range(4)))
+    assert main(["import", str(path), "--run", str(tmp_path / "run"), "--language", "en"]) == 0
+    made = train(RunFolder(tmp_path / "run"), settings("dpo", base, max_steps=1))
+    log = json.loads((made.folder / "training.json").read_text())
+    assert (log["data"]["rows"], log["data"]["eval_rows"]) == (4, 1)  # a whole person is set aside
 
 
 def test_dpo_starts_from_the_sft_adapter_which_is_also_the_reference(rows, base, sft, tmp_path):

@@ -15,7 +15,7 @@ What it cannot do:
       fine.
     * Manner is counted by lists of English words and marks. A reply that is warm in other words is not seen to be, and one that
       says "Haha, dear" is taken for funny and warm: who trains on its verdicts for long may learn to sprinkle.
-    * Subjects of one field are near one another: jazz earns a part of what opera would.
+    * A fact in words of another field is missed: "I've been on the ward all night" does not tell that she is a nurse.
     * English alone; the first 256 tokens of a sentence.
 """
 

@@ -1,0 +1,92 @@
+"""People's scores of a run's replies, beside the judge's: `item,human[,rater]`.
+
+An item names a reply of the run: `TREE_ID/TURN/REPLY` one of the two of a fork, turns and replies counted from 1, or
+`CONVERSATION_ID/TURN` one of a benchmark conversation, which its judge has scored already.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aloe_hub.audit.agreement import agreement
+from aloe_hub.audit.measured import plain
+from aloe_hub.audit.scores_file import read_human
+from aloe_hub.errors import DataError
+from aloe_hub.results.rows import rows_of
+from aloe_hub.types import Row, Transcript, Tree
+
+FORM = "wanted: TREE_ID/TURN/REPLY of trees.jsonl, such as {tree}, or CONVERSATION_ID/TURN of transcripts/"
+
+
+@dataclass(frozen=True, slots=True)
+class Human:
+    """Scores of people, in the order of the file."""
+
+    path: Path
+    items: list[str]
+    scores: list[float]
+    raters: list[str] | None
+
+    @classmethod
+    def read(cls, path: Path) -> Human:
+        """Raises: DataError: the file cannot be read, or holds no items or no scores."""
+        return cls(path, *read_human(path))
+
+    @property
+    def forks(self) -> list[str]:
+        """The forks that items name, if they are of trees."""
+        return list(dict.fromkeys(item.rpartition("/")[0] for item in self.items if item.count("/") == 2))
+
+    def against(self, scores: Mapping[str, float | None]) -> dict[str, Any] | None:
+        """Agreement with a judge's scores by item, over all of them and within each person; None where fewer than two match."""
+        kept = [place for place, item in enumerate(self.items) if scores.get(item) is not None]
+        if len(kept) < 2:
+            return None
+        human = [self.scores[place] for place in kept]
+        judge = [float(scores[self.items[place]] or 0.0) for place in kept]
+        raters = None if self.raters is None else [self.raters[place] for place in kept]
+        found = agreement(human, judge, items=[self.items[place] for place in kept], raters=raters).to_dict()
+        return found | {"within_people": _within(human, judge, raters)}
+
+    def check(self, run: Path, known: Iterable[Mapping[str, float | None]]) -> None:
+        """Raises: DataError: no item is a reply of the run."""
+        if not any(item in scores for scores in known for item in self.items):
+            tree = next((f"{tree.tree_id}/1/2" for tree in rows_of(run / "trees.jsonl", Tree.from_row)), "0123456789abcdef/1/2")
+            raise DataError(
+                f"--human {self.path}: none of its {len(self.items)} items, such as {self.items[0]!r}, is a reply of {run}; "
+                + FORM.format(tree=tree)
+            )
+
+
+def _within(human: Sequence[float], judge: Sequence[float], raters: Sequence[str] | None) -> dict[str, Any] | None:
+    """The same, of scores less each person's mean, and less the judge's on what that person scored: some people are strict."""
+    if raters is None:
+        return None
+    often = Counter(raters)
+    kept = [place for place, rater in enumerate(raters) if often[rater] > 1]
+    if len(kept) < 2 or len({raters[place] for place in kept}) < 2:
+        return None
+    sides = []
+    for scores in (human, judge):
+        sums = dict.fromkeys(often, 0.0)
+        for place in kept:
+            sums[raters[place]] += scores[place]
+        sides.append([scores[place] - sums[raters[place]] / often[raters[place]] for place in kept])
+    found = agreement(*sides, raters=[raters[place] for place in kept])
+    return {name: plain(found.measures[name]) for name in ("rmse", "pearson", "spearman", "kendall")} | {"n": found.n}
+
+
+def of_forks(rows: Iterable[Row]) -> dict[str, float | None]:
+    """A judge's scores by item, of its answers."""
+    return {f"{row['fork']}/{place}": score for row in rows for place, score in enumerate(row["scores"]["replies"], 1)}
+
+
+def of_transcripts(run: Path) -> dict[str, float | None]:
+    """The scores of a run's benchmark by item."""
+    files = [path for path in sorted((run / "transcripts").glob("*.jsonl")) if not path.name.startswith("failed-")]
+    transcripts = (transcript for path in files for transcript in rows_of(path, Transcript.from_row))
+    return {f"{one.conversation_id}/{turn}": score for one in transcripts for turn, score in enumerate(one.scores, 1)}

@@ -1,0 +1,119 @@
+"""Does a simulated user write like people? A classifier two-sample test (C2ST; Lopez-Paz and Oquab, arXiv 1610.06545).
+
+A logistic regression learns to tell the conversations of two sides apart and is tried on unseen people. AUC ½: it cannot;
+1: always. What it sees does not depend on what is said, and little on the language: length in characters and its course,
+questions, punctuation, repetition, how much is taken up from the last reply. Length does differ between languages (Chinese says
+as much in a third of the characters): `without_length` is the same test without what the level of length tells.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from aloe_hub.audit.libraries import sklearn
+from aloe_hub.audit.measured import NAN, Floats, Measured, Places, bootstrapped, places
+from aloe_hub.audit.talks import Talk
+from aloe_hub.types import digest
+
+NAMES = ("length", "length over turns", "spread of length", "questions", "punctuation", "repetition", "taken up")
+LEVEL = "length"
+TURNS = 4  # both sides are compared over as many: half of RecLLMSim's conversations have no more
+FEWEST_TURNS = 2
+FEWEST = 10  # conversations, and 2 people, on either side
+FOLDS = 10
+GRAM = 3  # characters
+
+
+def likeness(simulated: Sequence[Talk], real: Sequence[Talk], *, turns: int = TURNS, seed: int = 0) -> dict[str, Any] | None:
+    """Simulated against real; None where there are too few of either, or of people, to be told apart.
+
+    `features`: by name the AUC of that feature alone, above ½ where the simulated side has more of it.
+    """
+    sides = [[talk for talk in side if len(talk.turns) >= FEWEST_TURNS] for side in (simulated, real)]
+    if any(len(side) < FEWEST or len({talk.user for talk in side}) < 2 for side in sides):
+        return None
+    table = np.array([features(talk, turns) for side in sides for talk in side])
+    label = np.repeat([1, 0], [len(side) for side in sides])
+    people = places([(place, talk.user) for place, side in enumerate(sides) for talk in side])
+    others = [place for place, name in enumerate(NAMES) if name != LEVEL]
+    return {
+        "conversations": [len(side) for side in sides],
+        "people": [len({talk.user for talk in side}) for side in sides],
+        "turns": turns,
+        "auc": c2st(table, label, people, seed),
+        "without_length": c2st(table[:, others], label, people, seed),
+        "features": {name: auc(table[:, place], label) for place, name in enumerate(NAMES)},
+    }
+
+
+def among_themselves(real: Sequence[Talk], *, turns: int = TURNS, seed: int = 0) -> dict[str, Any] | None:
+    """One half of the people against the other, drawn by the seed: what the test finds where there is nothing to find."""
+    users = sorted({talk.user for talk in real}, key=lambda user: digest(seed, user))
+    half = set(users[: len(users) // 2])
+    return likeness(
+        [one for one in real if one.user in half], [one for one in real if one.user not in half], turns=turns, seed=seed
+    )
+
+
+def c2st(table: Floats, label: Places, people: Places, seed: int = 0) -> Measured:
+    """The AUC on people who were not learnt from, FOLDS-fold, with a bootstrap over people."""
+    folds = min(FOLDS, *(len(set(people[label == side].tolist())) for side in (0, 1)))
+    split = sklearn("model_selection").StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    scaled = sklearn("preprocessing").StandardScaler()
+    linear = sklearn("linear_model").LogisticRegression(class_weight="balanced", max_iter=1000)
+    found = np.zeros(len(label))
+    for known, unseen in split.split(table, label, people):
+        if len(set(label[known].tolist())) < 2:
+            return Measured(NAN)
+        linear.fit(scaled.fit_transform(table[known]), label[known])
+        found[unseen] = linear.decision_function(scaled.transform(table[unseen]))
+    return bootstrapped(lambda kept: auc(found[kept], label[kept]), people, seed=seed)
+
+
+def auc(scores: Floats, label: Places) -> float:
+    """How probably a score of side 1 is above one of side 0; NaN with one side alone.
+
+    >>> auc(np.array([0.1, 0.9, 0.4]), np.array([0, 1, 0]))
+    1.0
+    """
+    return float(sklearn("metrics").roc_auc_score(label, scores)) if len(set(label.tolist())) == 2 else NAN
+
+
+def features(talk: Talk, turns: int = TURNS) -> list[float]:
+    """`NAMES` of what the user wrote in the first turns. Lengths are logarithms: three times as long is as far as a third."""
+    said = talk.turns[:turns]
+    lengths = np.log([1 + len(message) for message, _ in said])
+    course = float(np.polyfit(np.arange(len(said)), lengths, 1)[0]) if len(said) > 1 else 0.0
+    asked = [any(mark in message for mark in "?？؟") for message, _ in said]
+    text = "".join(message for message, _ in said)
+    marks = sum(unicodedata.category(character)[0] == "P" for character in text)
+    return [
+        float(lengths.mean()),
+        course,
+        float(lengths.std()),
+        sum(asked) / len(said),
+        marks / max(1, len(text)),
+        _mean([_shared(message, [before for before, _ in said[:place]]) for place, (message, _) in enumerate(said) if place]),
+        _mean([_shared(message, [said[place - 1][1]]) for place, (message, _) in enumerate(said) if place]),
+    ]
+
+
+def _shared(text: str, others: Sequence[str]) -> float:
+    """The share of a text's runs of `GRAM` characters that stand in one of the others."""
+    own = _grams(text)
+    there = set().union(*map(_grams, others))
+    return sum(gram in there for gram in own) / len(own) if own else 0.0
+
+
+def _grams(text: str) -> list[str]:
+    kept = "".join(character for character in text.lower() if character.isalnum())
+    return [kept[start : start + GRAM] for start in range(len(kept) - GRAM + 1)]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values) if values else 0.0

@@ -1,0 +1,187 @@
+"""The audit of a run: its judges on its forks, its simulated users by their conversations; kept in `audit.json`."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aloe_hub import __version__
+from aloe_hub.audit import judge as judges
+from aloe_hub.audit import simulator
+from aloe_hub.audit.asking import Judge, answers
+from aloe_hub.audit.features import differences
+from aloe_hub.audit.forks import Fork, sampled
+from aloe_hub.audit.human import Human, of_forks, of_transcripts
+from aloe_hub.audit.measured import plain
+from aloe_hub.audit.talks import people, talks_of
+from aloe_hub.chat import judged_by
+from aloe_hub.chat.policies import nearness
+from aloe_hub.chat.semantic.reading import similarity_by
+from aloe_hub.chat.traffic import Traffic
+from aloe_hub.errors import AloeError, DataError, UsageError
+from aloe_hub.files.jsonl import atomic_file
+from aloe_hub.files.run_folder import RunFolder, policy_file
+from aloe_hub.files.settings import at_least
+from aloe_hub.model_string import ModelString
+from aloe_hub.results.audited import FILE
+from aloe_hub.results.rows import holds_rows, rows_of
+from aloe_hub.rubrics import DEFAULT, rubric
+from aloe_hub.types import Row, Tree
+
+log = logging.getLogger("aloe_hub")
+
+
+@dataclass(frozen=True, slots=True)
+class AuditSettings:
+    """judges: model strings; empty: the judge of the run's trees. human, people: files; `people` perhaps a run folder."""
+
+    judges: Sequence[str] = ()
+    repeat: int = 3
+    forks: int = 200
+    seed: int = 0
+    human: Path | None = None
+    people: Path | None = None
+
+    def __post_init__(self) -> None:
+        at_least("--repeat", self.repeat, 1)
+        at_least("--forks", self.forks, 10)
+        at_least("--seed", self.seed, 0)
+        if len(set(self.judges)) < len(self.judges):
+            raise UsageError(f"--judge: {', '.join(self.judges)}: one is given twice")
+
+
+def audit(
+    run: RunFolder,
+    settings: AuditSettings,
+    *,
+    traffic: Traffic,
+    on_progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> dict[str, Any]:
+    """Ask, measure, and write `audit.json`; returns what stands in it. Answers that were given before are not asked for again.
+
+    Raises:
+        DataError: the run holds nothing to audit, a judge cannot be read, `human` names nothing of the run.
+        RunStopped: the budget allows no further call, or every call fails.
+    """
+    talks = talks_of(run.path)
+    human = Human.read(settings.human) if settings.human else None
+    real = people(settings.people) if settings.people else []
+    has_trees = holds_rows(run.file("trees.jsonl"))
+    if (settings.judges and not has_trees) or (not has_trees and not talks):
+        raise DataError(f"{run.path}: no trees there to audit a judge on; grow them first: aloe trees --run {run.path}")
+    embed, left_out = _embedder()
+    found: dict[str, Any] = {
+        "made_with": {"aloe_hub": __version__},
+        "settings": {"forks": settings.forks, "repeat": settings.repeat, "seed": settings.seed},
+        "left_out": left_out,
+        "judges": {},
+        "between_judges": {},
+    }
+    forks: list[Fork] = []
+    asked: dict[str, list[Row]] = {}
+    if has_trees:
+        forks = sampled(run.file("trees.jsonl"), settings.forks, settings.seed, human.forks if human else ())
+        asked = {name: _asked(run, name, forks, settings, traffic, on_progress) for name in _judges(run, settings)}
+        table = None if embed is None else differences(forks, similarity_by(embed))
+        for name, rows in asked.items():
+            verdicts = _verdicts_of_trees(run.path) if name == _own(run) else _verdicts(rows)
+            found["judges"][name] = judges.findings(rows, verdicts, table, settings.seed)
+        first, *others = asked
+        found["between_judges"] = {name: judges.between(asked[first], asked[name]) for name in others}
+    if human:
+        found["people"] = _against(human, run, asked)
+    if talks:
+        user = _model(run, "evaluate", "user") if any(talk.revealed for talk in talks) else _model(run, "trees", "user")
+        scripted = user is not None and ModelString.recorded(user).is_scripted
+        found["simulator"] = {"user": user} | simulator.findings(
+            talks, scripted=scripted, embed=embed, real=real, seed=settings.seed
+        )
+    written: dict[str, Any] = plain(found)
+    with atomic_file(run.file(FILE)) as file:
+        file.write(json.dumps(written, indent=1, ensure_ascii=False).encode() + b"\n")
+    return written
+
+
+def _judges(run: RunFolder, settings: AuditSettings) -> list[str]:
+    own = _own(run)
+    if not settings.judges and own is None:
+        raise UsageError(
+            f"--judge: {run.path} does not say who judged its trees; name a judge to audit, such as --judge semantic"
+        )
+    return list(settings.judges) or [own or ""]
+
+
+def _own(run: RunFolder) -> str | None:
+    """The judge whose verdicts the run's trees hold."""
+    return _model(run, "trees", "judge")
+
+
+def _model(run: RunFolder, stage: str, role: str) -> str | None:
+    table = run.settings().get(stage)
+    models = table.get("models", table) if isinstance(table, Mapping) else {}
+    name = models.get(role) if isinstance(models, Mapping) else None
+    return name if isinstance(name, str) else None
+
+
+def _asked(
+    run: RunFolder,
+    model: str,
+    forks: Sequence[Fork],
+    settings: AuditSettings,
+    traffic: Traffic,
+    on_progress: Callable[[str, int, int], None],
+) -> list[Row]:
+    """A judge's answers, each with its verdicts."""
+    own = model == _own(run)
+    # The judge of the trees is the one that judged them, perhaps of an earlier version.
+    name, version = judged_by(model, run.settings().get("trees") if own else None)
+    by = rubric(str(run.settings().get("evaluate", {}).get("rubric", DEFAULT)))
+    judge = Judge.of(model, traffic.open(name), by, version=version, repeat=settings.repeat, seed=settings.seed, verdicts=not own)
+    path = run.file(f"audit/{policy_file(model)}")
+    rows = answers(path, judge, forks, traffic=traffic, on_progress=lambda done, total: on_progress(model, done, total))
+    if not own:
+        return rows
+    known = {fork.fork_id: _choices(fork.exchange.verdicts) for fork in forks}
+    return [row | {"choices": list(known[row["fork"]])} for row in rows]
+
+
+def _choices(verdicts: Sequence[Any]) -> tuple[int | None, int | None]:
+    """Of the two orders; of a fork that was judged in one order, none."""
+    by_order = {verdict.order: verdict.choice for verdict in verdicts}
+    return (by_order["01"], by_order["10"]) if len(verdicts) == 2 else (None, None)
+
+
+def _verdicts(rows: Sequence[Row]) -> judges.Judged:
+    return [((row["choices"][0], row["choices"][1]), row["profile_id"]) for row in rows]
+
+
+def _verdicts_of_trees(run: Path) -> judges.Judged:
+    """All that the trees hold: they cost nothing more."""
+    return [
+        (_choices(exchange.verdicts), tree.persona.profile_id)
+        for tree in rows_of(run / "trees.jsonl", Tree.from_row)
+        for exchange in tree.exchanges
+        if exchange.replies[0].text != exchange.replies[1].text and len(exchange.verdicts) == 2
+    ]
+
+
+def _against(human: Human, run: RunFolder, asked: Mapping[str, list[Row]]) -> dict[str, Any]:
+    """People's scores beside each judge's, and beside those of the run's benchmark."""
+    scores = {name: of_forks(rows) for name, rows in asked.items()}
+    benchmark = of_transcripts(run.path)
+    if benchmark:
+        scores[f"{_model(run, 'evaluate', 'judge') or 'the judge'} (benchmark)"] = benchmark
+    human.check(run.path, scores.values())
+    return {name: found for name, ones in scores.items() if (found := human.against(ones)) is not None}
+
+
+def _embedder() -> tuple[simulator.Embed | None, list[str]]:
+    try:
+        return nearness.embedder(), []
+    except AloeError as error:
+        log.warning("left out: features of verdicts, and what the simulator's texts resemble: %s", error)
+        return None, [str(error)]

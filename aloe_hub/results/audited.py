@@ -1,0 +1,152 @@
+"""The audit of a run, `audit.json`, as lines of a table: what was measured, its interval, what it means."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aloe_hub.errors import DataError
+from aloe_hub.results.formatting import number, with_interval
+
+FILE = "audit.json"
+NO_AUDIT = "judge and users not audited"
+AGREEMENT = ("rmse", "pearson", "spearman", "kendall", "kappa", "alpha")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`of`: a judge's model string, two of them, or the users. `value`: with its interval, as it is shown."""
+
+    of: str
+    name: str
+    value: str
+    meaning: str
+
+
+def read_audit(run: Path) -> dict[str, Any] | None:
+    """What stands in `audit.json`; None where the run was not audited. Raises: DataError: the file cannot be read."""
+    path = run / FILE
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); remove it and audit again: aloe audit {run}") from None
+    if not isinstance(found, dict) or not isinstance(found.get("judges"), dict):
+        raise DataError(f"{path}: no audit; remove it and audit again: aloe audit {run}")
+    return found
+
+
+def lines(found: Mapping[str, Any]) -> tuple[Line, ...]:
+    """All that was measured, the judges first."""
+    every = [line for name, judge in found["judges"].items() for line in _judge(name, judge)]
+    first = next(iter(found["judges"]), "")
+    for name, one in found.get("between_judges", {}).items():
+        every += _agreement(f"{first} and {name}", one)
+    for name, one in found.get("people", {}).items():
+        every += _agreement(f"{name} and people", one)
+    if simulator := found.get("simulator"):
+        every += _simulator(f"users: {simulator['user'] or 'not known'}", simulator)
+    return tuple(every)
+
+
+def in_short(found: Mapping[str, Any] | None, judge: str | None) -> str:
+    """Of a judge, for the notes of a score: what an audit found, or that there was none."""
+    one = found["judges"].get(judge) if found else None
+    if one is None:
+        return NO_AUDIT
+    shown = {name: _shown(one[name], 2, sign=True) for name in ("length", "flattery", "leak")}
+    premiums = ", ".join(f"{name} {value}" for name, value in shown.items())
+    return f"judge audited: position {_shown(one['order']['position'], 2, sign=True)} logits; points for {premiums}"
+
+
+def _judge(name: str, found: Mapping[str, Any]) -> Iterator[Line]:
+    order, again, verdicts = found["order"], found["retest"], found["scores_and_verdicts"]
+    yield Line(name, "position, γ", _shown(order["position"], 2, sign=True), "logits for the reply shown first; 0 is no bias")
+    yield Line(
+        name, "orders disagree", _percent(order["disagree"]), f"of {order['forks'] - order['undecided']} forks with two choices"
+    )
+    yield Line(name, "label noise, at least", _shown(order["label_noise"], 3), "share of the pairs that are the wrong way round")
+    yield Line(
+        name, "asked again, ICC(2,1)", _shown(again["icc"], 2), f"of {again['replies']} replies; 1 is the same score each time"
+    )
+    yield Line(
+        name, "asked again, identical", _shown(again["identical"], 2), "share of the replies with the same score each time"
+    )
+    yield Line(
+        name, "scores and verdicts agree", _shown(verdicts["agreement"], 2), f"of {verdicts['forks']} decided forks; ½ is chance"
+    )
+    yield Line(
+        name, "scores and verdicts, τ", _shown(verdicts["kendall"], 2), "Kendall's, of the two replies' scores and the verdict"
+    )
+    yield Line(name, "length", _shown(found["length"], 2, sign=True), "points for 10 neutral words more")
+    yield Line(
+        name, "persona", _shown(found["persona"], 2), "how often a reply scores higher for its own person; ½: not looked at"
+    )
+    for key, label in (("leak", "a fact not told"), ("flattery", "flattery"), ("self_grading", "praise of itself")):
+        yield Line(name, label, _shown(found[key], 2, sign=True), "points more than with as many neutral words")
+    for feature, value in (found["features"] or {}).items():
+        yield Line(name, f"verdicts go with {feature}", _shown(value, 2, sign=True), "standardised coefficient")
+
+
+def _agreement(name: str, found: Mapping[str, Any] | None) -> Iterator[Line]:
+    if found is None:
+        return
+    (over, number_of), *_ = found["intervals_over"].items()
+    for key in AGREEMENT:
+        if found[key] is not None:
+            yield Line(name, key, _shown(found[key], 3), f"{found['n']} pairs of scores, {number_of} {over}")
+    if "verdicts" in found:
+        yield Line(
+            name, "same verdict", _shown(found["verdicts"]["same"], 2), f"of {found['verdicts']['forks']} forks that both decided"
+        )
+
+
+def _simulator(name: str, found: Mapping[str, Any]) -> Iterator[Line]:
+    if told := found["revelation"]:
+        step = told["largest_step"]
+        yield Line(name, "told in all, R(K)", _shown(told["r"][-1], 2), f"of the persona, by turn {len(told['r'])}")
+        yield Line(name, "largest step of R(k)", _shown(step["step"], 2), f"at turn {step['turn']}")
+    if wrong := found["contradictions"]:
+        yield Line(name, "contradictions", _shown(wrong["share"], 3), "share of the messages that say what is not so")
+    if again := found["found"]:
+        yield Line(
+            name, "found by its messages", _shown(again["top1"], 2), f"how often its persona is the nearest of {again['among']}"
+        )
+        yield Line(name, "rank of its persona", _shown(again["rank"], 1), f"among {again['among']}, by the messages; 1 is best")
+    shares = " ".join(number(one, 2) for one in found["distinct"].values() if one is not None)
+    yield Line(name, "distinct-1, -2, -3", shares, "share of different runs of words")
+    if found["vendi"] is not None:
+        yield Line(
+            name, "Vendi score", number(found["vendi"], 1), f"effective number of different messages, of {found['vendi_of']}"
+        )
+        yield Line(name, "topics", number(found["topics"]["effective"], 1), f"effective number, of {found['topics']['groups']}")
+    for key, meaning in (("likeness", "told apart from people"), ("people_among_themselves", "people from people")):
+        if apart := found.get(key):
+            counts = " and ".join(map(str, apart["conversations"]))
+            yield Line(name, f"{meaning}, AUC", _shown(apart["auc"], 2), f"{counts} conversations; ½: cannot be told apart")
+            yield Line(
+                name,
+                f"{meaning}, without length",
+                _shown(apart["without_length"], 2),
+                "the same, by all but how long messages are",
+            )
+    if apart := found.get("likeness"):
+        strongest = sorted(apart["features"].items(), key=lambda one: -abs((one[1] or 0.5) - 0.5))[:3]
+        shown = ", ".join(f"{name} {number(value, 2)}" for name, value in strongest)
+        yield Line(name, "given away by", shown, "AUC of one feature alone; above ½: the users have more of it")
+
+
+def _shown(found: Mapping[str, Any], digits: int, *, sign: bool = False) -> str:
+    value, interval = found["value"], found["interval"]
+    if value is None or interval is None:
+        return number(math.nan if value is None else value, digits, sign)
+    return with_interval(value, interval, digits, sign=sign)
+
+
+def _percent(share: float | None) -> str:
+    return number(None if share is None else 100 * share, 1) + ("" if share is None else "%")

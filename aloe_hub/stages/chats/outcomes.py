@@ -1,0 +1,114 @@
+"""What becomes of a chat: a tree where it forks, a transcript where replies were rated, else a conversation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from aloe_hub.rubrics import PEOPLE, Scale
+from aloe_hub.stages.chats.base import Answer, Chat, Said
+from aloe_hub.types import Exchange, Persona, Reply, Row, Transcript, Tree, Turn, Verdict, digest
+
+Kind = Literal["tree", "transcript", "conversation"]
+UNKNOWN = "unknown"  # of a person of whom nothing was recorded
+ASSISTANT = "assistant"  # where no model is named
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """A chat as a tree. left_out: replies that did not fit into forks of two."""
+
+    tree: Tree
+    left_out: int
+
+
+def kind_of(chat: Chat) -> Kind:
+    if any(turn.is_fork for turn in chat.turns):
+        return "tree"
+    return "transcript" if chat.ratings else "conversation"
+
+
+def id_of(chat: Chat) -> str:
+    """What it is called where it comes from; else by what is said in it."""
+    return chat.chat_id or digest([message.to_row() for message in chat.messages])
+
+
+def persona_of(chat: Chat) -> Persona:
+    """Of a person of whom nothing is known, that; by name, so that two unknown people are two personas, and two clusters."""
+    return Persona(chat.profile or f"{UNKNOWN} ({chat.user_id or id_of(chat)})", chat.personality or UNKNOWN)
+
+
+def tree_of(chat: Chat, form: str) -> Grown:
+    persona = persona_of(chat)
+    exchanges, left_out = [], 0
+    for place, turn in enumerate(chat.turns):
+        exchanges.append(_exchange(turn, form, is_last=place == len(chat.turns) - 1))
+        left_out += len(turn.answers) - len(exchanges[-1].replies)
+    tree_id = digest("recorded", persona.persona_id, id_of(chat), [exchange.to_row() for exchange in exchanges])
+    return Grown(Tree(tree_id, persona, tuple(exchanges)), left_out)
+
+
+def transcript_of(chat: Chat, scale: Scale) -> tuple[Transcript, int]:
+    """A transcript, and how many ratings were not on the scale, and are missing in it."""
+    low, high = scale
+    turns, outside = [], 0
+    for turn in chat.turns:
+        answer = turn.answers[turn.spoken]
+        rating = answer.rating if answer.rating is not None and low <= answer.rating <= high else None
+        outside += rating != answer.rating
+        turns.append(Turn(turn.user, answer.text, rating, ""))
+    named = (turn.answers[turn.spoken].model for turn in chat.turns)
+    policy, chat_id = chat.model or next(filter(None, named), ASSISTANT), id_of(chat)
+    talk = Transcript(
+        persona_of(chat),
+        policy,
+        tuple(turns),
+        PEOPLE,
+        user_id=chat.user_id or chat_id,
+        chat_id=chat_id,
+        unanswered=chat.unanswered,
+    )
+    return talk, outside
+
+
+def conversation_of(chat: Chat) -> Row:
+    """A line of `conversations.jsonl`: what is not known is absent. Its columns are those that import and TRL read."""
+    about = {"user_id": chat.user_id, "model": chat.model, "profile": chat.profile, "personality": chat.personality}
+    known = {name: text for name, text in about.items() if text}
+    return {"conversation_id": id_of(chat), **known, "messages": [message.to_row() for message in chat.messages]}
+
+
+def _exchange(turn: Said, form: str, *, is_last: bool) -> Exchange:
+    nothing = Persona("", "")
+    if not turn.is_fork:
+        return Exchange(turn.user, nothing, (Reply("human", turn.answers[turn.spoken].text),), (), 0)
+    first, second, preferred = _two_of(turn, is_last)
+    replies = tuple(Reply("human", turn.answers[place].text) for place in (first, second))
+    verdict = Verdict("01", 0 if preferred else None, _said(form, turn.answers[first], turn.answers[second], preferred))
+    return Exchange(turn.user, nothing, replies, (verdict,), 0 if turn.spoken == first else 1)
+
+
+def _two_of(turn: Said, is_last: bool) -> tuple[int, int, bool]:
+    """(the better reply, the worse one, whether it is better) of those of a fork: the best and the worst by rating, or by what
+    was preferred where ratings are alike. Where the conversation went on from neither, it takes the place of the worst, or, if
+    it is rated as that, of the best."""
+
+    def order(place: int) -> tuple[float, bool]:
+        rating = turn.answers[place].rating
+        return (float("-inf") if rating is None else rating, place == turn.best)
+
+    places = sorted(range(len(turn.answers)), key=order, reverse=True)
+    rated = [place for place in places if turn.answers[place].rating is not None or place == turn.best] or places
+    if len(rated) == 1:  # one was preferred, and of the others nothing is said
+        rated = places
+    first, second = rated[0], rated[-1]
+    if not is_last and turn.spoken not in (first, second):
+        first, second = (first, turn.spoken) if order(turn.spoken) < order(first) else (turn.spoken, second)
+    return first, second, order(first) > order(second)
+
+
+def _said(form: str, first: Answer, second: Answer, preferred: bool) -> str:
+    """Who preferred what, as a judge would say it."""
+    rated = first.rating is not None and second.rating is not None
+    what = f"rated {first.rating:g} and {second.rating:g}" if rated else "preferred" if preferred else "none preferred"
+    return f"recorded ({form}): {what}" + ("" if preferred else "\nVerdict: tie")
