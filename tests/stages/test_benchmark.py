@@ -268,3 +268,10 @@ def test_a_reply_that_orders_a_score_gets_the_score_it_deserves_and_is_counted(r
     assert policy.scores.avg < 2
     assert policy.scores.missing == 0
     assert policy.steering == policy.conversations * 10
+
+
+@pytest.mark.parametrize("role", ["user", "judge"])
+def test_a_user_or_a_judge_that_cannot_be_opened_leaves_no_settings_behind(run, role):
+    with pytest.raises(UsageError, match="expected wording=train or held-out"):
+        evaluate_all(run, ["scripted:plain"], BenchmarkSettings(**{role: "scripted:user?wording=new"}))
+    assert "evaluate" not in run.settings()
