@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout need 
 from aloe_hub.audit.changes import length_effect, premium, told_apart
 from aloe_hub.audit.interventions import DOSES
 from aloe_hub.audit.likeness import among_themselves, likeness
-from aloe_hub.audit.measured import Measured
+from aloe_hub.audit.measured import Floats, Measured
 from aloe_hub.audit.order import Choices, counted, label_noise, position_bias
 from aloe_hub.audit.retest import retest
 from aloe_hub.audit.talks import Talk, people
@@ -110,8 +110,9 @@ def chats(path: Path) -> list[Talk]:
     return [Talk(talk.talk_id, user, talk.turns) for talk, user in zip(found, users, strict=True)]
 
 
-def _logistic(x: np.ndarray) -> np.ndarray:
-    return np.asarray(1 / (1 + np.exp(-x)))
+def _logistic(x: Floats) -> Floats:
+    out: Floats = 1 / (1 + np.exp(-x))
+    return out
 
 
 def main() -> None:

@@ -111,7 +111,7 @@ def test_every_command_is_listed():
 @pytest.mark.parametrize("command", OPTIONS)
 def test_the_options_of_a_command_are_the_listed_ones(aloe, command):
     declared = inspect.signature(functions()[command]).parameters
-    found = {name.strip("_").replace("_", "-") for name in declared} - {"source", "sources", "runs"}
+    found = {name.strip("_").replace("_", "-") for name in declared} - {"folder", "source", "sources", "runs"}
     assert found == set(OPTIONS[command].split())
     _, output, _ = aloe(command, "--help")
     for option in set(OPTIONS[command].split()) - {"what", "method"}:

@@ -42,7 +42,7 @@ def vendi(vectors: NDArray[np.float32]) -> float:
     >>> round(vendi(np.eye(3, dtype=np.float32)), 6), round(vendi(np.ones((3, 1), dtype=np.float32)), 6)
     (3.0, 1.0)
     """
-    values = np.linalg.eigvalsh(np.asarray(vectors @ vectors.T, dtype=float) / len(vectors))
+    values = np.linalg.eigvalsh(np.asarray(vectors @ vectors.T, dtype=np.float64) / len(vectors))
     return _effective(np.asarray(values, dtype=np.float64))
 
 

@@ -73,7 +73,7 @@ def sampled(path: Path, number: int, seed: int, always: Collection[str] = ()) ->
 def _forks(trees: Iterable[Tree], strangers: dict[Persona, Persona]) -> Iterator[Fork]:
     for tree in trees:
         for turn, exchange in enumerate(tree.exchanges):
-            if exchange.replies[0].text != exchange.replies[1].text:
+            if len({reply.text for reply in exchange.replies}) == 2:
                 spoken = tree.spoken(turn)[:-1]
                 yield Fork(tree.tree_id, turn + 1, tree.persona, strangers[tree.persona], spoken, exchange)
 

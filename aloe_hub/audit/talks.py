@@ -51,7 +51,8 @@ def people(source: Path) -> list[Talk]:
     """
     if source.is_dir():
         chats = source / "conversations.jsonl"
-        found = list(_chats(chats)) if holds_rows(chats) else talks_of(source)
+        # What was imported lies in one of these, by what it holds: ratings, forks or neither.
+        found = [*talks_of(source), *(_chats(chats) if holds_rows(chats) else ())]
     else:
         found = list(_chats(source))
     if not found:
@@ -64,7 +65,7 @@ def _of_transcript(row: Mapping[str, Any]) -> Talk:
     revealed = [turn.revealed for turn in transcript.turns]
     return Talk(
         transcript.conversation_id,
-        transcript.persona.profile_id,
+        str(row.get("user_id") or transcript.persona.profile_id),  # a real user may have several personas
         tuple((turn.user, turn.reply) for turn in transcript.turns),
         transcript.persona if transcript.became is None else None,
         tuple(share for share in revealed if share is not None) if None not in revealed else (),

@@ -165,7 +165,7 @@ def _verdicts_of_trees(run: Path) -> judges.Judged:
         (_choices(exchange.verdicts), tree.persona.profile_id)
         for tree in rows_of(run / "trees.jsonl", Tree.from_row)
         for exchange in tree.exchanges
-        if exchange.replies[0].text != exchange.replies[1].text and len(exchange.verdicts) == 2
+        if len({reply.text for reply in exchange.replies}) == 2 and len(exchange.verdicts) == 2
     ]
 
 
