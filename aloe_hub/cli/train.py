@@ -41,7 +41,7 @@ def train(
     run: Annotated[Path | None, typer.Option("--run", help="The run folder.", show_default="runs/NAME of --data")] = None,
     adapter: Annotated[
         str | None,
-        typer.Option("--adapter", help="Go on from this one; also DPO's reference, SDFT's teacher.", show_default="a new one"),
+        typer.Option("--adapter", help="Start from this one; also DPO's reference, SDFT's teacher.", show_default="a new one"),
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="It goes to RUN/adapters/NAME.", show_default="the method")] = None,
     recipe: options.Recipe = None,
