@@ -16,7 +16,7 @@ scripted one and the one that reads meaning, sees the very same replies (`--reju
     sft-scripted     SFT on the scripted world's trees
     sdft             distillation of what the inferrer knows, on the model's own samples: no judge
     dpo              on-policy DPO: pairs sampled from sft-own, judged by the semantic judge
-    shuffled         placebo: as sft-own, each prompt with another person's reply
+    shuffled         placebo: as sft-own, each prompt with what another person was told on the same topic
     random           placebo: as sft-own, the preferred reply drawn by a coin
 
 Every step is an `aloe` command, but for placebo rows (real_rows.py) and what training cost elsewhere (real_costs.py). Everything

@@ -2,9 +2,9 @@
 
     python studies/real_rows.py shuffled RUN OUT --first 60
 
-`shuffled`: each prompt with the replies that were written to another person in the same turn. `random`: which of two replies is
-the preferred one says a coin. Both are made of the rows of a run folder with finished trees, of its first so many trees, and are
-as many as `aloe train --limit` takes of that run: whatever they teach is how such replies are written, and not to whom.
+`shuffled`: each prompt with the replies that another person got to a question on the same topic. `random`: which of two replies
+is the preferred one says a coin. Both are made of the rows of the first so many trees of a finished run, as `aloe train --limit`
+takes them: whatever they teach is how such replies are written, and not to whom.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from aloe_hub.types import call_seed
+from aloe_hub.world.understanding import topic_of
 
 Row = dict[str, Any]
 
@@ -33,18 +34,16 @@ def first_trees(rows: Iterable[Row], first: int) -> list[Row]:
 
 
 def shuffled(pairs: list[Row]) -> Iterator[Row]:
-    """Each prompt with the two replies of the next tree that has this turn, in a circle."""
-    by_turn: dict[int, list[Row]] = defaultdict(list)
+    """Each prompt with the two replies that somebody else got to a question on the same topic; left out where nobody else did."""
+    by_topic: dict[str | None, list[Row]] = defaultdict(list)
     for row in pairs:
-        by_turn[row["turn"]].append(row)
-    others = {
-        (row["tree_id"], turn): rows[(place + 1) % len(rows)]
-        for turn, rows in by_turn.items()
-        if len(rows) > 1
-        for place, row in enumerate(rows)
-    }
+        by_topic[topic_of(row["prompt"][-1]["content"])].append(row)
     for row in pairs:
-        if other := others.get((row["tree_id"], row["turn"])):
+        asked = by_topic[topic_of(row["prompt"][-1]["content"])]
+        place = asked.index(row)
+        circle = (*asked[place + 1 :], *asked[:place])
+        other = next((one for one in circle if one["persona_id"] != row["persona_id"]), None)
+        if other is not None:
             yield row | {"chosen": other["chosen"], "rejected": other["rejected"]}
 
 

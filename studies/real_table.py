@@ -22,6 +22,8 @@ from aloe_hub.results.formatting import share
 from aloe_hub.scoring import compare, gap_closed, score
 
 RUNS = {"scripted": "held-out", "semantic": "held-out-semantic"}
+# What a training is worth beyond a placebo, beyond the other judge, beyond what it began with.
+BESIDE = (("sft-own", "shuffled"), ("sft-own", "random"), ("sft-own", "sft-own-swapped"), ("dpo", "sft-own"))
 Policies = Mapping[str, str]
 
 
@@ -53,6 +55,11 @@ def _scores(run: Path, judge: str, policies: Policies) -> str:
         slope = f"{found.ir:+.3f} {interval(found.ir_ci, 3, '+')}"
         cells = (name, str(len(method.scores)), *levels, gap, slope, gain)
         lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "| difference | AVG [95%] |", "|---|---|"]
+    for name, other in BESIDE:
+        if name in methods and other in methods:
+            gain = difference(compare(methods[name].scores, methods[other].scores, **methods[name].ids))
+            lines.append(f"| {name} − {other} | {gain} |")
     return "\n".join(lines) + "\n"
 
 

@@ -15,6 +15,7 @@ from aloe_hub.files.jsonl import dumps, read_rows
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.report import to_json
 from aloe_hub.results.read import read_runs
+from aloe_hub.rows import distill
 from aloe_hub.types import Transcript, Tree, persona_and_split
 from aloe_hub.world import JUDGE_VERSION
 
@@ -40,7 +41,9 @@ def old(request, tmp_path):
 def test_an_old_run_goes_on_and_ends_with_the_same_bytes(aloe, old):
     assert aloe("trees", "--run", old, "--turns", 2)[0] == 0
     assert aloe("evaluate", "--run", old, "--turns", 3, *POLICIES)[0] == 0
-    assert contents(old) == contents(OLD / "finished")
+    trees = read_rows(OLD / "finished" / "trees.jsonl", Tree.from_row)
+    since = "".join(dumps(row) + "\n" for tree in trees for row in distill(tree)).encode()  # rows that it did not have
+    assert contents(old) == contents(OLD / "finished") | {"distill.jsonl": since}
 
 
 def test_a_run_says_which_judge_of_the_world_judged_it(aloe, old, tmp_path):

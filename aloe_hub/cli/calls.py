@@ -30,7 +30,7 @@ class Asking:
     requests_per_minute: Annotated[float | None, _option(help="As the server allows.", show_default="no limit")] = None
     tokens_per_minute: Annotated[float | None, _option(help="In and out, as the server allows.", show_default="no limit")] = None
     timeout: Annotated[float, _option(help="Seconds to wait for a reply.")] = 120
-    attempts: Annotated[int, _option(help="How often a call is sent that fails for a reason which may pass.")] = 8
+    attempts: Annotated[int, _option(help="How often a call that fails for a temporary reason is tried.")] = 8
     prices: Annotated[
         Path | None, _option(help="TOML: a table for each model string, input and output in $ for a million tokens.")
     ] = None

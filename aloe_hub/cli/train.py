@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    method: Annotated[Literal["sft", "dpo", "sdft"], typer.Argument(help="What to train by.", show_default=False)],
+    method: Annotated[Literal["sft", "dpo", "sdft"], typer.Argument(help="The training method.", show_default=False)],
     base: Annotated[
         str | None,
         typer.Option("--base", help="The model: org/model, org/model@rev, a folder, a GGUF, or pocket.", show_default=False),
@@ -33,14 +33,15 @@ def train(
         str | None,
         typer.Option(
             "--data",
-            help="A dataset: org/name, org/name:config:split, either with @revision; ours, or in a form of TRL's.",
+            help="A dataset on the Hub: org/name, org/name:config:split, either with @revision; ours, or in a form of TRL's. "
+            "Rows of your own can be RUN/sft.jsonl, pairs.jsonl or distill.jsonl.",
             show_default="the rows of --run",
         ),
     ] = None,
     run: Annotated[Path | None, typer.Option("--run", help="The run folder.", show_default="runs/NAME of --data")] = None,
     adapter: Annotated[
         str | None,
-        typer.Option("--adapter", help="Go on from this one; also DPO's reference, SDFT's teacher.", show_default="a new one"),
+        typer.Option("--adapter", help="Start from this one; also DPO's reference, SDFT's teacher.", show_default="a new one"),
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="It goes to RUN/adapters/NAME.", show_default="the method")] = None,
     recipe: options.Recipe = None,

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from aloe_hub.errors import DataError
+from aloe_hub.errors import DataError, UsageError
 from aloe_hub.hub_dataset import dataset_named, open_dataset
 from aloe_hub.training.record import Method
 from aloe_hub.trl_forms import messages_of, preference
@@ -36,10 +37,14 @@ def dataset_rows(data: str, method: Method) -> tuple[Iterator[Row], Row]:
     Without a config it is ours for the method, `sft`, `pairs` or `distill`, or else `default`.
 
     Raises:
-        UsageError: `data` is no name of a dataset.
+        UsageError: `data` is a file, or no name of a dataset.
         DataError: there is no such dataset, config or split; or, while the rows are read, one that is in none of the forms.
         AloeError: the Hub cannot be reached or refuses.
     """
+    if Path(data).is_file():
+        raise UsageError(
+            f"--data {data}: a file, not a dataset on the Hub; copy it to RUN/{CONFIG[method]}.jsonl and give --run RUN instead"
+        )
     name = dataset_named(data)
     rows, choice, revision = open_dataset(name, (CONFIG[method], "default"), "go online, or train from --run DIR")
     if next(rows_of(dict.fromkeys(rows.column_names), method), None) is None:

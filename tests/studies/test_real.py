@@ -61,13 +61,17 @@ def pair(tree, turn, chosen="good", rejected="bad"):
 PAIRS = [pair(tree, turn) for tree in "abcd" for turn in range(2)]
 
 
-def test_shuffled_rows_have_every_reply_once_and_none_with_its_own_prompt():
-    made = list(real_rows.shuffled(PAIRS))
-    assert [row["prompt"] for row in made] == [row["prompt"] for row in PAIRS]
+def test_shuffled_rows_have_replies_to_the_same_question_of_another_person():
+    questions = ("Any dinner ideas?", "How can I relax tonight?")
+    pairs = [row | {"prompt": [{"role": "user", "content": f"I am {row['tree_id']}. {questions[row['turn']]}"}]} for row in PAIRS]
+    alone = pair("a", 2) | {"prompt": [{"role": "user", "content": "How do I stay fit?"}]}
+    made = list(real_rows.shuffled([*pairs, alone]))
+    assert [row["prompt"] for row in made] == [row["prompt"] for row in pairs]
     said = [row["chosen"][0]["content"] for row in made]
-    assert sorted(said) == sorted(row["chosen"][0]["content"] for row in PAIRS)
-    for row, own in zip(made, PAIRS, strict=True):
+    assert sorted(said) == sorted(row["chosen"][0]["content"] for row in pairs)
+    for row, own in zip(made, pairs, strict=True):
         assert row["chosen"] != own["chosen"]
+        assert row["rejected"][0]["content"].removeprefix("bad") == row["chosen"][0]["content"].removeprefix("good")
         assert row["chosen"][0]["content"][-1] == str(row["turn"])
 
 

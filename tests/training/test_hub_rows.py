@@ -2,7 +2,8 @@
 
 import pytest
 
-from aloe_hub.training.hub_rows import rows_of
+from aloe_hub.errors import UsageError
+from aloe_hub.training.hub_rows import dataset_rows, rows_of
 
 USER, OTHER = {"role": "user", "content": "Hi."}, {"role": "user", "content": "And now?"}
 GOOD, BAD = {"role": "assistant", "content": "Hello."}, {"role": "assistant", "content": "What?"}
@@ -39,3 +40,11 @@ def test_each_reply_of_a_conversation_is_a_row_of_one_tree():
 )
 def test_another_form_has_no_rows(row, method):
     assert list(rows_of(row, method)) == []
+
+
+@pytest.mark.parametrize(("method", "name"), [("sft", "sft.jsonl"), ("dpo", "pairs.jsonl")])
+def test_a_file_is_told_where_rows_of_ones_own_go(tmp_path, method, name):
+    file = tmp_path / "mine.jsonl"
+    file.write_text("")
+    with pytest.raises(UsageError, match=f"a file, not a dataset on the Hub; copy it to RUN/{name} and give --run RUN"):
+        dataset_rows(str(file), method)
