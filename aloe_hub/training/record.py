@@ -65,7 +65,7 @@ class TrainingRecord:
     def from_row(cls, row: Row, *, finished: bool = True) -> Self:
         """Raises: KeyError: a value is missing. ValueError: one is of another kind."""
         if row["method"] not in METHODS:
-            raise ValueError(f"method is {row['method']!r}, and not {', '.join(METHODS)}")
+            raise ValueError(f"method is {row['method']!r}, and not {', '.join(METHODS[:-1])} or {METHODS[-1]}")
         adapter = None if row["adapter"] is None else _table(row, "adapter")
         outcome: dict[str, Any] = {name: _table(row, name) for name in ("versions", "report")} if finished else {}
         return cls(

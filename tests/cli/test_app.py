@@ -89,7 +89,7 @@ def test_the_version_is_printed(aloe):
         (["personas", "--run", "{tmp}/p", "--patience", "0"], 2, "--patience 0: must be at least 1"),
         (["personas"], 2, "--run: name the run folder"),
         (["personas", "--run", "{tmp}/p", "--texts", "{tmp}"], 2, "--texts: is measured in a --dry-run only"),
-        (["import", "{tmp}/nothing", "--run", "{tmp}/i"], 1, "profile.jsonl: no such file"),
+        (["import", "{tmp}/nothing", "--run", "{tmp}/i"], 1, "nothing: no such file or folder; or name a dataset on the Hub"),
         (["evaluate", "--run", "{run}"], 2, "--policy: give at least one"),
         (["evaluate", "--run", "{run}", "--policy", "scripted:nobody"], 2, "no such policy"),
         (["report", "{tmp}/nothing"], 1, "no such folder"),

@@ -168,7 +168,7 @@ def test_the_shards_are_uploaded_first_and_one_commit_holds_it_all(near, made, p
     publish("prefs", "--run", made.path, "--repo", "org/x", **near.variables)
     uploads = [place for place, (method, _) in enumerate(heard) if method == "PUT"]
     commits = [place for place, (_, address) in enumerate(heard) if "/commit/" in address]
-    assert (len(uploads), len(commits)) == (3, 1)
+    assert (len(uploads), len(commits)) == (4, 1)  # a file a config
     assert max(uploads) < commits[0]
 
 
