@@ -33,10 +33,16 @@ def scores(run, policy):
 
 
 @pytest.mark.parametrize(
-    "settings", [BenchmarkSettings(turns=2, user="scripted:leak"), BenchmarkSettings(turns=2, judge="scripted:leak")]
+    ("settings", "said"),
+    [
+        (BenchmarkSettings(turns=2, user="scripted:leak"), "'scripted:leak'"),
+        (BenchmarkSettings(turns=2, judge="scripted:leak"), "'scripted:leak'"),
+        (BenchmarkSettings(turns=2, user="scripted:user?wording=new"), "expected wording=train or held-out"),
+        (BenchmarkSettings(turns=2, judge="scripted:user?wording=new"), "expected wording=train or held-out"),
+    ],
 )
-def test_a_model_that_nobody_can_ask_does_not_claim_the_folder(run, settings):
-    with pytest.raises(UsageError, match="'scripted:leak'"):
+def test_a_model_that_nobody_can_ask_does_not_claim_the_folder(run, settings, said):
+    with pytest.raises(UsageError, match=said):
         evaluate_all(run, ["scripted:plain"], settings)
     assert "evaluate" not in run.settings()
     assert evaluate_all(run, ["scripted:plain"], BenchmarkSettings(turns=2)) == 0
@@ -268,10 +274,3 @@ def test_a_reply_that_orders_a_score_gets_the_score_it_deserves_and_is_counted(r
     assert policy.scores.avg < 2
     assert policy.scores.missing == 0
     assert policy.steering == policy.conversations * 10
-
-
-@pytest.mark.parametrize("role", ["user", "judge"])
-def test_a_user_or_a_judge_that_cannot_be_opened_leaves_no_settings_behind(run, role):
-    with pytest.raises(UsageError, match="expected wording=train or held-out"):
-        evaluate_all(run, ["scripted:plain"], BenchmarkSettings(**{role: "scripted:user?wording=new"}))
-    assert "evaluate" not in run.settings()
