@@ -43,7 +43,7 @@ STANDS_ON = {
     "serve": {"chat", "loopback"},
     "results": {"parsing", "scoring", "files"},
     "report": {"results", "files"},
-    "audit": {"files", "chat", "embedding", "results", "stages"},
+    "audit": {"files", "chat", "embedding", "results", "scoring", "stages"},
     "training": {"files", "loading", "model_files", "hub_dataset", "hub_errors", "trl_forms"},
     "hub": {"rows", "scoring", "files", "results", "shipped", "gguf", "model_files", "loading", "hub_errors", "training"},
     "loopback": set(),

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from aloe_hub.audit.measured import RESAMPLES, Floats, percentiles, places, resamples
+from aloe_hub.audit.measured import RESAMPLES, Floats, places, resamples
 from aloe_hub.audit.measured import Measured as Measured
 from aloe_hub.errors import AloeError
+from aloe_hub.scoring.clusters import percentiles
 
 MOST_STEPS = 11  # a scale of more whole numbers than 0 to 10 is as good as a continuous one
 MEASURES = ("rmse", "pearson", "spearman", "kendall", "kappa", "alpha")
@@ -84,7 +85,7 @@ def agreement(
             draws[name].append(measure(y[kept], x[kept]))
     found: dict[str, Measured | None] = dict.fromkeys(MEASURES)
     for name, measure in measures.items():
-        found[name] = Measured(measure(y, x), percentiles(draws[name], confidence))
+        found[name] = Measured(measure(y, x), percentiles(np.array(draws[name]), confidence))
     return Agreement(len(y), int(things.max()) + 1, (over, int(of_pair.max()) + 1), found)
 
 

@@ -15,9 +15,10 @@ import numpy as np
 
 from aloe_hub.audit.forks import Fork
 from aloe_hub.audit.libraries import sklearn
-from aloe_hub.audit.measured import Floats, Measured, Places, percentiles, resamples
+from aloe_hub.audit.measured import Floats, Measured, Places, resamples
 from aloe_hub.chat.semantic.judging import Reader
 from aloe_hub.chat.semantic.reading import Similarity, count_words
+from aloe_hub.scoring.clusters import percentiles
 
 NAMES = ("length", "facts met", "style met", "hedging")
 DRAWS = 200  # each is a fit
@@ -69,6 +70,6 @@ def explained(table: Floats, choices: Sequence[int], clusters: Places, seed: int
     draws = np.array([fit(kept) for kept in resamples(clusters, DRAWS, seed)])
     names = [name for name, is_there in zip(NAMES, there, strict=True) if is_there]
     return {
-        name: Measured(float(value), percentiles(draws[:, place].tolist()))
+        name: Measured(float(value), percentiles(draws[:, place], 0.95))
         for place, (name, value) in enumerate(zip(names, values, strict=True))
     }

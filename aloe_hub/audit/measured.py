@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from aloe_hub.scoring.clusters import percentiles
+
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
 
@@ -76,7 +78,7 @@ def bootstrapped(
 ) -> Measured:
     """A statistic of rows, given by their places. Draws in which it is undefined are left out of the interval."""
     draws = [statistic(kept) for kept in resamples(clusters, n_resamples, seed)]
-    return Measured(statistic(np.arange(len(clusters))), percentiles(draws, confidence))
+    return Measured(statistic(np.arange(len(clusters))), percentiles(np.array(draws), confidence))
 
 
 def resamples(clusters: Places, n_resamples: int, seed: int) -> Iterator[Places]:
@@ -91,14 +93,6 @@ def places(ids: Sequence[Hashable]) -> Places:
     """Each id as 0..C-1, in order of appearance."""
     index: dict[Hashable, int] = {}
     return np.array([index.setdefault(one, len(index)) for one in ids], dtype=np.intp)
-
-
-def percentiles(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
-    kept = np.array(values)[~np.isnan(values)]
-    if not len(kept):
-        return NAN, NAN
-    low, high = np.quantile(kept, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
 
 
 def finite(value: float) -> float | None:

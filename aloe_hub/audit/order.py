@@ -22,7 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from aloe_hub.audit.measured import NAN, RESAMPLES, Floats, Measured, percentiles, places
+from aloe_hub.audit.measured import NAN, RESAMPLES, Floats, Measured, places
+from aloe_hub.scoring.clusters import percentiles
 
 Choices = tuple[int | None, int | None]  # of a reply: first shown in order "01", first shown second in order "10"
 
@@ -81,7 +82,7 @@ def label_noise(
     weights = rng.multinomial(len(table), np.full(len(table), 1 / len(table)), n_resamples)
     draws = _epsilon(weights @ table)
     (value,) = _epsilon(table.sum(axis=0)[None])
-    interval = percentiles(draws.tolist(), confidence)
+    interval = percentiles(draws, confidence)
     return Measured(NAN if value >= 0.5 else float(value), interval)
 
 
