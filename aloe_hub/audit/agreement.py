@@ -19,10 +19,10 @@ from scipy import stats
 from aloe_hub.audit.measured import RESAMPLES, Floats, places, resamples
 from aloe_hub.audit.measured import Measured as Measured
 from aloe_hub.errors import AloeError
+from aloe_hub.results.audited import AGREEMENT
 from aloe_hub.scoring.clusters import percentiles
 
 MOST_STEPS = 11  # a scale of more whole numbers than 0 to 10 is as good as a continuous one
-MEASURES = ("rmse", "pearson", "spearman", "kendall", "kappa", "alpha")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Agreement:
     n: int
     items: int
     over: tuple[str, int]
-    measures: Mapping[str, Measured | None]  # by the names of `MEASURES`
+    measures: Mapping[str, Measured | None]  # by the names of `AGREEMENT`
 
     def to_dict(self) -> dict[str, Any]:
         found = {name: None if one is None else one.to_dict() for name, one in self.measures.items()}
@@ -57,7 +57,7 @@ def agreement(
         raters: (N,) who gave the human score; then intervals are over people.
 
     Returns:
-        The measures of `MEASURES`. κ is Cohen's with quadratic weights, pair by pair. α is Krippendorff's for ordinal scores,
+        The measures of `AGREEMENT`. κ is Cohen's with quadratic weights, pair by pair. α is Krippendorff's for ordinal scores,
         pair by pair too. Both are None unless all scores are whole numbers of one scale of at most 11 steps.
 
     Raises:
@@ -83,7 +83,7 @@ def agreement(
     for kept in resamples(of_pair, n_resamples, seed):
         for name, measure in measures.items():
             draws[name].append(measure(y[kept], x[kept]))
-    found: dict[str, Measured | None] = dict.fromkeys(MEASURES)
+    found: dict[str, Measured | None] = dict.fromkeys(AGREEMENT)
     for name, measure in measures.items():
         found[name] = Measured(measure(y, x), percentiles(np.array(draws[name]), confidence))
     return Agreement(len(y), int(things.max()) + 1, (over, int(of_pair.max()) + 1), found)

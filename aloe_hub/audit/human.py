@@ -16,7 +16,7 @@ from aloe_hub.audit.agreement import agreement
 from aloe_hub.audit.measured import plain
 from aloe_hub.audit.scores_file import read_human
 from aloe_hub.errors import DataError
-from aloe_hub.results.rows import rows_of
+from aloe_hub.results.rows import finished, rows_of
 from aloe_hub.types import Row, Transcript, Tree
 
 FORM = "wanted: TREE_ID/TURN/REPLY of trees.jsonl, such as {tree}, or CONVERSATION_ID/TURN of transcripts/"
@@ -87,6 +87,5 @@ def of_forks(rows: Iterable[Row]) -> dict[str, float | None]:
 
 def of_transcripts(run: Path) -> dict[str, float | None]:
     """The scores of a run's benchmark by item."""
-    files = [path for path in sorted((run / "transcripts").glob("*.jsonl")) if not path.name.startswith("failed-")]
-    transcripts = (transcript for path in files for transcript in rows_of(path, Transcript.from_row))
+    transcripts = (transcript for path in finished(run / "transcripts") for transcript in rows_of(path, Transcript.from_row))
     return {f"{one.conversation_id}/{turn}": score for one in transcripts for turn, score in enumerate(one.scores, 1)}

@@ -32,7 +32,7 @@ class ScoresFile:
 def read_scores(path: Path) -> ScoresFile:
     """
     Raises:
-        DataError: no such file, a column that is not there, a score that is no number, an id on some lines only.
+        DataError: no such file, a column that is not there, a score that is not a number, an id on some lines only.
     """
     scores, ids, missing = _read(path, SCORES, FORM)
     return ScoresFile(scores["human"], scores["judge"], ids["item"], ids["rater"], missing)

@@ -10,7 +10,7 @@ from typing import Any
 
 from aloe_hub.errors import DataError
 from aloe_hub.files.jsonl import build_row
-from aloe_hub.results.rows import holds_rows, rows_of
+from aloe_hub.results.rows import finished, holds_rows, rows_of
 from aloe_hub.types import Persona, Transcript, Tree
 
 MESSAGES = ("messages", "history", "conversation", "conversations")  # what the list of messages is called in a file of chats
@@ -38,8 +38,7 @@ class Talk:
 
 def talks_of(run: Path) -> list[Talk]:
     """The conversations of a run's benchmark, of all policies; where there are none those of its trees, as they were spoken."""
-    files = [path for path in sorted((run / "transcripts").glob("*.jsonl")) if not path.name.startswith("failed-")]
-    found = [talk for path in files for talk in rows_of(path, _of_transcript)]
+    found = [talk for path in finished(run / "transcripts") for talk in rows_of(path, _of_transcript)]
     return found or list(rows_of(run / "trees.jsonl", _of_tree))
 
 

@@ -28,6 +28,7 @@ from aloe_hub.files.run_folder import RunFolder, policy_file
 from aloe_hub.files.settings import at_least
 from aloe_hub.model_string import ModelString
 from aloe_hub.results.audited import FILE
+from aloe_hub.results.read import read_settings
 from aloe_hub.results.rows import holds_rows, rows_of
 from aloe_hub.rubrics import DEFAULT, rubric
 from aloe_hub.types import Row, Tree
@@ -95,7 +96,8 @@ def audit(
     if human:
         found["people"] = _against(human, run, asked)
     if talks:
-        user = _model(run, "evaluate", "user") if any(talk.revealed for talk in talks) else _model(run, "trees", "user")
+        told = read_settings(run.path)
+        user = told.model("evaluate", "user") if any(talk.revealed for talk in talks) else told.model("trees", "user")
         scripted = user is not None and ModelString.recorded(user).is_scripted
         found["simulator"] = {"user": user} | simulator.findings(
             talks, scripted=scripted, embed=embed, real=real, seed=settings.seed
@@ -117,14 +119,7 @@ def _judges(run: RunFolder, settings: AuditSettings) -> list[str]:
 
 def _own(run: RunFolder) -> str | None:
     """The judge whose verdicts the run's trees hold."""
-    return _model(run, "trees", "judge")
-
-
-def _model(run: RunFolder, stage: str, role: str) -> str | None:
-    table = run.settings().get(stage)
-    models = table.get("models", table) if isinstance(table, Mapping) else {}
-    name = models.get(role) if isinstance(models, Mapping) else None
-    return name if isinstance(name, str) else None
+    return read_settings(run.path).model("trees", "judge")
 
 
 def _asked(
@@ -174,7 +169,7 @@ def _against(human: Human, run: RunFolder, asked: Mapping[str, list[Row]]) -> di
     scores = {name: of_forks(rows) for name, rows in asked.items()}
     benchmark = of_transcripts(run.path)
     if benchmark:
-        scores[f"{_model(run, 'evaluate', 'judge') or 'the judge'} (benchmark)"] = benchmark
+        scores[f"{read_settings(run.path).model('evaluate', 'judge') or 'the judge'} (benchmark)"] = benchmark
     human.check(run.path, scores.values())
     return {name: found for name, ones in scores.items() if (found := human.against(ones)) is not None}
 

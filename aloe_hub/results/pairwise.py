@@ -11,7 +11,7 @@ from typing import Any
 from aloe_hub.errors import DataError
 from aloe_hub.files.jsonl import read_rows
 from aloe_hub.matches import Match, Meeting
-from aloe_hub.results.rows import holds_rows
+from aloe_hub.results.rows import finished
 from aloe_hub.results.trees import NO_VERDICT, TIES, share, undecided
 from aloe_hub.scoring import compare
 
@@ -76,10 +76,9 @@ class WinRate:
 
 def read_win_rates(run: Path) -> Iterator[WinRate]:
     """Of the finished files, by name. Raises: DataError: a row is not a match, or one of two other policies."""
-    for path in sorted((run / "pairwise").glob("*.jsonl")):
-        if not path.name.startswith("failed-") and holds_rows(path):
-            found = _win_rate(path, list(read_rows(path, Match.from_row)))
-            yield found.turned() if found.rate < 0.5 else found
+    for path in finished(run / "pairwise"):
+        found = _win_rate(path, list(read_rows(path, Match.from_row)))
+        yield found.turned() if found.rate < 0.5 else found
 
 
 def _win_rate(path: Path, matches: Sequence[Match]) -> WinRate:

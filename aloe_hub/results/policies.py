@@ -19,7 +19,7 @@ from aloe_hub.fields import numbers
 from aloe_hub.files.jsonl import read_rows
 from aloe_hub.parsing import steers
 from aloe_hub.results.counts import ORACLE, PLAIN, Paired, PolicyReport
-from aloe_hub.results.rows import holds_rows, rows_of
+from aloe_hub.results.rows import finished, rows_of
 from aloe_hub.results.scenarios import mean_shares, shares_of
 from aloe_hub.rubrics import DEFAULT, PEOPLE, Rubric, as_shown, shown
 from aloe_hub.scoring import Adaptation, Gap, adaptation, compare, gap_closed, holm
@@ -203,8 +203,7 @@ def read_policies(run: Path, by: Rubric) -> list[Scored]:
     """Every benchmarked policy, by name."""
     files: dict[str, Path] = {}
     for folder in ("scores", "transcripts"):  # transcripts last: they hold the scores too, and the policy's true name
-        paths = sorted(path for path in (run / folder).glob("*.jsonl") if holds_rows(path))
-        files |= {path.stem: path for path in paths if not path.name.startswith("failed-")}
+        files |= {path.stem: path for path in finished(run / folder)}
     found: dict[str, Scored] = {}
     for _, path in sorted(files.items()):
         scored = Scored(path, by).read()

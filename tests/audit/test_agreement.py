@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 from typer.testing import CliRunner
 
-from aloe_hub.audit.agreement import MEASURES, Measured, agreement
+from aloe_hub.audit.agreement import Measured, agreement
 from aloe_hub.audit.scores_file import read_scores
 from aloe_hub.cli.app import app
 from aloe_hub.errors import DataError
+from aloe_hub.results.audited import AGREEMENT
 
 RUBRIC = Path(__file__).parents[3] / "shared" / "data" / "llm-rubric"
 marks = st.integers(1, 5)
@@ -158,4 +159,4 @@ def test_what_cannot_be_read_is_one_line_with_its_place(tmp_path, text, said):
 
 def test_every_measure_is_there_for_discrete_scores():
     found = agreement([1, 2, 3, 5], [1, 2, 4, 4], n_resamples=50)
-    assert [name for name in MEASURES if found.measures[name] is not None] == list(MEASURES)
+    assert [name for name in AGREEMENT if found.measures[name] is not None] == list(AGREEMENT)

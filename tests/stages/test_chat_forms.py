@@ -165,7 +165,7 @@ def test_a_persona_beside_the_messages_is_taken():
     [
         ({"messages": messages(USER, REPLY, "", OTHER)}, "a message of the user without text"),
         ({"messages": [*messages(USER, REPLY), {"role": "tool", "content": "x"}]}, "a message of another role"),
-        ({"messages": [*messages(USER, REPLY), {"role": "user", "content": [{"type": "image_url"}]}]}, "parts that are no text"),
+        ({"messages": [*messages(USER, REPLY), {"role": "user", "content": [{"type": "image_url"}]}]}, "parts that are not text"),
         ({"conversation_history": several(0, USER, (REPLY, 9, True)) + several(1, AGAIN, (OTHER, 1, False))}, "not one reply"),
     ],
 )

@@ -40,7 +40,7 @@ def count_words(text: str) -> int:
 
 
 def unreadable(text: str) -> float:
-    """The share of what stands between spaces that is no word, number or mark."""
+    """The share of what stands between spaces that is not a word, number or mark."""
     parts = text.split()
     return sum(_READABLE.fullmatch(part) is None for part in parts) / max(1, len(parts))
 

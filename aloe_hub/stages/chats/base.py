@@ -150,16 +150,16 @@ def message_of(message: object) -> tuple[str, str, float | None]:
 
 
 def text_of(value: object) -> str:
-    """A text, or the texts among the parts of a message. Raises: DataError: a part that is no text, such as a picture."""
+    """A text, or the texts among the parts of a message. Raises: DataError: a part that is not text, such as a picture."""
     if not isinstance(value, list):
         return usable_text(value)
     if not all(isinstance(part, Mapping) and isinstance(part.get("text"), str) for part in value):
-        raise DataError("a message with parts that are no text")
+        raise DataError("a message with parts that are not text")
     return usable_text("\n\n".join(part["text"] for part in value))
 
 
 def rating_of(value: object) -> float | None:
-    """A rating, also as a text; None for what is no number.
+    """A rating, also as a text; None for what is not a number.
 
     >>> rating_of("5"), rating_of(4.5), rating_of("good"), rating_of(None)
     (5, 4.5, None, None)
