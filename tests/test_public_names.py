@@ -53,6 +53,7 @@ OPTIONS = {
     "personas": "run recipe model profiles personalities embedder profile-threshold personality-threshold patience pairings "
     "test-profiles test-personalities seed dry-run texts " + CALLS,
     "import": "run form config split scale language pairings test-profiles test-personalities seed",
+    "feedback": "run finder model tailored judge find-only limit seed accept-failures concurrency " + CALLS,
     "trees": "run recipe model user inferrer tailored plain judge policy turns split limit temperature seed shard concurrency "
     "rejudge accept-failures retry-failed dry-run sample " + CALLS,
     "merge": "run",

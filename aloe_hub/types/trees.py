@@ -11,8 +11,8 @@ from aloe_hub.types.personas import Persona, Row
 
 Index = Literal[0, 1]
 # "imported": of the authors' released conversations, which do not keep which reply was the tailored one. "human": of recorded
-# chats; who preferred which reply stands in the verdict.
-ReplySource = Literal["tailored", "plain", "policy", "imported", "human"]
+# chats; who preferred which reply stands in the verdict. "revised": written anew, with what the person then said as a hint.
+ReplySource = Literal["tailored", "plain", "policy", "imported", "human", "revised"]
 Order = Literal["01", "10"]
 _INDICES, _REPLY_SOURCES, _ORDERS = get_args(Index), get_args(ReplySource), get_args(Order)
 
