@@ -57,7 +57,7 @@ OPTIONS = {
     "trees": "run recipe model user inferrer tailored plain judge policy turns split limit temperature seed shard concurrency "
     "rejudge accept-failures retry-failed dry-run sample " + CALLS,
     "merge": "run",
-    "audit": "scores judge human people repeat forks seed concurrency json " + CALLS,
+    "audit": "scores judge human people marker repeat forks seed concurrency json " + CALLS,
     "evaluate": "run policy recipe model user judge rubric turns split limit temperature seed shift shift-share cold revealed-by "
     "accept-failures pairwise concurrency push-results personas-repo rejudge " + CALLS,
     "train": "method base data run adapter name recipe push base-repo private resume report-to tree full allow-truncation seed "

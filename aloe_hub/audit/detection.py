@@ -9,13 +9,15 @@ import numpy as np
 
 from aloe_hub.audit.libraries import sklearn
 from aloe_hub.audit.likeness import auc
-from aloe_hub.audit.measured import NAN, Floats, Places, bootstrapped, places
+from aloe_hub.audit.measured import NAN, RESAMPLES, Floats, Places, bootstrapped, places
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.results.rows import finished, rows_of
 from aloe_hub.stages.feedback.finding import FOLDER, RATINGS, Found, by_ratings
 
 
-def detection(found: Sequence[float] | Floats, dissatisfied: Places, people: Places, seed: int = 0) -> dict[str, Any]:
+def detection(
+    found: Sequence[float] | Floats, dissatisfied: Places, people: Places, seed: int = 0, n_resamples: int = RESAMPLES
+) -> dict[str, Any]:
     """found (N,): how dissatisfied somebody is thought to be with each reply. dissatisfied (N,): 1 where they said so.
 
     Average precision is what a random order gives as the share of the dissatisfied, AUC what it gives as ½.
@@ -30,12 +32,12 @@ def detection(found: Sequence[float] | Floats, dissatisfied: Places, people: Pla
         "replies": len(scores),
         "people": len(set(people.tolist())),
         "dissatisfied": float(dissatisfied.mean()),
-        "auc": bootstrapped(lambda kept: auc(scores[kept], dissatisfied[kept]), people, seed=seed),
-        "average_precision": bootstrapped(precision, people, seed=seed),
+        "auc": bootstrapped(lambda kept: auc(scores[kept], dissatisfied[kept]), people, seed=seed, n_resamples=n_resamples),
+        "average_precision": bootstrapped(precision, people, seed=seed, n_resamples=n_resamples),
     }
 
 
-def of_run(run: RunFolder, seed: int = 0) -> dict[str, Any]:
+def of_run(run: RunFolder, seed: int = 0, n_resamples: int = RESAMPLES) -> dict[str, Any]:
     """By finder how well it found, in a run's chats, what people rated as low as `finding.by_ratings` says."""
     files = finished(run.file(FOLDER))
     said = {one.conversation_id: one for one in by_ratings(run)} if files else {}
@@ -53,5 +55,5 @@ def of_run(run: RunFolder, seed: int = 0) -> dict[str, Any]:
         ]
         if rows[0]["finder"] != RATINGS and 0 < sum(there for _, there, _ in both) < len(both):
             values, there, users = zip(*both, strict=True)
-            measured[rows[0]["finder"]] = detection(values, np.array(there, dtype=np.intp), places(users), seed)
+            measured[rows[0]["finder"]] = detection(values, np.array(there, dtype=np.intp), places(users), seed, n_resamples)
     return measured

@@ -42,8 +42,9 @@ from aloe_hub.types import Message, Persona
 from aloe_hub.world import JUDGE_VERSION as JUDGE_VERSION
 from aloe_hub.world import WORLD_VERSION as WORLD_VERSION
 from aloe_hub.world import changing as changing
-from aloe_hub.world import judging, rubrics, speaking
+from aloe_hub.world import judging as judging
 from aloe_hub.world import revealing as revealing
+from aloe_hub.world import rubrics, speaking
 from aloe_hub.world.biases import Biases
 from aloe_hub.world.manner import Manner
 from aloe_hub.world.strategies import HANDED as HANDED

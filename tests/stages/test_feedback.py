@@ -176,7 +176,7 @@ def test_the_baseline_hears_complaints_and_thanks(aloe, imported):
     reply = "A rose that blooms twice is the rugosa, for one. " * 8
     talks = [
         {"id": "a", "messages": messages_of("Which rose?", "好的", "No, that is not what I asked.", reply, "Thank you!")},
-        {"id": "b", "messages": messages_of("Which rose?", reply, "And which tulip?", "None of the tulips does, as far as I know. " * 9)},
+        {"id": "b", "messages": messages_of("Which rose?", reply, "And which tulip?", "No tulip does. " * 30)},
     ]
     run = imported(*talks)
     status, output, _ = aloe("feedback", "--run", run.path, "--find-only")
@@ -207,8 +207,8 @@ def test_detection_is_measured_against_the_ratings(imported):
     )
     find(run, "ratings", traffic=Traffic())
     find(run, "baseline", traffic=Traffic())
-    (name, found), *others = of_run(run).items()
+    (name, found), *others = of_run(run, n_resamples=20).items()
     assert (name, others, found["replies"], found["people"], found["dissatisfied"]) == ("baseline", [], 18, 3, 0.5)
     assert found["auc"].value == found["average_precision"].value == 1
-    chance = detection(np.zeros(6), np.array([0, 1, 0, 1, 0, 0]), np.arange(6))
+    chance = detection(np.zeros(6), np.array([0, 1, 0, 1, 0, 0]), np.arange(6), n_resamples=20)
     assert (chance["auc"].value, chance["average_precision"].value) == (0.5, pytest.approx(1 / 3))
