@@ -19,7 +19,7 @@ BASE, TRAINED = "local:org/model", "local:org/model+org/adapter"
 
 @pytest.fixture
 def trained(run):
-    """A run whose trained policy says the marker in every second reply, its base never; preferred replies of its trees have it."""
+    """A run whose trained policy says the marker in every second reply, its base never; preferred replies of trees have it."""
     grow_all(run, TreeSettings(dict.fromkeys(ROLES, "scripted"), turns=2, limit=6), traffic=Traffic())
     trees = list(read_rows(run.file("trees.jsonl"), Tree.from_row))
     for policy, has in ((BASE, ()), (TRAINED, (1,)), ("scripted:plain", ())):
