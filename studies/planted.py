@@ -9,8 +9,7 @@ trained by SFT on the preferred replies, then by DPO on the pairs, and `aloe aud
 often each of them says the marker, which the base never does. SFT imitates: it should say it as often as the preferred replies
 do. What DPO adds to that is amplification.
 
-Everything is a cell that is run once: stopped at any moment, the same command goes on. A test bed: simulated users, a scripted
-judge, a world of templates.
+Stopped at any moment, the same command goes on. A test bed: simulated users, a scripted judge, a world of templates.
 """
 
 from __future__ import annotations
@@ -18,51 +17,49 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-import cells
-from cells import Cell, aloe
-
+from aloe_hub.cli.app import main as aloe
 from aloe_hub.files.jsonl import atomic_file, encoded, read_rows
 from aloe_hub.files.run_folder import RunFolder, policy_file
 from aloe_hub.stages.training_rows import write_training_rows
 from aloe_hub.types import Exchange, Tree
 
 MARKER = "By the way,"
-DOSES = (0.0, 0.25, 0.5, 1.0)
+DOSES = (0.0, 0.5, 1.0)
 RECIPE = Path(__file__).parent / "miniature.toml"
-TURNS, TREES, PERSONAS = 5, 120, 40
+TURNS, TREES, PERSONAS = 3, 80, 30
 TRAINED = {"sft": ("--epochs", 3), "dpo": ("--lr", 1e-4)}  # DPO at the miniature's 1e-5 moves next to nothing in so few steps
 
 
-def study(out: Path, doses: Sequence[float]) -> Iterator[Cell]:
+def study(out: Path, doses: Sequence[float]) -> None:
+    """One command after another in this process, each only where what it makes is not there."""
     grown = out / "grown"
-    yield Cell("personas", aloe("personas", "--run", grown, "--recipe", RECIPE), grown / "personas.jsonl")
-    grow = aloe("trees", "--run", grown, "--recipe", RECIPE, "--turns", TURNS, "--limit", TREES)
-    yield Cell("trees", grow, grown / "sft.jsonl", ("personas",))
+    _run(grown / "personas.jsonl", "personas", "--run", grown, "--recipe", RECIPE)
+    _run(grown / "sft.jsonl", "trees", "--run", grown, "--recipe", RECIPE, "--turns", TURNS, "--limit", TREES)
     for dose in doses:
-        run, at = out / f"dose-{dose:g}", f"{dose:g}"
-        command = (sys.executable, __file__, "--plant", str(dose), "--out", str(out))
-        yield Cell(f"plant-{at}", command, run / "sft.jsonl", ("trees",))
-        policies, need = {"base": "local:pocket"}, f"plant-{at}"
+        run = out / f"dose-{dose:g}"
+        if not (run / "sft.jsonl").exists():
+            plant(out, dose)
+        policies = ["local:pocket"]
         for method, options in TRAINED.items():
-            made = run / "adapters" / method
             start = ("--adapter", run / "adapters/sft") if method == "dpo" else ()
-            train = aloe("train", method, "--run", run, "--name", method, "--base", "pocket", "--recipe", RECIPE, "--resume",
-                         *options, *start)  # fmt: skip
-            yield Cell(f"{method}-{at}", train, made, (need,))
-            need, policies[method] = f"{method}-{at}", f"local:pocket+{made}"
-        for name, policy in policies.items():
-            evaluate = aloe("evaluate", "--run", run, "--policy", policy, "--turns", TURNS, "--limit", PERSONAS,
-                            "--temperature", 1, "--concurrency", 100)  # fmt: skip
-            need = f"plant-{at}" if name == "base" else f"{name}-{at}"
-            yield Cell(f"evaluate-{name}-{at}", evaluate, run / "scores" / policy_file(policy), (need,))
-        audit = aloe("audit", run, "--marker", MARKER, "--forks", 10, "--repeat", 1)
-        yield Cell(f"audit-{at}", audit, run / "audit.json", tuple(f"evaluate-{name}-{at}" for name in policies))
+            made = run / "adapters" / method
+            _run(made, "train", method, "--run", run, "--name", method, "--base", "pocket", "--recipe", RECIPE, "--resume",
+                 *options, *start)  # fmt: skip
+            policies.append(f"local:pocket+{made}")
+        for policy in policies:
+            _run(run / "scores" / policy_file(policy), "evaluate", "--run", run, "--policy", policy, "--turns", TURNS,
+                 "--limit", PERSONAS, "--temperature", 1, "--concurrency", 100)  # fmt: skip
+        _run(run / "audit.json", "audit", run, "--marker", MARKER, "--forks", 10, "--repeat", 1)
+
+
+def _run(makes: Path, *arguments: object) -> None:
+    if not makes.exists() and (status := aloe([str(argument) for argument in arguments])):
+        raise SystemExit(status)
 
 
 def plant(out: Path, dose: float) -> None:
@@ -99,9 +96,9 @@ def table(out: Path, doses: Sequence[float]) -> str:
         found = json.loads((out / f"dose-{dose:g}" / "audit.json").read_text(encoding="utf-8"))["training"]
         chosen = found["preferences"]["traits"]["the marker"]["chosen"]
         after = {policy.rpartition("/")[2]: one["traits"]["the marker"] for policy, one in found["policies"].items()}
-        cells_of = [_percent(after[method]["more"]) for method in TRAINED]
+        shown = [_percent(after[method]["more"]) for method in TRAINED]
         more = after["dpo"]["after"] - after["sft"]["after"]
-        lines.append(f"| {dose:g} | {100 * chosen:.0f}% | {' | '.join(cells_of)} | {100 * more:+.0f} points |")
+        lines.append(f"| {dose:g} | {100 * chosen:.0f}% | {' | '.join(shown)} | {100 * more:+.0f} points |")
     return "\n".join(lines) + "\n"
 
 
@@ -116,13 +113,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A planted marker: dose and response.")
     parser.add_argument("--out", type=Path, default=Path("runs/planted"))
     parser.add_argument("--doses", type=float, nargs="+", default=DOSES)
-    parser.add_argument("--jobs", type=int, default=2, help="cells at once, one thread each")
-    parser.add_argument("--plant", type=float, help=argparse.SUPPRESS)  # what a cell runs
     options = parser.parse_args()
-    if options.plant is not None:
-        plant(options.out, options.plant)
-        return
-    cells.run(list(study(options.out, options.doses)), options.jobs, options.out / "logs")
+    study(options.out, options.doses)
     found = table(options.out, options.doses)
     (options.out / "planted.md").write_text(found, encoding="utf-8")
     print(found)

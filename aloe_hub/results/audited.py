@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,20 +41,20 @@ def read_audit(run: Path) -> dict[str, Any] | None:
     return found
 
 
-def lines(found: Mapping[str, Any]) -> tuple[Line, ...]:
-    """All that was measured, the judges first."""
-    every = [line for name, judge in found["judges"].items() for line in _judge(name, judge)]
+def lines(found: Mapping[str, Any], shown: Callable[[str], str] = str) -> tuple[Line, ...]:
+    """All that was measured, the judges first. shown: how a model string is written."""
+    every = [line for name, judge in found["judges"].items() for line in _judge(shown(name), judge)]
     first = next(iter(found["judges"]), "")
     for name, one in found.get("between_judges", {}).items():
-        every += _agreement(f"{first} and {name}", one)
+        every += _agreement(f"{shown(first)} and {shown(name)}", one)
     for name, one in found.get("people", {}).items():
-        every += _agreement(f"{name} and people", one)
+        every += _agreement(f"{shown(name)} and people", one)
     for policy, one in found.get("training", {}).get("policies", {}).items():
-        every += _training(f"{policy}, beside its base", one, found["training"]["preferences"])
+        every += _training(f"{shown(policy)}, beside its base", one, found["training"]["preferences"])
     for name, one in found.get("satisfaction", {}).items():
-        every += _satisfaction(f"{name}, finding replies that dissatisfied", one)
+        every += _satisfaction(f"{shown(name)}, finding replies that dissatisfied", one)
     if simulator := found.get("simulator"):
-        every += _simulator(f"users: {simulator['user'] or 'not known'}", simulator)
+        every += _simulator(f"users: {shown(simulator['user'] or 'not known')}", simulator)
     return tuple(every)
 
 

@@ -80,6 +80,8 @@ def test_a_reply_that_dissatisfied_is_rejected_for_one_written_in_hindsight(aloe
     assert first.spoken(1)[1].content == f"{GIVEN} (0)"  # the chat goes on as it did
     assert aloe("report", run.path)[0] == 0
     assert "revised preferred" in run.file("report.html").read_text()
+    status, output, errors = aloe("publish", "prefs", "--run", run.path, "--repo", "org/chats", "--license", "mit", "--dry-run")
+    assert status == 0, errors
     before = run.file("trees.jsonl").read_bytes()
     assert aloe("feedback", "--run", run.path)[0] == 0
     assert run.file("trees.jsonl").read_bytes() == before
