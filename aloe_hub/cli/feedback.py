@@ -59,7 +59,8 @@ def feedback(
     by_hand = asking.settings({}, ROLES) | {"models": models, "finder": finder, "limit": limit, "seed": seed}
     chosen = settings(FeedbackSettings, {}, by_hand)
     with calls.traffic(folder.file("calls.jsonl"), asking, concurrency=concurrency) as traffic, bars() as bar:
-        found = find(folder, finder, traffic=traffic, limit=limit, on_progress=partial(bar, "chats"))
+        progress = partial(bar, "chats")
+        found = find(folder, finder, traffic=traffic, limit=limit, sampling=chosen.sampling, on_progress=progress)
         signs = Counter(sign for one in found for sign in one.signs)
         out.print(
             f"{len(found):,} chats, {sum(len(one.signs) for one in found):,} replies: {signs['dissatisfied']:,} dissatisfied, "

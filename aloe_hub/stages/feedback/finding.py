@@ -28,7 +28,7 @@ from aloe_hub.stages.chats.outcomes import ASSISTANT, id_of, persona_of
 from aloe_hub.stages.chats.reading import recorded
 from aloe_hub.stages.feedback import baseline
 from aloe_hub.stages.journalled import journalled
-from aloe_hub.stages.roles import Call, ask, prompted
+from aloe_hub.stages.roles import Call, Changes, ask, prompted, tuned
 from aloe_hub.types import Persona, Row, digest
 
 FOLDER = "satisfaction"
@@ -87,9 +87,11 @@ def find(
     *,
     traffic: Traffic,
     limit: int | None = None,
+    sampling: Mapping[str, Changes] | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Found]:
     """What the finder says of the first `limit` chats that were imported into a run, in their order; written to RUN/satisfaction.
+    sampling: how a judge is asked, under the role `judge`.
 
     Raises:
         DataError: nothing was imported there, or the judge failed.
@@ -101,7 +103,7 @@ def find(
     elif finder == BASELINE:
         found = [_by_baseline(chat) for chat in islice(_chats(run), limit)]
     else:
-        return _by_judge(path, finder, islice(_chats(run), limit), traffic, on_progress)
+        return _by_judge(path, finder, islice(_chats(run), limit), traffic, sampling, on_progress)
     write_rows(path, (one.to_row(finder, digest(finder, baseline.VERSION)) for one in found))
     return found
 
@@ -119,10 +121,16 @@ def _chats(run: RunFolder) -> Iterator[Chat]:
 
 
 def _by_judge(
-    path: Path, judge: str, chats: Iterable[Chat], traffic: Traffic, on_progress: Callable[[int, int], None]
+    path: Path,
+    judge: str,
+    chats: Iterable[Chat],
+    traffic: Traffic,
+    sampling: Mapping[str, Changes] | None,
+    on_progress: Callable[[int, int], None],
 ) -> list[Found]:
     opened, version = judged_by(judge, None)
-    model, made_with = traffic.open(opened), digest(VERSION, judge, version)
+    made_with = digest(VERSION, judge, version, dict((sampling or {}).get("judge", {})))
+    model = tuned(traffic.open(opened), "judge", sampling)
     wanted = {conversation_id(chat): chat for chat in chats}
     failed: list[str] = []
     with Journal(path, key="conversation_id", check=Found.of_row) as journal:
