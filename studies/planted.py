@@ -32,7 +32,8 @@ MARKER = "By the way,"
 DOSES = (0.0, 0.5, 1.0)
 RECIPE = Path(__file__).parent / "miniature.toml"
 TURNS, TREES, PERSONAS = 3, 80, 30
-TRAINED = {"sft": ("--epochs", 3), "dpo": ("--lr", 1e-4)}  # DPO at the miniature's 1e-5 moves next to nothing in so few steps
+STEPS = ("--set", "warmup_steps=3")  # of few, a warm-up of the recipe's length would be most
+TRAINED = {"sft": ("--lr", 2e-3, "--epochs", 6, *STEPS), "dpo": ("--lr", 2e-4, "--epochs", 2, *STEPS)}
 
 
 def study(out: Path, doses: Sequence[float]) -> None:

@@ -51,6 +51,7 @@ def marked(tree):
 
 def test_a_marker_is_counted_before_and_after_and_in_the_preferences(trained):
     found = findings(trained, marker=MARK.lower(), scripted=True)
+    assert found
     assert list(found["policies"]) == [TRAINED]
     one = found["policies"][TRAINED]
     assert (one["base"], one["replies"]) == (BASE, 12)

@@ -161,8 +161,8 @@ def test_a_judge_finds_what_dissatisfied_and_is_not_asked_twice(imported):
     assert len(find(run, "hub:org/judge", traffic=traffic)) == 3
     assert len(asked.requests) == 6
     assert "(nothing: the conversation ends here)" in asked.requests[-1].messages[0].content
-    find(run, "hub:org/judge", traffic=traffic, limit=1, sampling={"judge": {"max_tokens": 9}})  # another question
-    assert (len(asked.requests), asked.requests[-1].sampling.max_tokens) == (8, 9)
+    find(run, "hub:org/judge", traffic=traffic, limit=1, sampling={"judge": {"max_tokens": 99}})  # another question
+    assert (len(asked.requests), asked.requests[-1].sampling.max_tokens) == (8, 99)
 
 
 def test_a_judge_that_cannot_be_read_is_an_error(imported):
