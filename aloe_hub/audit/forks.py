@@ -33,7 +33,7 @@ class Fork:
         return 1 if int(digest("subject", self.fork_id), 16) % 2 else 0
 
     @property
-    def tailored(self) -> Index:
+    def tailored(self) -> int:
         """The reply that was written to the person, as far as that is known."""
         sources = [reply.source for reply in self.exchange.replies]
         if "tailored" in sources:

@@ -21,7 +21,7 @@ from aloe_hub.results.counts import ORACLE, PLAIN, Paired, Report, RunReport
 from aloe_hub.results.formatting import bound, number, p_value, percent
 from aloe_hub.results.scenarios import shifted_at
 from aloe_hub.results.trees import TIES, outcome
-from aloe_hub.types import Exchange, Index, Persona, Transcript
+from aloe_hub.types import Exchange, Persona, Transcript
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -129,7 +129,7 @@ def _talks(run: RunReport) -> Iterator[tuple[Persona, list[tuple[int, Transcript
     yield from found.items()
 
 
-def _reply_name(exchange: Exchange, place: Index) -> str:
+def _reply_name(exchange: Exchange, place: int) -> str:
     source = exchange.replies[place].source
     alike = exchange.is_fork and exchange.replies[0].source == exchange.replies[1].source
     return f"{source} {place + 1}" if alike else source

@@ -19,7 +19,7 @@ from watch import Watch
 
 from aloe_hub.errors import AloeError
 from aloe_hub.results.formatting import number
-from aloe_hub.types import Exchange, Index
+from aloe_hub.types import Exchange
 
 NAMES = ("Base model", "Aligned model")
 MOST_REASON = 400  # characters of why something is missing
@@ -105,7 +105,7 @@ def _cut(text: str) -> str:
     return whole if len(whole) <= MOST_REASON else whole[:MOST_REASON] + "…"
 
 
-def _reply_name(exchange: Exchange, place: Index) -> str:
+def _reply_name(exchange: Exchange, place: int) -> str:
     """As in the report: by its source, numbered where both are of the same."""
     source = exchange.replies[place].source
     alike = exchange.is_fork and exchange.replies[0].source == exchange.replies[1].source
