@@ -97,6 +97,11 @@ class Exchange:
     def is_scored(self) -> bool:
         return any(reply.judgement is not None for reply in self.replies)
 
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Which replies there are: the spoken one, then the others."""
+        return self.spoken, *(place for place in range(len(self.replies)) if place != self.spoken)
+
     def compared(self) -> Iterator[tuple[int, int, tuple[Verdict, ...]]]:
         """Each two different replies that the judge compared, and what it said of them."""
         for one, other in combinations(self.different(), 2):
