@@ -1,9 +1,9 @@
 """What an adapter is trained with: a few settings of ours, and any option of TRL, transformers and PEFT by its own name.
 
-A recipe's table `[train]` holds what SFT and DPO share (SDFT takes of it what it knows), `[train.sft]`, `[train.dpo]` and
-`[train.sdft]` what is of one method; what is given by hand wins. A name is looked up among ours, then among the fields of the
-method's config of TRL, then among those of `LoraConfig`: a new option of those libraries can be set without a change here. A
-name that none of them knows is refused.
+A recipe's table `[train]` holds what SFT and DPO share (the others take of it what they know), `[train.sft]`, `[train.dpo]`,
+`[train.rank]` and `[train.sdft]` what is of one method; what is given by hand wins. A name is looked up among ours, then among
+the fields of the method's config, then among those of `LoraConfig`: a new option of those libraries can be set without a change
+here. A name that none of them knows is refused.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from trl.trainer.sft_config import SFTConfig
 from aloe_hub.errors import UsageError
 from aloe_hub.source import Source
 from aloe_hub.training.record import METHODS, Method
+from aloe_hub.training.tree import RankConfig
 
 SHARING: tuple[Method, ...] = ("sft", "dpo")  # a name in a recipe's [train] is known to both
 
@@ -42,7 +43,7 @@ ALIASES = {
 LORA = MappingProxyType({"r": 16, "lora_alpha": 32, "target_modules": "all-linear", "lora_dropout": 0.0})
 
 # TRL's own learning rates are for full fine-tuning; an adapter, which starts at zero, wants about ten times as much.
-LORA_LEARNING_RATE: Mapping[Method, float] = MappingProxyType({"sft": 1e-4, "dpo": 1e-5, "sdft": 1e-4})
+LORA_LEARNING_RATE: Mapping[Method, float] = MappingProxyType({"sft": 1e-4, "dpo": 1e-5, "rank": 1e-5, "sdft": 1e-4})
 
 # One pass: with a tree a persona, the texts are many and alike. A batch is a tree of the usual ten turns. A tenth of the way
 # is what a kill may cost; two checkpoints are kept, so that one which was being written is no loss.
@@ -84,7 +85,7 @@ class TrainSettings:
     """What decides the adapter, beside the rows.
 
     data: a dataset on the Hub, `org/name` or `org/name@revision`; None for the rows of the run folder.
-    adapter: where to start from; in DPO also the reference, in SDFT the teacher. None: a new one on the base.
+    adapter: where to start from; in DPO and rank also the reference, in SDFT the teacher. None: a new one on the base.
     full: train all weights instead of an adapter.
     eval_share: share of the profiles whose trees are set aside to measure on.
     limit: only the first so many trees.
@@ -179,7 +180,8 @@ def config_of(method: Method) -> type[TrainingArguments]:
         from aloe_hub.training import sdft
 
         return sdft.SDFTConfig
-    return SFTConfig if method == "sft" else DPOConfig
+    configs: dict[Method, type[TrainingArguments]] = {"sft": SFTConfig, "dpo": DPOConfig, "rank": RankConfig}
+    return configs[method]
 
 
 def parsed_option(text: str) -> tuple[str, Any]:

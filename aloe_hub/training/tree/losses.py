@@ -69,7 +69,8 @@ def reliability(margins: torch.Tensor, eta: float) -> torch.Tensor:
 def both_ways(margins: torch.Tensor, right: torch.Tensor | float) -> torch.Tensor:
     """DPO's loss (B,) of labels that are `right` with a probability: as they stand, and the other way round.
 
-    With one number, 1 - ε, it is label smoothing (Mitchell 2023, conservative DPO, equation 3); with `reliability`, LCPO's M-step.
+    With one number, 1 - ε, it is label smoothing (Mitchell 2023, conservative DPO, equation 3); with `reliability` it is LCPO's
+    M-step.
     """
     return -right * F.logsigmoid(margins) - (1 - right) * F.logsigmoid(-margins)
 

@@ -117,8 +117,7 @@ def test_of_pairs_it_is_trls_dpo(trainer, loss, lora):
     pairs = tiny.rows()
     kept = [{name: row[name] for name in ("tree_id", "turn", "prompt")} for row in pairs]
     both = [
-        row | {"completions": [pair["chosen"], pair["rejected"]], "ranks": [1, 2]}
-        for row, pair in zip(kept, pairs, strict=True)
+        row | {"completions": [pair["chosen"], pair["rejected"]], "ranks": [1, 2]} for row, pair in zip(kept, pairs, strict=True)
     ]
     (expected, theirs), (found, ours) = (
         tiny.passes(made) for made in (trainer(DPOTrainer, lora=lora), trained(trainer, both, loss_type=loss, lora=lora))
