@@ -31,7 +31,7 @@ from aloe_hub.results.audited import FILE
 from aloe_hub.results.read import read_settings
 from aloe_hub.results.rows import holds_rows, rows_of
 from aloe_hub.rubrics import DEFAULT, rubric
-from aloe_hub.types import Row, Tree
+from aloe_hub.types import Row, Tree, Verdict
 
 log = logging.getLogger("aloe_hub")
 
@@ -144,10 +144,12 @@ def _asked(
     return [row | {"choices": list(known[row["fork"]])} for row in rows]
 
 
-def _choices(verdicts: Sequence[Any]) -> tuple[int | None, int | None]:
-    """Of the two orders; of a fork that was judged in one order, none."""
-    by_order = {verdict.order: verdict.choice for verdict in verdicts}
-    return (by_order["01"], by_order["10"]) if len(verdicts) == 2 else (None, None)
+def _choices(verdicts: Sequence[Verdict], one: int = 0, other: int = 1) -> tuple[int | None, int | None]:
+    """Of the two orders, 0 for reply `one` and 1 for the `other`; of two that were judged in one order, none."""
+    if len(verdicts) != 2:
+        return None, None
+    by_order = {verdict.order: None if verdict.choice is None else int(verdict.choice == other) for verdict in verdicts}
+    return by_order[f"{one}{other}"], by_order[f"{other}{one}"]
 
 
 def _verdicts(rows: Sequence[Row]) -> judges.Judged:
@@ -157,10 +159,11 @@ def _verdicts(rows: Sequence[Row]) -> judges.Judged:
 def _verdicts_of_trees(run: Path) -> judges.Judged:
     """All that the trees hold: they cost nothing more."""
     return [
-        (_choices(exchange.verdicts), tree.persona.profile_id)
+        (_choices(said, one, other), tree.persona.profile_id)
         for tree in rows_of(run / "trees.jsonl", Tree.from_row)
         for exchange in tree.exchanges
-        if len({reply.text for reply in exchange.replies}) == 2 and len(exchange.verdicts) == 2
+        for one, other, said in exchange.compared()
+        if len(said) == 2
     ]
 
 
