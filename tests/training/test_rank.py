@@ -10,7 +10,7 @@ from transformers import TrainerCallback
 
 from aloe_hub.cli.app import main
 from aloe_hub.errors import AloeError, DataError, UsageError
-from aloe_hub.training import train as training
+from aloe_hub.training.build import build_trainer
 from aloe_hub.training.data import load_rows
 from aloe_hub.training.hub_rows import rows_of
 from aloe_hub.training.train import train
@@ -59,13 +59,11 @@ def test_a_stopped_training_ends_with_the_same_bytes(rows, base, monkeypatch, fu
             if state.global_step == 2:
                 raise KeyboardInterrupt
 
-    build = training.build_trainer
-
     def stopping(*given, callbacks, **options):
-        return build(*given, callbacks=[*callbacks, Stop()], **options)
+        return build_trainer(*given, callbacks=[*callbacks, Stop()], **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr(training, "build_trainer", stopping)
+        patched.setattr("aloe_hub.training.train.build_trainer", stopping)
         with pytest.raises(KeyboardInterrupt):
             train(rows, chosen, name="stopped")
     with pytest.raises(AloeError, match="give --resume to go on"):

@@ -22,7 +22,7 @@ def plackett_luce(rewards: torch.Tensor, ranks: torch.Tensor) -> torch.Tensor:
     they are any s of the m alike: a mean over 2^m sets instead of m! orders.
     """
     loss = -rewards.sum()
-    for rank in ranks.unique():
+    for rank in sorted(set(ranks.tolist())):
         tied, below = rewards[ranks == rank], rewards[ranks > rank]
         among, shares = _subsets(len(tied))
         left = tied.expand(len(among), -1).masked_fill(~among.to(tied.device), -math.inf)

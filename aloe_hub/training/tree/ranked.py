@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from datasets import Dataset
 from torch import nn
-from transformers import PreTrainedTokenizerBase
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.utils import pad
 
@@ -91,15 +90,15 @@ class TreeRankTrainer(TreeDPOTrainer):
             raise ValueError(f"ranked replies: {reason}")
         if self.aux_loss_enabled:
             raise ValueError("router_aux_loss_coef: ranked replies are trained without the router's auxiliary loss; set it to 0")
-        args, padding = self.args, self.data_collator.pad_token_id
+        args, padding = self.args, self._tokenizer.pad_token_id
         self.data_collator = RankCollator(padding, args.max_length, args.truncation_mode, args.pad_to_multiple_of)
         super()._get_ready()
 
     def _prepare_dataset(
         self,
-        dataset: Dataset,
-        processing_class: PreTrainedTokenizerBase,
-        args: RankConfig,
+        dataset: Any,  # noqa: ANN401 - TRL's types say more than is taken here
+        processing_class: Any,  # noqa: ANN401
+        args: Any,  # noqa: ANN401
         dataset_name: str,
     ) -> Dataset:
         def ids(messages: list[Any], **options: bool) -> list[int]:
@@ -126,7 +125,7 @@ class TreeRankTrainer(TreeDPOTrainer):
         return dataset
 
     def _set_signature_columns_if_needed(self) -> None:
-        self._signature_columns = ["prompt_ids", "completions_ids", "ranks", "relevance", "weight"]
+        self._signature_columns: Any = ["prompt_ids", "completions_ids", "ranks", "relevance", "weight"]
 
     def _compute_loss(self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool) -> torch.Tensor:
         if return_outputs:

@@ -8,7 +8,18 @@ from aloe_hub.training.tree.forward import trl_obstacle
 from tests.training import tiny_trees as tiny
 
 # All their tests are of the one pass, or of another reason than TRL's age to do without. test_versions.py is of such a TRL.
-_OF_THE_ONE_PASS = ["fallbacks", "forward", "lifted_out", "names", "processes", "ranked", "sampler", "trainers", "training"]
+_OF_THE_ONE_PASS = [
+    "fallbacks",
+    "forward",
+    "lifted_out",
+    "names",
+    "pairs",
+    "processes",
+    "ranked",
+    "sampler",
+    "trainers",
+    "training",
+]
 collect_ignore = [] if trl_obstacle() is None else [f"test_{name}.py" for name in _OF_THE_ONE_PASS]
 
 
