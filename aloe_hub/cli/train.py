@@ -81,6 +81,14 @@ def train(
     beta: Annotated[
         float | None, typer.Option("--beta", help="dpo, rank: how near to stay to the reference.", show_default="0.1")
     ] = None,
+    noise: Annotated[
+        str | None,
+        typer.Option(
+            "--noise",
+            help="dpo: the share of pairs that are the wrong way round, or measured, by the audit or both orders of the trees.",
+            show_default="0",
+        ),
+    ] = None,
     max_length: Annotated[
         int | None, typer.Option("--max-length", help="sft, dpo, rank: tokens of a row.", show_default="the longest row")
     ] = None,
@@ -106,7 +114,7 @@ def train(
             "base": base, "adapter": adapter, "data": data, "full": full or None, "tree": tree, "seed": seed, "limit": limit,
             "allow_truncation": allow_truncation or None, "report_to": report_to,
             "clean_control_tokens": clean_control_tokens or None, "chat_template_kwargs": _json(chat_template_kwargs),
-            "lr": lr, "epochs": epochs,
+            "noise": _noise(noise, run, data), "lr": lr, "epochs": epochs,
             "batch_size": batch_size, "beta": beta, "max_length": max_length, "lora_r": lora_r, "lora_alpha": lora_alpha,
             "lora_targets": lora_targets, "lora_dropout": lora_dropout,
         }  # fmt: skip
@@ -123,6 +131,25 @@ def train(
         raise
     if push is not None and first:
         _publish(folder, push, base_repo=base_repo, private=private)
+
+
+def _noise(text: str | None, run: Path | None, data: str | None) -> dict[str, Any] | None:
+    """ε, and where it is from."""
+    if text is None:
+        return None
+    if text == "measured":
+        if run is None or data is not None:
+            raise UsageError("--noise measured: is of the trees of --run, without --data; or give a share, such as --noise 0.1")
+        from aloe_hub.audit.noise import measured_noise
+
+        return measured_noise(run)
+    try:
+        epsilon = float(text)
+    except ValueError:
+        raise UsageError(f"--noise {text!r}: expected measured, or a share such as 0.1") from None
+    if not 0 <= epsilon < 0.5:
+        raise UsageError(f"--noise {text}: must be at least 0 and less than 0.5, where labels are guesses")
+    return {"epsilon": epsilon, "source": "by hand"}
 
 
 def _json(text: str | None) -> dict[str, Any] | None:
@@ -180,6 +207,8 @@ def _print_trained(trained: Trained, base: str) -> None:
     if report["tokens"] and report["tokens"]["processed"]:
         figures.append(f"{report['tokens']['exploded'] / report['tokens']['processed']:.1f} times fewer tokens than row by row")
     out.print("  " + ", ".join(figures), soft_wrap=True)
+    if told := trained.record.settings.get("noise"):
+        out.print(f"  label noise {told['epsilon']:.3g}, {told['source']}", soft_wrap=True)
     data = trained.record.data
     if data.get("undecided"):
         out.print(f"  {data['rows']} forks; {data['undecided']} in which no reply is better than another were left out")

@@ -23,6 +23,8 @@ from aloe_hub.training.record import Method
 from aloe_hub.trl_forms import messages_of, preference
 from aloe_hub.types import Row
 
+KEPT = ("tree_id", "persona_id", "turn")
+BELIEVED = ("weight", "objective")  # of pairs and of ranked replies: how much a row counts, and what it was judged by
 CONFIG: dict[Method, str] = {"sft": "sft", "dpo": "pairs", "rank": "ranked", "sdft": "distill"}
 COMPLETIONS: dict[Method, tuple[str, ...]] = {"sft": ("completion",), "dpo": ("chosen", "rejected"), "rank": (), "sdft": ()}
 FORMS: dict[Method, str] = {
@@ -73,7 +75,7 @@ def rows_of(row: Mapping[str, Any], method: Method) -> Iterator[Row]:
     >>> [row["completion"] for row in rows_of({"prompt": "Hi.", "completion": "Hello."}, "sft")]
     [[{'role': 'assistant', 'content': 'Hello.'}]]
     """
-    ids = {name: row[name] for name in ("tree_id", "persona_id", "turn") if row.get(name) is not None}
+    ids = {name: row[name] for name in (*KEPT, *BELIEVED) if row.get(name) is not None}
     if method == "dpo":
         found = preference(row)
         if found is not None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from reprlib import repr as shortened
 from typing import Any
 
+from aloe_hub.errors import DataError
 from aloe_hub.text import is_blank, is_valid
-from aloe_hub.training.hub_rows import COMPLETIONS
+from aloe_hub.training.hub_rows import COMPLETIONS, KEPT
 from aloe_hub.training.record import Method
 from aloe_hub.types import Row
 
@@ -26,7 +28,7 @@ def training_row(row: Row, method: Method) -> Row:
     prompt = _messages(row["prompt"], "prompt")
     if prompt[-1]["role"] != "user":
         raise ValueError(f"prompt: ends with the role {prompt[-1]['role']!r}, expected 'user'")
-    found: Row = {name: row[name] for name in ("tree_id", "persona_id", "turn") if row.get(name) is not None}
+    found: Row = {name: row[name] for name in KEPT if row.get(name) is not None}
     found["prompt"] = prompt
     for column in COMPLETIONS[method]:
         found[column] = _reply(row[column], column)
@@ -34,9 +36,28 @@ def training_row(row: Row, method: Method) -> Row:
         found |= _ranking(row)
     if method == "sdft":
         found["privileged_context"] = _context(row["privileged_context"])
-    if method in ("dpo", "rank") and row.get("weight") is not None:
-        found["weight"] = _number(row["weight"], "weight", least=0.0)
+    if method in ("dpo", "rank"):
+        if row.get("weight") is not None:
+            found["weight"] = _number(row["weight"], "weight", least=0.0)
+        if row.get("objective") is not None:
+            found["objective"] = str(row["objective"])
     return found
+
+
+def with_weights(rows: Sequence[Row], objectives: Mapping[str, float]) -> list[Row]:
+    """The rows, each with a `weight`: its own, 1 if it has none, times that of its objective. Untouched where nothing has one.
+
+    Raises: DataError: objectives have weights, and a row is of none of them.
+    """
+    if not objectives and not any("weight" in row for row in rows):
+        return list(rows)
+    for row in rows:
+        if objectives and row.get("objective") not in objectives:
+            raise DataError(
+                f"objectives {', '.join(objectives)}: a row of tree {row.get('tree_id', 'without a name')} has the objective "
+                f"{row.get('objective')!r}; give each row one of them in the column `objective`, or leave objectives out"
+            )
+    return [row | {"weight": row.get("weight", 1.0) * objectives.get(row.get("objective", ""), 1.0)} for row in rows]
 
 
 def _ranking(row: Row) -> Row:

@@ -9,12 +9,13 @@ from typing import Literal
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, TrainerCallback
 
 from aloe_hub.cli.app import main
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages.imports import import_authors
 from aloe_hub.stages.pairing import Pairing
+from aloe_hub.training.build import build_trainer
 from aloe_hub.training.settings import TrainSettings, train_settings
 from aloe_hub.types import Row
 from aloe_hub.world.speaking import personality_text, profile_text
@@ -95,3 +96,17 @@ def settings(method: Literal["sft", "dpo", "rank", "sdft"], base: Path, **by_han
     if method == "sdft":
         quick["max_completion_length"] = 8
     return train_settings(method, {}, quick | by_hand)
+
+
+def stopped_after(steps, patched):
+    """Trainings from now on stop when they have saved after so many steps."""
+
+    class Stop(TrainerCallback):
+        def on_save(self, args, state, control, **others):
+            if state.global_step == steps:
+                raise KeyboardInterrupt
+
+    def stopping(*given, callbacks, **options):
+        return build_trainer(*given, callbacks=[*callbacks, Stop()], **options)
+
+    patched.setattr("aloe_hub.training.train.build_trainer", stopping)

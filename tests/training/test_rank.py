@@ -6,16 +6,14 @@ import pytest
 import torch
 from datasets import Dataset
 from safetensors.torch import load_file
-from transformers import TrainerCallback
 
 from aloe_hub.cli.app import main
 from aloe_hub.errors import AloeError, DataError, UsageError
-from aloe_hub.training.build import build_trainer
 from aloe_hub.training.data import load_rows
 from aloe_hub.training.hub_rows import rows_of
 from aloe_hub.training.train import train
 from aloe_hub.training.tree.forward import trl_obstacle
-from tests.training.small import a_base, a_grown_run, rows_to_train_on, settings  # noqa: F401 - fixtures
+from tests.training.small import a_base, a_grown_run, rows_to_train_on, settings, stopped_after  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.skipif(trl_obstacle() is not None, reason="ranked replies need TRL's fused head")
 WEIGHTS = "adapter_model.safetensors"
@@ -54,16 +52,8 @@ def test_a_stopped_training_ends_with_the_same_bytes(rows, base, monkeypatch, fu
     chosen = settings("rank", base, max_steps=4, save_steps=1, loss_type="plackett_luce", full=full or None)
     whole = train(rows, chosen, name="whole")
 
-    class Stop(TrainerCallback):
-        def on_save(self, args, state, control, **others):
-            if state.global_step == 2:
-                raise KeyboardInterrupt
-
-    def stopping(*given, callbacks, **options):
-        return build_trainer(*given, callbacks=[*callbacks, Stop()], **options)
-
     with monkeypatch.context() as patched:
-        patched.setattr("aloe_hub.training.train.build_trainer", stopping)
+        stopped_after(2, patched)
         with pytest.raises(KeyboardInterrupt):
             train(rows, chosen, name="stopped")
     with pytest.raises(AloeError, match="give --resume to go on"):

@@ -39,8 +39,11 @@ class WeightCollator:
 class PairLosses(DPOTrainer):
     """`trl.DPOTrainer` that takes a column `weight`, and `smoothed` and `lcpo` as `loss_type`."""
 
+    # Set by TRL and transformers, whose types say other things of them.
     args: Any
     model: Any
+    train_dataset: Any
+    _signature_columns: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - TRL's own
         super().__init__(*args, **kwargs)
@@ -68,7 +71,7 @@ class PairLosses(DPOTrainer):
             raise ValueError(f"loss_type {name}: without f_divergence_type, ld_alpha and use_weighting")
 
     def _set_signature_columns_if_needed(self) -> None:
-        super()._set_signature_columns_if_needed()
+        super()._set_signature_columns_if_needed()  # type: ignore[no-untyped-call]
         if "weight" not in self._signature_columns:
             self._signature_columns = [*self._signature_columns, "weight"]
 

@@ -125,7 +125,7 @@ class TreeRankTrainer(TreeDPOTrainer):
         return dataset
 
     def _set_signature_columns_if_needed(self) -> None:
-        self._signature_columns: Any = ["prompt_ids", "completions_ids", "ranks", "relevance", "weight"]
+        self._signature_columns = ["prompt_ids", "completions_ids", "ranks", "relevance", "weight"]
 
     def _compute_loss(self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool) -> torch.Tensor:
         if return_outputs:
