@@ -89,7 +89,7 @@ def audit(
         asked = {name: _asked(run, name, forks, settings, traffic, on_progress) for name in _judges(run, settings)}
         table = None if embed is None else differences(forks, similarity_by(embed))
         for name, rows in asked.items():
-            verdicts = _verdicts_of_trees(run.path) if name == _own(run) else _verdicts(rows)
+            verdicts = verdicts_of_trees(run.path) if name == own_judge(run) else _verdicts(rows)
             found["judges"][name] = judges.findings(rows, verdicts, table, settings.seed)
         first, *others = asked
         found["between_judges"] = {name: judges.between(asked[first], asked[name]) for name in others}
@@ -109,7 +109,7 @@ def audit(
 
 
 def _judges(run: RunFolder, settings: AuditSettings) -> list[str]:
-    own = _own(run)
+    own = own_judge(run)
     if not settings.judges and own is None:
         raise UsageError(
             f"--judge: {run.path} does not say who judged its trees; name a judge to audit, such as --judge semantic"
@@ -117,7 +117,7 @@ def _judges(run: RunFolder, settings: AuditSettings) -> list[str]:
     return list(settings.judges) or [own or ""]
 
 
-def _own(run: RunFolder) -> str | None:
+def own_judge(run: RunFolder) -> str | None:
     """The judge whose verdicts the run's trees hold."""
     return read_settings(run.path).model("trees", "judge")
 
@@ -131,7 +131,7 @@ def _asked(
     on_progress: Callable[[str, int, int], None],
 ) -> list[Row]:
     """A judge's answers, each with its verdicts."""
-    own = model == _own(run)
+    own = model == own_judge(run)
     # The judge of the trees is the one that judged them, perhaps of an earlier version.
     name, version = judged_by(model, run.settings().get("trees") if own else None)
     by = rubric(str(run.settings().get("evaluate", {}).get("rubric", DEFAULT)))
@@ -156,7 +156,7 @@ def _verdicts(rows: Sequence[Row]) -> judges.Judged:
     return [((row["choices"][0], row["choices"][1]), row["profile_id"]) for row in rows]
 
 
-def _verdicts_of_trees(run: Path) -> judges.Judged:
+def verdicts_of_trees(run: Path) -> judges.Judged:
     """All that the trees hold: they cost nothing more."""
     return [
         (_choices(said, one, other), tree.persona.profile_id)
