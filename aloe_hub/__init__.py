@@ -36,6 +36,7 @@ __all__ = [
     "open_chat",
     "pairs",
     "publish_dataset",
+    "ranked",
     "read_runs",
     "score",
     "sft",
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.hub.datasets import publish_dataset
     from aloe_hub.results.read import read_runs
-    from aloe_hub.rows import distill, pairs, sft
+    from aloe_hub.rows import distill, pairs, ranked, sft
     from aloe_hub.scoring import Score, compare, score
     from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
     from aloe_hub.stages.pool import PoolSettings, grow_pool
@@ -64,7 +65,7 @@ _WHERE = {
     "files.run_folder": "RunFolder",
     "hub.datasets": "publish_dataset",
     "results.read": "read_runs",
-    "rows": "distill pairs sft",
+    "rows": "distill pairs ranked sft",
     "scoring": "Score compare score",
     "stages.benchmark": "BenchmarkSettings evaluate_all",
     "stages.pool": "PoolSettings grow_pool",
