@@ -33,7 +33,7 @@ PYTHON = {
     ],
     "aloe_hub.loading": ["Source", "load_tokenizer", "load_model", "load_adapter"],
     "aloe_hub.stages.scale": ["GrowTrees", "LocalExecutor"],
-    "aloe_hub.training": ["TreeDPOTrainer", "TreeSFTTrainer"],
+    "aloe_hub.training": ["RankConfig", "TreeDPOTrainer", "TreeRankTrainer", "TreeSFTTrainer"],
     "aloe_hub.training.train": ["train", "Trained"],
     "aloe_hub.training.settings": ["TrainSettings"],
     "aloe_hub.hub.models": ["publish_adapter", "publish_pocket"],

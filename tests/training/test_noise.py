@@ -30,7 +30,7 @@ def a_run_with_trees(rows, grown):
 
 
 def disagree(run, every):
-    """In every so-manieth decided fork the second order names the other reply: the reply shown first won both times, or neither."""
+    """In every so-manieth decided fork the two orders disagree: the reply shown first won both times, or the other one."""
     trees, number = lines(run.file("trees.jsonl")), 0
     for tree in trees:
         for turn in tree["turns"]:
@@ -148,7 +148,7 @@ def test_one_objective_of_weight_1_is_dpo_and_two_are_their_sum(rows, base):
 
 @pytest.mark.parametrize("weight", [-1, True, "much"])
 def test_a_weight_of_an_objective_is_a_number_from_0(weight):
-    with pytest.raises(UsageError, match="objectives: style = .*: expected a weight from 0"):
+    with pytest.raises(UsageError, match=r"objectives: style = .*: expected a weight from 0"):
         train_settings("dpo", {}, {"base": "pocket", "objectives": {"style": weight}})
 
 
