@@ -60,7 +60,7 @@ OPTIONS = {
     "evaluate": "run policy recipe model user judge rubric turns split limit temperature seed shift shift-share cold revealed-by "
     "accept-failures pairwise concurrency push-results personas-repo rejudge " + CALLS,
     "train": "method base data run adapter name recipe push base-repo private resume report-to tree full allow-truncation seed "
-    "chat-template-kwargs clean-control-tokens limit lr epochs batch-size beta max-length "
+    "chat-template-kwargs clean-control-tokens limit lr epochs batch-size beta noise max-length "
     "lora-r lora-alpha lora-targets lora-dropout set",
     "report": "json html stayed",
     "publish": "language what repo run adapter base-repo merge private license tag dry-run install",
