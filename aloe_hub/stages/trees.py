@@ -13,7 +13,7 @@ final name only when every tree is in it, or the failures were accepted.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from aloe_hub.errors import UsageError
 from aloe_hub.fields import text
 from aloe_hub.files.journal import Journal, is_finished
 from aloe_hub.files.jsonl import partial_of
-from aloe_hub.files.run_folder import RunFolder, plain
+from aloe_hub.files.run_folder import USUAL, RunFolder, plain
 from aloe_hub.files.settings import check_conversations, check_roles, check_sampling
 from aloe_hub.model_string import ModelString
 from aloe_hub.rubrics import DEFAULT, RUBRICS
@@ -87,8 +87,7 @@ class TreeSettings:
     def recorded(self) -> dict[str, Any]:
         """As `run.toml` holds those of a run that begins now; the usual fork is left out, as where there was no other."""
         models = self.models.values()
-        usual = {one.name: one.default for one in fields(TreeSettings) if one.name in {"replies", *CHOICES}}
-        own = {name: value for name, value in plain(self).items() if name not in usual or value != usual[name]}
+        own = {name: value for name, value in plain(self).items() if name not in USUAL or value != USUAL[name]}
         return own | world_of(models) | template_date_of(models) | judged_by(self.models["judge"], None)[1]
 
     @property
