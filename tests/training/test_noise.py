@@ -8,8 +8,9 @@ import pytest
 from aloe_hub.audit.noise import measured_noise
 from aloe_hub.cli.app import main
 from aloe_hub.errors import DataError, UsageError
+from aloe_hub.training.noise import TAKING_NOISE
 from aloe_hub.training.row_form import with_weights
-from aloe_hub.training.settings import TAKING_NOISE, train_settings
+from aloe_hub.training.settings import train_settings
 from aloe_hub.training.train import train
 from aloe_hub.training.tree.forward import trl_obstacle
 from tests.training.small import a_base, a_grown_run, rows_to_train_on, settings, stopped_after  # noqa: F401 - fixtures
