@@ -19,12 +19,14 @@ __all__ = [
     "Message",
     "Persona",
     "PoolSettings",
+    "RankConfig",
     "RunFolder",
     "Score",
     "Traffic",
     "Transcript",
     "Tree",
     "TreeDPOTrainer",
+    "TreeRankTrainer",
     "TreeSFTTrainer",
     "TreeSettings",
     "compare",
@@ -55,7 +57,7 @@ if TYPE_CHECKING:
     from aloe_hub.stages.pool import PoolSettings, grow_pool
     from aloe_hub.stages.roles import Cast
     from aloe_hub.stages.trees import TreeSettings, grow, grow_all
-    from aloe_hub.training import TreeDPOTrainer, TreeSFTTrainer
+    from aloe_hub.training import RankConfig, TreeDPOTrainer, TreeRankTrainer, TreeSFTTrainer
     from aloe_hub.types import Exchange, Message, Persona, Transcript, Tree
 
 _WHERE = {
@@ -71,7 +73,7 @@ _WHERE = {
     "stages.pool": "PoolSettings grow_pool",
     "stages.roles": "Cast",
     "stages.trees": "TreeSettings grow grow_all",
-    "training": "TreeDPOTrainer TreeSFTTrainer",
+    "training": "RankConfig TreeDPOTrainer TreeRankTrainer TreeSFTTrainer",
     "types": "Exchange Message Persona Transcript Tree",
 }
 

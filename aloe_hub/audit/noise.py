@@ -15,7 +15,7 @@ from aloe_hub.results.rows import holds_rows
 
 
 def measured_noise(run: Path) -> dict[str, Any]:
-    """`{"epsilon": ε, "source": …}` of the judge of the run's trees: as its audit found it, else from the verdicts in both orders.
+    """`{"epsilon": ε, "source": …}` of the judge of the run's trees: as its audit found it, else by the verdicts in both orders.
 
     Either is a lower bound (order.py): errors that both orders share are not seen.
 

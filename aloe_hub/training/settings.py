@@ -24,6 +24,7 @@ from trl.trainer.sft_config import SFTConfig
 
 from aloe_hub.errors import UsageError
 from aloe_hub.source import Source
+from aloe_hub.training.noise import options_of_noise
 from aloe_hub.training.record import METHODS, Method
 from aloe_hub.training.tree import RankConfig
 
@@ -59,8 +60,6 @@ OPTIONS = MappingProxyType(
         "report_to": "none",
     }
 )
-
-TAKING_NOISE = ("robust", "smoothed", "lcpo", "exo_pair", "aot", "aot_unpaired")  # losses that read label_smoothing
 
 # Options that are settled elsewhere, and where.
 REFUSED = {
@@ -178,27 +177,10 @@ def train_settings(method: Method, recipe: Mapping[str, Any], by_hand: Mapping[s
 
         ours["tree"], own = False, SAMPLED | own
     if ours.get("noise"):
-        options |= _of_noise(method, ours["noise"]["epsilon"], options)
+        options |= options_of_noise(method, ours["noise"]["epsilon"], options)
     if ours.get("objectives") and method not in ("dpo", "rank"):
         raise UsageError(f"objectives: are for dpo and rank, and {method} has no preferences to weigh; leave them out")
     return TrainSettings(method=method, **ours, lora=LORA | lora if fresh else {}, options=OPTIONS | own | options)
-
-
-def _of_noise(method: Method, epsilon: float, options: Mapping[str, Any]) -> dict[str, Any]:
-    """TRL's options for pairs of which a share ε is the wrong way round; without a loss the unbiased one, `robust`."""
-    losses = options.get("loss_type", ["robust"])
-    if method != "dpo":
-        raise UsageError(f"--noise: is for dpo, and {method} has no pairs; leave it out")
-    if "label_smoothing" in options:
-        raise UsageError(f"--noise and label_smoothing = {options['label_smoothing']!r}: are the same; give one of them")
-    if not set(losses) & set(TAKING_NOISE):
-        raise UsageError(
-            f"--noise with loss_type {', '.join(losses)}: has no place for it; leave loss_type out, which takes robust, or give "
-            f"one of {', '.join(TAKING_NOISE)}"
-        )
-    if "lcpo" in losses and epsilon == 0:
-        raise UsageError("--noise 0 with loss_type lcpo: has nothing to begin with, since no label could be wrong; take sigmoid")
-    return {"loss_type": losses, "label_smoothing": epsilon}
 
 
 def config_of(method: Method) -> type[TrainingArguments]:

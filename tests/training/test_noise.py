@@ -8,8 +8,9 @@ import pytest
 from aloe_hub.audit.noise import measured_noise
 from aloe_hub.cli.app import main
 from aloe_hub.errors import DataError, UsageError
+from aloe_hub.training.noise import TAKING_NOISE
 from aloe_hub.training.row_form import with_weights
-from aloe_hub.training.settings import TAKING_NOISE, train_settings
+from aloe_hub.training.settings import train_settings
 from aloe_hub.training.train import train
 from aloe_hub.training.tree.forward import trl_obstacle
 from tests.training.small import a_base, a_grown_run, rows_to_train_on, settings, stopped_after  # noqa: F401 - fixtures
@@ -30,7 +31,7 @@ def a_run_with_trees(rows, grown):
 
 
 def disagree(run, every):
-    """In every so-manieth decided fork the second order names the other reply: the reply shown first won both times, or neither."""
+    """In every so-manieth decided fork the two orders disagree: the reply shown first won both times, or the other one."""
     trees, number = lines(run.file("trees.jsonl")), 0
     for tree in trees:
         for turn in tree["turns"]:
@@ -148,7 +149,7 @@ def test_one_objective_of_weight_1_is_dpo_and_two_are_their_sum(rows, base):
 
 @pytest.mark.parametrize("weight", [-1, True, "much"])
 def test_a_weight_of_an_objective_is_a_number_from_0(weight):
-    with pytest.raises(UsageError, match="objectives: style = .*: expected a weight from 0"):
+    with pytest.raises(UsageError, match=r"objectives: style = .*: expected a weight from 0"):
         train_settings("dpo", {}, {"base": "pocket", "objectives": {"style": weight}})
 
 

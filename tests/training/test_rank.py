@@ -1,6 +1,7 @@
 """`aloe train rank`: ranked replies from a run's rows to an adapter, with a record, a stop and its errors as `dpo` has them."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from safetensors.torch import load_file
 
 from aloe_hub.cli.app import main
 from aloe_hub.errors import AloeError, DataError, UsageError
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.training.data import load_rows
 from aloe_hub.training.hub_rows import rows_of
 from aloe_hub.training.train import train
@@ -150,3 +152,16 @@ def test_a_dataset_s_replies_may_be_texts(rows):
     (found,) = rows_of(Dataset.from_list([row])[0], "rank")
     assert found["completions"][1] == [{"role": "assistant", "content": "What?"}]
     assert list(rows_of({"prompt": "Hi.", "completion": "Hello."}, "rank")) == []
+
+
+def test_trees_of_several_replies_are_grown_and_trained_on(grown, base, tmp_path):
+    run = RunFolder(tmp_path / "several")
+    run.path.mkdir()
+    for name in ("run.toml", "profiles.jsonl", "personalities.jsonl", "personas.jsonl"):
+        shutil.copy(grown / name, run.file(name))
+    text = run.file("run.toml").read_text()
+    run.file("run.toml").write_text(text[: text.index("[trees]")])
+    assert main(["trees", "--run", str(run.path), "--turns", "1", "--limit", "4", "--replies", "3"]) == 0
+    made = train(run, settings("rank", base, eval_share=0.0, max_steps=1))
+    assert made.record.data["rows"] == len(lines(run.file("ranked.jsonl"))) > 0
+    assert made.record.report["tokens"]["processed"] < made.record.report["tokens"]["exploded"]

@@ -24,10 +24,10 @@ def plackett_luce(rewards: torch.Tensor, ranks: torch.Tensor) -> torch.Tensor:
     loss = -rewards.sum()
     for rank in sorted(set(ranks.tolist())):
         tied, below = rewards[ranks == rank], rewards[ranks > rank]
-        among, shares = _subsets(len(tied))
+        among, alike = _subsets(len(tied))
         left = tied.expand(len(among), -1).masked_fill(~among.to(tied.device), -math.inf)
         left = torch.cat([left, below.expand(len(among), -1)], dim=1)
-        loss = loss + (left.logsumexp(dim=1) * shares.to(left)).sum()
+        loss = loss + (left.logsumexp(dim=1) / alike.to(left)).sum()
     return loss
 
 
@@ -101,8 +101,7 @@ def _better(ranks: torch.Tensor) -> torch.Tensor:
 
 @functools.cache
 def _subsets(size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """All sets of `size` things but the empty one, (2^size - 1, size), and 1 over how many there are of each one's size."""
+    """All sets of `size` things but the empty one, (2^size - 1, size), and how many there are of the size of each."""
     codes = torch.arange(1, 2**size)
     among = (codes[:, None] >> torch.arange(size)) % 2 == 1
-    ways = [math.comb(size, int(count)) for count in among.sum(dim=1)]
-    return among, 1 / torch.tensor(ways, dtype=torch.float64)
+    return among, torch.tensor([math.comb(size, int(count)) for count in among.sum(dim=1)])

@@ -157,10 +157,10 @@ class TreeRankTrainer(TreeDPOTrainer):
     def _log_fork_metrics(self, rewards: torch.Tensor, entropy: torch.Tensor, inputs: dict[str, Any]) -> None:
         """What TRL logs of pairs, of forks: the best and the worst reply instead of chosen and rejected."""
         mode = "train" if self.model.training else "eval"
-        mask, sums = inputs["completion_mask"][:, 1:], torch.zeros(7, dtype=torch.float64, device=rewards.device)
+        mask, sums = inputs["completion_mask"][:, 1:], torch.zeros(7, device=rewards.device)
         for rows in forks_of(inputs):
             values, ranks = rewards[rows], inputs["ranks"][rows]
-            best, worst = (values[ranks == end].mean().double() for end in (ranks.min(), ranks.max()))
+            best, worst = (values[ranks == end].mean().float() for end in (ranks.min(), ranks.max()))
             right, pairs = in_order(values, ranks)
             sums[:5] += torch.stack([best, worst, *best.new_tensor([1, right, pairs])])
         sums[5], sums[6] = (entropy * mask).sum(), mask.sum()

@@ -7,6 +7,7 @@ import torch
 from datasets import Dataset
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from peft import get_peft_model
 from trl import DPOTrainer
 
 from aloe_hub.training.tree import TreeDPOTrainer
@@ -128,6 +129,21 @@ def test_lcpo_weighs_both_ways_of_a_label_by_how_probable_they_are(trainer, tree
     found, metrics = tiny.passes(made)
     assert_alike(expected, found)
     assert metrics["noise/reliability"] == pytest.approx(eta, abs=1e-5) == pytest.approx(made.reliability)
+
+
+def test_lcpo_finds_out_how_many_labels_were_flipped_where_the_model_cannot_learn_them_by_heart(trainer):
+    """One question, two replies: what is left of the rows is which of the two was preferred, and how often."""
+    prompt, (good, bad) = [{"role": "user", "content": "w5"}], ([{"role": "assistant", "content": word}] for word in ("w1", "w2"))
+    rows = [{"tree_id": str(n), "prompt": prompt, "chosen": good, "rejected": bad} for n in range(80)]
+    rows = [flipped([row])[0] if n % 5 == 0 else row for n, row in enumerate(rows)]
+    made = trainer(
+        TreeDPOTrainer, made=get_peft_model(tiny.model(), tiny.lora(init_lora_weights=True)), data=Dataset.from_list(rows),
+        loss_type="lcpo", label_smoothing=0.4, beta=1.0, per_device_train_batch_size=20, max_steps=60, learning_rate=1e-2,
+        lr_scheduler_type="constant", save_strategy="no", logging_steps=60, train_sampling_strategy="random",
+    )  # fmt: skip
+    made.train()
+    assert made.reliability == pytest.approx(0.8, abs=0.04)
+    assert made.state.log_history[0]["noise/reliability"] == made.reliability
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
