@@ -92,12 +92,12 @@ def _dose(trees: Iterable[Tree], traits: dict[str, Trait]) -> dict[str, Any] | N
     chosen, rejected, people = list[Said](), list[Said](), list[str]()
     for tree in trees:
         for turn, exchange in enumerate(tree.exchanges):
-            if exchange.preferred is not None:
+            if two := exchange.best_and_worst:
                 spoken = [message.content for message in tree.spoken(turn)]
                 earlier = tuple(zip(spoken[:-1:2], spoken[1:-1:2], strict=True))
-                first, second = (Said(tree.persona, earlier, exchange.user, reply.text) for reply in exchange.replies)
-                chosen.append(second if exchange.preferred else first)
-                rejected.append(first if exchange.preferred else second)
+                best, worst = (Said(tree.persona, earlier, exchange.user, exchange.replies[place].text) for place in two)
+                chosen.append(best)
+                rejected.append(worst)
                 people.append(tree.persona.profile_id)
     return {"forks": len(people)} | _differences(rejected, chosen, people, traits, ("rejected", "chosen")) if people else None
 

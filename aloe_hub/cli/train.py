@@ -1,4 +1,4 @@
-"""The command train: an adapter from a preference dataset, by SFT, DPO or SDFT."""
+"""The command train: an adapter from a preference dataset, by SFT, DPO, losses of ranked replies, or SDFT."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    method: Annotated[Literal["sft", "dpo", "sdft"], typer.Argument(help="The training method.", show_default=False)],
+    method: Annotated[Literal["sft", "dpo", "rank", "sdft"], typer.Argument(help="The training method.", show_default=False)],
     base: Annotated[
         str | None,
         typer.Option("--base", help="The model: org/model, org/model@rev, a folder, a GGUF, or pocket.", show_default=False),
@@ -34,14 +34,16 @@ def train(
         typer.Option(
             "--data",
             help="A dataset on the Hub: org/name, org/name:config:split, either with @revision; ours, or in a form of TRL's. "
-            "Rows of your own can be RUN/sft.jsonl, pairs.jsonl or distill.jsonl.",
+            "Rows of your own can be RUN/sft.jsonl, pairs.jsonl, ranked.jsonl or distill.jsonl.",
             show_default="the rows of --run",
         ),
     ] = None,
     run: Annotated[Path | None, typer.Option("--run", help="The run folder.", show_default="runs/NAME of --data")] = None,
     adapter: Annotated[
         str | None,
-        typer.Option("--adapter", help="Start from this one; also DPO's reference, SDFT's teacher.", show_default="a new one"),
+        typer.Option(
+            "--adapter", help="Start from this one; also the reference of dpo and rank, SDFT's teacher.", show_default="a new one"
+        ),
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="It goes to RUN/adapters/NAME.", show_default="the method")] = None,
     recipe: options.Recipe = None,
@@ -55,7 +57,8 @@ def train(
         str | None, typer.Option("--report-to", help="Where the logs go, such as trackio.", show_default="none")
     ] = None,
     tree: Annotated[
-        bool | None, typer.Option("--tree/--no-tree", help="sft, dpo: one pass for all rows of a tree.", show_default="tree")
+        bool | None,
+        typer.Option("--tree/--no-tree", help="sft, dpo, rank: one pass for all rows of a tree.", show_default="tree"),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Train all weights instead of an adapter.")] = False,
     allow_truncation: Annotated[bool, typer.Option("--allow-truncation", help="Cut rows that are too long.")] = False,
@@ -68,16 +71,26 @@ def train(
     ] = None,
     seed: options.Seed = None,
     limit: Annotated[int | None, typer.Option("--limit", help="Only the first N trees.", show_default="all")] = None,
-    lr: Annotated[float | None, typer.Option("--lr", help="Learning rate.", show_default="1e-4 sft and sdft, 1e-5 dpo")] = None,
+    lr: Annotated[
+        float | None, typer.Option("--lr", help="Learning rate.", show_default="1e-4 sft and sdft, 1e-5 dpo and rank")
+    ] = None,
     epochs: Annotated[float | None, typer.Option("--epochs", help="Passes over the rows.", show_default="1")] = None,
     batch_size: Annotated[
-        int | None, typer.Option("--batch-size", help="Rows a device takes at once.", show_default="10")
+        int | None, typer.Option("--batch-size", help="Rows (rank: forks) a device takes at once.", show_default="10")
     ] = None,
     beta: Annotated[
-        float | None, typer.Option("--beta", help="dpo: how near to stay to the reference.", show_default="0.1")
+        float | None, typer.Option("--beta", help="dpo, rank: how near to stay to the reference.", show_default="0.1")
+    ] = None,
+    noise: Annotated[
+        str | None,
+        typer.Option(
+            "--noise",
+            help="dpo: the share of pairs that are the wrong way round, or measured, by the audit or both orders of the trees.",
+            show_default="0",
+        ),
     ] = None,
     max_length: Annotated[
-        int | None, typer.Option("--max-length", help="sft, dpo: tokens of a row.", show_default="the longest row")
+        int | None, typer.Option("--max-length", help="sft, dpo, rank: tokens of a row.", show_default="the longest row")
     ] = None,
     lora_r: Annotated[int | None, typer.Option("--lora-r", help="Rank of the adapter.", show_default="16")] = None,
     lora_alpha: Annotated[int | None, typer.Option("--lora-alpha", help="Scale of the adapter.", show_default="32")] = None,
@@ -91,7 +104,7 @@ def train(
         list[str] | None, typer.Option("--set", help="key=value: any option of TRL, transformers or LoRA; may be repeated.")
     ] = None,
 ) -> None:
-    """Train an adapter on preference trees: SFT on the preferred replies, then DPO on the pairs.
+    """Train an adapter on preference trees: SFT on the preferred replies, then DPO on pairs, or rank on all replies of a fork.
 
     Or SDFT, which needs no preferences: told what had been inferred, the model teaches itself.
     """
@@ -101,7 +114,7 @@ def train(
             "base": base, "adapter": adapter, "data": data, "full": full or None, "tree": tree, "seed": seed, "limit": limit,
             "allow_truncation": allow_truncation or None, "report_to": report_to,
             "clean_control_tokens": clean_control_tokens or None, "chat_template_kwargs": _json(chat_template_kwargs),
-            "lr": lr, "epochs": epochs,
+            "noise": _noise(noise, run, data), "lr": lr, "epochs": epochs,
             "batch_size": batch_size, "beta": beta, "max_length": max_length, "lora_r": lora_r, "lora_alpha": lora_alpha,
             "lora_targets": lora_targets, "lora_dropout": lora_dropout,
         }  # fmt: skip
@@ -120,6 +133,25 @@ def train(
         _publish(folder, push, base_repo=base_repo, private=private)
 
 
+def _noise(text: str | None, run: Path | None, data: str | None) -> dict[str, Any] | None:
+    """ε, and where it is from."""
+    if text is None:
+        return None
+    if text == "measured":
+        if run is None or data is not None:
+            raise UsageError("--noise measured: is of the trees of --run, without --data; or give a share, such as --noise 0.1")
+        from aloe_hub.audit.noise import measured_noise
+
+        return measured_noise(run)
+    try:
+        epsilon = float(text)
+    except ValueError:
+        raise UsageError(f"--noise {text!r}: expected measured, or a share such as 0.1") from None
+    if not 0 <= epsilon < 0.5:
+        raise UsageError(f"--noise {text}: must be at least 0 and less than 0.5, where labels are guesses")
+    return {"epsilon": epsilon, "source": "by hand"}
+
+
 def _json(text: str | None) -> dict[str, Any] | None:
     if text is None:
         return None
@@ -133,7 +165,7 @@ def _json(text: str | None) -> dict[str, Any] | None:
 
 
 def _settings(
-    method: Literal["sft", "dpo", "sdft"], recipe: str | None, by_hand: dict[str, Any], more: list[str], *, shown: bool
+    method: Literal["sft", "dpo", "rank", "sdft"], recipe: str | None, by_hand: dict[str, Any], more: list[str], *, shown: bool
 ) -> TrainSettings:
     with working("loading PyTorch") if shown else nullcontext():
         from aloe_hub.training.settings import parsed_option, train_settings
@@ -175,7 +207,11 @@ def _print_trained(trained: Trained, base: str) -> None:
     if report["tokens"] and report["tokens"]["processed"]:
         figures.append(f"{report['tokens']['exploded'] / report['tokens']['processed']:.1f} times fewer tokens than row by row")
     out.print("  " + ", ".join(figures), soft_wrap=True)
+    if told := trained.record.settings.get("noise"):
+        out.print(f"  label noise {told['epsilon']:.3g}, {told['source']}", soft_wrap=True)
     data = trained.record.data
+    if data.get("undecided"):
+        out.print(f"  {data['rows']} forks; {data['undecided']} in which no reply is better than another were left out")
     if "nothing_inferred" in data:
         out.print(f"  {data['rows']} turns; {data['nothing_inferred']} at which nothing had been inferred were left out")
     policy = f"local:{trained.folder}" if trained.record.settings["full"] else f"local:{base}+{trained.folder}"

@@ -55,7 +55,7 @@ def dataset_card(
         trees=trees and trees.stats(count_failed(run.path)),
         audit=cards.audit_of(read_audit(run.path)),
         pairs=splits[0].rows,
-        distill=sum(split.rows for split in splits if split.config == "distill"),
+        **{name: sum(split.rows for split in splits if split.config == name) for name in ("sft", "distill", "ranked")},
         configs=configs,
         split=splits[0].name,
         type_of=_type,

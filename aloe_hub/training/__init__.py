@@ -1,13 +1,13 @@
-"""Training: SFT and DPO on whole trees, with TRL and PEFT."""
+"""Training: SFT, DPO and losses of ranked replies on whole trees, with TRL and PEFT."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aloe_hub.training.tree import TreeDPOTrainer, TreeSFTTrainer
+    from aloe_hub.training.tree import RankConfig, TreeDPOTrainer, TreeRankTrainer, TreeSFTTrainer
 
-__all__ = ["TreeDPOTrainer", "TreeSFTTrainer"]
+__all__ = ["RankConfig", "TreeDPOTrainer", "TreeRankTrainer", "TreeSFTTrainer"]
 
 
 def __getattr__(name: str) -> type:
