@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 
-from aloe_hub.chat.policies.sampled import shared_out
+from aloe_hub.chat.policies.neighbours import shared_out
 from aloe_hub.errors import UsageError
 from aloe_hub.files.settings import at_least
 from aloe_hub.stages import roles
