@@ -1,7 +1,7 @@
 """A language model behind a server of another make: SmolLM2's GGUF on llama.cpp's server.
 
     python scripts/smollm2.py models/smollm2.gguf
-    python bench/llama_cpp.py models/smollm2.gguf [--calls 20] [--threads 2] [--local models/smollm2]
+    python bench/llama_cpp.py models/smollm2.gguf [--calls 20] [--threads 2] [--local models/smollm2 | --no-speed]
 
 First the roles: each is asked about so many forks of scripted trees, by the prompts of a run, in text and, where its answer has a
 schema, with `--structured`. Printed: the share of answers that could be read at the first attempt, and after all attempts. Then
@@ -44,6 +44,7 @@ from bench.smollm2 import BATCHES, SAID, story
 ENVIRONMENT = Path(".llama")
 SERVER = "llama-cpp-python[server]==0.3.36"
 TURNS = 5  # of each tree whose forks are asked about
+CAPPED = {"profile generator": {"max_tokens": 512}}  # a run allows 4,096, which a small model fills with the same line
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,6 @@ def _asked(fork: Fork) -> tuple[Message, ...]:
 
 # What a role is asked, and by which prompt its schema is found.
 ROLES: dict[str, tuple[Callable[[Chat, Fork], Awaitable[object]], str | None]] = {
-    "profile generator": (_profiles, "profile_generator"),
     "user": (lambda chat, fork: roles.user_message(chat, fork.persona, fork.spoken, fork.call), None),
     "inferrer": (lambda chat, fork: roles.inferred(chat, _asked(fork), fork.call), "inferrer"),
     "tailored": (_tailored, None),
@@ -105,6 +105,7 @@ ROLES: dict[str, tuple[Callable[[Chat, Fork], Awaitable[object]], str | None]] =
     "policy": (lambda chat, fork: roles.policy_reply(chat, _asked(fork), fork.call), None),
     "judge of pairs": (_pair, "pairwise_judge"),
     "judge of scores": (_score, RUBRICS[DEFAULT].prompt),
+    "profile generator": (_profiles, "profile_generator"),
 }
 
 
@@ -126,7 +127,7 @@ def forks(count: int) -> list[Fork]:
 def readable(traffic: Traffic, model: str, role: str, structured: bool, about: list[Fork]) -> tuple[float, float]:
     """The share of answers read at the first attempt, and after all."""
     asking, prompt = ROLES[role]
-    chat = roles.tuned(traffic.open(model), role, None, prompt if structured else None)
+    chat = roles.tuned(traffic.open(model), role, CAPPED, prompt if structured else None)
 
     async def one(fork: Fork) -> int:
         """After how many attempts; 0: after none."""
@@ -189,6 +190,7 @@ def main() -> None:
     parser.add_argument("gguf", type=Path)
     parser.add_argument("--calls", type=int, default=20, help="of each role")
     parser.add_argument("--threads", type=int, default=2, help="of the server, and of local:")
+    parser.add_argument("--no-speed", action="store_true", help="the roles alone")
     parser.add_argument("--local", type=Path, help="the same model as a folder, to compare tokens a second with")
     options = parser.parse_args()
     with serving(options.gguf, options.threads) as model:
@@ -198,6 +200,8 @@ def main() -> None:
             ways = [readable(traffic, model, role, structured, about) for structured in ((False, True) if prompt else (False,))]
             cells = [f"{share:.0%}" for way in ways for share in way] + ["–"] * (4 - 2 * len(ways))
             print(f"| {role} | {' | '.join(cells)} |", flush=True)
+        if options.no_speed:
+            return
         torch.set_num_threads(options.threads)
         models = {"llama.cpp": model} | ({"local:": f"local:{options.local}"} if options.local else {})
         print(f"\nTokens a second:\n\n| at once | {' | '.join(models)} |\n|{'---|' * (len(models) + 1)}")
