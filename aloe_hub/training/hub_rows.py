@@ -22,12 +22,13 @@ from aloe_hub.training.record import Method
 from aloe_hub.trl_forms import messages_of, preference
 from aloe_hub.types import Row
 
-CONFIG: dict[Method, str] = {"sft": "sft", "dpo": "pairs", "sdft": "distill"}
-COMPLETIONS: dict[Method, tuple[str, ...]] = {"sft": ("completion",), "dpo": ("chosen", "rejected"), "sdft": ()}
+CONFIG: dict[Method, str] = {"sft": "sft", "dpo": "pairs", "sdft": "distill", "grpo": "trees"}
+COMPLETIONS: dict[Method, tuple[str, ...]] = {"sft": ("completion",), "dpo": ("chosen", "rejected"), "sdft": (), "grpo": ()}
 FORMS: dict[Method, str] = {
     "sft": "prompt and completion, or messages",
     "dpo": "prompt, chosen and rejected, or chosen and rejected",
     "sdft": "prompt and privileged_context",
+    "grpo": "our own config trees",
 }
 
 

@@ -73,14 +73,16 @@ def rows_to_train_on(grown: Path, tmp_path: Path) -> RunFolder:
     """A run folder of the test's own, with the rows of `grown`."""
     run = RunFolder(tmp_path / "run")
     run.path.mkdir()
-    for name in ("pairs.jsonl", "sft.jsonl", "distill.jsonl", "personas.jsonl"):
+    for name in ("pairs.jsonl", "sft.jsonl", "distill.jsonl", "personas.jsonl", "trees.jsonl", "run.toml"):
         shutil.copy(grown / name, run.file(name))
     return run
 
 
-def settings(method: Literal["sft", "dpo", "sdft"], base: Path, **by_hand: object) -> TrainSettings:
+def settings(method: Literal["sft", "dpo", "sdft", "grpo"], base: Path, **by_hand: object) -> TrainSettings:
     """Few steps on few trees, each of them large enough to be seen in the weights."""
     quick = {"base": str(base), "limit": 6, "batch_size": 2, "lr": 1e-2, "eval_share": 0.2}
-    if method == "sdft":
+    if method in ("sdft", "grpo"):
         quick["max_completion_length"] = 8
+    if method == "grpo":
+        quick |= {"num_generations": 2, "batch_size": 4, "eval_share": 0.0}
     return train_settings(method, {}, quick | by_hand)

@@ -194,7 +194,7 @@ def test_options_that_cannot_be_are_one_line(rows, base, options, message):
 
 
 def test_a_tree_pass_is_refused_by_hand_and_left_aside_in_a_recipe():
-    with pytest.raises(UsageError, match="--tree: is for sft and dpo"):
+    with pytest.raises(UsageError, match="--tree: is for sft, dpo and grpo"):
         train_settings("sdft", {}, {"base": "pocket", "tree": True})
     assert train_settings("sdft", {"tree": True}, {"base": "pocket"}).tree is False
 
