@@ -1,8 +1,9 @@
 """What an adapter is trained with: a few settings of ours, and any option of TRL, transformers and PEFT by its own name.
 
 A recipe's table `[train]` holds what SFT and DPO share (SDFT and GRPO take of it what they know), `[train.METHOD]` what is of one
-method; what is given by hand wins. A name is looked up among ours, then among the fields of the method's config of TRL, then among
-those of `LoraConfig`: a new option of those libraries can be set without a change here. A name that none of them knows is refused.
+method; what is given by hand wins. A name is looked up among ours, then among the fields of the method's config of TRL, then
+among those of `LoraConfig`: a new option of those libraries can be set without a change here. A name that none of them knows is
+refused.
 """
 
 from __future__ import annotations

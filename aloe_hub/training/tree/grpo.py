@@ -55,9 +55,10 @@ class TreeGRPOTrainer(_OnePass, GRPOTrainer):
     def _get_train_sampler(self, dataset: Any = None) -> Sampler[int]:  # noqa: ANN401 - TRL's own
         if not (self._packs and self.shuffle_dataset):
             return GRPOTrainer._get_train_sampler(self, dataset)
-        prompts = self.args.generation_batch_size // self.num_generations
+        copies: int = self.num_generations
+        prompts = self.args.generation_batch_size // copies
         trees = TreeSampler(trees_of(self.train_dataset, prompts), self.args.seed)
-        sampler = StepSampler(trees, prompts, self.num_generations, self.num_iterations * self.args.steps_per_generation)
+        sampler = StepSampler(trees, prompts, copies, self.num_iterations * self.args.steps_per_generation)
         self.remove_callback(TellEpoch)
         self.add_callback(TellEpoch(sampler))
         return sampler
@@ -81,7 +82,7 @@ class TreeGRPOTrainer(_OnePass, GRPOTrainer):
         compute_entropy: bool = False,
         **others: Any,  # noqa: ANN401 - of images, and of routers
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
-        size, found = batch_size or len(input_ids), []
+        size, found = batch_size or len(input_ids), list[Any]()
         images = any(value is not None and value is not False for value in others.values())
         for start in range(0, len(input_ids), size) if self._packs and not images else ():
             ids, mask = input_ids[start : start + size], attention_mask[start : start + size]
