@@ -19,6 +19,7 @@ from aloe_hub.training.grpo import advantages
 from aloe_hub.training.rewards import Replied, ask
 from aloe_hub.training.rollout import check_template
 from aloe_hub.training.train import train
+from aloe_hub.types import Message
 from tests.training import tiny_trees as tiny
 from tests.training.small import a_base, a_grown_run, make_model, rows_to_train_on, settings  # noqa: F401 - fixtures
 
@@ -93,9 +94,10 @@ def test_the_judge_is_the_trees_own_unless_given_and_a_scripted_user_keeps_half_
 
 @pytest.mark.parametrize("level", ["turn", "conversation"])
 def test_the_reward_rises(rows, base, level):
-    options = {"level": level, "max_steps": 10, "lr": 5e-2, "batch_size": 16, "num_generations": 8, "beta": 0.0}
+    # All weights, since the head of a model of random ones says next to nothing that an adapter below it could change.
+    options = {"level": level, "max_steps": 10, "lr": 3e-2, "full": True, "batch_size": 16, "num_generations": 8}
     log = trained(rows, base, **options | ({"turns": 2} if level == "conversation" else {})).record.report["log"]
-    assert sum(entry["reward"] for entry in log[-3:]) > sum(entry["reward"] for entry in log[:3]) + 0.5
+    assert sum(entry["reward"] for entry in log[-3:]) > sum(entry["reward"] for entry in log[:3]) + 1.5
 
 
 def test_every_call_is_in_the_ledger_with_its_price_and_a_budget_stops_it_in_one_line(rows, base, tmp_path):
@@ -108,7 +110,7 @@ def test_every_call_is_in_the_ledger_with_its_price_and_a_budget_stops_it_in_one
     assert all((call["role"], call["model"], call["cost"]) == ("judge", JUDGE, 11e-6) for call in calls)
     with (
         Ledger(path, {JUDGE: Price(1.0, 1.0)}, budget=1e-5) as ledger,
-        pytest.raises(RunStopped, match="--budget .*--resume$") as no,
+        pytest.raises(RunStopped, match=r"--budget .*--resume$") as no,
     ):
         trained(rows, base, ledger=ledger, name="dear")
     assert "\n" not in str(no.value)
@@ -118,15 +120,11 @@ def test_every_call_is_in_the_ledger_with_its_price_and_a_budget_stops_it_in_one
     ("answer", "error", "message"),
     [
         (TransientError("judge: no answer"), RunStopped, r"judge: no answer. Stopped, since the first call failed.*--resume$"),
-        (
-            "Hm.",
-            AloeError,
-            r"step 1: the judge http.*#judge gave no score that can be read to any of 4 replies.*'Hm.'.*--resume$",
-        ),
+        ("Hm.", AloeError, r"step 1: the judge http.*#judge gave no score .* to any of 4 replies.*'Hm.'.*--resume$"),
         (
             ChatError("too long"),
             AloeError,
-            r"step 1: the judge .* the last: too long|too long. Stopped, since 5 calls in a row failed.*--resume$",
+            r"the last: too long|too long. Stopped, since 5 calls in a row failed.*--resume$",
         ),
     ],
     ids=["down", "unreadable", "failing"],
@@ -166,7 +164,7 @@ def test_a_score_that_cannot_be_read_is_missing_equal_replies_are_judged_once_an
     chosen = settings("grpo", "pocket", **PLAIN).online.of_run({})
     asked, _ = ask(chosen, 0, traffic_to(judge))
     row = asked_rows(rows, None, 1, openings=True)[0][0]
-    spoken = (tiny_message("user", row["prompt"][0]["content"]),)
+    spoken = (Message("user", row["prompt"][0]["content"]),)
     said = [Replied(row, spoken, raw) for raw in ("Hello.", "Hello.", "<think>Hm</think>Hello.", " ", "Bye.")]
     found = asked.run(asked.rewards(said, [asked.call(row, 0)] * 5))
     assert [one["response"] for one in found] == [5, 5, 5, 1, 5]
@@ -175,18 +173,12 @@ def test_a_score_that_cannot_be_read_is_missing_equal_replies_are_judged_once_an
     assert asked.run(asked.rewards(said[:1], [asked.call(row, 0)])) == [{"response": None}]
 
 
-def tiny_message(role, content):
-    from aloe_hub.types import Message
-
-    return Message(role, content)
-
-
 def test_the_profile_is_rewarded_by_what_the_reasoning_states_of_it(rows):
     chosen = settings("grpo", "pocket", response_weight=0.0, profile_weight=2.0).online.of_run({})
     asked, recorded = ask(chosen, 0, Traffic())
     assert (chosen.judge, recorded["profile_by"], asked.judge) == (None, "exact", None)
     row = {"tree_id": "t", "profile": "She works as a nurse.", "personality": "She is funny."}
-    spoken = (tiny_message("user", "I work as a nurse."),)
+    spoken = (Message("user", "I work as a nurse."),)
     said = [
         Replied(row, spoken, raw)
         for raw in ("<think>Profile: They work as a nurse.\nPersonality: unknown</think>Hi, nurse.", "Hi, nurse.")
