@@ -95,8 +95,8 @@ def train(
         float | None, typer.Option("--lora-dropout", help="Dropout of the adapter.", show_default="0")
     ] = None,
     level: Annotated[
-        Literal["turn", "conversation"] | None,
-        typer.Option("--level", help="grpo: sample the next reply, or talk with a simulated user.", show_default="turn"),
+        str | None,
+        typer.Option("--level", help="grpo: turn samples the next reply, conversation talks with a user.", show_default="turn"),
     ] = None,
     judge: Annotated[
         str | None, typer.Option("--judge", help="grpo: the model that scores replies.", show_default="the judge of the trees")

@@ -42,6 +42,10 @@ def check_options(config: GRPOConfig, rows: int, asked: Asked) -> None:
 class Reinforcer(TreeGRPOTrainer):
     """TRL's trainer, whose rewards are asked for, and whose rows come in the same order after a stop."""
 
+    num_generations_eval: Any  # TRL's types say less than is there
+    max_completion_length: Any
+    processing_class: Any
+
     def __init__(self, *args: Any, asked: Asked, **kwargs: Any) -> None:  # noqa: ANN401 - TRL's own
         self._asked = asked
         self._inputs: list[Row] = []

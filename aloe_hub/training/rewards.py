@@ -130,7 +130,7 @@ def ask(online: Online, seed: int, traffic: Traffic) -> tuple[Asked, Row]:
         UsageError: a model string that is invalid, or one without a price where there is a budget.
         AloeError: a model that cannot be opened.
     """
-    version: Mapping[str, int] = {}
+    version: dict[str, int] = {}
     judge = user = None
     if online.judge is not None:
         _, version = judged_by(online.judge, None)

@@ -54,6 +54,7 @@ class Rollout:
         self._told = False
 
     def __call__(self, prompts: Sequence[Any], trainer: Reinforcer) -> dict[str, Any]:
+        sample: Any = trainer._generate_single_turn
         step, ends = trainer.state.global_step, set(trainer.eos_token_ids)
         ids = self._tokenizer.apply_chat_template(list(prompts), add_generation_prompt=True, tokenize=True, return_dict=True)
         talks = [
@@ -64,7 +65,7 @@ class Rollout:
             going = [talk for talk in talks if not talk.over]
             if not going:
                 break
-            sampled, _ = trainer._generate_single_turn([talk.prompt + talk.completion for talk in going], None, {}, 1)
+            sampled, _ = sample([talk.prompt + talk.completion for talk in going], None, {}, 1)
             for talk, reply in zip(going, sampled, strict=True):
                 talk.add(reply, own=1)
             last = turn + 1 == self._asked.online.turns
@@ -84,12 +85,13 @@ class Rollout:
         for talk, reply in zip(talks, said, strict=True):
             talk.spoken = (*talk.spoken, Message("assistant", reply.text))
         users = [] if last else [self._user(talk, Call(talk.call.conversation, turn + 1)) for talk in talks]
-        rewards, *messages = await asyncio.gather(self._asked.rewards(said, calls), *users)
+        rewards, messages = await asyncio.gather(self._asked.rewards(said, calls), asyncio.gather(*users))
         for number, talk in enumerate(talks):
             talk.rewards.append(dict(rewards[number]))
-            talk.over = last or messages[number] is None or not said[number].text
-            if not talk.over:
-                talk.spoken = (*talk.spoken, Message("user", messages[number]))
+            answer = None if last else messages[number]
+            talk.over = answer is None
+            if answer is not None:
+                talk.spoken = (*talk.spoken, Message("user", answer))
 
     async def _user(self, talk: Talk, call: Call) -> str | None:
         """What the user says next; None, which ends the conversation, where nothing can be read or nobody answers."""

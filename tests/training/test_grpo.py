@@ -1,6 +1,7 @@
 """`aloe train grpo`: what is sampled and asked, what is learned from it, and what is said where there is nothing to learn."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -16,6 +17,7 @@ from aloe_hub.training.asked import asked_rows
 from aloe_hub.training.base import find_base
 from aloe_hub.training.build import build_trainer
 from aloe_hub.training.grpo import advantages
+from aloe_hub.training.online import Online
 from aloe_hub.training.rewards import Replied, ask
 from aloe_hub.training.rollout import check_template
 from aloe_hub.training.train import train
@@ -33,10 +35,12 @@ WHOLE = PLAIN | {"level": "conversation", "turns": 3}
 class Judge:
     """Likes replies that are ASCII, which half the bytes of the tiny model are not; `answer` says something else."""
 
-    answer: str | Exception | None = None
+    answer: str | Exception | Callable[[str], str | None] | None = None
     asked: list[str] = field(default_factory=list)
 
     async def complete(self, request):
+        if callable(self.answer) and (said := self.answer(request.role)) is not None:
+            return ChatReply(said)
         if request.role == "user":
             return ChatReply(f"And what then, after {len(request.messages[0].content)} letters?")
         self.asked.append(request.messages[-1].content)
@@ -44,7 +48,7 @@ class Judge:
             raise self.answer
         reply = prompts.sections(request.messages[-1].content)["REPLY"]
         score = 1 + 4 * sum(letter.isascii() for letter in reply) / len(reply)
-        return ChatReply(self.answer or f"Score: {score:.2f}", tokens_in=10, tokens_out=1)
+        return ChatReply(self.answer if isinstance(self.answer, str) else f"Score: {score:.2f}", tokens_in=10, tokens_out=1)
 
 
 def traffic_to(judge, ledger=None):
@@ -59,6 +63,7 @@ def trained(run, base, judge=None, *, ledger=None, name=None, **options):
 
 def built(run, base, tmp_path, asks=None, **options):
     chosen = settings("grpo", base, **PLAIN | options)
+    assert chosen.online is not None
     online = chosen.online.of_run(run.settings())
     asked, _ = ask(online, chosen.seed, traffic_to(asks or Judge()))
     found = asked_rows(run, None, chosen.limit, openings=online.level == "conversation")[0]
@@ -142,26 +147,21 @@ def test_equal_rewards_and_groups_without_any_are_said_in_one_line_each(rows, ba
     inputs = next(iter(trainer.get_train_dataloader()))
     for _ in range(2):
         trainer._generate_and_score_completions([dict(row) for row in inputs])
-    said = [record.message for record in caplog.records if record.name == "aloe_hub"]
-    assert [one.partition(",")[0] for one in said] == ["step 1: in each group all replies have the same reward"]
+    told = [record.message for record in caplog.records if record.name == "aloe_hub"]
+    assert [one.partition(",")[0] for one in told] == ["step 1: in each group all replies have the same reward"]
     caplog.clear()
 
-    async def half(request):
-        judge.asked.append("")
-        return ChatReply("Hm." if len(judge.asked) < 7 else f"Score: {len(judge.asked) % 5 + 1}")
-
-    judge = Judge()
-    judge.complete = half
-    trainer._asked.judge = judge
+    said = iter(["Hm."] * 6 + ["Score: 2", "Score: 4"])
+    trainer._asked.judge = Judge(lambda role: next(said))
     batch = trainer._generate_and_score_completions([dict(row) for row in inputs])
-    said = [record.message for record in caplog.records if record.name == "aloe_hub"]
-    assert said == ["step 1: no reply of 1 of 2 groups has a score, and they teach nothing"]
+    told = [record.message for record in caplog.records if record.name == "aloe_hub"]
+    assert told == ["step 1: no reply of 1 of 2 groups has a score, and they teach nothing"]
     assert batch["advantages"][:2].tolist() == [0, 0]
 
 
 def test_a_score_that_cannot_be_read_is_missing_equal_replies_are_judged_once_and_silence_is_the_lowest(rows):
     judge = Judge()
-    chosen = settings("grpo", "pocket", **PLAIN).online.of_run({})
+    chosen = Online(judge=JUDGE).of_run({})
     asked, _ = ask(chosen, 0, traffic_to(judge))
     row = asked_rows(rows, None, 1, openings=True)[0][0]
     spoken = (Message("user", row["prompt"][0]["content"]),)
@@ -174,7 +174,7 @@ def test_a_score_that_cannot_be_read_is_missing_equal_replies_are_judged_once_an
 
 
 def test_the_profile_is_rewarded_by_what_the_reasoning_states_of_it(rows):
-    chosen = settings("grpo", "pocket", response_weight=0.0, profile_weight=2.0).online.of_run({})
+    chosen = Online(response_weight=0.0, profile_weight=2.0).of_run({})
     asked, recorded = ask(chosen, 0, Traffic())
     assert (chosen.judge, recorded["profile_by"], asked.judge) == (None, "exact", None)
     row = {"tree_id": "t", "profile": "She works as a nurse.", "personality": "She is funny."}
@@ -221,13 +221,7 @@ def test_each_turn_is_credited_with_its_score_and_a_share_of_the_later_ones():
 
 
 def test_a_user_who_falls_silent_ends_the_conversation_and_its_turns_still_count(rows, base, tmp_path, caplog):
-    judge = Judge()
-
-    async def silent(request):
-        return ChatReply("") if request.role == "user" else await Judge.complete(judge, request)
-
-    judge.complete = silent
-    trainer = built(rows, base, tmp_path, judge, **WHOLE)
+    trainer = built(rows, base, tmp_path, Judge(lambda role: "" if role == "user" else None), **WHOLE)
     trainer.model.train()
     inputs = next(iter(trainer.get_train_dataloader()))
     batch = trainer._generate_and_score_completions(inputs)

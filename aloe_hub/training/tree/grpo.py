@@ -33,6 +33,7 @@ class TreeGRPOTrainer(_OnePass, GRPOTrainer):
     """
 
     _is_vision_dataset = False  # its images are in the batch: see below
+    num_generations: Any  # TRL's types say less than is there
 
     def _get_ready(self) -> None:
         if not self._packs or self._counts:
@@ -55,10 +56,9 @@ class TreeGRPOTrainer(_OnePass, GRPOTrainer):
     def _get_train_sampler(self, dataset: Any = None) -> Sampler[int]:  # noqa: ANN401 - TRL's own
         if not (self._packs and self.shuffle_dataset):
             return GRPOTrainer._get_train_sampler(self, dataset)
-        copies: int = self.num_generations
-        prompts = self.args.generation_batch_size // copies
+        prompts = self.args.generation_batch_size // self.num_generations
         trees = TreeSampler(trees_of(self.train_dataset, prompts), self.args.seed)
-        sampler = StepSampler(trees, prompts, copies, self.num_iterations * self.args.steps_per_generation)
+        sampler = StepSampler(trees, prompts, self.num_generations, self.num_iterations * self.args.steps_per_generation)
         self.remove_callback(TellEpoch)
         self.add_callback(TellEpoch(sampler))
         return sampler
