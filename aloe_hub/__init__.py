@@ -25,6 +25,7 @@ __all__ = [
     "Transcript",
     "Tree",
     "TreeDPOTrainer",
+    "TreeGRPOTrainer",
     "TreeSFTTrainer",
     "TreeSettings",
     "compare",
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     from aloe_hub.stages.pool import PoolSettings, grow_pool
     from aloe_hub.stages.roles import Cast
     from aloe_hub.stages.trees import TreeSettings, grow, grow_all
-    from aloe_hub.training import TreeDPOTrainer, TreeSFTTrainer
+    from aloe_hub.training import TreeDPOTrainer, TreeGRPOTrainer, TreeSFTTrainer
     from aloe_hub.types import Exchange, Message, Persona, Transcript, Tree
 
 _WHERE = {
@@ -70,7 +71,7 @@ _WHERE = {
     "stages.pool": "PoolSettings grow_pool",
     "stages.roles": "Cast",
     "stages.trees": "TreeSettings grow grow_all",
-    "training": "TreeDPOTrainer TreeSFTTrainer",
+    "training": "TreeDPOTrainer TreeGRPOTrainer TreeSFTTrainer",
     "types": "Exchange Message Persona Transcript Tree",
 }
 

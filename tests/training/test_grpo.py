@@ -281,6 +281,24 @@ def test_without_trees_there_is_nobody_to_ask_and_nothing_to_reply_to(rows, base
         train(rows, settings("grpo", base, judge="scripted"))
 
 
+def test_a_dataset_of_trees_has_prompts_too_and_another_is_refused(rows, monkeypatch):
+    class Trees(list):
+        column_names: tuple[str, ...] = ("tree_id", "profile", "personality", "turns")
+
+    of_run, _ = asked_rows(rows, None, 3, openings=False)
+    trees = Trees(read_rows(rows.file("trees.jsonl"), dict))
+    monkeypatch.setattr("aloe_hub.training.asked.open_dataset", lambda name, configs, offline: (trees, configs[0], "a" * 40))
+    found, origin = asked_rows(rows, "org/prefs@v1", 3, openings=False)
+    assert found == of_run
+    assert origin == {"dataset": "org/prefs", "revision": "a" * 40, "config": "trees", "split": "train"}
+    trees[0] = {"tree_id": "t"}
+    with pytest.raises(DataError, match="--data org/prefs, row 0: "):
+        asked_rows(rows, "org/prefs", 3, openings=True)
+    trees.column_names = ("text",)
+    with pytest.raises(DataError, match="config 'trees' holds no trees, it has text; a judge must know who the user is"):
+        asked_rows(rows, "org/prefs", 3, openings=True)
+
+
 def test_a_prompt_that_leaves_no_room_for_a_reply_is_named(rows, tmp_path):
     small = make_model(tmp_path / "short", positions=150)
     with pytest.raises(DataError, match=r"tree \w+, turn 1: its prompt has \d+ tokens, with a reply of 8 more than the 150 that"):

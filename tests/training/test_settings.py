@@ -143,3 +143,10 @@ def test_dpo_takes_smaller_steps_than_sft_in_the_recipes_for_real_models():
     for name in ("paper", "qwen2.5-3b", "smollm2-360m"):
         sft, dpo = (train_settings(method, read_recipe(name)["train"], BASE).options for method in ("sft", "dpo"))
         assert sft["learning_rate"] == pytest.approx(10 * dpo["learning_rate"])
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_step_of_grpo_holds_whole_groups_in_every_recipe(recipe):
+    options = train_settings("grpo", read_recipe(recipe)["train"], BASE).options
+    replies = options["per_device_train_batch_size"] * options.get("gradient_accumulation_steps", 1)
+    assert replies % options["num_generations"] == 0
