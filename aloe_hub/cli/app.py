@@ -17,7 +17,7 @@ from types import FrameType
 import typer
 
 from aloe_hub import __version__
-from aloe_hub.cli import audit, benchmark, data, demo, hub, imports, publish, serve, space, train
+from aloe_hub.cli import audit, benchmark, data, demo, hub, imports, publish, rounds, serve, space, train
 from aloe_hub.errors import AloeError
 
 INTERRUPTED = 130
@@ -34,6 +34,7 @@ app = typer.Typer(
 data.register(app)
 imports.register(app)
 train.register(app)
+rounds.register(app)
 benchmark.register(app)
 audit.register(app)
 publish.register(app)

@@ -1,4 +1,4 @@
-"""The command train: an adapter from a preference dataset, by SFT, DPO, SDFT or GRPO."""
+"""The command train: an adapter from a preference dataset, by SFT, DPO, losses of ranked replies, SDFT or GRPO."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def register(app: typer.Typer) -> None:
 
 @calls.asks_models
 def train(
-    method: Annotated[Literal["sft", "dpo", "sdft", "grpo"], typer.Argument(help="The training method.", show_default=False)],
+    method: Annotated[
+        Literal["sft", "dpo", "rank", "sdft", "grpo"], typer.Argument(help="The training method.", show_default=False)
+    ],
     base: Annotated[
         str | None,
         typer.Option("--base", help="The model: org/model, org/model@rev, a folder, a GGUF, or pocket.", show_default=False),
@@ -36,7 +38,7 @@ def train(
         typer.Option(
             "--data",
             help="A dataset on the Hub: org/name, org/name:config:split, either with @revision; ours, or in a form of TRL's. "
-            "Rows of your own can be RUN/sft.jsonl, pairs.jsonl or distill.jsonl; GRPO takes trees.",
+            "Rows of your own can be RUN/sft.jsonl, pairs.jsonl, ranked.jsonl or distill.jsonl; GRPO takes trees.",
             show_default="the rows of --run",
         ),
     ] = None,
@@ -44,7 +46,9 @@ def train(
     adapter: Annotated[
         str | None,
         typer.Option(
-            "--adapter", help="Start from this one; also the reference of DPO and GRPO, SDFT's teacher.", show_default="a new one"
+            "--adapter",
+            help="Start from this one; also the reference of dpo, rank and grpo, SDFT's teacher.",
+            show_default="a new one",
         ),
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="It goes to RUN/adapters/NAME.", show_default="the method")] = None,
@@ -60,7 +64,7 @@ def train(
     ] = None,
     tree: Annotated[
         bool | None,
-        typer.Option("--tree/--no-tree", help="sft, dpo, grpo: one pass for all rows of a tree.", show_default="tree"),
+        typer.Option("--tree/--no-tree", help="sft, dpo, rank, grpo: one pass for all rows of a tree.", show_default="tree"),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Train all weights instead of an adapter.")] = False,
     allow_truncation: Annotated[bool, typer.Option("--allow-truncation", help="Cut rows that are too long.")] = False,
@@ -74,17 +78,26 @@ def train(
     seed: options.Seed = None,
     limit: Annotated[int | None, typer.Option("--limit", help="Only the first N trees.", show_default="all")] = None,
     lr: Annotated[
-        float | None, typer.Option("--lr", help="Learning rate.", show_default="1e-4 sft and sdft, 1e-5 dpo and grpo")
+        float | None, typer.Option("--lr", help="Learning rate.", show_default="1e-4 sft and sdft, 1e-5 the others")
     ] = None,
     epochs: Annotated[float | None, typer.Option("--epochs", help="Passes over the rows.", show_default="1")] = None,
     batch_size: Annotated[
-        int | None, typer.Option("--batch-size", help="Rows a device takes at once.", show_default="10, grpo 40")
+        int | None, typer.Option("--batch-size", help="Rows (rank: forks) a device takes at once.", show_default="10, grpo 40")
     ] = None,
     beta: Annotated[
-        float | None, typer.Option("--beta", help="dpo, grpo: how near to stay to the reference.", show_default="0.1, grpo 0.04")
+        float | None,
+        typer.Option("--beta", help="dpo, rank, grpo: how near to stay to the reference.", show_default="0.1, grpo 0.04"),
+    ] = None,
+    noise: Annotated[
+        str | None,
+        typer.Option(
+            "--noise",
+            help="dpo: the share of pairs that are the wrong way round, or measured, by the audit or both orders of the trees.",
+            show_default="0",
+        ),
     ] = None,
     max_length: Annotated[
-        int | None, typer.Option("--max-length", help="sft, dpo: tokens of a row.", show_default="the longest row")
+        int | None, typer.Option("--max-length", help="sft, dpo, rank: tokens of a row.", show_default="the longest row")
     ] = None,
     lora_r: Annotated[int | None, typer.Option("--lora-r", help="Rank of the adapter.", show_default="16")] = None,
     lora_alpha: Annotated[int | None, typer.Option("--lora-alpha", help="Scale of the adapter.", show_default="32")] = None,
@@ -117,7 +130,7 @@ def train(
     *,
     asking: calls.Asking,
 ) -> None:
-    """Train an adapter on preference trees: SFT on the preferred replies, then DPO on the pairs.
+    """Train an adapter on preference trees: SFT on the preferred replies, then DPO on pairs, or rank on all replies of a fork.
 
     Or SDFT, which needs no preferences: told what had been inferred, the model teaches itself. Or GRPO: the model replies, a
     judge scores, and what scores above the other replies becomes likelier.
@@ -128,7 +141,7 @@ def train(
             "base": base, "adapter": adapter, "data": data, "full": full or None, "tree": tree, "seed": seed, "limit": limit,
             "allow_truncation": allow_truncation or None, "report_to": report_to,
             "clean_control_tokens": clean_control_tokens or None, "chat_template_kwargs": _json(chat_template_kwargs),
-            "lr": lr, "epochs": epochs,
+            "noise": _noise(noise, run, data), "lr": lr, "epochs": epochs,
             "batch_size": batch_size, "beta": beta, "max_length": max_length, "lora_r": lora_r, "lora_alpha": lora_alpha,
             "lora_targets": lora_targets, "lora_dropout": lora_dropout,
             "level": level, "judge": judge, "user": user, "rubric": rubric, "turns": turns,
@@ -148,6 +161,25 @@ def train(
         raise
     if push is not None and first:
         _publish(folder, push, base_repo=base_repo, private=private)
+
+
+def _noise(text: str | None, run: Path | None, data: str | None) -> dict[str, Any] | None:
+    """ε, and where it is from."""
+    if text is None:
+        return None
+    if text == "measured":
+        if run is None or data is not None:
+            raise UsageError("--noise measured: is of the trees of --run, without --data; or give a share, such as --noise 0.1")
+        from aloe_hub.audit.noise import measured_noise
+
+        return measured_noise(run)
+    try:
+        epsilon = float(text)
+    except ValueError:
+        raise UsageError(f"--noise {text!r}: expected measured, or a share such as 0.1") from None
+    if not 0 <= epsilon < 0.5:
+        raise UsageError(f"--noise {text}: must be at least 0 and less than 0.5, where labels are guesses")
+    return {"epsilon": epsilon, "source": "by hand"}
 
 
 def _json(text: str | None) -> dict[str, Any] | None:
@@ -216,7 +248,11 @@ def _print_trained(trained: Trained, base: str) -> None:
     if report["tokens"] and report["tokens"]["processed"]:
         figures.append(f"{report['tokens']['exploded'] / report['tokens']['processed']:.1f} times fewer tokens than row by row")
     out.print("  " + ", ".join(figures), soft_wrap=True)
+    if told := trained.record.settings.get("noise"):
+        out.print(f"  label noise {told['epsilon']:.3g}, {told['source']}", soft_wrap=True)
     data = trained.record.data
+    if data.get("undecided"):
+        out.print(f"  {data['rows']} forks; {data['undecided']} in which no reply is better than another were left out")
     if "nothing_inferred" in data:
         out.print(f"  {data['rows']} turns; {data['nothing_inferred']} at which nothing had been inferred were left out")
     policy = f"local:{trained.folder}" if trained.record.settings["full"] else f"local:{base}+{trained.folder}"

@@ -53,7 +53,7 @@ def dataset_card(
         pool=None if trees else read_pool(run.path, settings),
         trees=trees and trees.stats(count_failed(run.path)),
         pairs=splits[0].rows,
-        distill=sum(split.rows for split in splits if split.config == "distill"),
+        **{name: sum(split.rows for split in splits if split.config == name) for name in ("sft", "distill", "ranked")},
         configs=configs,
         split=splits[0].name,
         type_of=_type,

@@ -1,14 +1,14 @@
-"""Training: SFT, DPO and GRPO on whole trees, with TRL and PEFT."""
+"""Training: SFT, DPO, losses of ranked replies and GRPO on whole trees, with TRL and PEFT."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aloe_hub.training.tree import TreeDPOTrainer, TreeSFTTrainer
+    from aloe_hub.training.tree import RankConfig, TreeDPOTrainer, TreeRankTrainer, TreeSFTTrainer
     from aloe_hub.training.tree.grpo import TreeGRPOTrainer
 
-__all__ = ["TreeDPOTrainer", "TreeGRPOTrainer", "TreeSFTTrainer"]
+__all__ = ["RankConfig", "TreeDPOTrainer", "TreeGRPOTrainer", "TreeRankTrainer", "TreeSFTTrainer"]
 
 
 def __getattr__(name: str) -> type:

@@ -16,7 +16,7 @@ from aloe_hub.errors import UsageError
 from aloe_hub.loading import load_adapter, load_model
 from aloe_hub.training.base import Adapter, Base
 from aloe_hub.training.settings import TrainSettings, config_of
-from aloe_hub.training.tree import TreeDPOTrainer, TreeSFTTrainer
+from aloe_hub.training.tree import TreeDPOTrainer, TreeRankTrainer, TreeSFTTrainer
 from aloe_hub.types import Row
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ def build_trainer(
 ) -> Trainer:
     """The trainer, ready to train on the first of `rows` and to measure on the second.
 
-    In DPO with an adapter, TRL copies it as the reference; with a new one the base itself is; with all weights a second copy is.
-    The same are the teacher in SDFT, and the reference in GRPO. max_length: of a row, in SDFT and GRPO of a prompt. asked: in
-    GRPO alone, and always.
+    In DPO and rank with an adapter, TRL copies it as the reference; with a new one the base itself is; with all weights a second
+    copy is. The same are the teacher in SDFT, and the reference in GRPO. max_length: of a row, in SDFT and GRPO of a prompt.
+    asked: in GRPO alone, and always.
 
     Raises:
         UsageError: TRL, transformers or PEFT refuse an option, or a combination of them.
@@ -52,7 +52,7 @@ def build_trainer(
     dtype = "float32" if settings.full else "auto"
     with refusals():
         config: Any = config_of(settings.method)(**_options(settings, max_length, output, evaluates=bool(rows[1])))
-    kind: type[Any] = TreeSFTTrainer if settings.method == "sft" else TreeDPOTrainer
+    kind: Any = {"sft": TreeSFTTrainer, "dpo": TreeDPOTrainer, "rank": TreeRankTrainer}.get(settings.method)
     if settings.method == "sdft":
         from aloe_hub.training.sdft import Distiller, check_options
 
@@ -75,7 +75,7 @@ def build_trainer(
     elif not settings.full:
         with refusals():
             others["peft_config"] = LoraConfig(**settings.lora, task_type="CAUSAL_LM", revision=base.source.revision)
-    elif settings.method == "dpo" and not settings.options.get("precompute_ref_log_probs"):
+    elif settings.method in ("dpo", "rank") and not settings.options.get("precompute_ref_log_probs"):
         others["ref_model"] = load_model(base.source, dtype=dtype, device=device)
     elif settings.method == "sdft":
         others["teacher"] = load_model(base.source, dtype=dtype, device=device)

@@ -1,13 +1,13 @@
 """What an adapter is trained with: a few settings of ours, and any option of TRL, transformers and PEFT by its own name.
 
-A recipe's table `[train]` holds what SFT and DPO share (SDFT and GRPO take of it what they know), `[train.METHOD]` what is of one
-method; what is given by hand wins. A name is looked up among ours, then among the fields of the method's config of TRL, then
-among those of `LoraConfig`: a new option of those libraries can be set without a change here. A name that none of them knows is
-refused.
+A recipe's table `[train]` holds what SFT and DPO share (the others take of it what they know), `[train.METHOD]` what is of one
+method; what is given by hand wins. A name is looked up among ours, then among the fields of the method's config, then among those
+of `LoraConfig`: a new option of those libraries can be set without a change here. A name that none of them knows is refused.
 """
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -24,9 +24,11 @@ from trl.trainer.sft_config import SFTConfig
 
 from aloe_hub.errors import UsageError
 from aloe_hub.source import Source
+from aloe_hub.training.noise import options_of_noise
 from aloe_hub.training.online import NAMES as ONLINE
 from aloe_hub.training.online import Online
 from aloe_hub.training.record import METHODS, Method
+from aloe_hub.training.tree import RankConfig
 
 SHARING: tuple[Method, ...] = ("sft", "dpo")  # a name in a recipe's [train] is known to both
 
@@ -45,7 +47,9 @@ ALIASES = {
 LORA = MappingProxyType({"r": 16, "lora_alpha": 32, "target_modules": "all-linear", "lora_dropout": 0.0})
 
 # TRL's own learning rates are for full fine-tuning; an adapter, which starts at zero, wants about ten times as much.
-LORA_LEARNING_RATE: Mapping[Method, float] = MappingProxyType({"sft": 1e-4, "dpo": 1e-5, "sdft": 1e-4, "grpo": 1e-5})
+LORA_LEARNING_RATE: Mapping[Method, float] = MappingProxyType(
+    {"sft": 1e-4, "dpo": 1e-5, "rank": 1e-5, "sdft": 1e-4, "grpo": 1e-5}
+)
 
 # One pass: with a tree a persona, the texts are many and alike. A batch is a tree of the usual ten turns. A tenth of the way
 # is what a kill may cost; two checkpoints are kept, so that one which was being written is no loss.
@@ -93,13 +97,15 @@ class TrainSettings:
     """What decides the adapter, beside the rows.
 
     data: a dataset on the Hub, `org/name` or `org/name@revision`; None for the rows of the run folder.
-    adapter: where to start from; in DPO and GRPO also the reference, in SDFT the teacher. None: a new one on the base.
+    adapter: where to start from; in DPO, rank and GRPO also the reference, in SDFT the teacher. None: a new one on the base.
     full: train all weights instead of an adapter.
     eval_share: share of the profiles whose trees are set aside to measure on.
     limit: only the first so many trees.
     clean_control_tokens: take control tokens out of the texts of rows, instead of refusing the rows.
     chat_template_kwargs: what the chat template is told, such as Qwen3's `enable_thinking`.
     online: of GRPO alone.
+    noise: DPO's ε, the share of pairs that are the wrong way round, as `{"epsilon": 0.1, "source": "audit.json"}`.
+    objectives: how much rows count by their column `objective`, such as `{"style": 0.5, "content": 1.0}`.
     lora: options of `LoraConfig`, and `options` of the method's config of TRL, that were set: by default, by recipe, by hand.
     """
 
@@ -112,6 +118,8 @@ class TrainSettings:
     allow_truncation: bool = False
     clean_control_tokens: bool = False
     chat_template_kwargs: dict[str, Any] = field(default_factory=dict)
+    noise: dict[str, Any] = field(default_factory=dict)
+    objectives: dict[str, Any] = field(default_factory=dict)
     eval_share: float = 0.05
     limit: int | None = None
     seed: int = 0
@@ -126,6 +134,9 @@ class TrainSettings:
             raise UsageError(f"eval_share {self.eval_share}: must be at least 0 and less than 1")
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"--limit {self.limit}: must be at least 1")
+        for name, weight in self.objectives.items():
+            if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
+                raise UsageError(f"objectives: {name} = {weight!r}: expected a weight from 0")
         if not 0 <= self.seed < 2**32:
             raise UsageError(f"--seed {self.seed}: must be at least 0 and less than 2**32")
 
@@ -190,6 +201,10 @@ def train_settings(method: Method, recipe: Mapping[str, Any], by_hand: Mapping[s
             )
         own = GRPO | ({"beta": 0.0} if ours.get("full") else {}) | own
         ours = {"online": Online(**online), "eval_share": 0.0} | ours
+    if ours.get("noise"):
+        options |= options_of_noise(method, ours["noise"]["epsilon"], options)
+    if ours.get("objectives") and method not in ("dpo", "rank"):
+        raise UsageError(f"objectives: are for dpo and rank, and {method} has no preferences to weigh; leave them out")
     return TrainSettings(method=method, **ours, lora=LORA | lora if fresh else {}, options=OPTIONS | own | options)
 
 
@@ -203,7 +218,8 @@ def config_of(method: Method) -> type[TrainingArguments]:
         from aloe_hub.training import sdft
 
         return sdft.SDFTConfig
-    return {"sft": SFTConfig, "dpo": DPOConfig, "grpo": GRPOConfig}[method]
+    configs: dict[Method, type[TrainingArguments]] = {"sft": SFTConfig, "dpo": DPOConfig, "rank": RankConfig, "grpo": GRPOConfig}
+    return configs[method]
 
 
 def parsed_option(text: str) -> tuple[str, Any]:

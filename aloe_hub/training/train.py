@@ -35,6 +35,7 @@ from aloe_hub.training.folder import AdapterFolder, kept_in
 from aloe_hub.training.outcome import Meter, device_name, ranking_accuracy, report, versions
 from aloe_hub.training.quiet import quiet
 from aloe_hub.training.record import TRAINING, Method, TrainingRecord, write_json
+from aloe_hub.training.row_form import with_weights
 from aloe_hub.training.settings import TrainSettings
 from aloe_hub.training.tree import TreeDPOTrainer, TreeSFTTrainer
 from aloe_hub.training.tree.trainers import _OnePass
@@ -96,6 +97,7 @@ def train(
             rows, cleaned = ControlTokens(base.tokenizer).cleaned(rows)
             if cleaned and writes:
                 log.warning("%d rows held control tokens of %s in their texts; they were taken out", cleaned, base.source)
+        rows = with_weights(rows, settings.objectives)
         parts = split(rows, settings.eval_share)
         counts = {"rows": len(rows), "trees": len(set(map(tree_of, rows))), "eval_rows": len(parts[1])}
         record = TrainingRecord(
@@ -109,6 +111,8 @@ def train(
                 "processes": processes.num_processes,
                 "clean_control_tokens": settings.clean_control_tokens or None,
                 "chat_template_kwargs": told or None,
+                "noise": settings.noise or None,
+                "objectives": settings.objectives or None,
                 "template_date": template_date(base.tokenizer),
                 **asks,
             },
@@ -202,11 +206,13 @@ def _train(trainer: Trainer, checkpoint: Path | None, meter: Meter) -> dict[str,
 
 
 def _take_up_counts(trainer: Trainer, checkpoint: Path) -> None:
-    """TRL and our trainers begin to count tokens at 0 again when they resume; the last log before the checkpoint knows them."""
+    """What TRL and our trainers begin anew when they resume, counts above all; the last log before the checkpoint knows it."""
     history = TrainerState.load_from_json(str(checkpoint / "trainer_state.json")).log_history
     last = next(entry for entry in reversed(history) if "loss" in entry)
     if isinstance(trainer, TreeSFTTrainer | TreeDPOTrainer):
         trainer._total_train_tokens = last["num_tokens"]
+    if "noise/reliability" in last and isinstance(trainer, TreeDPOTrainer):
+        trainer.reliability = last["noise/reliability"]  # which LCPO had come to
     if "tree/tokens" in last:
         assert isinstance(trainer, _OnePass)
         trainer._tokens = torch.tensor([int(last["tree/tokens"]), int(last["tree/tokens_exploded"])])

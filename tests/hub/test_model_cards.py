@@ -160,7 +160,7 @@ def test_an_adapter_from_elsewhere_says_that_nothing_is_known_of_its_training(ad
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"method": "ppo"}, "method is 'ppo', and not sft, dpo, sdft or grpo"),
+        ({"method": "ppo"}, "method is 'ppo', and not sft, dpo, rank, sdft or grpo"),
         ({"base": "OUT"}, "the row has no 'base'"),
         ({"base": "org/base"}, "base is 'org/base', and not a table"),
         ({"report": [1]}, "report is [1], and not a table"),

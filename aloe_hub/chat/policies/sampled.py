@@ -59,8 +59,29 @@ def neighbour(persona: Persona, seed: int) -> Persona:
     return Persona(_near(persona.profile, random), _near(persona.personality, random))
 
 
+def shared_out(persona: Persona, seed: int) -> tuple[Persona, Persona]:
+    """Two personas near to this one: each of its statements is told by one of them.
+
+    >>> one, other = shared_out(Persona("They have a cat. They live in Lisbon. They paint.", "They are in a hurry."), 5)
+    >>> one.profile, other.profile
+    ('They have a cat. They paint.', 'They live in Lisbon.')
+    """
+    random = Random(seed)
+    told: tuple[list[str], list[str]] = [], []
+    for text in (persona.profile, persona.personality):
+        statements = _statements(text)
+        mine = set(random.sample(range(len(statements)), (len(statements) + random.randrange(2)) // 2))
+        for half, one in zip(told, (True, False), strict=True):
+            half.append(" ".join(said for place, said in enumerate(statements) if (place in mine) is one))
+    return Persona(*told[0]), Persona(*told[1])
+
+
+def _statements(text: str) -> Sequence[str]:
+    return [one for one in _STATEMENT.split(text) if one.strip()]
+
+
 def _near(text: str, random: Random) -> str:
-    statements: Sequence[str] = [one for one in _STATEMENT.split(text) if one.strip()]
+    statements = _statements(text)
     kept = [one for one in statements if random.random() >= LEFT_OUT] or random.sample(statements, min(1, len(statements)))
     random.shuffle(kept)
     return " ".join(kept)

@@ -2,8 +2,8 @@
 
 The replies of a group share their prompt, and prompts of one conversation share its beginning. TRL computes the log-probabilities
 of policy and reference on padded rows of prompt and reply; here both come from one pass over the trie of those rows, in TRL's
-layout, and the rest is TRL's: the same loss, gradients and metrics (tests/training/tree/test_tree_grpo.py). So that there is more to
-share, a step takes prompts of one tree.
+layout, and the rest is TRL's: the same loss, gradients and metrics (tests/training/tree/test_tree_grpo.py). So that there is more
+to share, a step takes prompts of one tree.
 
 Sampling is TRL's own. As the other trainers do, it says so and trains as TRL does where one pass could not be exact.
 """
