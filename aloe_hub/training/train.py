@@ -22,7 +22,7 @@ from accelerate import PartialState
 from safetensors import SafetensorError
 from transformers import TrainerState
 
-from aloe_hub.errors import AloeError
+from aloe_hub.errors import AloeError, UsageError
 from aloe_hub.files.jsonl import loads
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.loading import template_date, template_kwargs_of, write_chats_with
@@ -93,6 +93,8 @@ def train(
         )  # as it was trained so far
         write_chats_with(base.tokenizer, told)
         rows, origin, asked, asks = _rows(run, settings, traffic)
+        if asked is not None and asked.traffic.ledger.budget is not None and processes.num_processes > 1:
+            raise UsageError(f"--budget: each of {processes.num_processes} processes would keep it for itself; train in one")
         if settings.clean_control_tokens:
             rows, cleaned = ControlTokens(base.tokenizer).cleaned(rows)
             if cleaned and writes:

@@ -105,6 +105,12 @@ def test_the_reward_rises(rows, base, level):
     assert sum(entry["reward"] for entry in log[-3:]) > sum(entry["reward"] for entry in log[:3]) + 1.5
 
 
+def test_the_replies_to_profiles_set_aside_are_judged_at_the_end(rows, base):
+    record = trained(rows, base, max_steps=1, eval_share=0.4).record
+    assert 0 < record.data["eval_rows"] < record.data["rows"]
+    assert 1 <= record.report["final"]["eval_reward"] <= 5
+
+
 def test_every_call_is_in_the_ledger_with_its_price_and_a_budget_stops_it_in_one_line(rows, base, tmp_path):
     path = tmp_path / "calls.jsonl"
     judge = Judge()
