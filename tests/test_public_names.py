@@ -21,7 +21,7 @@ PYTHON = {
         "AloeError", "UsageError", "DataError", "SettingsDiffer", "ParseError", "ChatError", "TransientError", "Refused",
         "RunStopped",
     ],
-    "aloe_hub.rows": ["pairs", "sft", "distill", "ranked"],
+    "aloe_hub.rows": ["pairs", "sft", "distill", "ranked", "asked"],
     "aloe_hub.rubrics": ["Rubric", "Criterion", "rubric", "RUBRICS"],
     "aloe_hub.scoring": [
         "score", "curve", "Score", "Curve", "compare", "Comparison", "gap_closed", "Gap", "holm", "adaptation", "Adaptation",
@@ -33,7 +33,7 @@ PYTHON = {
     ],
     "aloe_hub.loading": ["Source", "load_tokenizer", "load_model", "load_adapter"],
     "aloe_hub.stages.scale": ["GrowTrees", "LocalExecutor"],
-    "aloe_hub.training": ["RankConfig", "TreeDPOTrainer", "TreeRankTrainer", "TreeSFTTrainer"],
+    "aloe_hub.training": ["RankConfig", "TreeDPOTrainer", "TreeGRPOTrainer", "TreeRankTrainer", "TreeSFTTrainer"],
     "aloe_hub.training.train": ["train", "Trained"],
     "aloe_hub.training.settings": ["TrainSettings"],
     "aloe_hub.hub.models": ["publish_adapter", "publish_pocket"],
@@ -63,7 +63,7 @@ OPTIONS = {
     "accept-failures pairwise concurrency push-results personas-repo rejudge " + CALLS,
     "train": "method base data run adapter name recipe push base-repo private resume report-to tree full allow-truncation seed "
     "chat-template-kwargs clean-control-tokens limit lr epochs batch-size beta noise max-length "
-    "lora-r lora-alpha lora-targets lora-dropout set",
+    "lora-r lora-alpha lora-targets lora-dropout set level judge user rubric turns concurrency " + CALLS,
     "report": "json html stayed",
     "publish": "language what repo run adapter base-repo merge private license tag dry-run install",
     "serve": "model port",
