@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from aloe_hub import __version__
 from aloe_hub.files.jsonl import atomic_file
@@ -21,7 +21,7 @@ from aloe_hub.results.counts import ORACLE, PLAIN, Paired, Report, RunReport
 from aloe_hub.results.formatting import bound, number, p_value, percent
 from aloe_hub.results.scenarios import shifted_at
 from aloe_hub.results.trees import SEVERAL, TIES, outcome, reply_name
-from aloe_hub.types import Persona, Transcript
+from aloe_hub.types import Persona, ReplySource, Transcript
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -93,7 +93,7 @@ def _shown(run: RunReport, place: int) -> dict[str, Any]:
             for paired, whisker in zip(run.comparisons, _whiskers(run.comparisons), strict=True)
         ],
         "pairs": [(names.index(paired.policy), names.index(paired.baseline), paired) for paired in run.pairs],
-        "sources": [name for name in ("tailored", "policy", "plain", "imported", "human") if run.trees and run.trees.count(name)],
+        "sources": [name for name in get_args(ReplySource) if run.trees and run.trees.count(name)],
         "ties": (*TIES, SEVERAL) if run.trees and run.trees.count(SEVERAL) else TIES,
         "audit": audited.lines(run.audit) if run.audit else (),
         "talks": list(_talks(run)),

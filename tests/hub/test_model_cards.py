@@ -271,6 +271,7 @@ def test_the_curve_in_the_card_is_that_of_the_report_beside_the_other_policies(s
     assert "This model minus `scripted:plain` on the same 4 personas: AVG " in card
     assert "4 personas, 3 turns, seed 0; judge scripted, users scripted: a test bed, it says nothing about language" in card
     assert "script for a judge or for users" in card
+    assert "The judge and the users were not audited." in card
     assert "Not measured" not in card
     assert str(adapter.parent) not in card
 
