@@ -1,4 +1,8 @@
-"""What the inferrer has understood of a user: its statements, each with the turn in which it was first made."""
+"""What the inferrer has understood of a user: its statements, each with the turn in which it was first made.
+
+A sentence that is no fact ("They are so confused by this") is not listed, whoever states it. What is listed says of a person what
+they are, have or do for some time; in doubt it is left out, since a false fact costs a reader more than a missing one.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,27 @@ from dataclasses import dataclass
 from typing import Literal
 
 from aloe_hub.types import Persona
+from aloe_hub.world.understanding import read_personality, read_profile
 
 _END = re.compile(r"(?<=[.!?])\s+|\n+|\s*;\s+")
 _NO_LETTER = re.compile(r"\W+")
+_LASTING = re.compile(
+    r"""(?:(?:they|she|he|the\ user|this\ user|user)\s+)?(?:(?:also|always|often|never|really|usually|currently|recently|just|both)\s+)*(?:
+    (?:is|are|was|were)\s+(?:\d+|an?\s+(?!bit|little|lot|idiot|fool|moron|liar)|from\b|(?:a\ )?(?:single\ )?(?:mother|father|parent)|(?:happily\ )?
+        (?:married|divorced|engaged|single|widowed|retired|vegan|vegetarian|allergic|left-handed|deaf|blind|pregnant|dyslexic|fluent)\b)
+    |(?:has|have|own|owns|keep|keeps|raise|raises)\s+(?!no\ idea|to\b|been|an?\s+(?:question|problem|doubt|idea|feeling|headache|minute|point)|some\b)\w+
+    |(?:live|work|stud(?:y|ie)|teach|volunteer|play|collect|love|like|enjoy|prefer|hate|dislike|cook|bake|grow|paint|sing|dance|swim|cycle
+        |hike|run|read|write|speak|drive|knit|garden|travel|train|listen|drink|eat|avoid|use|wear|rent|belong)(?:s|es)?(?:\s+\w|[.!]?$)
+    |(?:moved|grew\ up|was\ born|were\ born|come|comes)\s+\w+)
+    |(?:their|her|his)\s+(?:favou?rite|name|age|job|hobby|sport|roots|famil|kid|child|son|daughter|wife|husband|partner|brother|sister|mother
+        |father|dog|cat|pet|home|old\ subject|budget)\w*\s""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_PASSING = re.compile(
+    r"\b(?:this|that|it|you|your|here|now|today|tonight|right now|at the moment|die|dead|suicid\w*|kill\w*)[.!?]*$|"
+    r"\b(?:suicid\w*|kill (?:them|him|her)sel\w+|confused|stupid|useless|this (?:page|model|demo|chat|thing))\b|\?",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +61,30 @@ def understood(inferred: Sequence[Persona | None]) -> list[Statement]:
     return [Statement(kind, text, turn, turn == len(inferred)) for (kind, text), turn in turns.items()]
 
 
+def is_fact(text: str) -> bool:
+    """Whether a sentence states something lasting of a person.
+
+    >>> is_fact("They work as a nurse."), is_fact("They are so confused by this."), is_fact("They hate you.")
+    (True, False, False)
+    """
+    if any(not fact.free for fact in read_profile(text)):
+        return True
+    return bool(_LASTING.match(text)) and not _PASSING.search(text)
+
+
 def _statements(persona: Persona | None) -> Iterator[tuple[Literal["profile", "personality"], str]]:
     if persona is None:
         return
-    yield from (("profile", part) for part in _END.split(persona.profile) if part.strip())
-    yield from (("personality", part) for part in _END.split(persona.personality) if part.strip())
+    yield from (("profile", part) for part in _END.split(persona.profile) if is_fact(part))
+    yield from (("personality", part) for part in _END.split(persona.personality) if read_personality(part) or is_trait(part))
+
+
+def is_trait(text: str) -> bool:
+    """
+    >>> is_trait("They like things short."), is_trait("They are thinking about suicide."), is_trait(" ")
+    (True, False, False)
+    """
+    return bool(text.strip()) and not _PASSING.search(text)
 
 
 def _plain(text: str) -> str:
