@@ -47,8 +47,7 @@ LEAD = """\
 A model trained to *interact to align* (ALOE) finds out from the conversation itself whom it talks with, and comes to fit them.
 """
 TEST_BED = """\
-A **test bed**: a tiny pocket model, simulated users and a scripted judge in a small world of templates. It shows how the method
-works, and says nothing about language understanding or about people.
+**Test bed**: tiny pocket models, simulated users, a scripted judge, in a world of templates. It says nothing about people.
 """
 
 

@@ -32,7 +32,7 @@ class AppState:
     @property
     def scripted_user(self) -> bool:
         """Whether it is the scripted world that reads a persona which somebody wrote."""
-        return ModelString.recorded(self.settings.user).is_scripted
+        return ModelString.recorded(self.models.user.model).is_scripted
 
     @property
     def sampling(self) -> Sampling:

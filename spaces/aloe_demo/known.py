@@ -11,12 +11,13 @@ import re
 from collections.abc import Iterable
 from random import Random
 
+from models import Models
+
 from aloe_hub.errors import UsageError
-from aloe_hub.hub.demo_settings import DemoSettings
 from aloe_hub.model_string import ModelString
 from aloe_hub.source import POCKET
 from aloe_hub.types import Persona
-from aloe_hub.world.lexicon import COLOURS, GREETINGS, KINDS, POLES, REACTIONS, TOPICS
+from aloe_hub.world.lexicon import COLOURS, DIMENSIONS, GREETINGS, KINDS, POLES, REACTIONS, TOPICS
 from aloe_hub.world.sentences import from_third, split_sentences, to_first
 from aloe_hub.world.speaking import said
 from aloe_hub.world.understanding import Fact, read_message, read_personality, read_profile
@@ -38,10 +39,9 @@ class Distress(UsageError):
     """A text after which no model is asked, and nothing is noted down."""
 
 
-def is_world(settings: DemoSettings) -> bool:
-    """Whether one of the two models knows the sentences of the scripted world alone."""
-    models = [one for text in (settings.base, settings.aligned) for one in ModelString.recorded(text).models]
-    return any(one.is_scripted or (one.base is not None and one.base.name == POCKET) for one in models)
+def is_world(models: Models) -> bool:
+    """Whether one of the two models that answer knows the sentences of the scripted world alone."""
+    return any(_of_the_world(ModelString.recorded(part.model)) for part in (models.base, models.aligned))
 
 
 def sentences_of(text: str) -> list[tuple[str, str | None]]:
@@ -80,7 +80,7 @@ def chips(seed: int, said_before: Iterable[str] = ()) -> dict[str, list[str]]:
     before = read_message(known)
     kinds = {fact.kind for fact in before.facts}
     facts = [to_first(said(Fact(kind, random.choice(KINDS[kind].values)), random)) for kind in KINDS if kind not in {*kinds, *_MISSPELT}]
-    cues = [random.choice(POLES[pole].cues) for pole in POLES if pole not in before.traits]
+    cues = [random.choice(POLES[pole].cues) for pair in DIMENSIONS if not {*pair} & {*before.traits} for pole in pair]
     questions = [random.choice(topic.questions) for topic in TOPICS.values() if not any(one in known for one in topic.questions)]
     found = dict(zip(_CHIPS, (facts, cues, questions or [TOPICS["dinner"].questions[0]]), strict=True))
     return {title: random.sample(found[title], min(number, len(found[title]))) for title, number in _CHIPS.items()}
@@ -100,6 +100,12 @@ def readings(persona: Persona, world: bool) -> list[tuple[str, str]]:
             how = "understood" if neutral or (found and not free) else "free text" if found and not world else ""
             lines.append((line, how))
     return lines
+
+
+def _of_the_world(model: ModelString) -> bool:
+    if model.inner is not None:  # whoever infers or selects beside it reads anything
+        return _of_the_world(model.inner)
+    return model.is_scripted or (model.base is not None and model.base.name == POCKET)
 
 
 def _in_the_world(sentence: str) -> str | None:

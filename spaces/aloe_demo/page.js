@@ -71,12 +71,13 @@ window.aloe = (() => {
     if (chip) write(chip);
     if (tab && event.isTrusted) history.pushState(null, "", location.pathname + location.search + "#" + slug(tab));
     if (turn || message) event.preventDefault();
+    const leads = (turn || message)?.getAttribute("href");  // a link in an SVG has no other form
     if (turn) {
-      go(Number(turn.hash.slice("#turn-".length)));
-      address(turn.hash);
-      flash(one(`${turn.hash} ${turn.matches(".used") ? ".user" : ""}`));
+      go(Number(leads.slice("#turn-".length)));
+      address(leads);
+      flash(one(`${leads} ${turn.matches(".used") ? ".user" : ""}`));
     }
-    if (message) flash(one(`${message.hash} .user`));
+    if (message) flash(one(`${leads} .user`));
     if (does === "back") go(at - 1);
     if (does === "on") go(at + 1);
     if (does === "play") {

@@ -17,7 +17,7 @@ from known import EXAMPLES, Distress, Unknown
 from markupsafe import Markup
 from talk import Talk
 from understood import understood as statements_of
-from used import told, uses
+from used import slips, told, uses
 from watch import SIDES, Step, Watch
 
 from aloe_hub.errors import AloeError
@@ -113,6 +113,7 @@ def _pages() -> Any:  # noqa: ANN401 - a module of macros
         "reply_name": _reply_name,
         "shown": safe.shown,
         "shown_inline": lambda text: safe.tidy(text)[:64],
+        "slips": slips,
         "spoken_curve": _spoken_curve,
         "told": lambda watch: told(watch.persona, [step.user for step in watch.steps]),
         "understood": statements_of,

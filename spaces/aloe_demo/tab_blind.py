@@ -53,7 +53,7 @@ class Voting(Session):
 
 def build(state: AppState) -> None:
     models, settings, votes = state.models, state.settings, state.votes
-    world = known.is_world(settings)
+    world = known.is_world(models)
     gr.HTML(
         lambda: show.page("notes", [*models.problems("base", "aligned", "inferrer", "judge"), *filter(None, [votes.problem])]),
         elem_classes=["page", "notice"],

@@ -43,8 +43,8 @@ class Chatting(Session):
 
 def build(state: AppState) -> None:
     models, settings = state.models, state.settings
-    world = known.is_world(settings)
-    always_noted = ModelString.recorded(settings.aligned).scheme == "inferred"
+    world = known.is_world(models)
+    always_noted = ModelString.recorded(models.aligned.model).scheme == "inferred"
     session = gr.State(lambda: Chatting())
     kept = gr.BrowserState(None, storage_key=KEPT, secret=KEPT)  # no secret: it stays where its visitor is
     gr.HTML(lambda: show.page("notes", models.problems("base", "aligned", "inferrer")), elem_classes=["page", "notice"])

@@ -25,7 +25,7 @@ PERSONALITY = "Traits: how the user likes to be answered."
 
 def build(state: AppState) -> None:
     models, settings, personas = state.models, state.settings, state.library.personas
-    world = known.is_world(settings)
+    world = known.is_world(models)
     session = gr.State(lambda: Session())
 
     def filled(place: int) -> tuple[str, str, str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from understood import Statement, understood
 
 from aloe_hub.types import Persona
+from aloe_hub.world.grammar import parts
 from aloe_hub.world.freetext import content_words, words_of
 from aloe_hub.world.lexicon import POLES
 from aloe_hub.world.replies import revealed_facts
@@ -51,17 +52,23 @@ def uses(reply: str, inferred: Sequence[Persona | None]) -> list[Use]:
 
 
 def told(persona: Persona, messages: Sequence[str]) -> list[tuple[str, str, int]]:
-    """Of each sentence of a persona: profile or personality, the sentence, the turn that told it; 0: none has, so far."""
+    """Of each sentence of a persona that a message can tell: profile or personality, the sentence, the turn that told it, or 0."""
     lines = []
     for text in split_sentences(persona.profile):
         facts = read_profile(text)
         turns = (turn for turn in range(1, len(messages) + 1) if facts and revealed_facts(facts, messages[:turn]))
         lines.append(("profile", text, next(turns, 0)))
     for text in split_sentences(persona.personality):
-        poles = set(read_personality(text))
-        turns = (turn for turn, message in enumerate(messages, 1) if poles & set(read_message(message).traits))
-        lines.append(("personality", text, next(turns, 0)))
+        if poles := set(read_personality(text)):
+            turns = (turn for turn, message in enumerate(messages, 1) if poles & set(read_message(message).traits))
+            lines.append(("personality", text, next(turns, 0)))
     return lines
+
+
+def slips(reply: str) -> bool:
+    """Whether a reply in the sentences of the scripted world has one among them that is none: the pocket model's own."""
+    says = {part.says for part in parts(reply)}
+    return bool(says & {"tip", "use"}) and bool(says & {"other", "wrong name"})
 
 
 def _places(reply: str, statement: Statement) -> Iterator[tuple[int, int]]:

@@ -1,8 +1,6 @@
 """Visitors never see each other; what one leaves behind is nothing; many messages do not make the app grow."""
 
-import json
 import threading
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
@@ -10,7 +8,7 @@ import pytest
 
 from aloe_hub.chat.scripted import Scripted
 from tests.spaces.aloe_demo.fake_models import Failing, Slow, Whole, fake_models
-from tests.spaces.demo_server import DEMO, demo_process
+from tests.spaces.demo_server import DEMO, demo_process, told
 
 gradio_client = pytest.importorskip("gradio_client")
 ECHO = Scripted("parrot")
@@ -34,7 +32,7 @@ def test_many_sessions_at_once_never_see_each_others_messages(echo, number):
         one = client(echo)
         everybody.wait()
         for turn in range(3):
-            page, *_ = one.predict(f"secret-{own}-{turn}", 1, api_name="/say")
+            page, *_ = one.predict(f"secret-{own}-{turn}", api_name="/say")
         one.close()
         return page
 
@@ -77,18 +75,6 @@ def test_two_visitors_at_once_in_the_browser(echo, visit):
     assert "anna" not in second.page.locator("body").inner_text()
 
 
-def said(url, session, message):
-    """A message by plain requests, which cost this process less than gradio's client."""
-    body = json.dumps({"data": [message, 1], "session_hash": session}).encode()
-    asked = urllib.request.Request(f"{url}gradio_api/call/say", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(asked, timeout=60) as answer:
-        event = json.load(answer)["event_id"]
-    with urllib.request.urlopen(f"{url}gradio_api/call/say/{event}", timeout=60) as answer:
-        last = answer.read().decode().rpartition("event: ")[2]
-    assert last.startswith("complete"), last
-    assert message.strip() in last
-
-
 @pytest.mark.parametrize(("more", "mebibytes"), [(1, 8), pytest.param(4, 32, marks=pytest.mark.torture)])
 def test_memory_is_flat_over_hundreds_of_messages(tmp_path, more, mebibytes):
     """After a hundred messages, by which time everything has been loaded once, hundreds more cost next to nothing."""
@@ -98,7 +84,8 @@ def test_memory_is_flat_over_hundreds_of_messages(tmp_path, more, mebibytes):
         def messages(number):
             session = uuid4().hex
             for turn in range(number):
-                said(served.url, session, f"message {turn} " + "of some length, as people write them " * 5)
+                message = f"I am {turn + 17} years old. {'I never mind a long read. ' * 8}Any dinner ideas?"
+                assert message in told(served.url, message, session)[0]
 
         def hundred():
             with ThreadPoolExecutor(5) as pool:
@@ -115,7 +102,7 @@ def test_a_full_conversation_is_refused_with_a_message(launched, tmp_path):
     here = launched(tmp_path, fake_models(base=ECHO, aligned=ECHO), chat_turns=2)
     one = client(here)
     for message in ("one", "two", "three"):
-        page, _, notice, *_ = one.predict(message, 1, api_name="/say")
+        page, _, notice, *_ = one.predict(message, api_name="/say")
     assert "this conversation has 2 messages" in notice
     assert "three" not in page
 
