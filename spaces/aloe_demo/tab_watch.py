@@ -88,7 +88,7 @@ def build(state: AppState) -> None:
                 profile = gr.Textbox(first, label="Profile", info=PROFILE, lines=4, max_lines=8)
                 personality = gr.Textbox(second, label="Personality", info=PERSONALITY, lines=3, max_lines=8)
                 understood = gr.HTML(readings, elem_id="readings", elem_classes="page")
-                turns = gr.Slider(1, settings.watch_turns, value=settings.watch_turns, step=1, label="Turns")
+                turns = gr.Slider(1, settings.watch_turns, value=settings.watch_turns, step=1, label="Turns", elem_id="turns")
 
     def addressed(request: gr.Request) -> tuple[Any, ...]:
         """The persona that the address names: ?persona=3."""

@@ -47,6 +47,15 @@ def visitor(arrived):
     assert arrived.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def empty_chat(visitor):
+    """The tab Chat, with nothing said."""
+    visitor.tab("Chat")
+    clear = visitor.page.get_by_role("button", name="Clear", exact=True).locator("visible=true")
+    if clear.is_enabled():
+        clear.click()
+    visitor.page.get_by_text("Be the user").wait_for()
+
+
 def asked(visitor, message, turn):
     """Send a message with Enter, and wait for the end of its turn."""
     visitor.box().fill(message)
@@ -86,9 +95,9 @@ def test_a_point_of_the_curve_leads_to_its_turn_and_a_series_can_be_switched_off
     page.get_by_role("button", name="Next turn").click()
     assert page.locator("#watch .hidden .later").count() < hidden
     assert page.get_by_role("link", name="Turn 5: ").locator("title").text_content().startswith("Turn 5: Base model 2.")
-    page.get_by_label("Base model").uncheck()
+    page.locator("#series0").uncheck()
     assert page.locator("#watch .side0:visible").count() == 0
-    page.get_by_label("Base model").check()
+    page.locator("#series0").check()
     assert page.locator("#watch .plot rect.column").first.bounding_box()["width"] >= 24
 
 
@@ -104,7 +113,7 @@ def test_a_visitor_watches_a_simulated_user_live(visitor):
     page.wait_for_function("before => ![...document.querySelectorAll('textarea')].some(box => box.value == before)", arg=before)
     assert "persona=" in page.url
     page.locator("#readings").get_by_text("understands 18 of 18 lines").wait_for()
-    page.get_by_label("Turns").first.fill("2")
+    page.locator("#turns input[type=number]").fill("2")
     visitor.press("Watch live")
     page.locator("#watch .player[data-live=true][data-busy=false][data-done='2']").wait_for()
     page.locator("#turn-now", has_text="turn 2 of 2").wait_for()
@@ -126,7 +135,7 @@ def test_a_visitor_writes_a_persona_of_their_own_and_is_told_what_of_it_is_under
     page.get_by_role("alert").get_by_text("understands no line of this persona").wait_for()
     page.get_by_label("Profile").fill("She is a beekeeper. She loves sushi.")
     page.locator("#readings").get_by_text("She is a beekeeper.").wait_for()
-    page.get_by_label("Turns").first.fill("1")
+    page.locator("#turns input[type=number]").fill("1")
     visitor.press("Watch live")
     page.locator("#watch .player[data-live=true][data-busy=false][data-done='1']").wait_for()
     assert "beekeeper" not in page.locator("#watch .player").text_content()
@@ -135,7 +144,7 @@ def test_a_visitor_writes_a_persona_of_their_own_and_is_told_what_of_it_is_under
 
 def test_a_visitor_chats_with_both_models_and_sees_what_was_understood(visitor):
     page = visitor.page
-    visitor.tab("Chat")
+    empty_chat(visitor)
     assert page.url.endswith("#chat")
     disabled = {name: page.get_by_role("button", name=name, exact=True).locator("visible=true") for name in ("Stop", "Undo", "Clear")}
     assert all(button.is_disabled() for button in disabled.values())
@@ -145,7 +154,7 @@ def test_a_visitor_chats_with_both_models_and_sees_what_was_understood(visitor):
     assert page.locator("#talk .picked b").inner_text() == "Aligned model"
     first, second = page.locator("#understood li.new").all_inner_texts()
     assert ("nurse" in first, "Tiki" in second) == (True, True)
-    assert page.get_by_text("Neither model sees these notes").is_visible()
+    assert page.get_by_text("Neither model sees these notes: each").is_visible()
     assert visitor.box().input_value() == ""
     assert page.evaluate("document.activeElement.tagName") == "TEXTAREA"
     page.wait_for_function("document.querySelector('#told').textContent.includes('Aligned model: ')")
@@ -174,7 +183,7 @@ def test_a_visitor_chats_with_both_models_and_sees_what_was_understood(visitor):
 
 def test_sentences_to_click_and_a_suggestion_fill_the_box(visitor):
     page = visitor.page
-    visitor.tab("Chat")
+    empty_chat(visitor)
     for row in (0, 2):
         page.locator("#chips .chips").nth(row).locator(".chip").first.click()
     first, last = (page.locator("#chips .chips").nth(row).locator(".chip").first.inner_text() for row in (0, 2))
@@ -186,13 +195,11 @@ def test_sentences_to_click_and_a_suggestion_fill_the_box(visitor):
     visitor.press("Send")
     page.locator("#talk").get_by_text("goes on from here").wait_for()
     assert page.locator("#talk .user .text").all_inner_texts() == [suggestion]
-    visitor.press("Clear")
-    page.get_by_text("Be the user").wait_for()
 
 
 def test_free_text_is_answered_by_the_page(visitor):
     page = visitor.page
-    visitor.tab("Chat")
+    empty_chat(visitor)
     visitor.box().fill("hi, I just moved to Lisbon with my two kids and I hate long answers")
     visitor.box().press("Enter")
     answer = page.get_by_role("alert")
@@ -217,7 +224,7 @@ def test_a_visitor_browses_the_trees(visitor):
     assert first.is_checked()
     page.wait_for_function("document.querySelector('#tree .user .text').innerText.length > 0")
     page.locator("#tree summary", has_text="Judge:").first.click()
-    assert page.locator("#tree").get_by_text("shown first →").first.is_visible()
+    page.locator("#tree").get_by_text("shown first →").first.wait_for()
     word = page.locator("#tree .user .text").first.inner_text()
     page.get_by_label("Search the trees").fill(word)
     page.get_by_text("1 of 6 trees").wait_for()
@@ -257,7 +264,7 @@ def test_a_blind_vote_names_nobody_before_it_and_is_stored_only_when_its_row_was
 
 def test_every_tab_is_without_a_finding_of_axe(visitor):
     page = visitor.page
-    visitor.tab("Chat")
+    empty_chat(visitor)
     asked(visitor, SAID[0], 0)
     page.evaluate(AXE.read_text())
     found = {}
@@ -268,8 +275,6 @@ def test_every_tab_is_without_a_finding_of_axe(visitor):
         for violation in results["violations"]:
             found[f"{tab}: {violation['id']}"] = [node["html"][:200] for node in violation["nodes"]][:4]
     assert found == {}, json.dumps(found, indent=1)
-    visitor.tab("Chat")
-    visitor.press("Clear")
 
 
 def test_the_conversation_survives_reload_and_back(visit, pocket_demo):
