@@ -28,7 +28,7 @@ EXAMPLES = (
     "I was joking around all day. I live with my sister. How can I relax tonight?",
 )
 _MISSPELT = ("city",)  # what the pocket model often copies wrong is offered to nobody
-_CHIPS = {"about you": 4, "how you are": 3, "your question": 4}
+_CHIPS = {"about you": 4, "your manner": 3, "a question": 4}
 
 
 class Unknown(UsageError):

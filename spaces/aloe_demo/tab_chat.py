@@ -53,9 +53,9 @@ def build(state: AppState) -> None:
             page = gr.HTML(show.page("talk", Talk()), js_on_load=PICK, elem_id="talk", elem_classes="page")
             with gr.Column(elem_classes="composer"):
                 notice = gr.HTML(elem_classes=["page", "notice"])
-                chips = gr.HTML(elem_id="chips", elem_classes="page", visible=world)
+                chips = gr.HTML(elem_id="chips", elem_classes=["page", "offered"], visible=world)
                 with gr.Row(elem_classes="line", equal_height=True):
-                    box = gr.Textbox(label="Your message", lines=1, max_lines=6, elem_id="message", scale=8, min_width=120)
+                    box = gr.Textbox(label="Your message", placeholder="Your message", lines=1, max_lines=6, elem_id="message", scale=8, min_width=120)
                     send = gr.Button("Send", variant="primary", min_width=64, scale=1)
                     stop = gr.Button("Stop", min_width=64, scale=1, interactive=False)
             with gr.Row(elem_classes="buttons"):
