@@ -117,7 +117,7 @@ def _pages() -> Any:  # noqa: ANN401 - a module of macros
         "spoken_curve": _spoken_curve,
         "told": lambda watch: told(watch.persona, [step.user for step in watch.steps]),
         "understood": statements_of,
-        "uses": lambda text, inferred: uses(safe.tidy(text)[: safe.MOST_SHOWN], inferred),
+        "uses": lambda text, inferred: uses(safe.tidy(text)[: safe.MOST_SHOWN], tuple(inferred)),
         "json": lambda row: dumps(row, indent=1, ensure_ascii=False),
         "verdict_line": _verdict_line,
     }

@@ -74,6 +74,8 @@ def build(state: AppState) -> None:
         """The page, the panel, a problem (none any more: "", what is there already: None), what goes into the box, the buttons."""
         alert = gr.skip() if problem is None else show.unanswered(problem) if isinstance(problem, AloeError) else show.alert(problem)
         talk, busy = session.talk, session.busy
+        if busy and problem is None and text is None:  # it grows: nothing else changes
+            return show.page("talk", talk), show.understood(talk), *(gr.skip() for _ in outputs[2:])
         offered = show.page("chips", known.chips(session.seed + len(talk.turns), [turn.user for turn in talk.turns])) if world else ""
         able = bool(talk.turns) and not busy
         return (

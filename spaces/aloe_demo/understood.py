@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from aloe_hub.types import Persona
@@ -61,6 +62,7 @@ def understood(inferred: Sequence[Persona | None]) -> list[Statement]:
     return [Statement(kind, text, turn, turn == len(inferred)) for (kind, text), turn in turns.items()]
 
 
+@lru_cache(maxsize=1024)
 def is_fact(text: str) -> bool:
     """Whether a sentence states something lasting of a person.
 

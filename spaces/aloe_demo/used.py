@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from understood import Statement, understood
 
@@ -33,10 +34,11 @@ class Use:
     what: str = ""
 
 
-def uses(reply: str, inferred: Sequence[Persona | None]) -> list[Use]:
+@lru_cache(maxsize=512)  # a page that grows is drawn many times
+def uses(reply: str, inferred: tuple[Persona | None, ...]) -> list[Use]:
     """The pieces of a reply, in order, by what had been inferred after each message up to the one that it answers.
 
-    >>> [(use.text, use.turn) for use in uses("Take Tiki with you.", [Persona("They have a pet called Tiki.", "")])]
+    >>> [(use.text, use.turn) for use in uses("Take Tiki with you.", (Persona("They have a pet called Tiki.", ""),))]
     [('Take ', 0), ('Tiki', 1), (' with you.', 0)]
     """
     found = sorted(
@@ -65,6 +67,7 @@ def told(persona: Persona, messages: Sequence[str]) -> list[tuple[str, str, int]
     return lines
 
 
+@lru_cache(maxsize=512)
 def slips(reply: str) -> bool:
     """Whether a reply in the sentences of the scripted world has one among them that is none: the pocket model's own."""
     says = {part.says for part in parts(reply)}

@@ -52,7 +52,9 @@ def demo_process(folder: Path, scratch: Path, python: str = sys.executable, **mo
             for _ in range(1200):
                 try:
                     urllib.request.urlopen(f"{url}health", timeout=5).close()
-                    break
+                    if "Ctrl-C stops it" in log.read_text():  # before, Gradio asks itself whether it can be reached
+                        break
+                    time.sleep(0.1)
                 except OSError:
                     assert process.poll() is None, log.read_text()
                     time.sleep(0.1)

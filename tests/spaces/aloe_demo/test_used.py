@@ -9,19 +9,19 @@ BOTH = Persona("They work as a nurse. They have a pet called Tiki.", "They are f
 
 
 def linked(reply, inferred):
-    return [(use.text, use.turn) for use in uses(reply, inferred) if use.turn]
+    return [(use.text, use.turn) for use in uses(reply, tuple(inferred)) if use.turn]
 
 
 def test_a_value_and_a_manner_lead_to_the_message_that_told_them():
     reply = "😄 Ha! It suits a busy nurse. Take Tiki with you."
     assert linked(reply, [NURSE, BOTH]) == [("😄 Ha!", 2), ("nurse", 1), ("Tiki", 2)]
-    assert "".join(use.text for use in uses(reply, [NURSE, BOTH])) == reply
+    assert "".join(use.text for use in uses(reply, (NURSE, BOTH))) == reply
 
 
 def test_what_was_not_learned_is_no_use():
     assert linked("Take Tiki with you. A nursery.", [NURSE]) == []
-    assert uses("Anything.", []) == uses("Anything.", [None]) == [Use("Anything.")]
-    assert uses("", [NURSE]) == []
+    assert uses("Anything.", ()) == uses("Anything.", (None,)) == [Use("Anything.")]
+    assert uses("", (NURSE,)) == []
 
 
 def test_free_text_is_used_by_its_words():
