@@ -1,8 +1,8 @@
 """What a visitor may be answered: told before any model is asked, and by the page, in plain words.
 
-The pocket model has read nothing but the sentences of the scripted world; of any other text it makes nonsense. So what is written to
-it, or to the world itself, has to be made of such sentences, whatever their capitals and full stops. Other models are asked anything.
-Whoever seems to be in distress is answered by the page whichever models there are.
+The pocket model has read nothing but the sentences of the scripted world; of any other text it makes nonsense. So what is
+written to it, or to the world itself, has to be made of such sentences, whatever their capitals and full stops. Other models are
+asked anything. Whoever seems to be in distress is answered by the page whichever models there are.
 """
 
 from __future__ import annotations
@@ -79,9 +79,14 @@ def chips(seed: int, said_before: Iterable[str] = ()) -> dict[str, list[str]]:
     random, known = Random(seed), " ".join(said_before)
     before = read_message(known)
     kinds = {fact.kind for fact in before.facts}
-    facts = [to_first(said(Fact(kind, random.choice(KINDS[kind].values)), random)) for kind in KINDS if kind not in {*kinds, *_MISSPELT}]
+    facts = [
+        to_first(said(Fact(kind, random.choice(KINDS[kind].values)), random))
+        for kind in KINDS
+        if kind not in {*kinds, *_MISSPELT}
+    ]
     cues = [random.choice(POLES[pole].cues) for pair in DIMENSIONS if not {*pair} & {*before.traits} for pole in pair]
-    questions = [random.choice(topic.questions) for topic in TOPICS.values() if not any(one in known for one in topic.questions)]
+    topics = [topic for topic in TOPICS.values() if not any(one in known for one in topic.questions)]
+    questions = [random.choice(topic.questions) for topic in topics]
     found = dict(zip(_CHIPS, (facts, cues, questions or [TOPICS["dinner"].questions[0]]), strict=True))
     return {title: random.sample(found[title], min(number, len(found[title]))) for title, number in _CHIPS.items()}
 
@@ -129,10 +134,16 @@ _CUES = (cue for pole in POLES.values() for cue in pole.cues)
 _KNOWN = {_plain(sentence): sentence for sentence in (*GREETINGS, *REACTIONS, *_CUES, *_QUESTIONS)}
 # In doubt a kind notice: what it costs to show one to somebody who did not mean it is little.
 _DISTRESS = re.compile(
-    r"""suicid|kill(?:ing)?\ (?:my|our)sel|\b(?:end|ending|take|taking)\ (?:my\ (?:own\ )?life|it\ all)\b|self[- ]?harm|better\ off\ dead
-    |\b(?:want|wanna|going|plan|wish|ready|like)\ (?:to\ )?(?:die|be\ dead)\b|\bwish\ i\ (?:was|were)\ (?:dead|never\ born)
-    |\b(?:hurt|hurting|harm|harming|cut|cutting)\ myself|(?:don'?t|not)\ want\ to\ (?:live|be\ alive|wake\ up|exist)|no\ reason\ to\ live|overdos
-    |me\ matar|matar-me|tirar\ a\ minha\ vida|quero\ morrer|quiero\ morir|quitarme\ la\ vida|matarme|selbstmord|umbringen|suizid|will\ sterben
-    |veux\ mourir|me\ tuer|自杀|自殺|想死|不想活|自残|死にたい|انتحار|أنتحر|انتحر|أقتل\ نفسي|أريد\ أن\ أموت""",
-    re.IGNORECASE | re.VERBOSE,
+    "|".join(
+        (
+            r"suicid|kill(?:ing)? (?:my|our)sel|\b(?:end|ending|take|taking) (?:my (?:own )?life|it all)\b|self[- ]?harm|better off dead",
+            r"\b(?:want|wanna|going|plan|wish|ready|like) (?:to )?(?:die|be dead)\b|\bwish i (?:was|were) (?:dead|never born)",
+            r"\b(?:hurt|hurting|harm|harming|cut|cutting) myself|no reason to live|overdos",
+            r"(?:don['’]?t|not) want to (?:live|be alive|wake up|exist)",
+            r"me matar|matar-me|tirar a minha vida|quero morrer|quiero morir|quitarme la vida|matarme",
+            r"selbstmord|umbringen|suizid|will sterben|veux mourir|me tuer",
+            r"自杀|自殺|想死|不想活|自残|死にたい|انتحار|أنتحر|انتحر|أقتل نفسي|أريد أن أموت",
+        )
+    ),
+    re.IGNORECASE,
 )

@@ -94,7 +94,9 @@ def frame(value: Watch) -> Frame:
     ]
     turns = [(turn, x(turn)) for turn in range(1, value.turns + 1) if turn % every == 0 or turn == 1]
     columns = [(turn, x(turn), _values(step)) for turn, step in enumerate(value.steps, 1)]
-    return Frame(left, right, bottom, round(min(gap / 2, 28), 1), [(score, y(score)) for score in range(1, 6)], turns, curves, columns)
+    return Frame(
+        left, right, bottom, round(min(gap / 2, 28), 1), [(score, y(score)) for score in range(1, 6)], turns, curves, columns
+    )
 
 
 def _values(step: Step) -> str:

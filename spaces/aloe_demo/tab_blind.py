@@ -173,7 +173,9 @@ def build(state: AppState) -> None:
                 first = show.page("chips", known.chips(0)) if world else ""
                 chips = gr.HTML(first, elem_classes=["page", "offered"], visible=world)
                 with gr.Row(elem_classes="line", equal_height=True):
-                    box = gr.Textbox(label="Your message", placeholder="Your message", lines=1, max_lines=6, scale=8, min_width=120)
+                    box = gr.Textbox(
+                        label="Your message", placeholder="Your message", lines=1, max_lines=6, scale=8, min_width=120
+                    )
                     send = gr.Button("Send", variant="primary", min_width=64, scale=1)
                     stop = gr.Button("Stop", min_width=64, scale=1, interactive=False)
             clear = gr.Button("Clear", size="sm", min_width=70, interactive=False)

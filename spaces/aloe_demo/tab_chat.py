@@ -55,7 +55,15 @@ def build(state: AppState) -> None:
                 notice = gr.HTML(elem_classes=["page", "notice"])
                 chips = gr.HTML(elem_id="chips", elem_classes=["page", "offered"], visible=world)
                 with gr.Row(elem_classes="line", equal_height=True):
-                    box = gr.Textbox(label="Your message", placeholder="Your message", lines=1, max_lines=6, elem_id="message", scale=8, min_width=120)
+                    box = gr.Textbox(
+                        label="Your message",
+                        placeholder="Your message",
+                        lines=1,
+                        max_lines=6,
+                        elem_id="message",
+                        scale=8,
+                        min_width=120,
+                    )
                     send = gr.Button("Send", variant="primary", min_width=64, scale=1)
                     stop = gr.Button("Stop", min_width=64, scale=1, interactive=False)
             with gr.Row(elem_classes="buttons"):
@@ -71,12 +79,16 @@ def build(state: AppState) -> None:
             panel = gr.HTML(show.understood(Talk()), elem_id="understood", elem_classes="page")
 
     def shown(session: Chatting, problem: AloeError | str | None = "", text: str | None = None) -> tuple[Any, ...]:
-        """The page, the panel, a problem (none any more: "", what is there already: None), what goes into the box, the buttons."""
-        alert = gr.skip() if problem is None else show.unanswered(problem) if isinstance(problem, AloeError) else show.alert(problem)
+        """The page, the panel, a problem (none any more: "", what is there: None), what goes into the box, the buttons."""
+        alert = (
+            gr.skip() if problem is None else show.unanswered(problem) if isinstance(problem, AloeError) else show.alert(problem)
+        )
         talk, busy = session.talk, session.busy
         if busy and problem is None and text is None:  # it grows: nothing else changes
             return show.page("talk", talk), show.understood(talk), *(gr.skip() for _ in outputs[2:])
-        offered = show.page("chips", known.chips(session.seed + len(talk.turns), [turn.user for turn in talk.turns])) if world else ""
+        offered = (
+            show.page("chips", known.chips(session.seed + len(talk.turns), [turn.user for turn in talk.turns])) if world else ""
+        )
         able = bool(talk.turns) and not busy
         return (
             show.page("talk", talk),

@@ -43,7 +43,9 @@ def build(state: AppState) -> None:
             return about
         kept = [line for line, how in known.readings(about, world) if how]
         if not kept:
-            raise UsageError("the simulated user understands no line of this persona: pick one from the list, and change its words")
+            raise UsageError(
+                "the simulated user understands no line of this persona: pick one from the list, and change its words"
+            )
         facts = [line for line in kept if line in about.profile]
         return Persona(" ".join(facts), " ".join(line for line in kept if line not in facts))
 
@@ -78,17 +80,16 @@ def build(state: AppState) -> None:
         stop = gr.Button("Stop", min_width=80, interactive=False)
     notice = gr.HTML(elem_classes=["page", "notice"])
     first, second, readings = filled(0)
-    with gr.Accordion("Choose the simulated user, or write one", open=False, elem_id="persona"):
-        with gr.Row(equal_height=False):
-            with gr.Column(min_width=280):
-                picked = choice(
-                    personas, "personas", text=persona_text, title=persona_text, most=6, source=state.library.personas_from
-                )
-            with gr.Column(min_width=280):
-                profile = gr.Textbox(first, label="Profile", info=PROFILE, lines=4, max_lines=8)
-                personality = gr.Textbox(second, label="Personality", info=PERSONALITY, lines=3, max_lines=8)
-                understood = gr.HTML(readings, elem_id="readings", elem_classes="page")
-                turns = gr.Slider(1, settings.watch_turns, value=settings.watch_turns, step=1, label="Turns", elem_id="turns")
+    with gr.Accordion("Choose the simulated user, or write one", open=False, elem_id="persona"), gr.Row(equal_height=False):
+        with gr.Column(min_width=280):
+            picked = choice(
+                personas, "personas", text=persona_text, title=persona_text, most=6, source=state.library.personas_from
+            )
+        with gr.Column(min_width=280):
+            profile = gr.Textbox(first, label="Profile", info=PROFILE, lines=4, max_lines=8)
+            personality = gr.Textbox(second, label="Personality", info=PERSONALITY, lines=3, max_lines=8)
+            understood = gr.HTML(readings, elem_id="readings", elem_classes="page")
+            turns = gr.Slider(1, settings.watch_turns, value=settings.watch_turns, step=1, label="Turns", elem_id="turns")
 
     def addressed(request: gr.Request) -> tuple[Any, ...]:
         """The persona that the address names: ?persona=3."""

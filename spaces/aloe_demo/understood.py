@@ -17,21 +17,31 @@ from aloe_hub.world.understanding import read_personality, read_profile
 
 _END = re.compile(r"(?<=[.!?])\s+|\n+|\s*;\s+")
 _NO_LETTER = re.compile(r"\W+")
+_SUBJECT = (
+    r"(?:(?:they|she|he|the user|this user|user) )?(?:(?:also|always|often|never|really|usually|currently|recently|just|both) )*"
+)
+_STATES = "from|married|divorced|engaged|single|widowed|retired|vegan|vegetarian|allergic|left-handed|deaf|blind|pregnant|dyslexic|fluent"
+_NOT_HAD = r"no idea|to\b|been|some\b|an? (?:question|problem|doubt|idea|feeling|headache|minute|point)"
+_VERBS = (
+    "live|work|study|studie|teach|volunteer|play|collect|love|like|enjoy|prefer|hate|dislike|cook|bake|grow|paint|sing|dance|swim|cycle"
+    "|hike|run|read|write|speak|drive|knit|garden|travel|train|listen|drink|eat|avoid|use|wear|rent|belong"
+)
+_OWN = (
+    "favou?rite|name|age|job|hobby|sport|roots|famil|kid|child|son|daughter|wife|husband|partner|brother|sister|mother|father|dog|cat|pet"
+    "|home|old subject|budget"
+)
 _LASTING = re.compile(
-    r"""(?:(?:they|she|he|the\ user|this\ user|user)\s+)?(?:(?:also|always|often|never|really|usually|currently|recently|just|both)\s+)*(?:
-    (?:is|are|was|were)\s+(?:\d+|an?\s+(?!bit|little|lot|idiot|fool|moron|liar)|from\b|(?:a\ )?(?:single\ )?(?:mother|father|parent)|(?:happily\ )?
-        (?:married|divorced|engaged|single|widowed|retired|vegan|vegetarian|allergic|left-handed|deaf|blind|pregnant|dyslexic|fluent)\b)
-    |(?:has|have|own|owns|keep|keeps|raise|raises)\s+(?!no\ idea|to\b|been|an?\s+(?:question|problem|doubt|idea|feeling|headache|minute|point)|some\b)\w+
-    |(?:live|work|stud(?:y|ie)|teach|volunteer|play|collect|love|like|enjoy|prefer|hate|dislike|cook|bake|grow|paint|sing|dance|swim|cycle
-        |hike|run|read|write|speak|drive|knit|garden|travel|train|listen|drink|eat|avoid|use|wear|rent|belong)(?:s|es)?(?:\s+\w|[.!]?$)
-    |(?:moved|grew\ up|was\ born|were\ born|come|comes)\s+\w+)
-    |(?:their|her|his)\s+(?:favou?rite|name|age|job|hobby|sport|roots|famil|kid|child|son|daughter|wife|husband|partner|brother|sister|mother
-        |father|dog|cat|pet|home|old\ subject|budget)\w*\s""",
-    re.IGNORECASE | re.VERBOSE,
+    rf"{_SUBJECT}(?:"
+    rf"(?:is|are|was|were) (?:\d+|an? (?!bit|little|lot|idiot|fool|moron|liar)|(?:{_STATES})\b)"
+    rf"|(?:has|have|own|owns|keep|keeps|raise|raises) (?!{_NOT_HAD})\w"
+    rf"|(?:{_VERBS})(?:s|es)?(?: \w|[.!]?$)"
+    r"|(?:moved|grew up|was born|were born|come|comes) \w)"
+    rf"|(?:their|her|his) (?:{_OWN})\w*\s",
+    re.IGNORECASE,
 )
 _PASSING = re.compile(
-    r"\b(?:this|that|it|you|your|here|now|today|tonight|right now|at the moment|die|dead|suicid\w*|kill\w*)[.!?]*$|"
-    r"\b(?:suicid\w*|kill (?:them|him|her)sel\w+|confused|stupid|useless|this (?:page|model|demo|chat|thing))\b|\?",
+    r"\b(?:this|that|it|you|your|here|now|today|tonight|at the moment|die|dead)[.!]*$|\?"
+    r"|\b(?:suicid\w*|kill (?:them|him|her)sel\w+|confused|stupid|useless|this (?:page|model|demo|chat|thing))\b",
     re.IGNORECASE,
 )
 

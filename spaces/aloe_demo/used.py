@@ -14,8 +14,8 @@ from functools import lru_cache
 from understood import Statement, understood
 
 from aloe_hub.types import Persona
-from aloe_hub.world.grammar import parts
 from aloe_hub.world.freetext import content_words, words_of
+from aloe_hub.world.grammar import parts
 from aloe_hub.world.lexicon import POLES
 from aloe_hub.world.replies import revealed_facts
 from aloe_hub.world.sentences import split_sentences
@@ -54,7 +54,7 @@ def uses(reply: str, inferred: tuple[Persona | None, ...]) -> list[Use]:
 
 
 def told(persona: Persona, messages: Sequence[str]) -> list[tuple[str, str, int]]:
-    """Of each sentence of a persona that a message can tell: profile or personality, the sentence, the turn that told it, or 0."""
+    """Of each sentence of a persona that can be told: profile or personality, the sentence, the turn that told it, or 0."""
     lines = []
     for text in split_sentences(persona.profile):
         facts = read_profile(text)

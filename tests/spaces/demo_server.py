@@ -76,7 +76,8 @@ def told(url: str, message: str, session: str = "") -> list[str]:
     with urllib.request.urlopen(f"{url}gradio_api/call/say/{event}", timeout=60) as answer:
         last = answer.read().decode().rpartition("event: ")[2]
     assert last.startswith("complete"), last
-    return json.loads(last.partition("data: ")[2])
+    shown: list[str] = json.loads(last.partition("data: ")[2])
+    return shown
 
 
 def load(*names: str, folder: Path = DEMO):

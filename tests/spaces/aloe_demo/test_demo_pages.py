@@ -1,6 +1,6 @@
-"""The demo as it comes, used as a visitor would: each tab, on a desktop, a phone and a wide screen; accessible; nothing from elsewhere.
+"""The demo as it comes, used as a visitor would: each tab, on a desktop, a phone and a wide screen; nothing from elsewhere.
 
-ALOE_SCREENSHOTS=docs/images python -m pytest tests/spaces/aloe_demo/test_demo_pages.py      also takes the pictures of README and docs
+ALOE_SCREENSHOTS=docs/images python -m pytest tests/spaces/aloe_demo/test_demo_pages.py      also takes the pictures of the docs
 """
 
 import json
@@ -146,7 +146,9 @@ def test_a_visitor_chats_with_both_models_and_sees_what_was_understood(visitor):
     page = visitor.page
     empty_chat(visitor)
     assert page.url.endswith("#chat")
-    disabled = {name: page.get_by_role("button", name=name, exact=True).locator("visible=true") for name in ("Stop", "Undo", "Clear")}
+    disabled = {
+        name: page.get_by_role("button", name=name, exact=True).locator("visible=true") for name in ("Stop", "Undo", "Clear")
+    }
     assert all(button.is_disabled() for button in disabled.values())
     asked(visitor, SAID[0], 0)
     replies = page.locator("#talk .turn").nth(0).locator(".reply")
@@ -296,7 +298,6 @@ def test_the_conversation_survives_reload_and_back(visit, pocket_demo):
 
 
 def test_the_proof_plays_by_itself_and_then_goes_on_live(visit, pocket_demo):
-    """In a browser whose clock runs faster."""
     visitor = visit(pocket_demo, at="#turn-1", reduced_motion="no-preference")
     page = visitor.page
     assert page.locator("#turn-now").inner_text() == "turn 1 of 10"

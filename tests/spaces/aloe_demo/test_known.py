@@ -65,7 +65,9 @@ def test_only_the_pocket_model_and_the_world_itself_are_of_the_world():
 
 
 def test_a_persona_says_which_of_its_lines_are_understood():
-    persona = Persona("She works as a nurse. She is a beekeeper. Lorem ipsum.", "She is full of jokes. She cries at weddings. Hm.")
+    persona = Persona(
+        "She works as a nurse. She is a beekeeper. Lorem ipsum.", "She is full of jokes. She cries at weddings. Hm."
+    )
     in_the_world = [how for _, how in known.readings(persona, True)]
     assert in_the_world == ["understood", "", "", "understood", "understood", ""]
     assert [how for _, how in known.readings(persona, False)] == ["understood", "free text", "", "understood", "understood", ""]

@@ -27,10 +27,10 @@ HOSTILE = (
     "שלום \u202e עולם <b>",
     "w" * 3000,
 )
-TAGS = """section div p b bdi span details summary h2 h3 ul li figure figcaption svg line text g circle rect title aside a button code
-    pre table caption thead tbody tr th td"""
-NAMES = """class id type title href target rel lang tabindex aria-label aria-hidden aria-pressed dir role scope viewbox x y x1 x2 y1 y2 cx
-    cy r width height text-anchor data-turn data-told data-only data-pick data-watch data-turns data-done data-live data-busy"""
+TAGS = """section div p b bdi span details summary h2 h3 ul li figure figcaption svg line text g circle rect title aside a button
+    code pre table caption thead tbody tr th td"""
+NAMES = """class id type title href target rel lang tabindex aria-label aria-hidden aria-pressed dir role scope viewbox x y x1 x2 y1 y2
+    cx cy r width height text-anchor data-turn data-told data-only data-pick data-watch data-turns data-done data-live data-busy"""
 
 
 class Page(HTMLParser):
@@ -103,7 +103,10 @@ def test_a_hostile_text_is_text_on_every_page(text):
     ]
     for page in pages:
         seen = Page(page).text
-        assert text[:60].replace("\u202e", "") in seen.replace("\u202e", "").replace('\\"', '"') or " ".join(text.split())[:60] in seen
+        assert (
+            text[:60].replace("\u202e", "") in seen.replace("\u202e", "").replace('\\"', '"')
+            or " ".join(text.split())[:60] in seen
+        )
 
 
 def test_a_talk_shows_both_replies_and_which_one_it_goes_on_from():

@@ -145,7 +145,15 @@ def test_a_talk_that_a_browser_kept_goes_on_and_anything_else_is_empty():
     assert Talk.from_row(json.loads(json.dumps(talk.to_row())), 30) == talk
     assert len(Talk.from_row(talk.to_row(), 1).turns) == 1
     row = talk.to_row()
-    odd = [None, 3, "x", {}, {"turns": 3, "id": ""}, row | {"turns": [{"user": 3}]}, row | {"turns": [row["turns"][0] | {"said": []}]}]
+    odd = [
+        None,
+        3,
+        "x",
+        {},
+        {"turns": 3, "id": ""},
+        row | {"turns": [{"user": 3}]},
+        row | {"turns": [row["turns"][0] | {"said": []}]},
+    ]
     assert all(Talk.from_row(one, 30).turns == () for one in odd)
     long = row["turns"][0] | {"user": "x" * 10**6}
     assert len(Talk.from_row(row | {"turns": [long]}, 30).turns[0].user) == MOST_SHOWN

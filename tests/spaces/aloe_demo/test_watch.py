@@ -41,7 +41,10 @@ def test_the_curves_grow_and_end_as_the_metric_computes_them():
 
 
 def test_both_models_are_asked_the_same_and_each_after_its_own_replies():
-    base, aligned = Whole(lambda request: f"base {len(request.messages)}"), Whole(lambda request: f"aligned {len(request.messages)}")
+    base, aligned = (
+        Whole(lambda request: f"base {len(request.messages)}"),
+        Whole(lambda request: f"aligned {len(request.messages)}"),
+    )
     watch = seen(fake_models(base=base, aligned=aligned), turns=3)[-1]
     for side, chat, name in ((0, base, "base"), (1, aligned, "aligned")):
         said = [message.content for message in chat.requests[-1].messages]
