@@ -92,7 +92,7 @@ def chips(seed: int, said_before: Iterable[str] = ()) -> dict[str, list[str]]:
 
 
 def readings(persona: Persona, world: bool) -> list[tuple[str, str]]:
-    """Each line of a persona that somebody wrote, and how the scripted user reads it: "understood", "free text" or "" (not at all).
+    """Each line of a persona, and how the scripted user reads it: "understood", "free text" or "" (not at all).
 
     In the world free text is not understood: the pocket model would make nonsense of what such a user says.
     """
@@ -136,7 +136,8 @@ _KNOWN = {_plain(sentence): sentence for sentence in (*GREETINGS, *REACTIONS, *_
 _DISTRESS = re.compile(
     "|".join(
         (
-            r"suicid|kill(?:ing)? (?:my|our)sel|\b(?:end|ending|take|taking) (?:my (?:own )?life|it all)\b|self[- ]?harm|better off dead",
+            r"suicid|kill(?:ing)? (?:my|our)sel|\b(?:end|ending|take|taking) (?:my (?:own )?life|it all)\b",
+            r"self[- ]?harm|better off dead",
             r"\b(?:want|wanna|going|plan|wish|ready|like) (?:to )?(?:die|be dead)\b|\bwish i (?:was|were) (?:dead|never born)",
             r"\b(?:hurt|hurting|harm|harming|cut|cutting) myself|no reason to live|overdos",
             r"(?:don['’]?t|not) want to (?:live|be alive|wake up|exist)",

@@ -177,4 +177,6 @@ def build(state: AppState) -> None:
     page.select(picked, session, outputs, **private)
     noted.input(seen, [noted, session], [sees, session], **private)
     copy.click(None, None, None, js=COPY, **private)
-    gr.context.Context.root_block.load(restored, [kept, session], outputs, **private)
+    blocks = gr.context.Context.root_block
+    assert blocks is not None
+    blocks.load(restored, [kept, session], outputs, **private)

@@ -102,7 +102,9 @@ def build(state: AppState) -> None:
     written = [profile, personality]
     picked.input(filled, picked, [*written, understood], js="place => (aloe.persona(place + 1), place)", **private)
     gr.on([profile.change, personality.change], read, written, understood, **private)
-    gr.context.Context.root_block.load(addressed, None, [*written, understood], **private)
+    blocks = gr.context.Context.root_block
+    assert blocks is not None
+    blocks.load(addressed, None, [*written, understood], **private)
     inputs, outputs = [*written, turns, session], [page, notice, session, go, stop]
     go.click(watch, inputs, outputs, api_visibility="private", **state.generating)
     stop.click(lambda session: session.stop.set(), session, None, queue=False, **private)

@@ -17,9 +17,8 @@ from aloe_hub.world.understanding import read_personality, read_profile
 
 _END = re.compile(r"(?<=[.!?])\s+|\n+|\s*;\s+")
 _NO_LETTER = re.compile(r"\W+")
-_SUBJECT = (
-    r"(?:(?:they|she|he|the user|this user|user) )?(?:(?:also|always|often|never|really|usually|currently|recently|just|both) )*"
-)
+_OFTEN = "also|always|often|never|really|usually|currently|recently|just|both"
+_SUBJECT = rf"(?:(?:they|she|he|the user|this user|user) )?(?:(?:{_OFTEN}) )*"
 _STATES = "from|married|divorced|engaged|single|widowed|retired|vegan|vegetarian|allergic|left-handed|deaf|blind|pregnant|dyslexic|fluent"
 _NOT_HAD = r"no idea|to\b|been|some\b|an? (?:question|problem|doubt|idea|feeling|headache|minute|point)"
 _VERBS = (

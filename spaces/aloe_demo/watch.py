@@ -82,14 +82,12 @@ class Watch:
     @classmethod
     def from_row(cls, row: Row) -> Self:
         """What `to_row` gave."""
-        steps = [
-            Step(
-                step["user"],
-                step["inferred"] and Persona(**step["inferred"]),
-                tuple(answer and Answer(**answer) for answer in step["answers"]),
-            )
-            for step in row["steps"]
-        ]
+
+        def step(user: str, inferred: dict[str, str] | None, answers: list[dict[str, Any] | None]) -> Step:
+            first, second = (Answer(**answer) if answer else None for answer in answers)
+            return Step(user, Persona(**inferred) if inferred else None, (first, second))
+
+        steps = [step(**one) for one in row["steps"]]
         whole = {"persona": Persona(**row["persona"]), "steps": tuple(steps), "problems": tuple(row["problems"])}
         return cls(**row | whole)
 

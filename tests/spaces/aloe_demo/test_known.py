@@ -40,7 +40,7 @@ def test_a_model_that_knows_english_is_asked_all_but_distress_and_no_false_fact_
 
 
 def test_everything_that_is_offered_is_known_and_says_nothing_twice():
-    said = []
+    said: list[str] = []
     for seed in range(30):
         offered = known.chips(seed, said)
         assert all(known.sentences_of(one)[0][1] for sentences in offered.values() for one in sentences)
@@ -55,7 +55,9 @@ def test_only_the_pocket_model_and_the_world_itself_are_of_the_world():
 
     def of(base, aligned):
         among = fake_models()
-        return known.is_world(type(among)(**among.parts | {"base": Part("", base, None), "aligned": Part("", aligned, None)}))
+        return known.is_world(
+            type(among)(**among.parts | {"base": Part("", base, Scripted()), "aligned": Part("", aligned, Scripted())})
+        )
 
     assert of("local:pocket", "local:pocket+runs/mine/adapters/sft")
     assert of("http://127.0.0.1:1/v1#m", "inferred(local:pocket)")

@@ -27,10 +27,11 @@ HOSTILE = (
     "שלום \u202e עולם <b>",
     "w" * 3000,
 )
-TAGS = """section div p b bdi span details summary h2 h3 ul li figure figcaption svg line text g circle rect title aside a button
-    code pre table caption thead tbody tr th td"""
-NAMES = """class id type title href target rel lang tabindex aria-label aria-hidden aria-pressed dir role scope viewbox x y x1 x2 y1 y2
-    cx cy r width height text-anchor data-turn data-told data-only data-pick data-watch data-turns data-done data-live data-busy"""
+TAGS = """section div p b bdi span details summary h2 h3 ul li figure figcaption svg line text g circle rect title aside a
+    button code pre table caption thead tbody tr th td"""
+NAMES = """class id type title href target rel lang tabindex aria-label aria-hidden aria-pressed dir role scope viewbox x y x1 x2
+    y1 y2 cx cy r width height text-anchor data-turn data-told data-only data-pick data-watch data-turns data-done
+    data-live data-busy"""
 
 
 class Page(HTMLParser):
