@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aloe_hub.results.audited import in_short
-from aloe_hub.results.counts import ORACLE, PLAIN, Paired, RunReport
+from aloe_hub.results.counts import ORACLE, PLAIN, Paired, RunReport, is_scripted
 from aloe_hub.results.formatting import p_value, share, with_interval
 from aloe_hub.results.trained import base_of, trained_from
 
@@ -72,8 +72,8 @@ def _rose(run: RunReport) -> str:
         return f"There is nothing to compare {only.policy} with: its AVG is {found}, its IR {_ir(only.policy, run)} a turn."
     names = [policy.policy for policy in run.policies]
     base = run.comparisons[0].baseline
-    # What was trained is what the run is about; where nothing was, all are.
-    asked = trained_from(base_of(names), names) or [name for name in names if name not in (ORACLE, PLAIN)] or names
+    # What was trained is what the run is about; where nothing was, what is no script; else all.
+    asked = trained_from(base_of(names), names) or [name for name in names if not is_scripted(name)]
     mine = [paired for paired in run.comparisons if paired.policy in asked] or list(run.comparisons)
     best = max(
         mine, key=lambda paired: paired.result.difference if paired.result.difference == paired.result.difference else -9e9

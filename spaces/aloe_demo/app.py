@@ -22,6 +22,7 @@ from pathlib import Path
 import before  # noqa: F401 - the first of all
 import gradio as gr
 import show
+import tab_benchmark
 import tab_blind
 import tab_chat
 import tab_data
@@ -64,6 +65,10 @@ def build(state: AppState) -> gr.Blocks:
                 tab_watch.build(state)
             with gr.Tab("Data"):
                 tab_data.build(state)
+            with gr.Tab("Benchmark"):
+                tab_benchmark.build(state)
+            with gr.Tab("Audit"):
+                tab_benchmark.build_audit(state)
             with gr.Tab("Blind test"):
                 tab_blind.build(state)
             with gr.Tab("About"):
