@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from aloe_hub import __version__
 from aloe_hub.files.jsonl import atomic_file
-from aloe_hub.report import recorded, scenarios
+from aloe_hub.report import opening, recorded, scenarios
 from aloe_hub.report.plots import curves, histogram, letter, recalled
 from aloe_hub.results import audited
 from aloe_hub.results.counts import ORACLE, PLAIN, Paired, Report, RunReport
@@ -44,6 +44,7 @@ def write_html(report: Report, path: Path) -> None:
         "counts": lambda counts: ", ".join(f"{count} {name}" for name, count in counts.items()),
         "reply_name": reply_name,
         "outcome": outcome,
+        "verdict": lambda paired, run: opening.verdict(run, paired),
     }
     template = environment.from_string((files(__package__) / "report.html.j2").read_text(encoding="utf-8"))
     runs = [_shown(run, place) for place, run in enumerate(report.runs, 1)]
@@ -54,7 +55,7 @@ def write_html(report: Report, path: Path) -> None:
 
 
 def _breakable(policy: str) -> Markup:
-    """A model string with places where a line may end, so that no word in it is torn."""
+    """A text with model strings in it, and places in them where a line may end, so that no word is torn."""
     from markupsafe import Markup
 
     return Markup("<wbr>").join(re.split(r"(?<=[(,:/+@#=])", policy))
@@ -80,6 +81,8 @@ def _shown(run: RunReport, place: int) -> dict[str, Any]:
     return {
         "report": run,
         "index": place,
+        "opening": opening.sentences(run),
+        "made_with": opening.made_with(run),
         "contents": [(anchor, title) for anchor, (title, there) in contents.items() if there],
         "turns": max((policy.last if run.is_recorded else len(policy.scores.al) for policy in run.policies), default=0),
         "curves": curves(run.policies, f"curves{place}", shifted_at(run.settings.get("evaluate", {}))) if run.policies else None,
