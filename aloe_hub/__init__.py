@@ -26,6 +26,7 @@ __all__ = [
     "Transcript",
     "Tree",
     "TreeDPOTrainer",
+    "TreeGRPOTrainer",
     "TreeRankTrainer",
     "TreeSFTTrainer",
     "TreeSettings",
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     from aloe_hub.stages.pool import PoolSettings, grow_pool
     from aloe_hub.stages.roles import Cast
     from aloe_hub.stages.trees import TreeSettings, grow, grow_all
-    from aloe_hub.training import RankConfig, TreeDPOTrainer, TreeRankTrainer, TreeSFTTrainer
+    from aloe_hub.training import RankConfig, TreeDPOTrainer, TreeGRPOTrainer, TreeRankTrainer, TreeSFTTrainer
     from aloe_hub.types import Exchange, Message, Persona, Transcript, Tree
 
 _WHERE = {
@@ -73,7 +74,7 @@ _WHERE = {
     "stages.pool": "PoolSettings grow_pool",
     "stages.roles": "Cast",
     "stages.trees": "TreeSettings grow grow_all",
-    "training": "RankConfig TreeDPOTrainer TreeRankTrainer TreeSFTTrainer",
+    "training": "RankConfig TreeDPOTrainer TreeGRPOTrainer TreeRankTrainer TreeSFTTrainer",
     "types": "Exchange Message Persona Transcript Tree",
 }
 

@@ -62,6 +62,14 @@ def distill(tree: Tree) -> Iterator[Row]:
         yield row | {"privileged_context": context, "completion": reply}
 
 
+def asked(tree: Tree) -> Iterator[Row]:
+    """`tree_id, persona_id, turn, prompt, profile, personality, profile_id` for each turn: prompts for TRL's GRPOTrainer, and who
+    asks, which the judge of the replies is told."""
+    persona = tree.persona
+    who = {"profile": persona.profile, "personality": persona.personality, "profile_id": persona.profile_id}
+    yield from (row | who for row in _prompts(tree))
+
+
 def _known(inferred: Persona) -> str:
     """What was inferred of a user, as a text.
 

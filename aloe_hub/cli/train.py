@@ -1,20 +1,21 @@
-"""The command train: an adapter from a preference dataset, by SFT, DPO, losses of ranked replies, or SDFT."""
+"""The command train: an adapter from a preference dataset, by SFT, DPO, losses of ranked replies, SDFT or GRPO."""
 
 from __future__ import annotations
 
 import json
 import os
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from aloe_hub.cli import options
+from aloe_hub.cli import calls, options
 from aloe_hub.cli.progress import bars, err, out, working
 from aloe_hub.errors import AloeError, UsageError
 
 if TYPE_CHECKING:
+    from aloe_hub.training.record import Method
     from aloe_hub.training.settings import TrainSettings
     from aloe_hub.training.train import Trained
 
@@ -23,8 +24,11 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="Example: aloe train dpo --base pocket --run runs/mine --adapter runs/mine/adapters/sft")(train)
 
 
+@calls.asks_models
 def train(
-    method: Annotated[Literal["sft", "dpo", "rank", "sdft"], typer.Argument(help="The training method.", show_default=False)],
+    method: Annotated[
+        Literal["sft", "dpo", "rank", "sdft", "grpo"], typer.Argument(help="The training method.", show_default=False)
+    ],
     base: Annotated[
         str | None,
         typer.Option("--base", help="The model: org/model, org/model@rev, a folder, a GGUF, or pocket.", show_default=False),
@@ -34,7 +38,7 @@ def train(
         typer.Option(
             "--data",
             help="A dataset on the Hub: org/name, org/name:config:split, either with @revision; ours, or in a form of TRL's. "
-            "Rows of your own can be RUN/sft.jsonl, pairs.jsonl, ranked.jsonl or distill.jsonl.",
+            "Rows of your own can be RUN/sft.jsonl, pairs.jsonl, ranked.jsonl or distill.jsonl; GRPO takes trees.",
             show_default="the rows of --run",
         ),
     ] = None,
@@ -42,7 +46,9 @@ def train(
     adapter: Annotated[
         str | None,
         typer.Option(
-            "--adapter", help="Start from this one; also the reference of dpo and rank, SDFT's teacher.", show_default="a new one"
+            "--adapter",
+            help="Start from this one; also the reference of dpo, rank and grpo, SDFT's teacher.",
+            show_default="a new one",
         ),
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="It goes to RUN/adapters/NAME.", show_default="the method")] = None,
@@ -58,7 +64,7 @@ def train(
     ] = None,
     tree: Annotated[
         bool | None,
-        typer.Option("--tree/--no-tree", help="sft, dpo, rank: one pass for all rows of a tree.", show_default="tree"),
+        typer.Option("--tree/--no-tree", help="sft, dpo, rank, grpo: one pass for all rows of a tree.", show_default="tree"),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Train all weights instead of an adapter.")] = False,
     allow_truncation: Annotated[bool, typer.Option("--allow-truncation", help="Cut rows that are too long.")] = False,
@@ -72,14 +78,15 @@ def train(
     seed: options.Seed = None,
     limit: Annotated[int | None, typer.Option("--limit", help="Only the first N trees.", show_default="all")] = None,
     lr: Annotated[
-        float | None, typer.Option("--lr", help="Learning rate.", show_default="1e-4 sft and sdft, 1e-5 dpo and rank")
+        float | None, typer.Option("--lr", help="Learning rate.", show_default="1e-4 sft and sdft, 1e-5 the others")
     ] = None,
     epochs: Annotated[float | None, typer.Option("--epochs", help="Passes over the rows.", show_default="1")] = None,
     batch_size: Annotated[
-        int | None, typer.Option("--batch-size", help="Rows (rank: forks) a device takes at once.", show_default="10")
+        int | None, typer.Option("--batch-size", help="Rows (rank: forks) a device takes at once.", show_default="10, grpo 40")
     ] = None,
     beta: Annotated[
-        float | None, typer.Option("--beta", help="dpo, rank: how near to stay to the reference.", show_default="0.1")
+        float | None,
+        typer.Option("--beta", help="dpo, rank, grpo: how near to stay to the reference.", show_default="0.1, grpo 0.04"),
     ] = None,
     noise: Annotated[
         str | None,
@@ -100,13 +107,33 @@ def train(
     lora_dropout: Annotated[
         float | None, typer.Option("--lora-dropout", help="Dropout of the adapter.", show_default="0")
     ] = None,
+    level: Annotated[
+        str | None,
+        typer.Option("--level", help="grpo: turn samples the next reply, conversation talks with a user.", show_default="turn"),
+    ] = None,
+    judge: Annotated[
+        str | None, typer.Option("--judge", help="grpo: the model that scores replies.", show_default="the judge of the trees")
+    ] = None,
+    user: Annotated[
+        str | None,
+        typer.Option("--user", help="grpo: the model that plays the user.", show_default="the user of the trees"),
+    ] = None,
+    rubric: Annotated[
+        str | None,
+        typer.Option("--rubric", help="grpo: what the judge is asked: aloe-hub, aloe or rlpa.", show_default="aloe-hub"),
+    ] = None,
+    turns: Annotated[int | None, typer.Option("--turns", help="grpo: of each conversation.", show_default="10")] = None,
+    concurrency: options.Concurrency = 32,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="key=value: any option of TRL, transformers or LoRA; may be repeated.")
     ] = None,
+    *,
+    asking: calls.Asking,
 ) -> None:
     """Train an adapter on preference trees: SFT on the preferred replies, then DPO on pairs, or rank on all replies of a fork.
 
-    Or SDFT, which needs no preferences: told what had been inferred, the model teaches itself.
+    Or SDFT, which needs no preferences: told what had been inferred, the model teaches itself. Or GRPO: the model replies, a
+    judge scores, and what scores above the other replies becomes likelier.
     """
     first = os.environ.get("RANK", "0") == "0"
     try:
@@ -117,10 +144,13 @@ def train(
             "noise": _noise(noise, run, data), "lr": lr, "epochs": epochs,
             "batch_size": batch_size, "beta": beta, "max_length": max_length, "lora_r": lora_r, "lora_alpha": lora_alpha,
             "lora_targets": lora_targets, "lora_dropout": lora_dropout,
+            "level": level, "judge": judge, "user": user, "rubric": rubric, "turns": turns,
         }  # fmt: skip
         settings = _settings(method, recipe, by_hand, set_ or [], shown=first)
         _check_push(settings, push, base_repo)
-        folder = _train(settings, run, name=name, resume=resume, shown=first)
+        if method != "grpo" and asking != calls.Asking():
+            raise UsageError(f"aloe train {method}: asks no model; options of models behind endpoints are for grpo")
+        folder = _train(settings, run, name=name, resume=resume, shown=first, asking=asking, concurrency=concurrency)
     except AloeError as error:
         if first:
             raise
@@ -164,9 +194,7 @@ def _json(text: str | None) -> dict[str, Any] | None:
     return found
 
 
-def _settings(
-    method: Literal["sft", "dpo", "rank", "sdft"], recipe: str | None, by_hand: dict[str, Any], more: list[str], *, shown: bool
-) -> TrainSettings:
+def _settings(method: Method, recipe: str | None, by_hand: dict[str, Any], more: list[str], *, shown: bool) -> TrainSettings:
     with working("loading PyTorch") if shown else nullcontext():
         from aloe_hub.training.settings import parsed_option, train_settings
 
@@ -177,7 +205,16 @@ def _settings(
     return train_settings(method, options.recipe_table(recipe, "train"), by_hand)
 
 
-def _train(settings: TrainSettings, run: Path | None, *, name: str | None, resume: bool, shown: bool) -> Path:
+def _train(
+    settings: TrainSettings,
+    run: Path | None,
+    *,
+    name: str | None,
+    resume: bool,
+    shown: bool,
+    asking: calls.Asking,
+    concurrency: int,
+) -> Path:
     """Train, and say what came of it; the folder of the adapter."""
     from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.training.train import train as train_adapter
@@ -186,10 +223,12 @@ def _train(settings: TrainSettings, run: Path | None, *, name: str | None, resum
         if settings.data is None:
             raise UsageError("--run or --data: say which rows, such as --run runs/mine or --data org/aloe-prefs")
         run = Path("runs") / settings.data.partition("@")[0].partition(":")[0].rpartition("/")[2]
-    with bars() if shown else nullcontext() as bar:
-        trained = train_adapter(
-            RunFolder(run), settings, name=name, resume=resume, on_progress=bar or (lambda what, done, total: None)
-        )
+    with ExitStack() as open_:
+        traffic = None
+        if settings.online is not None:
+            traffic = open_.enter_context(calls.traffic(run / "calls.jsonl", asking, concurrency=concurrency))
+        show = open_.enter_context(bars()) if shown else lambda what, done, total: None
+        trained = train_adapter(RunFolder(run), settings, name=name, resume=resume, traffic=traffic, on_progress=show)
     if shown:
         _print_trained(trained, settings.base)
     return trained.folder
@@ -201,6 +240,8 @@ def _print_trained(trained: Trained, base: str) -> None:
     out.print(f"{trained.folder}: {done}, {report['steps']} steps, {report['seconds']:.0f} s", soft_wrap=True)
     shown = {"loss": "loss", "eval_loss": "on trees set aside", "eval_rewards/accuracies": "reward accuracy"}
     figures = [f"{label} {report['final'][key]:.4g}" for key, label in shown.items() if report["final"].get(key) is not None]
+    if rewards := [entry["reward"] for entry in report["log"] if entry.get("reward") is not None]:
+        figures.append(f"reward {rewards[0]:.3g} in the first log, {rewards[-1]:.3g} in the last")
     if report["ranking_accuracy"]:
         ranking = report["ranking_accuracy"]
         figures.append(f"ranking accuracy {ranking['policy']:.3g} (reference {ranking['reference']:.3g})")

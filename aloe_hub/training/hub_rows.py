@@ -25,13 +25,20 @@ from aloe_hub.types import Row
 
 KEPT = ("tree_id", "persona_id", "turn")
 BELIEVED = ("weight", "objective")  # of pairs and of ranked replies: how much a row counts, and what it was judged by
-CONFIG: dict[Method, str] = {"sft": "sft", "dpo": "pairs", "rank": "ranked", "sdft": "distill"}
-COMPLETIONS: dict[Method, tuple[str, ...]] = {"sft": ("completion",), "dpo": ("chosen", "rejected"), "rank": (), "sdft": ()}
+CONFIG: dict[Method, str] = {"sft": "sft", "dpo": "pairs", "rank": "ranked", "sdft": "distill", "grpo": "trees"}
+COMPLETIONS: dict[Method, tuple[str, ...]] = {
+    "sft": ("completion",),
+    "dpo": ("chosen", "rejected"),
+    "rank": (),
+    "sdft": (),
+    "grpo": (),
+}
 FORMS: dict[Method, str] = {
     "sft": "prompt and completion, or messages",
     "dpo": "prompt, chosen and rejected, or chosen and rejected",
     "rank": "prompt, completions and ranks",
     "sdft": "prompt and privileged_context",
+    "grpo": "our own config trees",
 }
 
 

@@ -75,7 +75,7 @@ def rows_to_train_on(grown: Path, tmp_path: Path) -> RunFolder:
     """A run folder of the test's own, with the rows of `grown`."""
     run = RunFolder(tmp_path / "run")
     run.path.mkdir()
-    for name in ("pairs.jsonl", "sft.jsonl", "distill.jsonl", "personas.jsonl"):
+    for name in ("pairs.jsonl", "sft.jsonl", "distill.jsonl", "personas.jsonl", "trees.jsonl", "run.toml"):
         shutil.copy(grown / name, run.file(name))
     run.file("ranked.jsonl").write_text(
         "".join(json.dumps(ranked(json.loads(line))) + "\n" for line in run.file("pairs.jsonl").open())
@@ -90,11 +90,13 @@ def ranked(pair: Row) -> Row:
     return kept | {"completions": replies, "scores": [2.0, 4.5, 2.0], "ranks": [2, 1, 2]}
 
 
-def settings(method: Literal["sft", "dpo", "rank", "sdft"], base: Path, **by_hand: object) -> TrainSettings:
+def settings(method: Literal["sft", "dpo", "rank", "sdft", "grpo"], base: Path, **by_hand: object) -> TrainSettings:
     """Few steps on few trees, each of them large enough to be seen in the weights."""
     quick = {"base": str(base), "limit": 6, "batch_size": 2, "lr": 1e-2, "eval_share": 0.2}
-    if method == "sdft":
+    if method in ("sdft", "grpo"):
         quick["max_completion_length"] = 8
+    if method == "grpo":
+        quick |= {"num_generations": 2, "batch_size": 4, "eval_share": 0.0}
     return train_settings(method, {}, quick | by_hand)
 
 

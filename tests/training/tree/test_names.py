@@ -12,7 +12,7 @@ import torch
 import trl
 from transformers import PreTrainedModel, Trainer
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
-from trl import DPOConfig, DPOTrainer, SFTTrainer
+from trl import DPOConfig, DPOTrainer, GRPOTrainer, SFTTrainer
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 from trl.trainer.utils import FusedCausalLMOutput, add_fused_lm_head
@@ -36,6 +36,11 @@ def test_trl_is_the_one_that_was_read():
         (DPOTrainer._set_signature_columns_if_needed, "self"),
         (DPOTrainer._precompute_ref_logps, "self dataset name batch_size"),
         (Trainer._get_train_sampler, "self train_dataset"),
+        (GRPOTrainer._get_train_sampler, "self dataset"),
+        (GRPOTrainer._generate_and_score_completions, "self inputs"),
+        (GRPOTrainer._generate_single_turn, "self prompt_ids images multimodal_fields num_generations has_tool_images"),
+        (GRPOTrainer._calculate_rewards, "self inputs prompts completions completion_ids_list"),
+        (GRPOTrainer._compute_loss, "self model inputs"),
         (add_fused_lm_head, "model temperature cast_lm_head_to_fp32 outputs"),
         (sdpa_attention_forward, "module query key value attention_mask dropout scaling is_causal position_bias cache kwargs"),
         (repeat_kv, "hidden_states n_rep"),
