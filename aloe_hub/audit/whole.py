@@ -91,7 +91,7 @@ def audit(
         asked = {name: _asked(run, name, forks, settings, traffic, on_progress) for name in _judges(run, settings)}
         table = None if embed is None else differences(forks, similarity_by(embed))
         for name, rows in asked.items():
-            verdicts = verdicts_of_trees(run.path) if name == own_judge(run) else _verdicts(rows)
+            verdicts = verdicts_of_trees(run.path) if _gave_verdicts(run, name) else _verdicts(rows)
             found["judges"][name] = judges.findings(rows, verdicts, table, settings.seed)
         first, *others = asked
         found["between_judges"] = {name: judges.between(asked[first], asked[name]) for name in others}
@@ -112,6 +112,11 @@ def audit(
     with atomic_file(run.file(FILE)) as file:
         file.write(json.dumps(written, indent=1, ensure_ascii=False).encode() + b"\n")
     return written
+
+
+def _gave_verdicts(run: RunFolder, model: str) -> bool:
+    """Whether the run's trees hold this judge's verdicts; one that scored replies is asked for verdicts as any other."""
+    return model == own_judge(run) and run.settings().get("trees", {}).get("rank_by") != "scores"
 
 
 def _judges(run: RunFolder, settings: AuditSettings) -> list[str]:
@@ -137,7 +142,7 @@ def _asked(
     on_progress: Callable[[str, int, int], None],
 ) -> list[Row]:
     """A judge's answers, each with its verdicts."""
-    own = model == own_judge(run)
+    own = _gave_verdicts(run, model)
     # The judge of the trees is the one that judged them, perhaps of an earlier version.
     name, version = judged_by(model, run.settings().get("trees") if own else None)
     by = rubric(str(run.settings().get("evaluate", {}).get("rubric", DEFAULT)))

@@ -11,6 +11,7 @@ from aloe_hub.chat.policies import nearness
 from aloe_hub.chat.traffic import Traffic
 from aloe_hub.errors import AloeError, DataError, UsageError
 from aloe_hub.files.jsonl import read_rows
+from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.results.audited import in_short, lines, read_audit
 from aloe_hub.stages.trees import TreeSettings, grow_all
 from aloe_hub.types import Persona, Tree
@@ -101,6 +102,23 @@ def test_people_are_set_beside_the_judge(grown, tmp_path):
     table.write_text("human\n1\n2\n")
     with pytest.raises(DataError, match="no column 'item'"):
         audited(grown, human=table)
+
+
+@pytest.mark.parametrize("rank_by", ["tournament", "scores"])
+def test_forks_of_several_replies_are_audited_by_two_of_them_and_all_that_were_compared_say_how_orders_agree(
+    grown, tmp_path, rank_by
+):
+    other = RunFolder(tmp_path / "several")
+    other.path.mkdir()
+    other.file("personas.jsonl").write_bytes(grown.file("personas.jsonl").read_bytes())
+    models = dict.fromkeys(("user", "inferrer", "tailored", "plain"), "scripted") | {"judge": BIASED}
+    grow_all(other, TreeSettings(models=models, turns=1, limit=10, replies=4, rank_by=rank_by), traffic=Traffic())
+    for fork in sampled(other.file("trees.jsonl"), 10, 0):
+        assert [reply.source for reply in fork.exchange.replies] == ["tailored", "plain"]
+        assert {said.order for said in fork.exchange.verdicts} == ({"01", "10"} if rank_by == "tournament" else set())
+    order = audited(other, forks=10)["judges"][BIASED]["order"]
+    assert order["forks"] == (60 if rank_by == "tournament" else 10)
+    assert order["position"]["value"] > 0.5
 
 
 def test_a_judge_that_cannot_be_read_is_one_line(grown):
