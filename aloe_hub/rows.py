@@ -7,9 +7,7 @@ and counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
-from typing import Any
+from collections.abc import Iterator
 
 from aloe_hub.types import Message, Persona, Row, Tree
 
@@ -70,18 +68,6 @@ def asked(tree: Tree) -> Iterator[Row]:
     persona = tree.persona
     who = {"profile": persona.profile, "personality": persona.personality, "profile_id": persona.profile_id}
     yield from (row | who for row in _prompts(tree))
-
-
-def of_run(trees: Mapping[str, Any]) -> dict[str, Callable[[Tree], Iterator[Row]]]:
-    """The kinds of rows of a run, by name; `trees` is that table of its `run.toml`. `ranked` only where replies have ranks."""
-    every = trees.get("pairs") == "all"
-    kinds: dict[str, Callable[[Tree], Iterator[Row]]] = {"pairs": partial(pairs, every=every), "sft": sft, "distill": distill}
-    return kinds | {"ranked": ranked} if has_ranks(trees) else kinds
-
-
-def has_ranks(trees: Mapping[str, Any]) -> bool:
-    """Whether the turns of these trees say the ranks of their replies."""
-    return trees.get("replies", 2) > 2 or trees.get("rank_by") == "scores"
 
 
 def _known(inferred: Persona) -> str:

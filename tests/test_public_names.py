@@ -53,10 +53,13 @@ OPTIONS = {
     "personas": "run recipe model profiles personalities embedder profile-threshold personality-threshold patience pairings "
     "test-profiles test-personalities seed dry-run texts " + CALLS,
     "import": "run form config split scale language pairings test-profiles test-personalities seed",
+    "feedback": "run finder model tailored judge find-only limit seed accept-failures concurrency " + CALLS,
     "trees": "run recipe model user inferrer tailored plain judge policy turns split limit temperature seed shard concurrency "
-    "rejudge accept-failures retry-failed dry-run sample " + CALLS,
+    "rejudge accept-failures retry-failed dry-run sample replies continue diverse rank-by pairs " + CALLS,
+    "round": "run base adapter rounds method replies continue diverse rank-by dev-profiles recipe model user judge turns limit "
+    "temperature seed set accept-failures concurrency " + CALLS,
     "merge": "run",
-    "audit": "scores judge human people repeat forks seed concurrency json " + CALLS,
+    "audit": "scores judge human people marker repeat forks seed concurrency json " + CALLS,
     "evaluate": "run policy recipe model user judge rubric turns split limit temperature seed shift shift-share cold revealed-by "
     "accept-failures pairwise concurrency push-results personas-repo rejudge " + CALLS,
     "train": "method base data run adapter name recipe push base-repo private resume report-to tree full allow-truncation seed "

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from aloe_hub import __version__
+from aloe_hub.audit import amplified, detection, simulator
 from aloe_hub.audit import judge as judges
-from aloe_hub.audit import simulator
 from aloe_hub.audit.asking import Judge, answers
 from aloe_hub.audit.features import differences
 from aloe_hub.audit.forks import Fork, sampled
@@ -38,7 +38,8 @@ log = logging.getLogger("aloe_hub")
 
 @dataclass(frozen=True, slots=True)
 class AuditSettings:
-    """judges: model strings; empty: the judge of the run's trees. human, people: files; `people` perhaps a run folder."""
+    """judges: model strings; empty: the judge of the run's trees. human, people: files; `people` perhaps a run folder.
+    marker: words that replies may have, or not, to no end."""
 
     judges: Sequence[str] = ()
     repeat: int = 3
@@ -46,6 +47,7 @@ class AuditSettings:
     seed: int = 0
     human: Path | None = None
     people: Path | None = None
+    marker: str | None = None
 
     def __post_init__(self) -> None:
         at_least("--repeat", self.repeat, 1)
@@ -95,10 +97,14 @@ def audit(
         found["between_judges"] = {name: judges.between(asked[first], asked[name]) for name in others}
     if human:
         found["people"] = _against(human, run, asked)
+    if satisfaction := detection.of_run(run, settings.seed):
+        found["satisfaction"] = satisfaction
     if talks:
         told = read_settings(run.path)
         user = told.model("evaluate", "user") if any(talk.revealed for talk in talks) else told.model("trees", "user")
         scripted = user is not None and ModelString.recorded(user).is_scripted
+        if training := amplified.findings(run, marker=settings.marker, scripted=scripted):
+            found["training"] = training
         found["simulator"] = {"user": user} | simulator.findings(
             talks, scripted=scripted, embed=embed, real=real, seed=settings.seed
         )

@@ -105,7 +105,7 @@ def trees(
     judge: options.Judge = None,
     policy: Annotated[str | None, typer.Option(help="Sample all replies from this model, on the bare chat messages.")] = None,
     replies: Annotated[int | None, typer.Option("--replies", help="Replies a fork, up to 10.", show_default="2")] = None,
-    continue_with: Annotated[
+    continue_: Annotated[
         Literal["coin", "best"] | None,
         typer.Option("--continue", help="Which reply is spoken: one by a coin, or the best.", show_default="coin"),
     ] = None,
@@ -158,7 +158,7 @@ def trees(
     if "policy" not in models:
         table.get("sampling", {}).pop("policy", None)
     by_hand: dict[str, Any] = {"turns": turns, "split": split, "limit": limit, "temperature": temperature, "seed": seed}
-    by_hand |= {"replies": replies, "continue_with": continue_with, "diverse": diverse or None}
+    by_hand |= {"replies": replies, "continue_with": continue_, "diverse": diverse or None}
     ordered = {"rank_by": rank_by, "pairs": pairs}
     if rejudge is None:
         chosen = settings(TreeSettings, table, by_hand | ordered | asking.settings(table, models) | {"models": models})

@@ -31,13 +31,13 @@ def rounds(
     adapter: Annotated[
         str | None, typer.Option("--adapter", help="Where the first round starts.", show_default="the base alone")
     ] = None,
-    number: Annotated[int, typer.Option("--rounds", help="How many at most; more may be asked for later.")] = 3,
+    rounds_: Annotated[int, typer.Option("--rounds", help="How many at most; more may be asked for later.")] = 3,
     method: Annotated[
         Literal["dpo", "rank"] | None,
         typer.Option("--method", help="How each is trained.", show_default="rank, of two replies dpo"),
     ] = None,
     replies: Annotated[int, typer.Option("--replies", help="Replies that are sampled from the policy at each fork.")] = 4,
-    continue_with: Annotated[
+    continue_: Annotated[
         Literal["coin", "best"] | None, typer.Option("--continue", help="As in aloe trees.", show_default="coin")
     ] = None,
     diverse: Annotated[bool, typer.Option("--diverse", help="As in aloe trees.")] = False,
@@ -87,7 +87,7 @@ def rounds(
     models = _models(RunFolder(run), of_trees, model, given)
     by_hand = asking.settings(of_trees, models) | {
         "models": models, "turns": turns, "limit": limit, "temperature": temperature, "seed": seed, "replies": replies,
-        "continue_with": continue_with, "diverse": diverse or None, "rank_by": rank_by,
+        "continue_with": continue_, "diverse": diverse or None, "rank_by": rank_by,
     }  # fmt: skip
     of_benchmark = {name: value for name, value in of_benchmark.items() if name not in ("policies", "model", "user", "judge")}
     asked = asking.settings(of_benchmark, ("user", "judge")) | {"user": models["user"], "judge": models["judge"]}
@@ -105,7 +105,7 @@ def rounds(
     )
     plan.training_of(adapter)  # what is refused is refused now
     common = {"base": base, "adapter": adapter, "method": plan.method, "replies": replies}
-    folders = open_rounds(RunFolder(run), number, dev_profiles, plan.trees.seed, common)
+    folders = open_rounds(RunFolder(run), rounds_, dev_profiles, plan.trees.seed, common)
     _print_table(run, all_rounds(plan, adapter, folders))
 
 

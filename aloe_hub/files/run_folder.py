@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,8 @@ class RunFolder:
                 f"{self.file('run.toml')}: {stage}.{name} is {before!r} there and {after!r} now; "
                 "give the same settings, or another --run folder"
             )
-        run.setdefault("made_with", {"aloe_hub": __version__, "python": platform.python_version()})
+        today = datetime.now(UTC).date().isoformat()
+        run.setdefault("made_with", {"date": today, "aloe_hub": __version__, "python": platform.python_version()})
         run[stage] = now
         # The shards of one run claim it at the same time, with the same settings: whoever is last writes the same bytes again.
         with atomic_file(self.file("run.toml"), shared=True) as file:

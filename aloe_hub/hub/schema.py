@@ -9,10 +9,10 @@ from typing import Any
 
 from datasets import Features, List, Value
 
-from aloe_hub import rows
 from aloe_hub.errors import DataError
 from aloe_hub.files.jsonl import dumps, read_rows
 from aloe_hub.files.run_folder import RunFolder
+from aloe_hub.row_kinds import has_ranks, row_kinds
 from aloe_hub.types import Persona, PoolText, Row, Tree, persona_and_split
 
 TEXT, NUMBER, CHOICE = Value("string"), Value("int32"), Value("int8")
@@ -86,7 +86,7 @@ def prefs(run: RunFolder, seen: Callable[[Tree], None] = lambda tree: None) -> l
 
     source = SourceFile(_finished(run, "trees.jsonl", "aloe trees"), tree_of)
     settings = run.settings().get("trees", {})
-    split, kinds = str(settings.get("split", "train")), rows.of_run(settings)
+    split, kinds = str(settings.get("split", "train")), row_kinds(settings)
     features = {"pairs": PAIR, "sft": SFT, "trees": _tree(settings), "distill": DISTILL, "ranked": RANKED}
     kinds["trees"] = lambda tree: iter([tree.to_row()])
     return [Config(name, of_rows, source, {split: kinds[name]}) for name, of_rows in features.items() if name in kinds]
@@ -97,7 +97,7 @@ def _tree(settings: Mapping[str, Any]) -> Features:
     turn: dict[str, Any] = dict(TURN)
     if settings.get("rank_by") == "scores":
         turn["replies"] = List({"source": TEXT, "text": TEXT, "score": Value("float64"), "judgement": TEXT})
-    if rows.has_ranks(settings):
+    if has_ranks(settings):
         turn["ranks"] = List(CHOICE)
     return Features({**TREE, "turns": List(turn)})
 

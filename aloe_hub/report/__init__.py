@@ -15,7 +15,7 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from aloe_hub.report import recorded, scenarios
+from aloe_hub.report import opening, recorded, scenarios
 from aloe_hub.report.html import write_html
 from aloe_hub.report.plots import letter
 from aloe_hub.results.counts import ORACLE, PLAIN, Paired, PolicyReport, Report, RunReport
@@ -51,6 +51,8 @@ def print_report(report: Report, console: Console) -> None:
         console.print(Text(report.warning))
     for run in report.runs:
         console.print(Text(f"Run {run.name}", style="bold"))
+        for line in (opening.made_with(run), *opening.sentences(run)):
+            console.print(Text(line))
         if run.policies:
             console.print(Text(f"{run.made_by('evaluate')}; rubric {run.rubric.name}, {run.rubric.in_words}"))
             if run.scenario:
@@ -76,6 +78,8 @@ def print_report(report: Report, console: Console) -> None:
             console.print(Text(line))
         for paired in run.comparisons:
             console.print(Text(_comparison_line(paired)))
+        for paired in run.neighbours:
+            console.print(Text(opening.verdict(run, paired)))
         for win_rate in run.win_rates:
             console.print(Text(_win_rate_line(win_rate)))
         if run.trees:
@@ -223,6 +227,8 @@ def _row(run: RunReport) -> Row:
         "rubric": run.rubric.name if run.policies else None,
         "scale": run.rubric.shown_scale if run.policies else None,
         "scenario": run.scenario,
+        "made_with": run.made_with,
+        "opening": opening.sentences(run),
         "policies": [
             {
                 "policy": policy.policy,
@@ -249,6 +255,7 @@ def _row(run: RunReport) -> Row:
         | run.together.scores.to_dict()
         | recorded.row(run.together),
         "comparisons": [_pair(paired) for paired in run.comparisons],
+        "neighbours": [_pair(paired) for paired in run.neighbours],
         "pairs": [_pair(paired) for paired in run.pairs],
         "win_rates": [found.to_row() for found in run.win_rates],
         "judged_by": run.made_by("trees") if trees else None,

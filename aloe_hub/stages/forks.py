@@ -1,13 +1,14 @@
 """A turn with its fork: the user's message, two or more replies to one history, and the judge's order of them.
 
 Of two replies one is tailored and one plain; further ones are further samples of the two in turn, or all are a policy's. A policy
-sampled again says much the same again. A *diverse* fork writes for different people instead, as Community Alignment does
-(https://arxiv.org/abs/2507.09650): for the user as inferred, for nobody, and then, two and two, for people of whom each knows
-what the other does not. What the first leaves out the second says, so their errors are opposed where samples share theirs.
+sampled again says much the same again. A *diverse* fork has replies for different people instead, after Community Alignment
+(https://arxiv.org/abs/2507.09650), whose candidates are to differ on purpose: for the user as inferred, for nobody, and then, two
+and two, for people near to the user of whom each is told what the other is not. There one call writes four replies; here each has
+its own, so that any model can be asked, in any role.
 
 A tournament asks the judge about each two replies in both orders, a question that shows its bias and may be answered by a tie:
-k (k - 1) calls. Scores are k calls, on a scale of five steps where good replies meet at the top. And the benchmark's own judge
-would choose what is trained on: that is why a tournament is the default.
+k (k - 1) calls. Scores are k calls, on a scale of five steps where good replies meet at the top; and the question is that of the
+benchmark, so what is trained on would be chosen by what it is measured by. So a tournament is the default.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 
-from aloe_hub.chat.policies.sampled import shared_out
+from aloe_hub.chat.policies.neighbours import shared_out
 from aloe_hub.errors import UsageError
 from aloe_hub.files.settings import at_least
 from aloe_hub.stages import roles

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from aloe_hub import rows
 from aloe_hub.files.jsonl import atomic_file, encoded, read_rows
 from aloe_hub.files.run_folder import RunFolder
+from aloe_hub.row_kinds import row_kinds
 from aloe_hub.text import control_markers
 from aloe_hub.types import Tree
 
@@ -17,9 +17,9 @@ DERIVED = ("pairs", "sft", "distill", "ranked")
 def write_training_rows(run: RunFolder, seen: Callable[[Tree], None] | None = None) -> dict[str, int]:
     """`pairs.jsonl`, `sft.jsonl`, `distill.jsonl` beside a finished `trees.jsonl`, in one pass; returns how many rows each has.
 
-    And `ranked.jsonl`, as `rows.of_run` says. A file that is there stays as it is. `seen` is called with each tree.
+    And `ranked.jsonl`, as `row_kinds` says. A file that is there stays as it is. `seen` is called with each tree.
     """
-    kinds = rows.of_run(run.settings().get("trees", {}))
+    kinds = row_kinds(run.settings().get("trees", {}))
     counts = dict.fromkeys(kinds, 0)
     with ExitStack() as files:
         missing = {}

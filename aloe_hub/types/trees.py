@@ -13,8 +13,8 @@ from aloe_hub.types.personas import Persona, Row
 Index = Literal[0, 1]
 MOST_REPLIES = 10  # of a fork: an order names two of them by one digit each
 # "imported": of the authors' released conversations, which do not keep which reply was the tailored one. "human": of recorded
-# chats; who preferred which reply stands in the verdict.
-ReplySource = Literal["tailored", "plain", "policy", "imported", "human"]
+# chats; who preferred which reply stands in the verdict. "revised": written anew, with what the person then said as a hint.
+ReplySource = Literal["tailored", "plain", "policy", "imported", "human", "revised"]
 # Which reply was shown first, and which second. Of two replies there are "01" and "10", of more also "02", "31", …
 Order = str
 _REPLY_SOURCES = get_args(ReplySource)

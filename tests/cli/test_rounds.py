@@ -43,12 +43,10 @@ def told(names, arguments):
         (folder / "started_from").write_text(str(settings.adapter))
         return SimpleNamespace(folder=folder)
 
-    before = rounds.policy_of, training.train
-    try:
-        rounds.policy_of, training.train = policy_of, train
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(rounds, "policy_of", policy_of)
+        patched.setattr(training, "train", train)
         return main(["round", *map(str, arguments)])
-    finally:
-        rounds.policy_of, training.train = before
 
 
 @pytest.fixture

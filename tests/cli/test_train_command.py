@@ -10,6 +10,7 @@ import pytest
 from safetensors.torch import load_file
 
 from tests.preloaded import PYTHON
+from tests.stages.recorded import FORKED
 from tests.training.small import a_base, a_grown_run, rows_to_train_on  # noqa: F401 - fixtures
 
 WEIGHTS = "adapter_model.safetensors"
@@ -50,6 +51,17 @@ def test_sft_and_then_dpo_say_where_the_adapter_is_and_what_to_try(aloe, rows, b
     assert "ranking accuracy" in output
     made = report_of(rows, "mine")
     assert (made["options"]["beta"], made["options"]["loss_type"], made["settings"]["tree"]) == (0.3, ["ipo"], False)
+
+
+def test_rows_of_recorded_chats_of_every_form_with_forks_train(aloe, base, tmp_path):
+    (tmp_path / "chats").mkdir()
+    for form, row in FORKED.items():
+        (tmp_path / f"chats/{form}.jsonl").write_text(json.dumps(row) + "\n")
+    assert aloe("import", tmp_path / "chats", "--run", tmp_path / "run", "--language", "en")[0] == 0
+    for method in ("sft", "dpo"):
+        train = ("train", method, "--base", base, "--run", tmp_path / "run", "--batch-size", 6, "--set", "max_steps=1")
+        status, output, errors = aloe(*train)
+        assert (status, "trained, 1 steps" in output) == (0, True), errors
 
 
 def test_a_recipe_names_base_and_options_and_what_is_given_by_hand_wins(aloe, rows, base, tmp_path):

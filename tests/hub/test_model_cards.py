@@ -179,6 +179,15 @@ def test_an_adapter_from_elsewhere_says_that_nothing_is_known_of_its_training(ad
     assert "datasets" not in front(card)
 
 
+def test_a_model_of_ranked_replies_says_so_and_what_was_its_reference(base, tmp_path):
+    noise = {"noise": {"epsilon": 0.1, "source": "by hand"}, "objectives": {"style": 0.5}}
+    card = card_of(make_adapter(tmp_path / "rank", base, "org/base", method="rank", settings=noise))
+    assert "trained on the ranked replies of preference trees" in card
+    assert "Training on ranked replies started from the adapter named above, which is also its reference model." in card
+    assert "| `noise` | epsilon 0.1, source by hand |" in card
+    assert "| `objectives` | style 0.5 |" in card
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
@@ -262,6 +271,7 @@ def test_the_curve_in_the_card_is_that_of_the_report_beside_the_other_policies(s
     assert "This model minus `scripted:plain` on the same 4 personas: AVG " in card
     assert "4 personas, 3 turns, seed 0; judge scripted, users scripted: a test bed, it says nothing about language" in card
     assert "script for a judge or for users" in card
+    assert "The judge and the users were not audited." in card
     assert "Not measured" not in card
     assert str(adapter.parent) not in card
 

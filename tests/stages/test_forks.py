@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aloe_hub import prompts
-from aloe_hub.chat.policies.sampled import shared_out
+from aloe_hub.chat.policies.neighbours import shared_out
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.chat.traffic import Limits, Traffic
 from aloe_hub.chat.wrappers import Retrying

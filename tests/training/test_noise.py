@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from typing import Any
 
 import pytest
 
@@ -125,7 +126,7 @@ def test_lcpo_goes_on_with_the_share_of_right_labels_that_it_had_come_to(rows, b
 
 
 def test_weights_are_those_of_rows_times_those_of_their_objectives():
-    rows = [{"objective": "style", "weight": 2.0}, {"objective": "content"}]
+    rows: list[dict[str, Any]] = [{"objective": "style", "weight": 2.0}, {"objective": "content"}]
     assert [row["weight"] for row in with_weights(rows, {"style": 0.5, "content": 3.0})] == [1.0, 3.0]
     assert with_weights([{"turn": 0}], {}) == [{"turn": 0}]
     with pytest.raises(DataError, match=r"objectives style: a row of tree t has the objective None; give each row one"):

@@ -55,6 +55,8 @@ def d2o(rewards: torch.Tensor, ranks: torch.Tensor, alpha: float = 1.0) -> torch
     `alpha` for α/β. The paper's anchors are samples of the model itself. Of several that are worst, the mean.
     """
     worst = ranks == ranks.max()
+    if worst.all():
+        return rewards.sum() * 0  # there is nothing to be anchored at
     return -F.logsigmoid(rewards[~worst].mean() - alpha * rewards[worst]).mean()
 
 
