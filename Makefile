@@ -55,6 +55,7 @@ bench: install
 	$(BIN)/python bench/endpoints.py
 	$(BIN)/python bench/space.py
 	$(BIN)/python bench/training.py
+	$(BIN)/python bench/grpo.py --seconds
 
 lint: install
 	$(BIN)/ruff check .

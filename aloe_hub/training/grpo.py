@@ -103,7 +103,7 @@ class Reinforcer(TreeGRPOTrainer):
         unscored = rewards.isnan().all(dim=1)
         mode = "train" if self.model.training else "eval"
         self._metrics[mode]["rewards/missing"].append(unscored.float().mean().item())
-        if unscored.all():
+        if unscored.all() and asked.judge is not None:  # that nothing has been told yet is no fault of anybody's
             raise asked.nothing(step, len(unscored))
         groups = (rewards.nan_to_num() * self.reward_weights.to(rewards.device)).sum(dim=1)
         copies = self.num_generations if mode == "train" else self.num_generations_eval

@@ -82,10 +82,9 @@ class Online:
 
     def recorded(self) -> dict[str, Any]:
         """What of it decides the weights."""
-        found = {name: getattr(self, name) for name in NAMES} | self.weights
-        for name in (["turns", "discount"] if self.level == "turn" else []) + ([] if self.profile_weight else ["profile_by"]):
-            del found[name]
-        return {name: value for name, value in found.items() if name not in ("response", "profile")}
+        beside = {"turns", "discount"} if self.level == "turn" else set()
+        beside |= set() if self.profile_weight else {"profile_by"}
+        return {name: getattr(self, name) for name in NAMES if name not in beside}
 
 
 NAMES = get_type_hints(Online)

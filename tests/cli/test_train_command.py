@@ -77,17 +77,13 @@ def test_a_recipe_names_base_and_options_and_what_is_given_by_hand_wins(aloe, ro
 
 def test_grpo_says_what_was_rewarded_and_asks_whom_it_is_told_to(aloe, rows, base):
     quick = ["--batch-size", "4", "--set", "num_generations=2", "--set", "max_completion_length=8", "--set", "max_steps=2"]
-    asked = ["--judge", "semantic", "--level", "conversation", "--turns", "2", "--user", "scripted:user?wording=train"]
+    asked = ["--judge", "scripted", "--rubric", "aloe", "--level", "conversation", "--turns", "2", "--user", "scripted"]
     status, output, errors = aloe("train", "grpo", "--base", base, "--run", rows.path, "--limit", "6", *quick, *asked)
     assert status == 0, errors
     assert "reward 1 in the first log, " in output
     settings = report_of(rows, "grpo")["settings"]
-    assert (settings["judge"], settings["semantic_judge"], settings["level"], settings["turns"]) == (
-        "semantic",
-        1,
-        "conversation",
-        2,
-    )
+    told = [settings[name] for name in ("judge", "user", "rubric", "level", "turns")]
+    assert told == ["scripted", "scripted", "aloe", "conversation", 2]
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,14 @@ def test_the_profile_is_rewarded_by_what_the_reasoning_states_of_it(rows):
     assert asked.run(asked.rewards(said, [asked.call(row, 0)] * 2)) == [{"profile": 1.0}, {"profile": 0.0}]
 
 
+def test_where_nothing_has_been_told_yet_no_profile_is_rewarded_and_training_goes_on(rows, base, caplog):
+    trees = [tree | {"profile": "Qqq.", "personality": "Zzz."} for tree in read_rows(rows.file("trees.jsonl"), dict)]
+    rows.file("trees.jsonl").write_text("".join(json.dumps(tree) + "\n" for tree in trees))
+    record = train(rows, settings("grpo", base, max_steps=1, response_weight=0.0, profile_weight=1.0)).record
+    assert record.report["log"][0]["rewards/missing"] == 1
+    assert "step 1: no reply of 2 of 2 groups has a score, and they teach nothing" in caplog.text
+
+
 def test_a_conversation_is_one_row_in_which_only_the_replies_are_the_models_own(rows, base, tmp_path):
     trainer = built(rows, base, tmp_path, **WHOLE)
     trainer.model.train()
@@ -311,10 +319,9 @@ def test_a_prompt_that_leaves_no_room_for_a_reply_is_named(rows, tmp_path):
         trained(rows, small)
 
 
-@pytest.mark.parametrize("options", [{}, WHOLE], ids=["turn", "conversation"])
-def test_stopped_it_goes_on_as_if_it_never_was(rows, base, options):
-    """Over two epochs, with saves and logs that do not meet by themselves."""
-    options = options | {"max_steps": 8, "save_steps": 3, "logging_steps": 2}
+def test_stopped_it_goes_on_as_if_it_never_was(rows, base):
+    """Over two epochs, with saves and logs that do not meet by themselves. Conversations: test_train_kills.py."""
+    options = {"max_steps": 8, "save_steps": 3, "logging_steps": 2}
 
     def stop(what, done, total):
         if done == 5:
