@@ -19,6 +19,15 @@ element.addEventListener('click', (event) => {
   trigger('click', {sample: link.dataset.sample});
 });
 """
+STYLE = """<style>
+.page .benchmark th { min-width: 9rem; } .page .benchmark thead th { min-width: 0; overflow-wrap: normal; }
+.page .benchmark td { white-space: nowrap; }
+.page .benchmark td:last-child { min-width: 9rem; white-space: normal; }
+.page .benchmark small { display: block; color: var(--muted); font-weight: 400; font-size: .8rem; }
+.page .list { max-height: 26rem; overflow-y: auto; border: 1px solid var(--line); border-radius: .4rem; padding: 0 .6rem; }
+#audit table { width: 100%; } #sample h3:focus { outline: none; }
+</style>
+"""
 SHOW = "() => document.querySelector('#sample h3')?.focus()"
 
 
@@ -35,6 +44,7 @@ def build(state: AppState) -> None:
     def opened(event: gr.EventData) -> str:
         return measured.conversation(measured.measured(run), str(event.sample))
 
+    gr.HTML(STYLE)
     gr.Markdown("## Policies", elem_classes="prose")
     gr.HTML(lambda: measured.policies(measured.measured(run)), elem_id="policies", elem_classes="page")
     gr.Markdown("## Conversations", elem_classes="prose")
