@@ -55,7 +55,7 @@ def write_html(report: Report, path: Path) -> None:
 
 
 def _breakable(policy: str) -> Markup:
-    """A text with model strings in it, and places in them where a line may end, so that no word is torn."""
+    """A model string with places where a line may end, so that no word in it is torn."""
     from markupsafe import Markup
 
     return Markup("<wbr>").join(re.split(r"(?<=[(,:/+@#=])", policy))
