@@ -43,6 +43,8 @@ def space(
     }  # fmt: skip
     os.environ |= {f"ALOE_{name}": str(value) for name, value in given.items() if value is not None}
     sys.path.insert(0, str(folder))
+    typer.echo("the demo Space: loading Gradio; the page opens in some seconds, and the models are loaded beside it")
+    sys.stdout.flush()
     try:
         import app
     except ModuleNotFoundError as error:

@@ -39,7 +39,7 @@ class DemoSettings:
     chat_turns: int = _within(1, 200, 30)
     message_characters: int = _within(10, 100_000, 4000)
     reply_tokens: int = _within(1, 8192, 256)
-    temperature: float = _within(0, 2, 0.7)
+    temperature: float = _within(0, 2, 0.0)
     trees: int = _within(1, 10_000, 60)  # how many are read
     concurrency: int = _within(1, 256, 4)  # visitors who are answered at once
     queue: int = _within(1, 10_000, 40)  # visitors who wait

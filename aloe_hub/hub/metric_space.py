@@ -30,7 +30,9 @@ MODULE = ("aloe.py", "scoring.py", "clusters.py", "matrix.py")  # what `evaluate
 def app_files(name: str) -> dict[str, bytes]:
     """The files of a Space's app by their path in it, and the theme that all Spaces share."""
     spaces = shipped("spaces")
-    found = [path for path in sorted((spaces / name).iterdir()) if path.suffix in (".py", ".txt", ".css", ".md", ".j2")]
+    found = [
+        path for path in sorted((spaces / name).iterdir()) if path.suffix in (".py", ".txt", ".css", ".md", ".j2", ".js", ".json")
+    ]
     return {path.name: path.read_bytes() for path in [*found, spaces / "theme.py"] if path.name != "README.md"}
 
 

@@ -184,12 +184,17 @@ def _win_rate_line(found: WinRate) -> str:
 
 def _trees_line(trees: TreeStats) -> str:
     return (
-        f"{trees.trees} trees ({trees.failed} failed), {trees.exchanges} forks: {percent(trees.tie_rate)} ties, "
+        f"{trees.trees} trees ({trees.failed} failed), {trees.exchanges} forks{_several(trees)}: {percent(trees.tie_rate)} ties, "
         f"tailored preferred in {percent(trees.tailored_preferred)} of the decided, "
         f"both orders agree in {percent(trees.order_agreement)}"
         + _no_verdict(trees.count(NO_VERDICT))
         + _steering(trees.steering)
     )
+
+
+def _several(trees: TreeStats) -> str:
+    """Said only where there are more than two."""
+    return f" of {trees.replies} replies, {percent(trees.decided)} decided" if trees.replies > 2 else ""
 
 
 def _no_verdict(forks: int) -> str:
@@ -259,6 +264,7 @@ def _row(run: RunReport) -> Row:
             **asdict(trees),
             "exchanges": trees.exchanges,
             "tie_rate": trees.tie_rate,
+            "decided": trees.decided,
             "order_agreement": trees.order_agreement,
             "tailored_preferred": trees.tailored_preferred,
             "first_shown_rate": trees.first_shown_rate,

@@ -8,7 +8,8 @@
     app_state.py  models.py  gpu.py  library.py                         what all visitors share
     session.py                                                          what one visitor does in one tab
     talk.py  understood.py  watch.py  blind.py  votes.py                conversations as values, and the votes on them
-    safe.py  show.py  pages.html.j2                                     values → HTML; what anybody typed is shown as text
+    known.py  used.py                                                   what may be asked; what a reply uses of what was learned
+    safe.py  show.py  pages.html.j2  page.js                            values → HTML; what anybody typed is shown as text
 
 On the Hub a copy of the package lies beside this file.
 """
@@ -18,6 +19,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import before  # noqa: F401 - the first of all
@@ -44,13 +46,28 @@ MOST_SESSIONS = 500  # kept at once; each is some text
 LEAD = """\
 # See a model learn who you are
 
-A model trained to *interact to align* finds out from the conversation itself whom it talks with, and comes to fit them, turn by
-turn. Here the same conversation is answered by a base model and by one that was trained so (ALOE).
+A model trained to *interact to align* (ALOE) finds out from the conversation itself whom it talks with, and comes to fit them.
 """
 TEST_BED = """\
-The defaults are a **test bed**: a tiny pocket model on a CPU, simulated users and a scripted judge, in a small world of
-templates. They show how the method works, and say nothing about language understanding or about people.
+**Test bed**: tiny pocket models, simulated users, a scripted judge, in a world of templates. It says nothing about people.
 """
+
+
+def about(state: AppState) -> None:
+    gr.Markdown((HERE / "about.md").read_text(encoding="utf-8"), elem_classes="prose")
+    gr.HTML(lambda: show.page("taking_part", state), elem_classes="page")
+
+
+# Each tab by its name; its address is the name in small letters, such as #blind-test.
+TABS: dict[str, Callable[[AppState], None]] = {
+    "Watch": tab_watch.build,
+    "Chat": tab_chat.build,
+    "Blind test": tab_blind.build,
+    "Data": tab_data.build,
+    "Benchmark": tab_benchmark.build,
+    "Audit": tab_benchmark.build_audit,
+    "About": about,
+}
 
 
 def build(state: AppState) -> gr.Blocks:
@@ -60,21 +77,9 @@ def build(state: AppState) -> gr.Blocks:
         if state.settings.is_test_bed:
             gr.Markdown(TEST_BED, elem_classes="testbed")
         with gr.Tabs(elem_id="tabs"):
-            with gr.Tab("Chat"):
-                tab_chat.build(state)
-            with gr.Tab("Watch"):
-                tab_watch.build(state)
-            with gr.Tab("Data"):
-                tab_data.build(state)
-            with gr.Tab("Benchmark"):
-                tab_benchmark.build(state)
-            with gr.Tab("Audit"):
-                tab_benchmark.build_audit(state)
-            with gr.Tab("Blind test"):
-                tab_blind.build(state)
-            with gr.Tab("About"):
-                gr.Markdown((HERE / "about.md").read_text(encoding="utf-8"), elem_classes="prose")
-                gr.HTML(show.page("taking_part", state), elem_classes="page")
+            for name, build_tab in TABS.items():
+                with gr.Tab(name):
+                    build_tab(state)
 
         def forget(request: gr.Request) -> None:
             """A visitor who leaves takes everything along: Gradio itself would keep it for an hour."""
@@ -120,6 +125,7 @@ def serve(state: AppState, port: int | None = None) -> gr.Blocks:
         theme=THEME,
         css=CSS,
         css_paths=HERE / "style.css",
+        head=f"<script>{(HERE / 'page.js').read_text(encoding='utf-8')}</script>",
         footer_links=[],
         run_history=False,
         enable_monitoring=False,

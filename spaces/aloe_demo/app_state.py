@@ -14,6 +14,7 @@ from votes import Votes
 
 from aloe_hub.chat.base import Sampling
 from aloe_hub.hub.demo_settings import DemoSettings
+from aloe_hub.model_string import ModelString
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,11 @@ class AppState:
     def of(cls, settings: DemoSettings) -> Self:
         votes = Votes(Path(settings.votes), settings.votes_repo, os.environ.get("HF_TOKEN"))
         return cls(settings, on_gpu(Models.of(settings)), library(settings), votes)
+
+    @property
+    def scripted_user(self) -> bool:
+        """Whether it is the scripted world that reads a persona which somebody wrote."""
+        return ModelString.recorded(self.models.user.model).is_scripted
 
     @property
     def sampling(self) -> Sampling:

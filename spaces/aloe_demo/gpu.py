@@ -26,9 +26,10 @@ def on_gpu(models: Models) -> Models:
 
         return OnLoan(spaces.GPU(complete))  # type: ignore[attr-defined]
 
-    there = {name: part for name, part in models.parts.items() if not part.problem}
-    local = {name: part for name, part in there.items() if "local" in _schemes(part.model)}
-    return replace(models, **{name: replace(part, chat=on_loan(part.chat)) for name, part in local.items()})
+    # Loaded before anything is lent: a loan is a copy of this process, in which nothing goes on loading.
+    local = {name: part for name, part in models.parts.items() if "local" in _schemes(part.model)}
+    there = {name: part for name, part in local.items() if part.ready and not part.problem}
+    return replace(models, **{name: replace(part, chat=on_loan(part.ready)) for name, part in there.items()})
 
 
 def _schemes(model: str) -> set[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from random import Random
 from typing import TypeVar
@@ -21,6 +21,7 @@ from aloe_hub.stages.roles import Cast
 from aloe_hub.stages.trees import ROLES, grow, tree_id_of
 from aloe_hub.types import Persona, Tree
 from aloe_hub.world.speaking import personality_text, profile_text
+from aloe_hub.world.understanding import read_profile
 
 T = TypeVar("T")
 MADE_PERSONAS = 40
@@ -96,8 +97,10 @@ def tree_text(tree: Tree) -> str:
 
 
 def made_personas(number: int = MADE_PERSONAS) -> tuple[Persona, ...]:
+    """New personas of the world, but none who tells a town: their long names are what the pocket model misspells most."""
     random = Random(0)
-    return tuple(Persona(profile_text(random), personality_text(random)) for _ in range(number))
+    drawn = (Persona(profile_text(random), personality_text(random)) for _ in count())
+    return tuple(islice((one for one in drawn if all(fact.kind != "city" for fact in read_profile(one.profile))), number))
 
 
 def made_trees() -> tuple[Tree, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-REDRAW = 0.05  # seconds between two values: a page draws no faster
+REDRAW = 0.1  # seconds between two values: a page draws no faster
 
 
 @dataclass

@@ -6,20 +6,24 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from json import dumps
 from pathlib import Path
 from typing import Any
 
 import safe
 from blind import LABELS, Agreement
 from jinja2 import Environment, StrictUndefined
+from known import EXAMPLES, Distress, Unknown
 from markupsafe import Markup
 from talk import Talk
 from understood import understood as statements_of
-from watch import Watch
+from used import slips, told, uses
+from watch import SIDES, Step, Watch
 
 from aloe_hub.errors import AloeError
 from aloe_hub.results.formatting import number
-from aloe_hub.types import Exchange, Index
+from aloe_hub.results.trees import reply_name
+from aloe_hub.types import Exchange
 
 NAMES = ("Base model", "Aligned model")
 MOST_REASON = 400  # characters of why something is missing
@@ -42,6 +46,14 @@ def agreement(own: Mapping[Agreement, int], kept: Mapping[Agreement, int], verdi
     return page("agreement", Counter(own), Counter(kept), verdict, problem)
 
 
+def unanswered(error: AloeError) -> str:
+    """The page's own answer to what no model is asked."""
+    if isinstance(error, Distress | Unknown):
+        kind = "distress" if isinstance(error, Distress) else "unknown"
+        return page("answered_by_page", kind, safe.tidy(str(error)), EXAMPLES)
+    return alert(error)
+
+
 def note(text: str) -> str:
     """A line beside a control."""
     return str(Markup('<p class="who" dir="auto">{}</p>').format(_cut(text)))
@@ -55,31 +67,43 @@ def alert(error: Exception | str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where the curves of a watch are drawn, in the units of its viewBox: 610 by 275."""
+    """Where the curves of a watch are drawn, in the units of its viewBox: 610 by 292."""
 
     left: int
     right: int
     bottom: int
+    half: float  # of the width of a turn's column
     levels: list[tuple[int, float]]  # a score, and its height
     turns: list[tuple[int, float]]  # the turns that are named, and their places
-    curves: list[list[tuple[float, float]]]  # of each model, the turns that have a score
+    curves: list[list[tuple[int, float, float]]]  # of each model, the turns that have a score
+    columns: list[tuple[int, float, str]]  # each turn, its place, and its values in words
 
 
 def frame(value: Watch) -> Frame:
-    left, right, top, bottom = 34, 590, 14, 236
+    left, right, top, bottom = 40, 585, 14, 236
+    gap = (right - left) / max(1, value.turns - 1)
 
     def x(turn: int) -> float:
-        return round(left + (turn - 1) * (right - left) / max(1, value.turns - 1), 1)
+        return round(left + (turn - 1) * gap, 1)
 
     def y(score: float) -> float:
         return round(bottom - (score - 1) * (bottom - top) / 4, 1)
 
-    every = 1 if value.turns <= 20 else 5
+    every = 1 if value.turns <= 10 else 5
     curves = [
-        [(x(turn), y(step.score)) for turn, step in enumerate(side.steps, 1) if step.score is not None] for side in value.sides
+        [(turn, x(turn), y(score)) for turn, score in enumerate(value.scores(side), 1) if score is not None] for side in SIDES
     ]
     turns = [(turn, x(turn)) for turn in range(1, value.turns + 1) if turn % every == 0 or turn == 1]
-    return Frame(left, right, bottom, [(score, y(score)) for score in range(1, 6)], turns, curves)
+    columns = [(turn, x(turn), _values(step)) for turn, step in enumerate(value.steps, 1)]
+    return Frame(
+        left, right, bottom, round(min(gap / 2, 28), 1), [(score, y(score)) for score in range(1, 6)], turns, curves, columns
+    )
+
+
+def _values(step: Step) -> str:
+    """The scores of a turn, in words."""
+    answers = zip(NAMES, step.answers, strict=True)
+    return ", ".join(f"{name} {number(one.score, 2) if one and one.score is not None else 'no score'}" for name, one in answers)
 
 
 @cache
@@ -89,11 +113,15 @@ def _pages() -> Any:  # noqa: ANN401 - a module of macros
         "cut": _cut,
         "frame": frame,
         "number": lambda value, digits=3: number(value, digits),
-        "reply_name": _reply_name,
+        "reply_name": reply_name,
         "shown": safe.shown,
         "shown_inline": lambda text: safe.tidy(text)[:64],
+        "slips": slips,
         "spoken_curve": _spoken_curve,
+        "told": lambda watch: told(watch.persona, [step.user for step in watch.steps]),
         "understood": statements_of,
+        "uses": lambda text, inferred: uses(safe.tidy(text)[: safe.MOST_SHOWN], tuple(inferred)),
+        "json": lambda row: dumps(row, indent=1, ensure_ascii=False),
         "verdict_line": _verdict_line,
     }
     environment.globals |= {"names": NAMES, "labels": LABELS}
@@ -105,24 +133,21 @@ def _cut(text: str) -> str:
     return whole if len(whole) <= MOST_REASON else whole[:MOST_REASON] + "…"
 
 
-def _reply_name(exchange: Exchange, place: Index) -> str:
-    """As in the report: by its source, numbered where both are of the same."""
-    source = exchange.replies[place].source
-    alike = exchange.is_fork and exchange.replies[0].source == exchange.replies[1].source
-    return f"{source} {place + 1}" if alike else source
-
-
 def _verdict_line(exchange: Exchange) -> str:
+    if exchange.preferred is None and len(exchange.replies) > 2:
+        return "no reply is the best alone"
     if exchange.preferred is None:
         return "no preference: a tie, or the two orders disagree"
+    if len(exchange.verdicts) > 2 or exchange.is_scored:
+        return f"the best is {reply_name(exchange, exchange.preferred)}"
     orders = "both orders prefer" if len(exchange.verdicts) > 1 else "asked in one order, preferred"
-    return f"{orders} {_reply_name(exchange, exchange.preferred)}"
+    return f"{orders} {reply_name(exchange, exchange.preferred)}"
 
 
 def _spoken_curve(value: Watch) -> str:
     """The curve for whoever cannot see it."""
     parts = []
-    for name, side in zip(NAMES, value.sides, strict=True):
-        scores = ", ".join("no score" if step.score is None else number(step.score, 2) for step in side.steps)
+    for name, side in zip(NAMES, SIDES, strict=True):
+        scores = ", ".join("no score" if score is None else number(score, 2) for score in value.scores(side))
         parts.append(f"{name}: {scores or 'no turn yet'}")
     return f"AL(k) over {value.turns} turns. " + ". ".join(parts) + "."

@@ -1,4 +1,7 @@
-"""Blind test: two replies without their names, a vote, and what the judge says of it."""
+"""Blind test: two replies without their names, a vote, and what the judge says of it.
+
+A vote is stored when its row has been shown and sent, and only of a conversation that began after consent; it can be taken back.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from functools import partial
 from typing import Any
 
 import gradio as gr
+import known
 import show
 from app_state import AppState
 from blind import Agreement, Order, judged, vote_row
@@ -18,9 +22,9 @@ from session import Session, until
 from talk import Talk, answered
 
 from aloe_hub.errors import AloeError, UsageError
-from aloe_hub.types import Index
+from aloe_hub.types import Index, Row
 
-CONSENT = "Store my votes with the messages they are about, for research (never who wrote them)"
+CONSENT = "I agree that my votes may be stored, with the messages they are about, for research"
 NO_VOTE = "say first which reply is better, or that you cannot say"
 JUDGED: dict[Agreement, str] = {
     "agrees": "The judge would have chosen it too.",
@@ -29,40 +33,66 @@ JUDGED: dict[Agreement, str] = {
     "unread": "The judge could not be asked, or not be read.",
 }
 BUSY = "the models are still answering"
-NOTHING = "there are no two replies to choose from: write a message first"
 
 
 @dataclass
 class Voting(Session):
-    """One visitor's blind conversation. `open`: the last pair waits for a vote."""
+    """One visitor's blind conversation. `open`: the last pair waits for a vote; `row`: what would be stored of the last one."""
 
     talk: Talk = field(default_factory=Talk)
     order: Order = field(default_factory=Order.drawn)
     open: bool = False
+    consent: bool = False
     counts: Counter[Agreement] = field(default_factory=Counter)
+    verdict: str = ""
+    why: str = ""
+    agreement: Agreement | None = None  # of a vote that can be taken back
+    row: Row | None = None
+    stored: bool = False
 
 
 def build(state: AppState) -> None:
     models, settings, votes = state.models, state.settings, state.votes
-    problems = models.problems("base", "aligned", "inferrer", "judge")
-    gr.HTML(show.page("notes", [*problems, *filter(None, [votes.problem])]), elem_classes=["page", "notice"])
+    world = known.is_world(models)
+    gr.HTML(
+        lambda: show.page("notes", [*models.problems("base", "aligned", "inferrer", "judge"), *filter(None, [votes.problem])]),
+        elem_classes=["page", "notice"],
+    )
     session = gr.State(lambda: Voting())
 
     def shown(session: Voting, problem: Exception | str = "", text: str | None = None) -> tuple[Any, ...]:
-        alert = show.alert(problem) if problem else ""
-        page = show.page("blind", session.talk, session.order, not session.open)
-        return page, alert, gr.skip() if text is None else text, session
+        alert = show.unanswered(problem) if isinstance(problem, AloeError) else show.alert(problem) if problem else ""
+        busy, talk = session.busy, session.talk
+        writes = not busy and not session.open
+        offered = show.page("chips", known.chips(len(talk.turns), [turn.user for turn in talk.turns])) if world and writes else ""
+        return (
+            show.page("blind", talk, session.order, not session.open),
+            alert,
+            gr.skip() if text is None else text,
+            session,
+            show.page("row", session.row) if session.row and not session.stored else "",
+            show.agreement(session.counts, votes.agreement, session.verdict, session.why),
+            offered,
+            gr.update(interactive=writes),
+            gr.update(interactive=busy),
+            gr.update(interactive=bool(talk.turns) and not busy),
+            gr.update(interactive=session.row is not None and not session.stored),
+            gr.update(interactive=session.agreement is not None),
+            *(gr.update(interactive=session.open and not busy) for _ in buttons),
+        )
 
     async def say(message: str, session: Voting) -> AsyncIterator[tuple[Any, ...]]:
         """Both models answer; which one is A is a new coin's doing each time."""
         try:
             if session.busy or session.open:
                 raise UsageError(BUSY if session.busy else NO_VOTE)
-            text = entered(message, "the message", settings.message_characters)
+            text = known.understandable(entered(message, "the message", settings.message_characters), world)
         except AloeError as error:
-            yield shown(session, error)
+            yield shown(session, error, "" if isinstance(error, known.Distress) else None)
             return
         before, session.order, session.open = session.talk, Order.drawn(), True
+        session.row = session.agreement = None
+        session.verdict = session.why = ""
         problem: Exception | str = ""
         with session.at_work() as stop:
             try:
@@ -76,63 +106,97 @@ def build(state: AppState) -> None:
                     problem = f"no vote: {next((one.problem for one in said if one.problem), 'stopped')}"
             except AloeError as error:
                 problem = error
-            if problem:
-                session.talk, session.open = before, False
-                yield shown(session, problem, text)
+        if problem:
+            session.talk, session.open = before, False
+        yield shown(session, problem, text if problem else None)
 
-    async def vote(place: Index | None, consent: bool, session: Voting) -> tuple[Any, ...]:
+    async def vote(place: Index | None, session: Voting) -> tuple[Any, ...]:
         """The pair is shown under its names, and the conversation goes on from the chosen reply."""
         if session.busy or not session.open:
-            return (*shown(session, BUSY if session.busy else NOTHING), gr.skip())
-        session.open = False
+            return shown(session)
+        session.open, session.stored = False, False
         if place is None:
-            verdict = "You could not say which one is better; nothing is stored."
-            return (*shown(session), show.agreement(session.counts, votes.agreement, verdict))
+            session.verdict = "You could not say which one is better; nothing is stored."
+            return shown(session)
         side = session.order.side(place)
         session.talk = session.talk.picked(side)
-        agreement, why = await judged(session.talk, side, models)
-        session.counts[agreement] += 1
-        verdict = f"You chose the {show.NAMES[side].lower()}. {JUDGED[agreement]}"
-        problem = ""
-        if consent:
-            try:
-                await asyncio.to_thread(votes.keep, vote_row(session.talk, side), agreement)
-                verdict += " Your vote is stored."
-            except AloeError as error:
-                problem = str(error)
+        session.agreement, session.why = await judged(session.talk, side, models)
+        session.counts[session.agreement] += 1
+        session.verdict = f"You chose the {show.NAMES[side].lower()}. {JUDGED[session.agreement]}"
+        if session.consent:
+            session.row = vote_row(session.talk, side)
         else:
-            verdict += " Nothing is stored."
-        return (*shown(session, problem), show.agreement(session.counts, votes.agreement, verdict, why))
+            session.verdict += " Nothing is stored."
+        return shown(session)
+
+    async def stored(session: Voting) -> tuple[Any, ...]:
+        """The very row that was shown is kept."""
+        if session.row is None or session.agreement is None or session.stored or not session.consent:
+            return shown(session)
+        try:
+            await asyncio.to_thread(votes.keep, session.row, session.agreement)
+        except AloeError as error:
+            return shown(session, error)
+        session.stored, session.verdict = True, "Your vote is stored."
+        return shown(session)
+
+    async def taken_back(session: Voting) -> tuple[Any, ...]:
+        if session.agreement is None:
+            return shown(session)
+        try:
+            if session.stored and session.row is not None:
+                await asyncio.to_thread(votes.take_back, session.row, session.agreement)
+        except AloeError as error:
+            return shown(session, error)
+        session.counts[session.agreement] -= 1
+        session.row = session.agreement = None
+        session.verdict, session.stored = "Your vote is taken back; nothing of it is stored.", False
+        return shown(session)
 
     def emptied(session: Voting) -> tuple[Any, ...]:
         session.stop.set()
-        return shown(Voting(counts=session.counts), text="")
+        return shown(Voting(counts=session.counts, consent=session.consent), text="")
+
+    def agreed(value: bool, session: Voting) -> tuple[Any, ...]:
+        """What was written before is part of no row: the conversation begins anew."""
+        session.stop.set()
+        return shown(Voting(counts=session.counts, consent=value))
 
     with gr.Row(equal_height=False):
         with gr.Column(scale=7, min_width=320):
-            gr.Markdown("## Which reply would you rather have had?")
             page = gr.HTML(show.page("blind", Talk(), Order(0), True), elem_id="blind", elem_classes="page")
-            with gr.Row(elem_classes="buttons"):
-                choices: list[tuple[str, Index | None]] = [("A is better", 0), ("B is better", 1), ("I cannot say", None)]
-                buttons = [(gr.Button(name, min_width=90), place) for name, place in choices]
-            box = gr.Textbox(label="Your message", info="Enter sends, Shift+Enter is a new line.", lines=1, max_lines=8)
-            notice = gr.HTML(elem_classes=["page", "notice"])
-            with gr.Row(elem_classes="buttons"):
-                send = gr.Button("Send", variant="primary", min_width=80)
-                stop = gr.Button("Stop", min_width=80)
-                clear = gr.Button("Clear", min_width=80)
+            with gr.Column(elem_classes="composer"):
+                with gr.Row(elem_classes="line"):
+                    choices: list[tuple[str, Index | None]] = [("A is better", 0), ("B is better", 1), ("I cannot say", None)]
+                    buttons = [(gr.Button(name, min_width=90, interactive=False), place) for name, place in choices]
+                notice = gr.HTML(elem_classes=["page", "notice"])
+                first = show.page("chips", known.chips(0)) if world else ""
+                chips = gr.HTML(first, elem_classes=["page", "offered"], visible=world)
+                with gr.Row(elem_classes="line", equal_height=True):
+                    box = gr.Textbox(
+                        label="Your message", placeholder="Your message", lines=1, max_lines=6, scale=8, min_width=120
+                    )
+                    send = gr.Button("Send", variant="primary", min_width=64, scale=1)
+                    stop = gr.Button("Stop", min_width=64, scale=1, interactive=False)
+            clear = gr.Button("Clear", size="sm", min_width=70, interactive=False)
         with gr.Column(scale=3, min_width=280):
-            gr.Markdown("## Judge and votes")
-            where = "and pushed to a private dataset" if votes.pushed else "and goes nowhere else"
-            consent = gr.Checkbox(
-                False, label=CONSENT, info=f"A vote is kept on this machine {where}. Without this nothing is stored."
-            )
-            agreed = gr.HTML(show.agreement({}, votes.agreement), elem_id="agreement", elem_classes="page")
+            gr.Markdown("## Your votes and the judge's")
+            where = "pushed to a private dataset" if votes.pushed else "kept on this machine alone"
+            info = f"From then on, in a new conversation; you see each row before it is {where}. Without this nothing is stored."
+            consent = gr.Checkbox(False, label=CONSENT, info=info)
+            verdict = gr.HTML(show.agreement({}, votes.agreement), elem_id="agreement", elem_classes="page")
+            row = gr.HTML(elem_id="row", elem_classes="page")
+            with gr.Row(elem_classes="buttons"):
+                keep = gr.Button("Store this vote", min_width=120, interactive=False)
+                back = gr.Button("Take my vote back", min_width=120, interactive=False)
 
-    outputs = [page, notice, box, session]
+    outputs = [page, notice, box, session, row, verdict, chips, send, stop, clear, keep, back, *(button for button, _ in buttons)]
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     gr.on([send.click, box.submit], say, [box, session], outputs, api_visibility="private", **state.generating)
     for button, place in buttons:
-        button.click(partial(vote, place), [consent, session], [*outputs, agreed], api_visibility="private", **state.generating)
+        button.click(partial(vote, place), session, outputs, api_visibility="private", **state.generating)
+    keep.click(stored, session, outputs, **private)
+    back.click(taken_back, session, outputs, **private)
     stop.click(lambda session: session.stop.set(), session, None, queue=False, **private)
     clear.click(emptied, session, outputs, **private)
+    consent.input(agreed, [consent, session], outputs, **private)

@@ -1,4 +1,4 @@
-"""Chat: one message box, two models, and what has been understood of whoever writes."""
+"""Chat: the visitor is the user. One message box, two models, and what a note-taker has understood of whoever writes."""
 
 from __future__ import annotations
 
@@ -9,62 +9,101 @@ from random import Random
 from typing import Any
 
 import gradio as gr
+import known
 import show
 from app_state import AppState
 from safe import entered
 from session import Session, until
-from talk import ALIGNED, Talk, answered
+from talk import Talk, answered
 
 from aloe_hub.errors import AloeError, UsageError
+from aloe_hub.model_string import ModelString
 from aloe_hub.stages import roles
 from aloe_hub.stages.roles import Call
+from aloe_hub.types import Index
 
 BUSY = "the models are still answering: wait for them, or stop them"
 NOTHING = "there is no message yet"
 COPY = "() => navigator.clipboard.writeText(document.querySelector('#talk').innerText)"
-HINT = "Both models get it. Say something about yourself, and ask. Enter sends, Shift+Enter is a new line."
+PICK = """element.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-pick]');
+  if (button) trigger('select', { index: Number(button.dataset.pick), value: button.dataset.pick });
+});"""
+KEPT = "aloe-chat"  # what the conversation is called in the visitor's own browser
 
 
 @dataclass
 class Chatting(Session):
-    """One visitor's conversation; it ends with the session."""
+    """One visitor's conversation; it ends with the session, but for what their browser keeps."""
 
     talk: Talk = field(default_factory=Talk)
     seed: int = field(default_factory=lambda: Random().getrandbits(31))
+    noted: bool = False  # whether the aligned model is shown what was understood
 
 
 def build(state: AppState) -> None:
     models, settings = state.models, state.settings
-    gr.HTML(show.page("notes", models.problems("base", "aligned", "inferrer")), elem_classes=["page", "notice"])
+    world = known.is_world(models)
+    always_noted = ModelString.recorded(models.aligned.model).scheme == "inferred"
     session = gr.State(lambda: Chatting())
+    kept = gr.BrowserState(None, storage_key=KEPT, secret=KEPT)  # no secret: it stays where its visitor is
+    gr.HTML(lambda: show.page("notes", models.problems("base", "aligned", "inferrer")), elem_classes=["page", "notice"])
     with gr.Row(equal_height=False):
         with gr.Column(scale=7, min_width=320):
-            gr.Markdown("## Two models, one conversation")
-            page = gr.HTML(show.page("talk", Talk()), elem_id="talk", elem_classes="page")
-            box = gr.Textbox(label="Your message", info=HINT, lines=1, max_lines=8, elem_id="message")
-            notice = gr.HTML(elem_classes=["page", "notice"])
+            page = gr.HTML(show.page("talk", Talk()), js_on_load=PICK, elem_id="talk", elem_classes="page")
+            with gr.Column(elem_classes="composer"):
+                notice = gr.HTML(elem_classes=["page", "notice"])
+                chips = gr.HTML(elem_id="chips", elem_classes=["page", "offered"], visible=world)
+                with gr.Row(elem_classes="line", equal_height=True):
+                    box = gr.Textbox(
+                        label="Your message",
+                        placeholder="Your message",
+                        lines=1,
+                        max_lines=6,
+                        elem_id="message",
+                        scale=8,
+                        min_width=120,
+                    )
+                    send = gr.Button("Send", variant="primary", min_width=64, scale=1)
+                    stop = gr.Button("Stop", min_width=64, scale=1, interactive=False)
             with gr.Row(elem_classes="buttons"):
-                send = gr.Button("Send", variant="primary", min_width=80)
-                stop = gr.Button("Stop", min_width=80)
-                suggest = gr.Button("Suggest a message", min_width=130)
-            with gr.Row(elem_classes="buttons"):
-                retry = gr.Button("Retry", size="sm", min_width=70)
-                undo = gr.Button("Undo", size="sm", min_width=70)
-                clear = gr.Button("Clear", size="sm", min_width=70)
-                copy = gr.Button("Copy the conversation", size="sm", min_width=130)
-            choices = [(name, side) for side, name in enumerate(show.NAMES)]
-            pick = gr.Radio(choices, value=ALIGNED, label="The conversation goes on from the reply of the", elem_id="pick")
+                suggest = gr.Button("Suggest a message", size="sm", min_width=130)
+                retry = gr.Button("Retry", size="sm", min_width=70, interactive=False, visible=settings.temperature > 0)
+                undo = gr.Button("Undo", size="sm", min_width=70, interactive=False)
+                clear = gr.Button("Clear", size="sm", min_width=70, interactive=False)
+                copy = gr.Button("Copy the conversation", size="sm", min_width=130, interactive=False)
         with gr.Column(scale=3, min_width=280):
-            gr.Markdown("## What it has understood of you")
+            gr.Markdown("## What a note-taker understood of you")
+            sees = gr.HTML(show.page("who_sees", models.inferrer.model, always_noted), elem_classes="page")
+            noted = gr.Checkbox(False, label="The aligned model sees these notes", visible=not (world or always_noted))
             panel = gr.HTML(show.understood(Talk()), elem_id="understood", elem_classes="page")
 
-    def shown(session: Chatting, problem: object = "", text: str | None = None) -> tuple[Any, ...]:
-        """The page, the panel, a problem (none any more: "", what is there already: None), what goes into the box."""
-        alert = gr.skip() if problem is None else show.alert(str(problem)) if problem else ""
-        talk = show.page("talk", session.talk), show.understood(session.talk)
-        return *talk, alert, gr.skip() if text is None else text, session
+    def shown(session: Chatting, problem: AloeError | str | None = "", text: str | None = None) -> tuple[Any, ...]:
+        """The page, the panel, a problem (none any more: "", what is there: None), what goes into the box, the buttons."""
+        alert = (
+            gr.skip() if problem is None else show.unanswered(problem) if isinstance(problem, AloeError) else show.alert(problem)
+        )
+        talk, busy = session.talk, session.busy
+        if busy and problem is None and text is None:  # it grows: nothing else changes
+            return show.page("talk", talk), show.understood(talk), *(gr.skip() for _ in outputs[2:])
+        offered = (
+            show.page("chips", known.chips(session.seed + len(talk.turns), [turn.user for turn in talk.turns])) if world else ""
+        )
+        able = bool(talk.turns) and not busy
+        return (
+            show.page("talk", talk),
+            show.understood(talk),
+            alert if problem != "" else "",
+            gr.skip() if text is None else text,
+            session,
+            gr.skip() if busy else talk.to_row(),
+            gr.skip() if busy else offered,
+            gr.update(interactive=not busy),
+            gr.update(interactive=busy),
+            *(gr.update(interactive=able) for _ in (retry, undo, clear, copy)),
+        )
 
-    async def say(message: str | None, side: int, session: Chatting) -> AsyncIterator[tuple[Any, ...]]:
+    async def say(message: str | None, session: Chatting) -> AsyncIterator[tuple[Any, ...]]:
         """Send a message to both models, or (None) the last one again; the replies grow on the page."""
         try:
             if session.busy or (message is None and not session.talk.turns):
@@ -74,19 +113,19 @@ def build(state: AppState) -> None:
                 written, tries = last.user, last.tries + 1
             else:
                 written, tries, before = entered(message, "the message", settings.message_characters), 0, session.talk
-            before = before.picked(1 if side else 0)
-            talks = answered(before, written, models, state.sampling, settings.chat_turns, tries=tries)
+                written = known.understandable(written, world)
+            talks = answered(before, written, models, state.sampling, settings.chat_turns, tries=tries, noted=session.noted)
             problem: str | None = ""
-            with session.at_work() as stop:
+            with session.at_work() as stopped:
                 try:
-                    async for session.talk in until(stop, talks):
+                    async for session.talk in until(stopped, talks):
                         yield shown(session, problem, problem)
                         problem = None  # the visitor may be writing the next one, and be told to wait
                 finally:
                     session.talk = session.talk.stopped()
-                yield shown(session, "" if stop.is_set() else None)
+            yield shown(session, "" if stopped.is_set() else None)
         except AloeError as error:
-            yield shown(session, error)
+            yield shown(session, error, "" if isinstance(error, known.Distress) else None)
 
     def back(session: Chatting) -> tuple[Any, ...]:
         """Take the last message back, into the box."""
@@ -98,12 +137,23 @@ def build(state: AppState) -> None:
 
     def emptied(session: Chatting) -> tuple[Any, ...]:
         session.stop.set()
-        return shown(Chatting(), text="")
+        return shown(Chatting(noted=session.noted), text="")
 
-    def picked(side: int, session: Chatting) -> tuple[Any, ...]:
+    def picked(session: Chatting, event: gr.SelectData) -> tuple[Any, ...]:
+        side: Index = 1 if event.index == 1 else 0
         if not session.busy:
-            session.talk = session.talk.picked(1 if side else 0)
+            session.talk = session.talk.picked(side)
         return shown(session)
+
+    def restored(row: object, session: Chatting) -> tuple[Any, ...]:
+        """What the visitor's browser kept of their conversation."""
+        if not session.talk.turns:
+            session.talk = Talk.from_row(row, settings.chat_turns)
+        return shown(session)
+
+    def seen(value: bool, session: Chatting) -> tuple[Any, ...]:
+        session.noted = value
+        return show.page("who_sees", models.inferrer.model, value), session
 
     async def suggested(session: Chatting) -> tuple[Any, ...]:
         """What a simulated user would write next: for whoever does not know what to say."""
@@ -115,14 +165,18 @@ def build(state: AppState) -> None:
             return shown(session, models.user.failed(error))
         return shown(session, text=text[: settings.message_characters])
 
-    outputs = [page, panel, notice, box, session]
+    outputs = [page, panel, notice, box, session, kept, chips, send, stop, retry, undo, clear, copy]
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     multiple = {"trigger_mode": "multiple"}  # who sends another one meanwhile is told to wait
-    gr.on([send.click, box.submit], say, [box, pick, session], outputs, api_name="say", **multiple, **state.generating)
-    retry.click(partial(say, None), [pick, session], outputs, api_visibility="private", **state.generating)
+    gr.on([send.click, box.submit], say, [box, session], outputs, api_name="say", **multiple, **state.generating)
+    retry.click(partial(say, None), session, outputs, api_visibility="private", **state.generating)
     suggest.click(suggested, session, outputs, api_visibility="private", **state.generating)
     stop.click(lambda session: session.stop.set(), session, None, queue=False, **private)
     undo.click(back, session, outputs, **private)
     clear.click(emptied, session, outputs, **private)
-    pick.input(picked, [pick, session], outputs, **private)
+    page.select(picked, session, outputs, **private)
+    noted.input(seen, [noted, session], [sees, session], **private)
     copy.click(None, None, None, js=COPY, **private)
+    blocks = gr.context.Context.root_block
+    assert blocks is not None
+    blocks.load(restored, [kept, session], outputs, **private)

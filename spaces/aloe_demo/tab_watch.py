@@ -1,4 +1,4 @@
-"""Watch: a simulated user talks with both models, a judge scores every reply, the curves grow."""
+"""Watch: a recorded conversation that plays by itself, then a live one; a simulated user, two models, a judge, two curves."""
 
 from __future__ import annotations
 
@@ -6,67 +6,105 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import gradio as gr
+import known
 import show
 from app_state import AppState
 from library import persona_text
 from safe import entered, tidy
 from search import choice
 from session import Session, until
-from watch import Watch, watched
+from watch import Watch, recorded, watched
 
 from aloe_hub.errors import AloeError, UsageError
 from aloe_hub.types import Persona
 
 MOST_PERSONA = 4000  # characters of a profile or a personality that somebody writes
-PROFILE = "Facts: what the user talks about. Change it, or write your own."
+PROFILE = "Facts: what the user talks about. Change it, or write your own: one sentence for each."
 PERSONALITY = "Traits: how the user likes to be answered."
-NOTHING_YET = '<p class="nothing">Pick a persona, or write one, and watch: the curves appear here.</p>'
 
 
 def build(state: AppState) -> None:
     models, settings, personas = state.models, state.settings, state.library.personas
-    gr.HTML(show.page("notes", [*models.problems(), *state.library.problems]), elem_classes=["page", "notice"])
+    world = known.is_world(models)
     session = gr.State(lambda: Session())
 
-    def filled(place: int) -> tuple[str, str]:
-        return tidy(personas[place].profile), tidy(personas[place].personality)
+    def filled(place: int) -> tuple[str, str, str]:
+        profile, personality = tidy(personas[place].profile), tidy(personas[place].personality)
+        return profile, personality, read(profile, personality)
+
+    def read(profile: str, personality: str) -> str:
+        return show.page("readings", known.readings(Persona(profile or "", personality or ""), world), state.scripted_user, world)
+
+    def persona_of(profile: str, personality: str) -> Persona:
+        """What the simulated user is told: where only the world's sentences are understood, only those."""
+        about = Persona(entered(profile, "the profile", MOST_PERSONA), entered(personality, "the personality", MOST_PERSONA))
+        known.understandable(f"{about.profile} {about.personality}", world=False)
+        if not (world and state.scripted_user):
+            return about
+        kept = [line for line, how in known.readings(about, world) if how]
+        if not kept:
+            raise UsageError(
+                "the simulated user understands no line of this persona: pick one from the list, and change its words"
+            )
+        facts = [line for line in kept if line in about.profile]
+        return Persona(" ".join(facts), " ".join(line for line in kept if line not in facts))
+
+    def shown(now: Watch | None, session: Session, problem: Exception | str = "") -> tuple[Any, ...]:
+        page = show.page("watch", now) if now else gr.skip()
+        busy = session.busy
+        return page, show.alert(problem) if problem else "", session, gr.update(interactive=not busy), gr.update(interactive=busy)
 
     async def watch(profile: str, personality: str, turns: int, session: Session) -> AsyncIterator[tuple[Any, ...]]:
         """A simulated user of this persona talks with both models, turn by turn."""
         try:
             if session.busy:
                 raise UsageError("a conversation is being watched: wait for its end, or stop it")
-            about = entered(profile, "the profile", MOST_PERSONA), entered(personality, "the personality", MOST_PERSONA)
+            about = persona_of(profile, personality)
         except AloeError as error:
-            yield gr.skip(), show.alert(error), session
+            yield shown(None, session, error)
             return
-        now = Watch.begun(Persona(*about), models, max(1, min(int(turns), settings.watch_turns)))
+        now = Watch(about, max(1, min(int(turns), settings.watch_turns)))
         with session.at_work() as stop:
             async for now in until(stop, watched(now, models, settings.temperature)):  # noqa: B020 - it grows
-                yield show.page("watch", now), "", session
-            if stop.is_set():
-                yield show.page("watch", now.stopped()), "", session
+                yield shown(now, session)
+        yield shown(now.stopped(), session)
 
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=4, min_width=300):
-            gr.Markdown("## A simulated user")
+    gr.HTML(show.page("controls", state.settings.is_test_bed), elem_id="controls", elem_classes="page")
+    page = gr.HTML(show.page("watch", recorded()), elem_id="watch", elem_classes="page")
+    gr.HTML(
+        lambda: show.page("notes", [*models.problems(), *state.library.problems]),
+        elem_classes=["page", "notice"],
+    )
+    with gr.Row(elem_classes="buttons"):
+        go = gr.Button("Watch live", variant="primary", min_width=80, elem_id="live")
+        stop = gr.Button("Stop", min_width=80, interactive=False)
+    notice = gr.HTML(elem_classes=["page", "notice"])
+    first, second, readings = filled(0)
+    with gr.Accordion("Choose the simulated user, or write one", open=False, elem_id="persona"), gr.Row(equal_height=False):
+        with gr.Column(min_width=280):
             picked = choice(
                 personas, "personas", text=persona_text, title=persona_text, most=6, source=state.library.personas_from
             )
-            first, second = filled(0)
+        with gr.Column(min_width=280):
             profile = gr.Textbox(first, label="Profile", info=PROFILE, lines=4, max_lines=8)
             personality = gr.Textbox(second, label="Personality", info=PERSONALITY, lines=3, max_lines=8)
-            turns = gr.Slider(1, settings.watch_turns, value=settings.watch_turns, step=1, label="Turns")
-            with gr.Row(elem_classes="buttons"):
-                go = gr.Button("Watch", variant="primary", min_width=80)
-                stop = gr.Button("Stop", min_width=80)
-            notice = gr.HTML(elem_classes=["page", "notice"])
-        with gr.Column(scale=8, min_width=320):
-            gr.Markdown("## How well each model fits")
-            page = gr.HTML(NOTHING_YET, elem_id="watch", elem_classes="page")
+            understood = gr.HTML(readings, elem_id="readings", elem_classes="page")
+            turns = gr.Slider(1, settings.watch_turns, value=settings.watch_turns, step=1, label="Turns", elem_id="turns")
+
+    def addressed(request: gr.Request) -> tuple[Any, ...]:
+        """The persona that the address names: ?persona=3."""
+        place = dict(request.query_params).get("persona", "")
+        if not (place.isdecimal() and 0 < int(place) <= len(personas)):
+            return (gr.skip(),) * 3
+        return filled(int(place) - 1)
 
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    picked.input(filled, picked, [profile, personality], **private)
-    inputs, outputs = [profile, personality, turns, session], [page, notice, session]
+    written = [profile, personality]
+    picked.input(filled, picked, [*written, understood], js="place => (aloe.persona(place + 1), place)", **private)
+    gr.on([profile.change, personality.change], read, written, understood, **private)
+    blocks = gr.context.Context.root_block
+    assert blocks is not None
+    blocks.load(addressed, None, [*written, understood], **private)
+    inputs, outputs = [*written, turns, session], [page, notice, session, go, stop]
     go.click(watch, inputs, outputs, api_visibility="private", **state.generating)
     stop.click(lambda session: session.stop.set(), session, None, queue=False, **private)

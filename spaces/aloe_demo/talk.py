@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from secrets import token_hex
-from typing import Self
+from typing import Any, Self
 
 from models import Models, Part
 from safe import MOST_SHOWN
 from session import growing
 
 from aloe_hub.chat.base import ChatRequest, Sampling, heard
+from aloe_hub.chat.policies.tailored import Inferring, Tailored
 from aloe_hub.errors import UsageError
 from aloe_hub.stages import roles
 from aloe_hub.stages.roles import Call
@@ -77,6 +78,18 @@ class Talk:
     def undone(self) -> Self:
         return replace(self, turns=self.turns[:-1])
 
+    def to_row(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_row(cls, row: object, most_turns: int) -> Self:
+        """What `to_row` gave, as a browser kept it; of anything else, an empty talk."""
+        try:
+            turns = [_turn(**turn) for turn in row["turns"][:most_turns]]  # type: ignore[index]
+            return cls(tuple(turns), str(row["id"])[:64])  # type: ignore[index]
+        except (TypeError, KeyError, AttributeError, ValueError):
+            return cls()
+
     def stopped(self) -> Self:
         """What is being said ends here."""
         if not self.turns or self.turns[-1].done:
@@ -87,10 +100,18 @@ class Talk:
         return replace(self, turns=(*self.turns[:-1], replace(turn, said=(first, second), puzzled=puzzled)))
 
 
+def _turn(user: str, said: list[Any], picked: int, tries: int, inferred: dict[str, str] | None, puzzled: str) -> Turn:
+    first, second = (Said(one["text"][:MOST_SHOWN], True, one["problem"][:MOST_SHOWN], bool(one["broken"])) for one in said)
+    known = Persona(inferred["profile"][:MOST_SHOWN], inferred["personality"][:MOST_SHOWN]) if inferred else None
+    return Turn(user[:MOST_SHOWN], (first, second), 1 if picked else 0, int(tries), known, puzzled[:MOST_SHOWN])
+
+
 def answered(
-    talk: Talk, message: str, models: Models, sampling: Sampling, most_turns: int, *, tries: int = 0
+    talk: Talk, message: str, models: Models, sampling: Sampling, most_turns: int, *, tries: int = 0, noted: bool = False
 ) -> AsyncIterator[Talk]:
     """The talk with its next turn, again and again while the two replies grow; the last one is whole.
+
+    noted: the aligned model is shown what the inferrer has understood, as the policy `inferred(M)` does it.
 
     Raises:
         UsageError: the conversation is full.
@@ -131,4 +152,7 @@ def answered(
     def grown() -> Talk:
         return replace(talk, turns=(*talk.turns, replace(turn, said=(said[0], said[1]))))
 
-    return growing(news, grown, hear(0, models.base), hear(1, models.aligned), infer())
+    aligned = models.aligned
+    if noted:
+        aligned = replace(aligned, chat=Tailored(aligned.chat, Inferring(models.inferrer.chat)))
+    return growing(news, grown, hear(0, models.base), hear(1, aligned), infer())

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 from uuid import uuid4
@@ -59,12 +59,26 @@ class Votes:
         Raises:
             AloeError: it cannot be written.
         """
-        line = encoded(row, "the vote")
-        beside: AbstractContextManager[object] = self._scheduler.lock if self._scheduler else nullcontext()
-        with self._lock, beside:
-            self._append(VOTES, line)
-            self._append(JUDGED, encoded({"vote": digest(dumps(row)), "judge": agreement}, "the vote"))
+        with self._alone():
+            for pattern, line in self._lines(row, agreement):
+                self._append(pattern, line)
             self._agreement[agreement] += 1
+
+    def take_back(self, row: Row, agreement: Agreement) -> None:
+        """Forget a vote that this process keeps; the next push replaces what was pushed of it.
+
+        Raises:
+            AloeError: the file cannot be written.
+        """
+        with self._alone():
+            for pattern, line in self._lines(row, agreement):
+                path = self._path(pattern)
+                try:
+                    before, found, after = path.read_bytes().rpartition(line)
+                    path.write_bytes(before + after)
+                except OSError as error:
+                    raise AloeError(f"{path}: the vote cannot be taken back ({error.strerror})") from None
+            self._agreement[agreement] -= bool(found)
 
     def close(self) -> None:
         """Push what is not pushed yet, and push no more."""
@@ -72,8 +86,22 @@ class Votes:
             self._scheduler.trigger().result()
             self._scheduler.stop()
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While nobody else writes, and nothing is pushed."""
+        beside: AbstractContextManager[object] = self._scheduler.lock if self._scheduler else nullcontext()
+        with self._lock, beside:
+            yield
+
+    def _lines(self, row: Row, agreement: Agreement) -> list[tuple[str, bytes]]:
+        judged = {"vote": digest(dumps(row)), "judge": agreement}
+        return [(VOTES, encoded(row, "the vote")), (JUDGED, encoded(judged, "the vote"))]
+
+    def _path(self, pattern: str) -> Path:
+        return self.folder / pattern.replace("*", self._name)
+
     def _append(self, pattern: str, line: bytes) -> None:
-        path = self.folder / pattern.replace("*", self._name)
+        path = self._path(pattern)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with path.open("ab") as file:

@@ -1,14 +1,17 @@
 """A simulated user, who knows the persona, talks with both models; the judge, who knows it too, scores every reply.
 
-As in the benchmark, but turn by turn, so that it can be watched: each model has a conversation of its own, since what the user
-says next follows from the reply. The seeds of the user leave the model out: both meet the same user, as far as they let them.
+As in the benchmark, but turn by turn, so that it can be watched, and both models are asked the same: the user writes each message
+once, as the conversation with the base model would have it, and each model answers it after its own earlier replies.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from pathlib import Path
 from secrets import token_hex
 from typing import Any, Self
 
@@ -19,95 +22,141 @@ from session import growing
 from aloe_hub import scoring
 from aloe_hub.stages import roles
 from aloe_hub.stages.roles import Call
-from aloe_hub.types import Index, Message, Persona
+from aloe_hub.types import Index, Message, Persona, Row
+
+SIDES: tuple[Index, Index] = (0, 1)
+RECORDED = Path(__file__).with_name("recorded.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A reply. `judgement`: what the judge said of it, "" before it has; without a score it says why there is none."""
+
+    text: str
+    score: float | None = None
+    judgement: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One turn; without a score, `judgement` says why."""
+    """One turn: the message, what the inferrer made of the user so far, the answer of each model that gave one."""
 
     user: str
-    reply: str
-    score: float | None
-    judgement: str
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """One model's conversation so far; `doing` says who is at work, `problem` why it ended early."""
-
-    title: str
-    steps: tuple[Step, ...] = ()
-    inferred: tuple[Persona | None, ...] = ()
-    doing: str = ""
-    problem: str = ""
-
-    @property
-    def numbers(self) -> dict[str, Any] | None:
-        """What the `aloe` metric says of this conversation, without intervals: one conversation has none. None: no turn yet."""
-        return scoring.score([[step.score for step in self.steps]], n_resamples=0).to_dict() if self.steps else None
+    inferred: Persona | None = None
+    answers: tuple[Answer | None, Answer | None] = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
+    """Both conversations so far; `doing` says who is at work, `problems` why a model's ended early."""
+
     persona: Persona
     turns: int
-    sides: tuple[Watched, Watched]
+    steps: tuple[Step, ...] = ()
+    doing: str = ""
+    problems: tuple[str, str] = ("", "")
+    recorded: bool = False
     id: str = field(default_factory=token_hex)
 
-    @classmethod
-    def begun(cls, persona: Persona, models: Models, turns: int) -> Self:
-        first, second = (Watched(part.title) for part in (models.base, models.aligned))
-        return cls(persona, turns, (first, second))
+    def scores(self, side: Index) -> list[float | None]:
+        """Of each turn that this model answered and the judge has seen."""
+        answers = (step.answers[side] for step in self.steps)
+        return [answer.score for answer in answers if answer and answer.judgement]
+
+    def numbers(self, side: Index) -> dict[str, Any] | None:
+        """What the `aloe` metric says of this conversation, without intervals: one conversation has none. None: no turn yet."""
+        scores = self.scores(side)
+        return scoring.score([scores], n_resamples=0).to_dict() if scores else None
 
     def stopped(self) -> Self:
-        """The conversations end here."""
-        first, second = (
-            side if side.problem or len(side.steps) == self.turns else replace(side, doing="", problem="stopped here")
-            for side in self.sides
-        )
-        return replace(self, sides=(first, second))
+        """The conversations end here, if they go on."""
+        if not self.doing:
+            return self
+        first, second = (problem or "stopped here" for problem in self.problems)
+        return replace(self, doing="", problems=(first, second))
+
+    def to_row(self) -> Row:
+        steps = [{"user": step.user, "inferred": step.inferred, "answers": step.answers} for step in self.steps]
+        return asdict(replace(self, steps=())) | {"steps": json.loads(json.dumps(steps, default=asdict))}
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """What `to_row` gave."""
+
+        def step(user: str, inferred: dict[str, str] | None, answers: list[dict[str, Any] | None]) -> Step:
+            first, second = (Answer(**answer) if answer else None for answer in answers)
+            return Step(user, Persona(**inferred) if inferred else None, (first, second))
+
+        steps = [step(**one) for one in row["steps"]]
+        whole = {"persona": Persona(**row["persona"]), "steps": tuple(steps), "problems": tuple(row["problems"])}
+        return cls(**row | whole)
+
+
+@cache
+def recorded() -> Watch:
+    """What the pocket model and its adapter said to a simulated user: the page opens on it, before any model is loaded."""
+    return Watch.from_row(json.loads(RECORDED.read_text(encoding="utf-8")))
 
 
 def watched(watch: Watch, models: Models, temperature: float) -> AsyncIterator[Watch]:
-    """Both conversations of a `begun` watch, again and again while they grow; temperature: of the two models."""
-    persona, sides = watch.persona, list(watch.sides)
-    news = asyncio.Event()
+    """Both conversations of a watch that has no turn yet, again and again while they grow; temperature: of the two models."""
+    now, news = watch, asyncio.Event()
+    persona = watch.persona
+    spoken: list[tuple[Message, ...]] = [(), ()]
 
-    async def follow(side: Index, policy: Part) -> None:
-        def now(**changes: Any) -> None:  # noqa: ANN401 - fields of Watched
-            sides[side] = replace(sides[side], **changes)
-            news.set()
+    def put(**changes: Any) -> None:  # noqa: ANN401 - fields of Watch
+        nonlocal now
+        now = replace(now, **changes)
+        news.set()
 
-        spoken: tuple[Message, ...] = ()
-        part = policy
+    def ends(side: Index, problem: str) -> None:
+        put(problems=(problem, now.problems[1]) if side == 0 else (now.problems[0], problem))
+
+    def step(**changes: Any) -> None:  # noqa: ANN401 - fields of Step
+        put(steps=(*now.steps[:-1], replace(now.steps[-1], **changes)))
+
+    def answer(side: Index, given: Answer) -> None:
+        first, second = now.steps[-1].answers
+        step(answers=(given, second) if side == 0 else (first, given))
+
+    async def reply(side: Index, policy: Part, call: Call) -> None:
+        if now.problems[side]:
+            return
+        message = now.steps[-1].user
+        asked = (*spoken[side], Message("user", message))
         try:
-            for turn in range(watch.turns):
-                call = Call(watch.id, turn)
-                part = models.user
-                now(doing="the simulated user writes")
-                message = (await roles.user_message(part.chat, persona, spoken, call))[:MOST_SHOWN]
-                part = policy
-                now(doing=f"{policy.title} answers")
-                asked = (*spoken, Message("user", message))
-                reply = (await roles.policy_reply(part.chat, asked, call, temperature=temperature))[:MOST_SHOWN]
-                now(doing="the judge scores the reply")
-                scored, inferred = await asyncio.gather(
-                    roles.judged(models.judge.chat, persona, spoken, message, reply, call),
-                    roles.inferred(models.inferrer.chat, asked, call),
-                    return_exceptions=True,
-                )
-                # Without the judge a score is missing, without the inferrer a panel stays as it is: the conversation goes on.
-                said, judgement = scored if isinstance(scored, tuple) else (None, models.judge.failed(scored))
-                score = said.score if said else None
-                known = inferred if isinstance(inferred, Persona) else None
-                now(steps=(*sides[side].steps, Step(message, reply, score, judgement)), inferred=(*sides[side].inferred, known))
-                spoken = (*asked, Message("assistant", reply))
-            now(doing="")
+            text = (await roles.policy_reply(policy.chat, asked, call, temperature=temperature))[:MOST_SHOWN]
         except Exception as error:
-            now(doing="", problem=part.failed(error))
+            ends(side, policy.failed(error))
+            return
+        answer(side, Answer(text))
+        try:
+            said, judgement = await roles.judged(models.judge.chat, persona, spoken[side], message, text, call)
+            answer(side, Answer(text, said.score, judgement or "no reasons given"))
+        except Exception as error:  # without the judge a score is missing: the conversation goes on
+            answer(side, Answer(text, None, models.judge.failed(error)))
+        spoken[side] = (*asked, Message("assistant", text))
 
-    def grown() -> Watch:
-        return replace(watch, sides=(sides[0], sides[1]))
+    async def infer(call: Call) -> None:
+        try:
+            step(inferred=await roles.inferred(models.inferrer.chat, [Message("user", one.user) for one in now.steps], call))
+        except Exception:  # without the inferrer the notes stay as they are
+            return
 
-    return growing(news, grown, follow(0, models.base), follow(1, models.aligned))
+    async def converse() -> None:
+        for turn in range(watch.turns):
+            going = [side for side in SIDES if not now.problems[side]]
+            if not going:
+                break
+            call = Call(watch.id, turn)
+            put(doing="the simulated user writes")
+            try:
+                message = (await roles.user_message(models.user.chat, persona, spoken[going[0]], call))[:MOST_SHOWN]
+            except Exception as error:
+                put(problems=(models.user.failed(error),) * 2)
+                break
+            put(doing="both models answer, the judge scores", steps=(*now.steps, Step(message)))
+            await asyncio.gather(reply(0, models.base, call), reply(1, models.aligned, call), infer(call))
+        put(doing="")
+
+    return growing(news, lambda: now, converse())

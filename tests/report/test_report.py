@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tracemalloc
 from collections import Counter
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 
@@ -20,6 +21,7 @@ from aloe_hub.errors import AloeError, DataError
 from aloe_hub.files.jsonl import dumps, write_rows
 from aloe_hub.files.run_folder import policy_file
 from aloe_hub.report import opening, print_report, read_runs, to_json, write_html
+from aloe_hub.results.trees import SEVERAL
 from aloe_hub.types import Exchange, Persona, PoolText, Reply, Transcript, Tree, Turn, Verdict, digest
 
 HOSTILE = "<script>alert(1)</script></style></p>{{ 7 * 7 }}{% raw %}<img src=x onerror=alert(1)>\"'&\u202e\ud800"
@@ -169,6 +171,26 @@ def test_forks_are_counted_by_what_became_of_them(run):
     assert trees.tailored_preferred == pytest.approx(1 / 2)
     # Order 01 with choice 0 and order 10 with choice 1 are the first place; each fork above with choices has one or two.
     assert trees.first_shown_rate == pytest.approx(4 / 6)
+
+
+def test_forks_of_several_replies_are_shown_with_their_number_and_the_share_that_is_decided(tmp_path):
+    replies = tuple(Reply("policy", text) for text in "abc")
+    verdicts = tuple(Verdict(order, int(min(order)), "Verdict") for order in ("01", "10", "02", "20", "12", "21"))
+    won = Exchange("Hi.", Persona("", ""), replies, verdicts, 1)
+    tied = replace(won, verdicts=tuple(replace(said, choice=None, text="Verdict: tie") for said in verdicts))
+    several = replace(won, verdicts=(*tied.verdicts[:2], *verdicts[2:]))
+    write_rows(tmp_path / "trees.jsonl", [Tree("t", Persona("A nurse.", "Kind."), (won, tied, several, won)).to_row()])
+    (found,) = read_runs([tmp_path]).runs
+    assert found.trees is not None
+    assert (found.trees.replies, found.trees.decided, found.trees.tie_rate) == (3, 0.75, 0.25)
+    assert found.trees.count("policy", SEVERAL) == 3
+    assert json.loads(to_json(read_runs([tmp_path])))["runs"][0]["trees"]["decided"] == 0.75
+    write_html(read_runs([tmp_path]), tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert "a user message and 3 replies" in page
+    assert "several best" in page
+    assert [page.count(f"rank {rank}<") for rank in (1, 2, 3)] == [2 + 3 + 2, 2, 3]
+    assert "2 further replies were written" in page
 
 
 def test_failed_trees_are_counted(run):

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,24 +60,27 @@ class Visitor:
         self.page.get_by_role("button", name=name, exact=True).locator("visible=true").click()
 
 
-@pytest.fixture
-def visit(browser):
-    """`visit(url, width, height)`: a new visitor. After the test nobody else was asked, and nothing broke in the page."""
+@contextmanager
+def visits(browser):
+    """`come(url, size, scheme)`: a new visitor. At the end of the block nobody else was asked, and nothing broke in the page."""
     came = []
 
-    def come(url: str, size: str = "desktop", scheme: str = "light") -> Visitor:
+    def come(url: str, size: str = "desktop", scheme: str = "light", at: str = "#chat", **more) -> Visitor:
         width, height = SIZES[size]
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        # Nothing plays by itself where a test does not look at that.
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme, **{"reduced_motion": "reduce"} | more
+        )
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         visitor = Visitor(context.new_page())
         page = visitor.page
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(30_000)
         page.on("request", lambda request: visitor.asked.add(request.url))
         page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
         page.on("console", lambda line: visitor.complaints.extend([line.text] if line.type == "error" else []))
-        page.goto(url, wait_until="domcontentloaded")
-        page.get_by_role("button", name="Send").first.wait_for()
         came.append((context, visitor, url))
+        page.goto(url + at, wait_until="domcontentloaded")
+        page.locator("#told").wait_for(state="attached")  # page.js has begun
         return visitor
 
     yield come
@@ -84,6 +88,12 @@ def visit(browser):
         assert [address for address in visitor.asked if not address.startswith((url, "data:", "blob:"))] == []
         assert visitor.complaints == []
         context.close()
+
+
+@pytest.fixture
+def visit(browser):
+    with visits(browser) as come:
+        yield come
 
 
 @pytest.fixture(scope="session")

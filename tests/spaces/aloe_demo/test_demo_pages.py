@@ -1,6 +1,6 @@
-"""The demo as it comes, used as a visitor would: each tab, on a desktop and on a phone; accessible; nothing from elsewhere.
+"""The demo as it comes, used as a visitor would: each tab, on a desktop, a phone and a wide screen; nothing from elsewhere.
 
-ALOE_SCREENSHOTS=docs/images python -m pytest tests/spaces/aloe_demo/test_demo_pages.py      also takes the README's pictures
+ALOE_SCREENSHOTS=docs/images python -m pytest tests/spaces/aloe_demo/test_demo_pages.py      also takes the pictures of the docs
 """
 
 import json
@@ -10,31 +10,50 @@ from pathlib import Path
 import pytest
 
 from aloe_hub.world.lexicon import POLES, TOPICS
-from tests.spaces.demo_server import SIZES
+from tests.spaces.aloe_demo.free_messages import MESSAGES
+from tests.spaces.conftest import visits
+from tests.spaces.demo_server import SIZES, told
 
 AXE = Path(__file__).parents[1] / "vendor" / "axe.min.js"
 CUE = POLES["concise"].cues[0]
 PICTURES = os.environ.get("ALOE_SCREENSHOTS")
 STRESS = TOPICS["stress"].questions[0]
 SAID = (f"I work as a nurse. I have a pet called Tiki. {TOPICS['dinner'].questions[0]}", f"{CUE} {STRESS}")
-# The README's: the others are looked at only while the page is made.
-KEPT = {"chat-desktop", "watch-desktop", "data-desktop", "chat-phone", "blind-phone"}
+# The docs': the others are looked at only while the page is made.
+KEPT = {"watch-desktop", "watch-phone", "chat-desktop", "chat-phone", "data-desktop", "blind-phone"}
+SCHEMES = {"desktop": "light", "phone": "dark", "wide": "light"}
 
 
-def picture(visitor, name, size):
-    if PICTURES and f"{name}-{size}" in KEPT:
-        visitor.page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
-        visitor.page.wait_for_timeout(300)
-        visitor.page.screenshot(path=Path(PICTURES) / f"demo-{name}-{size}.png")
+def picture(visitor, name, full=False):
+    if PICTURES and f"{name}-{visitor.size}" in KEPT:
+        visitor.page.evaluate("document.activeElement.blur()")
+        visitor.page.wait_for_timeout(400)
+        visitor.page.screenshot(path=Path(PICTURES) / f"demo-{name}-{visitor.size}.png", full_page=full)
 
 
-@pytest.fixture(params=SIZES)
-def visitor(request, visit, pocket_demo):
-    """A visitor with a desktop, and one with a phone in dark mode. Afterwards the page is no wider than the screen."""
-    come = visit(pocket_demo, request.param, "light" if request.param == "desktop" else "dark")
-    come.size = request.param
-    yield come
-    assert come.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+@pytest.fixture(scope="module", params=SCHEMES)
+def arrived(request, browser, pocket_demo):
+    """One visitor for all tests of a size: loading a page is what takes long."""
+    with visits(browser) as come:
+        visitor = come(pocket_demo, request.param, SCHEMES[request.param], at="")
+        visitor.size = request.param
+        yield visitor
+
+
+@pytest.fixture
+def visitor(arrived):
+    """Afterwards the page is no wider than the screen."""
+    yield arrived
+    assert arrived.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def empty_chat(visitor):
+    """The tab Chat, with nothing said."""
+    visitor.tab("Chat")
+    clear = visitor.page.get_by_role("button", name="Clear", exact=True).locator("visible=true")
+    if clear.is_enabled():
+        clear.click()
+    visitor.page.get_by_text("Be the user").wait_for()
 
 
 def asked(visitor, message, turn):
@@ -44,22 +63,113 @@ def asked(visitor, message, turn):
     visitor.page.locator("#talk .turn").nth(turn).get_by_text("goes on from here").wait_for()
 
 
+def test_it_opens_on_the_proof(visitor):
+    page = visitor.page
+    assert page.get_by_role("tab", selected=True).inner_text() == "Watch"
+    assert page.locator("#turn-now").inner_text() == "turn 10 of 10"  # motion is reduced: nothing plays by itself
+    assert page.get_by_text("Same user, same questions. Only one model uses what it heard.").is_visible()
+    curve = page.locator("#watch svg").get_attribute("aria-label")
+    assert curve.startswith("AL(k) over 10 turns. Base model: ")
+    used = page.locator("#watch .turn:visible .side1 .used")
+    assert used.count() > 1
+    picture(visitor, "watch", full=visitor.size == "phone")
+    if visitor.size == "phone":
+        assert page.evaluate("document.documentElement.scrollHeight") < 3000
+    sizes = page.locator("#watch svg text").evaluate_all("all => all.map(one => one.getBoundingClientRect().height)")
+    assert min(sizes) >= 11
+
+    told = used.last.get_attribute("href")
+    used.last.click()
+    page.locator(f"#watch {told}").wait_for()
+    assert page.locator("#turn-now").inner_text() == f"turn {told.removeprefix('#turn-')} of 10"
+    assert page.url.endswith(told)
+
+
+def test_a_point_of_the_curve_leads_to_its_turn_and_a_series_can_be_switched_off(visitor):
+    page = visitor.page
+    page.get_by_role("link", name="Turn 4: ").click()
+    assert page.locator("#turn-now").inner_text() == "turn 4 of 10"
+    assert page.locator("#watch .turn:visible").count() == 1
+    assert page.locator("#watch .plot circle:visible").count() == 4
+    hidden = page.locator("#watch .hidden .later").count()
+    page.get_by_role("button", name="Next turn").click()
+    assert page.locator("#watch .hidden .later").count() < hidden
+    assert page.get_by_role("link", name="Turn 5: ").locator("title").text_content().startswith("Turn 5: Base model 2.")
+    page.locator("#series0").uncheck()
+    assert page.locator("#watch .side0:visible").count() == 0
+    page.locator("#series0").check()
+    assert page.locator("#watch .plot rect.column").first.bounding_box()["width"] >= 24
+
+
+def test_a_visitor_watches_a_simulated_user_live(visitor):
+    page = visitor.page
+    if not page.get_by_label("Profile").is_visible():
+        page.get_by_role("button", name="Choose the simulated user").click()
+    page.get_by_label("Search the personas").fill("no such persona")
+    page.get_by_text("0 of 40 personas").wait_for()
+    page.get_by_label("Search the personas").fill("a")
+    before = page.get_by_label("Profile").input_value()
+    page.locator("#personas").get_by_role("radio").nth(1).check()
+    page.wait_for_function("before => ![...document.querySelectorAll('textarea')].some(box => box.value == before)", arg=before)
+    assert "persona=" in page.url
+    page.locator("#readings").get_by_text("understands 18 of 18 lines").wait_for()
+    page.locator("#turns input[type=number]").fill("2")
+    visitor.press("Watch live")
+    page.locator("#watch .player[data-live=true][data-busy=false][data-done='2']").wait_for()
+    page.locator("#turn-now", has_text="turn 2 of 2").wait_for()
+    assert page.locator("#watch .turn:visible .tag.score").count() == 2
+    page.locator("#live:not([disabled])").wait_for()
+
+
+def test_a_visitor_writes_a_persona_of_their_own_and_is_told_what_of_it_is_understood(visitor):
+    page = visitor.page
+    if not page.get_by_label("Profile").is_visible():
+        page.get_by_role("button", name="Choose the simulated user").click()
+    page.get_by_label("Profile").fill("")
+    visitor.press("Watch live")
+    page.get_by_role("alert").get_by_text("the profile is empty").wait_for()
+    page.get_by_label("Profile").fill("She is a beekeeper.")
+    page.get_by_label("Personality").fill("She is a bit odd.")
+    page.locator("#readings").get_by_text("understands 0 of 2 lines").wait_for()
+    visitor.press("Watch live")
+    page.get_by_role("alert").get_by_text("understands no line of this persona").wait_for()
+    page.get_by_label("Profile").fill("She is a beekeeper. She loves sushi.")
+    page.locator("#readings").get_by_text("She is a beekeeper.").wait_for()
+    page.locator("#turns input[type=number]").fill("1")
+    visitor.press("Watch live")
+    page.locator("#watch .player[data-live=true][data-busy=false][data-done='1']").wait_for()
+    assert "beekeeper" not in page.locator("#watch .player").text_content()
+    page.get_by_role("button", name="Choose the simulated user").click()
+
+
 def test_a_visitor_chats_with_both_models_and_sees_what_was_understood(visitor):
     page = visitor.page
+    empty_chat(visitor)
+    assert page.url.endswith("#chat")
+    disabled = {
+        name: page.get_by_role("button", name=name, exact=True).locator("visible=true") for name in ("Stop", "Undo", "Clear")
+    }
+    assert all(button.is_disabled() for button in disabled.values())
     asked(visitor, SAID[0], 0)
     replies = page.locator("#talk .turn").nth(0).locator(".reply")
     assert [reply.locator("b").inner_text() for reply in replies.all()] == ["Base model", "Aligned model"]
     assert page.locator("#talk .picked b").inner_text() == "Aligned model"
     first, second = page.locator("#understood li.new").all_inner_texts()
     assert ("nurse" in first, "Tiki" in second) == (True, True)
+    assert page.get_by_text("Neither model sees these notes: each").is_visible()
     assert visitor.box().input_value() == ""
     assert page.evaluate("document.activeElement.tagName") == "TEXTAREA"
+    page.wait_for_function("document.querySelector('#told').textContent.includes('Aligned model: ')")
+    assert [disabled[name].is_disabled() for name in ("Stop", "Undo", "Clear")] == [True, False, False]
 
     asked(visitor, SAID[1], 1)
     assert [page.locator(f"#understood li{kind}").count() for kind in ("", ".new")] == [3, 1]
-    picture(visitor, "chat", visitor.size)
+    box = visitor.box().bounding_box()
+    assert box["y"] + box["height"] <= SIZES[visitor.size][1]  # the composer is in sight
+    assert page.locator("#talk .turn").nth(1).evaluate("one => one.getBoundingClientRect().top < innerHeight - 200")
+    picture(visitor, "chat")
 
-    page.get_by_label("Base model").check()
+    page.locator("#talk").get_by_role("button", name="go on from this one").click()
     page.locator("#talk .turn").nth(1).locator(".picked b", has_text="Base model").wait_for()
     assert page.locator("#talk .turn").nth(0).locator(".picked b").inner_text() == "Aligned model"  # what was said stays so
 
@@ -69,68 +179,41 @@ def test_a_visitor_chats_with_both_models_and_sees_what_was_understood(visitor):
     page.wait_for_function("document.querySelectorAll('#talk .turn').length == 1")
     page.wait_for_function("text => document.querySelector('#message textarea').value == text", arg=SAID[1])
     visitor.press("Clear")
-    page.get_by_text("Nothing said yet").wait_for()
+    page.get_by_text("Be the user").wait_for()
     assert page.locator("#understood li").count() == 0
 
 
-def test_retry_answers_the_same_message_anew_and_a_suggestion_fills_the_box(visitor):
+def test_sentences_to_click_and_a_suggestion_fill_the_box(visitor):
     page = visitor.page
+    empty_chat(visitor)
+    for row in (0, 2):
+        page.locator("#chips .chips").nth(row).locator(".chip").first.click()
+    first, last = (page.locator("#chips .chips").nth(row).locator(".chip").first.inner_text() for row in (0, 2))
+    assert visitor.box().input_value() == f"{first} {last}"
+    visitor.box().fill("")
     visitor.press("Suggest a message")
     page.wait_for_function("document.querySelector('#message textarea').value.length > 10")
     suggestion = visitor.box().input_value()
     visitor.press("Send")
     page.locator("#talk").get_by_text("goes on from here").wait_for()
-    before = page.locator("#talk .reply .text").all_inner_texts()
-    for _ in range(4):  # drawn with another seed each time; several times in a row alike is as good as impossible
-        visitor.press("Retry")
-        page.wait_for_timeout(150)
-        page.locator("#talk").get_by_text("goes on from here").wait_for()
-        if page.locator("#talk .reply .text").all_inner_texts() != before:
-            break
-    else:
-        pytest.fail("retry gives the same replies")
     assert page.locator("#talk .user .text").all_inner_texts() == [suggestion]
 
 
-def test_a_visitor_watches_a_simulated_user_and_the_curves_grow(visitor):
+def test_free_text_is_answered_by_the_page(visitor):
     page = visitor.page
-    visitor.tab("Watch")
-    page.get_by_label("Search the personas").fill("no such persona")
-    page.get_by_text("0 of 40 personas").wait_for()
-    page.get_by_label("Search the personas").fill("a")
-    before = page.get_by_label("Profile").input_value()
-    page.locator("#personas").get_by_role("radio").nth(1).check()
-    page.wait_for_function("before => ![...document.querySelectorAll('textarea')].some(box => box.value == before)", arg=before)
-    page.get_by_label("Turns").first.fill("8")
-    profile = page.get_by_label("Profile").input_value()
-    visitor.press("Watch")
-    page.locator("#watch .talks section").nth(1).get_by_text("Turn 2 ").wait_for()
-    for side in (0, 1):
-        page.locator("#watch .talks section").nth(side).locator(".tag.score").nth(7).wait_for()
-    page.locator("#watch .status").first.wait_for(state="detached")
-    curve = page.get_by_role("img").get_attribute("aria-label")
-    assert curve.startswith("AL(k) over 8 turns. Base model: ")
-    assert curve.count(",") == 14
-    assert page.locator("#watch .personas .text").first.inner_text() == profile
-    assert page.locator("#watch .personas li").count() > 2
-    scores = [float(score) for score in page.locator("#watch .talks section").nth(1).locator(".tag.score").all_inner_texts()]
-    row = page.get_by_role("row", name="Aligned model").inner_text().split()
-    assert float(row[-5]) == pytest.approx(sum(scores) / 8, abs=0.006)
-    picture(visitor, "watch", visitor.size)
-
-
-def test_a_visitor_writes_a_persona_of_their_own(visitor):
-    page = visitor.page
-    visitor.tab("Watch")
-    page.get_by_label("Profile").fill("")
-    visitor.press("Watch")
-    page.get_by_role("alert").get_by_text("the profile is empty").wait_for()
-    page.get_by_label("Profile").fill("She is a beekeeper. She collects old maps.")
-    page.get_by_label("Personality").fill("She is impatient.")
-    page.get_by_label("Turns").first.fill("1")
-    visitor.press("Watch")
-    page.locator("#watch .personas").get_by_text("She is a beekeeper. She collects old maps.").wait_for()
-    assert page.get_by_role("alert").count() == 0
+    empty_chat(visitor)
+    visitor.box().fill("hi, I just moved to Lisbon with my two kids and I hate long answers")
+    visitor.box().press("Enter")
+    answer = page.get_by_role("alert")
+    answer.get_by_text("do not know this sentence").wait_for()
+    answer.get_by_role("button", name="I work as a nurse.").click()
+    assert visitor.box().input_value().startswith("I work as a nurse. I have a pet")
+    visitor.box().fill("I am thinking about suicide")
+    visitor.box().press("Enter")
+    answer.get_by_text("You do not have to be alone with it").wait_for()
+    assert answer.get_by_role("link", name="findahelpline.com").is_visible()
+    assert (page.locator("#talk .turn").count(), page.locator("#understood li").count()) == (0, 0)
+    assert visitor.box().input_value() == ""
 
 
 def test_a_visitor_browses_the_trees(visitor):
@@ -138,87 +221,142 @@ def test_a_visitor_browses_the_trees(visitor):
     visitor.tab("Data")
     assert page.locator("#tree .turn").count() == 6
     assert page.locator("#tree").get_by_text("● spoken").count() == 6
+    before = page.locator("#tree .user .text").first.inner_text()
     page.get_by_role("radio", name="2. ").check()
     first = page.locator("#trees").get_by_role("radio", name="2. ")
     assert first.is_checked()
-    page.wait_for_function("document.querySelector('#tree .user .text').innerText.length > 0")
+    page.wait_for_function("before => document.querySelector('#tree .user .text').innerText != before", arg=before)
     page.locator("#tree summary", has_text="Judge:").first.click()
-    assert page.locator("#tree").get_by_text("shown first →").first.is_visible()
+    page.locator("#tree").get_by_text("shown first →").first.wait_for()
     word = page.locator("#tree .user .text").first.inner_text()
     page.get_by_label("Search the trees").fill(word)
     page.get_by_text("1 of 6 trees").wait_for()
-    picture(visitor, "data", visitor.size)
+    picture(visitor, "data")
 
 
-def test_a_blind_vote_names_nobody_before_it_and_is_stored_only_with_consent(visitor, pocket_demo):
+def test_a_blind_vote_names_nobody_before_it_and_is_stored_only_when_its_row_was_shown(visitor):
     page = visitor.page
     visitor.tab("Blind test")
-    visitor.press("A is better")
-    page.get_by_role("alert").get_by_text("write a message first").wait_for()
+    better = page.get_by_role("button", name="A is better")
+    assert better.is_disabled()
     visitor.box().fill(SAID[0])
     visitor.box().press("Enter")
     page.locator("#blind").get_by_text("Reply B").wait_for()
     assert "model" not in page.locator("#blind").inner_text().lower()
-    picture(visitor, "blind", visitor.size)
-    visitor.box().fill("another one")
-    visitor.box().press("Enter")
-    page.get_by_role("alert").get_by_text("say first which reply is better").wait_for()
-    visitor.press("B is better")
+    picture(visitor, "blind")
+    better.click()
     page.locator("#agreement").get_by_text("Nothing is stored.").wait_for()
     assert page.locator("#blind .picked").count() == 1
     assert {"Base model", "Aligned model"} == set(page.locator("#blind .reply b").all_inner_texts())
 
-    page.get_by_label("Store my votes").check()
+    page.get_by_label("I agree that my votes").check()
+    page.get_by_text("Two replies come back without their names").wait_for()  # what came before consent is gone
     visitor.box().fill(SAID[1])
     visitor.box().press("Enter")
     page.locator("#blind").get_by_text("Reply B").wait_for()
-    visitor.press("A is better")
+    better.click()
+    page.locator("#row pre").wait_for()
+    row = json.loads(page.locator("#row pre").inner_text())
+    assert (row["turn"], [one["content"] for one in row["prompt"]]) == (0, [SAID[1]])
+    visitor.press("Store this vote")
     page.locator("#agreement").get_by_text("Your vote is stored.").wait_for()
-    assert "Your votes here" in page.locator("#agreement").inner_text()
+    visitor.press("Take my vote back")
+    page.locator("#agreement").get_by_text("nothing of it is stored").wait_for()
+    page.get_by_label("I agree that my votes").uncheck()
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_every_tab_is_accessible_to_axe_with_content_in_it(visit, pocket_demo, size):
-    visitor = visit(pocket_demo, size, "light" if size == "phone" else "dark")  # the other way round than above
+def test_every_tab_is_without_a_finding_of_axe(visitor):
     page = visitor.page
+    empty_chat(visitor)
     asked(visitor, SAID[0], 0)
-    visitor.tab("Watch")
-    page.get_by_label("Turns").first.fill("2")
-    visitor.press("Watch")
-    page.locator("#watch .talks section").nth(1).locator(".tag.score").nth(1).wait_for()
-    visitor.tab("Blind test")
-    visitor.box().fill(SAID[0])
-    visitor.box().press("Enter")
-    page.locator("#blind").get_by_text("Reply B").wait_for()
     page.evaluate(AXE.read_text())
     found = {}
-    for tab in ("Chat", "Watch", "Data", "Blind test", "About"):
+    for tab in ("Watch", "Chat", "Blind test", "Data", "About"):
         visitor.tab(tab)
         page.wait_for_timeout(300)  # a colour that is still fading has no contrast yet
         results = page.evaluate("axe.run({resultTypes: ['violations']})")
         for violation in results["violations"]:
-            if violation["impact"] in ("serious", "critical"):
-                found[f"{tab}: {violation['id']}"] = [node["html"][:200] for node in violation["nodes"]][:4]
+            found[f"{tab}: {violation['id']}"] = [node["html"][:200] for node in violation["nodes"]][:4]
     assert found == {}, json.dumps(found, indent=1)
 
 
-def test_the_keyboard_reaches_the_controls_in_the_order_of_the_page(visit, pocket_demo):
-    visitor = visit(pocket_demo)
+def test_the_conversation_survives_reload_and_back(visit, pocket_demo):
+    visitor = visit(pocket_demo, at="?persona=3#chat")
+    page = visitor.page
+    asked(visitor, SAID[0], 0)
+    replies = page.locator("#talk .reply .text").all_inner_texts()
+    visitor.tab("Data")
+    page.go_back()
+    page.get_by_role("tab", name="Chat", selected=True).wait_for()
+    page.reload()
+    page.locator("#talk").get_by_text("goes on from here").wait_for()
+    assert page.locator("#talk .reply .text").all_inner_texts() == replies
+    asked(visitor, SAID[1], 1)
+    assert page.locator("#talk .turn").count() == 2
+    visitor.press("Clear")
+    page.get_by_text("Be the user").wait_for()
+
+
+def test_the_proof_plays_by_itself_and_then_goes_on_live(visit, pocket_demo):
+    visitor = visit(pocket_demo, at="#turn-1", reduced_motion="no-preference")
+    page = visitor.page
+    assert page.locator("#turn-now").inner_text() == "turn 1 of 10"
+    page.get_by_role("button", name="Play").click()
+    page.locator("#turn-now", has_text="turn 2 of 10").wait_for()
+    page.get_by_role("button", name="Pause").click()
+    assert page.locator("#watch .plot circle:visible").count() == 2
+    page.get_by_role("link", name="Turn 10: ").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Play").click()
+    page.locator("#turn-now", has_text="turn 1 of 10").wait_for()
+
+
+def test_the_keyboard_alone_reaches_the_controls_in_the_order_of_the_page(visit, pocket_demo):
+    visitor = visit(pocket_demo, at="#chat")
     page = visitor.page
     visitor.box().focus()
+    page.keyboard.type(SAID[0])
+    page.keyboard.press("Enter")
+    page.locator("#talk").get_by_text("goes on from here").wait_for()
+    page.get_by_role("button", name="Send").locator("visible=true").focus()
     reached = []
-    for _ in range(9):
+    for _ in range(4):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.innerText || document.activeElement.type"))
-    assert reached == [
-        "Send",
-        "Stop",
-        "Suggest a message",
-        "Retry",
-        "Undo",
-        "Clear",
-        "Copy the conversation",
-        "radio",
-        reached[-1],
-    ]
+    assert reached == ["Suggest a message", "Undo", "Clear", "Copy the conversation"]
+    page.locator("#talk [data-pick='0']").focus()
+    page.keyboard.press("Enter")
+    page.locator("#talk .side0").get_by_text("goes on from here").wait_for()
+    assert page.evaluate("document.activeElement.dataset.pick") == "0"
     assert page.evaluate("document.documentElement.lang") == "en"
+
+
+def test_at_200_percent_zoom_nothing_is_cut_off(visit, pocket_demo):
+    visitor = visit(pocket_demo, "zoomed", at="")
+    page = visitor.page
+    for tab in ("Watch", "Chat", "Blind test", "Data", "About"):
+        page.get_by_role("tab", name=tab).click()
+        page.wait_for_timeout(200)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), tab
+    visitor.tab("Chat")
+    assert page.locator(".composer:visible").evaluate("one => getComputedStyle(one).position") == "static"
+
+
+@pytest.mark.parametrize(("text", "kind"), [(text, kind) for text, kind, _ in MESSAGES])
+def test_a_free_message_is_answered_sensibly_or_by_the_page(pocket_demo, text, kind):
+    """The whole way, without a browser: no reply but to what is of the world, and then no nonsense in it."""
+    page, panel, notice = told(pocket_demo, text)[:3]
+    if kind == "answered":
+        assert page.count('class="text"') == 3
+        assert "slip" not in page
+        assert "alert" not in str(notice)
+        return
+    assert 'class="turn"' not in page
+    assert panel.count("none yet") == 2
+    wanted = {
+        "unknown": "do not know this sentence",
+        "question": "Ask something, too",
+        "distress": "988",
+        "refused": "20,000" if text.strip("x \n\u200b") == "" and "x" in text else "empty",
+    }
+    assert wanted[kind] in notice

@@ -1,8 +1,6 @@
 """Visitors never see each other; what one leaves behind is nothing; many messages do not make the app grow."""
 
-import json
 import threading
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
@@ -10,7 +8,7 @@ import pytest
 
 from aloe_hub.chat.scripted import Scripted
 from tests.spaces.aloe_demo.fake_models import Failing, Slow, Whole, fake_models
-from tests.spaces.demo_server import DEMO, demo_process
+from tests.spaces.demo_server import DEMO, demo_process, told
 
 gradio_client = pytest.importorskip("gradio_client")
 ECHO = Scripted("parrot")
@@ -34,7 +32,7 @@ def test_many_sessions_at_once_never_see_each_others_messages(echo, number):
         one = client(echo)
         everybody.wait()
         for turn in range(3):
-            page, *_ = one.predict(f"secret-{own}-{turn}", 1, api_name="/say")
+            page, *_ = one.predict(f"secret-{own}-{turn}", api_name="/say")
         one.close()
         return page
 
@@ -77,18 +75,6 @@ def test_two_visitors_at_once_in_the_browser(echo, visit):
     assert "anna" not in second.page.locator("body").inner_text()
 
 
-def said(url, session, message):
-    """A message by plain requests, which cost this process less than gradio's client."""
-    body = json.dumps({"data": [message, 1], "session_hash": session}).encode()
-    asked = urllib.request.Request(f"{url}gradio_api/call/say", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(asked, timeout=60) as answer:
-        event = json.load(answer)["event_id"]
-    with urllib.request.urlopen(f"{url}gradio_api/call/say/{event}", timeout=60) as answer:
-        last = answer.read().decode().rpartition("event: ")[2]
-    assert last.startswith("complete"), last
-    assert message.strip() in last
-
-
 @pytest.mark.parametrize(("more", "mebibytes"), [(1, 8), pytest.param(4, 32, marks=pytest.mark.torture)])
 def test_memory_is_flat_over_hundreds_of_messages(tmp_path, more, mebibytes):
     """After a hundred messages, by which time everything has been loaded once, hundreds more cost next to nothing."""
@@ -98,7 +84,8 @@ def test_memory_is_flat_over_hundreds_of_messages(tmp_path, more, mebibytes):
         def messages(number):
             session = uuid4().hex
             for turn in range(number):
-                said(served.url, session, f"message {turn} " + "of some length, as people write them " * 5)
+                message = f"I am {turn + 17} years old. {'I never mind a long read. ' * 8}Any dinner ideas?"
+                assert message in told(served.url, message, session)[0]
 
         def hundred():
             with ThreadPoolExecutor(5) as pool:
@@ -115,7 +102,7 @@ def test_a_full_conversation_is_refused_with_a_message(launched, tmp_path):
     here = launched(tmp_path, fake_models(base=ECHO, aligned=ECHO), chat_turns=2)
     one = client(here)
     for message in ("one", "two", "three"):
-        page, _, notice, *_ = one.predict(message, 1, api_name="/say")
+        page, _, notice, *_ = one.predict(message, api_name="/say")
     assert "this conversation has 2 messages" in notice
     assert "three" not in page
 
@@ -127,6 +114,7 @@ def test_stop_ends_the_generation_and_the_page_keeps_what_was_said(launched, vis
     visitor.box().fill("talk to me")
     visitor.box().press("Enter")
     visitor.page.locator("#talk .reply .text").nth(1).wait_for()
+    assert visitor.page.get_by_role("button", name="Send").locator("visible=true").is_disabled()
     visitor.box().fill("and now?")
     visitor.box().press("Enter")
     visitor.page.get_by_role("alert").get_by_text("the models are still answering").wait_for()
@@ -167,10 +155,12 @@ def test_what_is_missing_is_said_where_it_matters_and_the_rest_works(launched, v
     assert page.get_by_text(f"{tmp_path}/no-run/trees.jsonl: no such file").locator("visible=true").count() == 1
     assert page.locator("#tree .turn").count() == 6
     visitor.tab("Watch")
-    page.get_by_label("Turns").first.fill("2")
-    visitor.press("Watch")
-    page.locator("#watch .talks section").first.get_by_text("no score").nth(1).wait_for()
-    page.locator("#watch .talks section").nth(1).get_by_text("the aligned model is not there").wait_for()
+    page.get_by_role("button", name="Choose the simulated user").click()
+    page.locator("#turns input[type=number]").fill("2")
+    visitor.press("Watch live")
+    page.locator("#watch .player[data-busy=false][data-done='2']").wait_for()
+    assert page.locator("#watch .turn:visible .side0").get_by_text("no score").is_visible()
+    assert "the aligned model is not there" in page.locator("#watch .turn:visible .side1").inner_text()
     visitor.tab("Blind test")
     visitor.box().fill("I have a cat. Any dinner ideas?")
     visitor.box().press("Enter")

@@ -8,7 +8,8 @@ import pytest
 import safe
 import show
 from app_state import AppState
-from blind import Order
+from blind import Order, vote_row
+from known import Distress, Unknown
 from library import Library, library, made_personas, made_trees
 from talk import Talk, answered
 from votes import Votes
@@ -26,9 +27,11 @@ HOSTILE = (
     "שלום \u202e עולם <b>",
     "w" * 3000,
 )
-TAGS = """section div p b span details summary h3 ul li figure figcaption svg line text g polyline circle rect
-    table caption thead tbody tr th td"""
-NAMES = "class aria-label aria-hidden dir role scope viewbox x y x1 x2 y1 y2 cx cy r width height points text-anchor"
+TAGS = """section div p b bdi span details summary h2 h3 ul li figure figcaption svg line text g circle rect title aside a
+    button code pre table caption thead tbody tr th td"""
+NAMES = """class id type title href target rel lang tabindex aria-label aria-hidden aria-pressed dir role scope viewbox x y x1 x2
+    y1 y2 cx cy r width height text-anchor data-turn data-told data-only data-pick data-watch data-turns data-done
+    data-live data-busy"""
 
 
 class Page(HTMLParser):
@@ -75,7 +78,7 @@ def said(*messages, among=None):
 
 
 def looked_at(persona, among, turns=2):
-    return asyncio.run(last(watched(Watch.begun(persona, among, turns), among, 0.0)))
+    return asyncio.run(last(watched(Watch(persona, turns), among, 0.0)))
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -95,16 +98,22 @@ def test_a_hostile_text_is_text_on_every_page(text):
         show.page("tree", Tree(text, persona, (exchange,))),
         show.page("notes", [text]),
         show.alert(text),
+        show.unanswered(Unknown(text)),
+        show.page("readings", [(text, ""), (text, "free text")], True, False),
+        show.page("row", vote_row(talk, 0)),
     ]
     for page in pages:
         seen = Page(page).text
-        assert text[:60].replace("\u202e", "") in seen.replace("\u202e", "") or " ".join(text.split())[:60] in seen
+        assert (
+            text[:60].replace("\u202e", "") in seen.replace("\u202e", "").replace('\\"', '"')
+            or " ".join(text.split())[:60] in seen
+        )
 
 
 def test_a_talk_shows_both_replies_and_which_one_it_goes_on_from():
     page = Page(show.page("talk", said("I have a cat. Any dinner ideas?")))
     assert page.text.index("Base model") < page.text.index("Aligned model") < page.text.index("goes on from here")
-    assert page.classes.count("picked") == 1
+    assert (page.classes.count("picked"), page.classes.count("pick")) == (1, 2)
     assert Page(show.page("talk", Talk())).classes == ["nothing"]
 
 
@@ -126,11 +135,12 @@ def test_a_watch_shows_the_numbers_of_the_metric_and_the_curve_in_words():
     Page(page)
     for name in ("avg", "ir"):
         # Every visitor's conversation is another one: its curve may fall, too.
-        assert f"<td>{watch.sides[1].numbers[name]:.3f}</td>".replace("-", "−") in page
-    scores = ", ".join(f"{step.score:.2f}" for step in watch.sides[1].steps)
+        assert f"<td>{watch.numbers(1)[name]:.3f}</td>".replace("-", "−") in page
+    scores = ", ".join(f"{score:.2f}" for score in watch.scores(1))
     assert "AL(k) over 3 turns. Base model: " in page
     assert f"Aligned model: {scores}." in page
-    assert page.count("<circle") == page.count("<rect") == 3
+    assert (page.count("<circle"), page.count('class="column"'), page.count("<rect")) == (3, 3, 6)
+    assert page.count("<title>Turn ") == 3
     missing = show.page("watch", looked_at(made_personas(1)[0], fake_models(judge=Failing())))
     assert "no score, no score" in missing
     assert "nan" not in missing
@@ -145,6 +155,31 @@ def test_a_tree_shows_the_spoken_path_the_fork_and_both_verdicts():
     assert page.text.count("shown first →") == 2 * len(tree.exchanges)
     for exchange in tree.exchanges:
         assert exchange.replies[1 - exchange.spoken].text in page.text
+
+
+@pytest.mark.parametrize("scored", [False, True])
+def test_a_tree_of_several_replies_shows_each_with_its_rank(scored):
+    said = [(5.0 - place, "Fine.") if scored else () for place in range(3)]
+    replies = tuple(Reply("policy", text, *judged) for text, judged in zip("abc", said, strict=True))
+    verdicts = () if scored else tuple(Verdict(order, int(min(order)), "") for order in ("01", "10", "02", "20", "12", "21"))
+    tree = Tree("t", Persona("A nurse.", "Kind."), (Exchange("Hi.", Persona("", ""), replies, verdicts, 2),))
+    page = Page(show.page("tree", tree))
+    assert [page.text.count(f"rank {rank} of 3") for rank in (1, 2, 3)] == [1, 1, 1]
+    assert (page.text.count("● spoken"), page.text.count("○ not spoken")) == (1, 2)
+    assert "the best is policy 1" in page.text
+    assert page.text.count("shown first, policy") == len(verdicts)
+    assert page.text.count("policy 3: 3.00") == int(scored)
+
+
+def test_a_word_that_uses_a_learned_fact_leads_to_the_message_that_told_it():
+    page = show.page("talk", said("I have a pet called Tiki. Any dinner ideas?", "I feel stressed lately, what can I do?"))
+    assert '<a class="used" href="#message-1" title="learned from message 1">Tiki</a>' in page
+
+
+def test_distress_is_answered_kindly_with_where_to_find_help():
+    page = Page(show.unanswered(Distress("")))
+    assert "You do not have to be alone with it." in page.text
+    assert all(number in page.text for number in ("988", "116 123", "188", "12356", "112", "findahelpline.com"))
 
 
 def test_who_takes_part_is_said_with_what_is_missing(tmp_path):

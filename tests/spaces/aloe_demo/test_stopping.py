@@ -53,9 +53,9 @@ def test_a_slow_reader_sees_the_end_of_a_watch():
     async def slow():
         among = fake_models()
         seen = []
-        async for watch in watched(Watch.begun(made_personas(1)[0], among, 3), among, 0.0):
-            seen.append([len(side.steps) for side in watch.sides])
+        async for watch in watched(Watch(made_personas(1)[0], 3), among, 0.0):
+            seen.append(len(watch.steps))
             await asyncio.sleep(0.05)
         return seen
 
-    assert asyncio.run(slow())[-1] == [3, 3]
+    assert asyncio.run(slow())[-1] == 3

@@ -1,6 +1,7 @@
 """Two models answer one conversation: what grows, what goes on, what fails alone."""
 
 import asyncio
+import json
 
 import pytest
 from safe import MOST_SHOWN
@@ -137,3 +138,30 @@ def test_a_reply_without_end_is_cut():
 def test_a_full_conversation_takes_no_more():
     with pytest.raises(UsageError, match="this conversation has 2 messages"):
         asyncio.run(last(answered(said(Talk(), "one", "two"), "three", fake_models(), SAMPLING, 2)))
+
+
+def test_a_talk_that_a_browser_kept_goes_on_and_anything_else_is_empty():
+    talk = said(Talk(), "I have a cat. Any dinner ideas?", "And now?")
+    assert Talk.from_row(json.loads(json.dumps(talk.to_row())), 30) == talk
+    assert len(Talk.from_row(talk.to_row(), 1).turns) == 1
+    row = talk.to_row()
+    odd = [
+        None,
+        3,
+        "x",
+        {},
+        {"turns": 3, "id": ""},
+        row | {"turns": [{"user": 3}]},
+        row | {"turns": [row["turns"][0] | {"said": []}]},
+    ]
+    assert all(Talk.from_row(one, 30).turns == () for one in odd)
+    long = row["turns"][0] | {"user": "x" * 10**6}
+    assert len(Talk.from_row(row | {"turns": [long]}, 30).turns[0].user) == MOST_SHOWN
+
+
+def test_a_model_that_is_shown_the_notes_gets_them_and_the_other_does_not():
+    base, aligned = Whole(lambda _: "from base"), Whole(lambda _: "from aligned")
+    among = fake_models(base=base, aligned=aligned, inferrer=Whole(lambda _: "Profile: They sing.\nPersonality: unknown"))
+    for noted in (False, True):
+        asyncio.run(last(answered(Talk(), "hello", among, SAMPLING, 30, noted=noted)))
+        assert ["They sing." in chat.requests[-1].messages[-1].content for chat in (base, aligned)] == [False, noted]

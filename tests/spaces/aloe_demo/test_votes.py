@@ -36,6 +36,17 @@ def rows(folder, pattern):
     return [json.loads(line) for path in sorted(folder.glob(pattern)) for line in path.read_text().splitlines()]
 
 
+def test_a_vote_can_be_taken_back_and_no_other_goes_with_it(tmp_path):
+    votes = Votes(tmp_path)
+    for turn in (0, 1, 0):
+        votes.keep(ROW | {"turn": turn}, "agrees" if turn else "differs")
+    votes.take_back(ROW, "differs")
+    assert [row["turn"] for row in rows(tmp_path, "votes-*.jsonl")] == [0, 1]
+    assert dict(votes.agreement) == dict(Votes(tmp_path).agreement) == {"agrees": 1, "differs": 1}
+    with pytest.raises(AloeError, match="cannot be taken back"):
+        Votes(tmp_path / "none").take_back(ROW, "agrees")
+
+
 def test_a_vote_is_kept_and_the_next_process_counts_on(tmp_path):
     folder = tmp_path / "votes"
     first = Votes(folder)

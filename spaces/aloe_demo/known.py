@@ -1,0 +1,150 @@
+"""What a visitor may be answered: told before any model is asked, and by the page, in plain words.
+
+The pocket model has read nothing but the sentences of the scripted world; of any other text it makes nonsense. So what is
+written to it, or to the world itself, has to be made of such sentences, whatever their capitals and full stops. Other models are
+asked anything. Whoever seems to be in distress is answered by the page whichever models there are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from random import Random
+
+from models import Models
+
+from aloe_hub.errors import UsageError
+from aloe_hub.model_string import ModelString
+from aloe_hub.source import POCKET
+from aloe_hub.types import Persona
+from aloe_hub.world.lexicon import COLOURS, DIMENSIONS, GREETINGS, KINDS, POLES, REACTIONS, TOPICS
+from aloe_hub.world.sentences import from_third, split_sentences, to_first
+from aloe_hub.world.speaking import said
+from aloe_hub.world.understanding import Fact, read_message, read_personality, read_profile
+
+EXAMPLES = (
+    "I work as a nurse. I have a pet called Tiki. What should I make for dinner?",
+    "I only have a minute. I love sushi. Any ideas for the weekend?",
+    "I was joking around all day. I live with my sister. How can I relax tonight?",
+)
+_MISSPELT = ("city",)  # what the pocket model often copies wrong is offered to nobody
+_CHIPS = {"about you": 4, "your manner": 3, "a question": 4}
+
+
+class Unknown(UsageError):
+    """A text that the models of this page would make nonsense of: the page answers."""
+
+
+class Distress(UsageError):
+    """A text after which no model is asked, and nothing is noted down."""
+
+
+def is_world(models: Models) -> bool:
+    """Whether one of the two models that answer knows the sentences of the scripted world alone."""
+    return any(_of_the_world(ModelString.recorded(part.model)) for part in (models.base, models.aligned))
+
+
+def sentences_of(text: str) -> list[tuple[str, str | None]]:
+    """Each sentence of a text, and as the world has it; None: it does not know it.
+
+    >>> sentences_of("i work as a nurse! I moved to Lisbon.")
+    [('i work as a nurse!', 'I work as a nurse.'), ('I moved to Lisbon.', None)]
+    """
+    return [(sentence, _in_the_world(sentence)) for sentence in split_sentences(text)]
+
+
+def understandable(text: str, world: bool) -> str:
+    """The text as the models are asked it.
+
+    Raises:
+        Distress: somebody seems to need help, which no model here can give.
+        Unknown: `world`, and not all of the text is of the world, or nothing in it is a question.
+    """
+    if _DISTRESS.search(text):
+        raise Distress("what was written sounds as if somebody may be in distress")
+    if not world:
+        return text
+    found = sentences_of(text)
+    strange = [sentence for sentence, known in found if known is None]
+    if strange:
+        raise Unknown(f"“{strange[0][:120]}{'…' if len(strange[0]) > 120 else ''}”")
+    known = [sentence for _, sentence in found if sentence]
+    if not any(sentence in _QUESTIONS for sentence in known):
+        raise Unknown("")
+    return " ".join(known)
+
+
+def chips(seed: int, said_before: Iterable[str] = ()) -> dict[str, list[str]]:
+    """Sentences that the world knows, to be clicked: none that says again what was said."""
+    random, known = Random(seed), " ".join(said_before)
+    before = read_message(known)
+    kinds = {fact.kind for fact in before.facts}
+    facts = [
+        to_first(said(Fact(kind, random.choice(KINDS[kind].values)), random))
+        for kind in KINDS
+        if kind not in {*kinds, *_MISSPELT}
+    ]
+    cues = [random.choice(POLES[pole].cues) for pair in DIMENSIONS if not {*pair} & {*before.traits} for pole in pair]
+    topics = [topic for topic in TOPICS.values() if not any(one in known for one in topic.questions)]
+    questions = [random.choice(topic.questions) for topic in topics]
+    found = dict(zip(_CHIPS, (facts, cues, questions or [TOPICS["dinner"].questions[0]]), strict=True))
+    return {title: random.sample(found[title], min(number, len(found[title]))) for title, number in _CHIPS.items()}
+
+
+def readings(persona: Persona, world: bool) -> list[tuple[str, str]]:
+    """Each line of a persona, and how the scripted user reads it: "understood", "free text" or "" (not at all).
+
+    In the world free text is not understood: the pocket model would make nonsense of what such a user says.
+    """
+    lines = []
+    for text, reads in ((persona.profile, read_profile), (persona.personality, read_personality)):
+        for line in split_sentences(text):
+            found = reads(line)
+            free = bool(found) and any(getattr(one, "free", False) for one in found)
+            neutral = (from_third(line) or "").removeprefix("you ") in COLOURS  # a trait that no reply can show
+            how = "understood" if neutral or (found and not free) else "free text" if found and not world else ""
+            lines.append((line, how))
+    return lines
+
+
+def _of_the_world(model: ModelString) -> bool:
+    if model.inner is not None:  # whoever infers or selects beside it reads anything
+        return _of_the_world(model.inner)
+    return model.is_scripted or (model.base is not None and model.base.name == POCKET)
+
+
+def _in_the_world(sentence: str) -> str | None:
+    plain = _plain(sentence)
+    if plain in _KNOWN:
+        return _KNOWN[plain]
+    for ending in (".", "!"):
+        whole = f"{sentence[:1].upper()}{sentence[1:].rstrip(' .!')}{ending}"
+        facts = read_message(whole).facts
+        if len(facts) == 1 and not facts[0].free:
+            return f"{whole[:-1]}."
+    return None
+
+
+def _plain(sentence: str) -> str:
+    return " ".join(re.findall(r"[\w']+", sentence.replace("’", "'").lower()))
+
+
+_QUESTIONS = frozenset(sentence for topic in TOPICS.values() for one in topic.questions for sentence in split_sentences(one))
+_CUES = (cue for pole in POLES.values() for cue in pole.cues)
+_KNOWN = {_plain(sentence): sentence for sentence in (*GREETINGS, *REACTIONS, *_CUES, *_QUESTIONS)}
+# In doubt a kind notice: what it costs to show one to somebody who did not mean it is little.
+_DISTRESS = re.compile(
+    "|".join(
+        (
+            r"suicid|kill(?:ing)? (?:my|our)sel|\b(?:end|ending|take|taking) (?:my (?:own )?life|it all)\b",
+            r"self[- ]?harm|better off dead",
+            r"\b(?:want|wanna|going|plan|wish|ready|like) (?:to )?(?:die|be dead)\b|\bwish i (?:was|were) (?:dead|never born)",
+            r"\b(?:hurt|hurting|harm|harming|cut|cutting) myself|no reason to live|overdos",
+            r"(?:don['’]?t|not) want to (?:live|be alive|wake up|exist)",
+            r"me matar|matar-me|tirar a minha vida|quero morrer|quiero morir|quitarme la vida|matarme",
+            r"selbstmord|umbringen|suizid|will sterben|veux mourir|me tuer",
+            r"自杀|自殺|想死|不想活|自残|死にたい|انتحار|أنتحر|انتحر|أقتل نفسي|أريد أن أموت",
+        )
+    ),
+    re.IGNORECASE,
+)

@@ -1,0 +1,75 @@
+"""Free messages: what the models of the world cannot know is told before they are asked, and no note says what is not so."""
+
+import asyncio
+
+import known
+import pytest
+from understood import understood
+
+from aloe_hub.chat.scripted import Scripted
+from aloe_hub.stages import roles
+from aloe_hub.stages.roles import Call
+from aloe_hub.types import Message, Persona
+from tests.spaces.aloe_demo.fake_models import fake_models
+from tests.spaces.aloe_demo.free_messages import MESSAGES
+
+ASKED = [(text, kind, facts) for text, kind, facts in MESSAGES if kind != "refused"]
+
+
+@pytest.mark.parametrize(("text", "kind"), [(text, kind) for text, kind, _ in ASKED])
+def test_what_the_world_does_not_know_is_told_before_a_model_is_asked(text, kind):
+    if kind == "answered":
+        found = known.understandable(text, True)
+        assert known.understandable(found, True) == found
+    else:
+        with pytest.raises(known.Distress if kind == "distress" else known.Unknown):
+            known.understandable(text, True)
+
+
+@pytest.mark.parametrize(("text", "kind", "facts"), ASKED)
+def test_a_model_that_knows_english_is_asked_all_but_distress_and_no_false_fact_is_noted(text, kind, facts):
+    if kind == "distress":
+        with pytest.raises(known.Distress):
+            known.understandable(text, False)
+        return
+    assert known.understandable(text, False) == text
+    noted = understood([asyncio.run(roles.inferred(Scripted(), [Message("user", text)], Call("t", 0)))])
+    stated = [one.text for one in noted if one.kind == "profile"]
+    assert len(stated) == len(facts)
+    assert all(any(fact in one for one in stated) for fact in facts)
+
+
+def test_everything_that_is_offered_is_known_and_says_nothing_twice():
+    said: list[str] = []
+    for seed in range(30):
+        offered = known.chips(seed, said)
+        assert all(known.sentences_of(one)[0][1] for sentences in offered.values() for one in sentences)
+        facts, manner, questions = offered.values()
+        said.append(known.understandable(f"{facts[0] if facts else ''} {manner[0] if manner else ''} {questions[0]}", True))
+    assert all(known.understandable(one, True) == one for one in known.EXAMPLES)
+    assert (facts, manner) == ([], [])
+
+
+def test_only_the_pocket_model_and_the_world_itself_are_of_the_world():
+    from models import Part
+
+    def of(base, aligned):
+        among = fake_models()
+        return known.is_world(
+            type(among)(**among.parts | {"base": Part("", base, Scripted()), "aligned": Part("", aligned, Scripted())})
+        )
+
+    assert of("local:pocket", "local:pocket+runs/mine/adapters/sft")
+    assert of("http://127.0.0.1:1/v1#m", "inferred(local:pocket)")
+    assert of("scripted:plain", "scripted:tailored")
+    assert not of("local:org/model", "local:org/model+org/adapter")
+    assert not of("hub:org/model", "inferred(hub:org/model,by=scripted)")
+
+
+def test_a_persona_says_which_of_its_lines_are_understood():
+    persona = Persona(
+        "She works as a nurse. She is a beekeeper. Lorem ipsum.", "She is full of jokes. She cries at weddings. Hm."
+    )
+    in_the_world = [how for _, how in known.readings(persona, True)]
+    assert in_the_world == ["understood", "", "", "understood", "understood", ""]
+    assert [how for _, how in known.readings(persona, False)] == ["understood", "free text", "", "understood", "understood", ""]
