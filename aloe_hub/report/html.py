@@ -55,7 +55,7 @@ def write_html(report: Report, path: Path) -> None:
 
 
 def _breakable(policy: str) -> Markup:
-    """A text with model strings in it, and places in them where a line may end, so that no word is torn."""
+    """A model string with places where a line may end, so that no word in it is torn."""
     from markupsafe import Markup
 
     return Markup("<wbr>").join(re.split(r"(?<=[(,:/+@#=])", policy))
@@ -69,8 +69,8 @@ def _shown(run: RunReport, place: int) -> dict[str, Any]:
         "scenario": ("What users revealed", any("revealed" in policy.shares for policy in run.policies)),
         "paired": ("Paired comparisons", run.comparisons),
         "pairwise": ("Win rates", run.win_rates),
-        "trees": ("Preference trees", run.trees),
         "audit": ("Audit", run.audit),
+        "trees": ("Preference trees", run.trees),
         "tree": ("One tree", run.tree and run.tree.exchanges),
         "talks": ("Conversations", any(policy.samples for policy in run.policies)),
         "pool": ("Persona pool", run.pool),

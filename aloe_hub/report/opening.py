@@ -34,12 +34,12 @@ def called(run: RunReport, policy: str) -> str:
 
 def verdict(run: RunReport, paired: Paired) -> str:
     """
-    What one policy adds to another, such as "dpo adds nothing to sft that shows: +0.00 [−0.05, +0.05], p 0.912 by Holm".
+    What one policy adds to another, such as "dpo adds nothing significant to sft: +0.00 [−0.05, +0.05], p 0.912 by Holm".
     """
     policy, other = called(run, paired.policy), called(run, paired.baseline)
     found = with_interval(paired.result.difference, paired.result.difference_ci, 2, sign=True)
     if not _shows(paired):
-        said = f"{policy} adds nothing to {other} that shows"
+        said = f"{policy} adds nothing significant to {other}"
     else:
         said = f"{policy} is {'better' if paired.result.difference > 0 else 'worse'} than {other}"
     return f"{said}: {found}, p {p_value(paired.p_holm)} by Holm"
@@ -81,7 +81,7 @@ def _rose(run: RunReport) -> str:
     gain = with_interval(best.result.difference, best.result.difference_ci, 2, sign=True)
     by = f"{gain}, p {p_value(best.p_holm)} by Holm"
     if not _shows(best) or best.result.difference <= 0:
-        said = f"Nothing rose above {base} that shows: the most in AVG is {by} ({called(run, best.policy)})"
+        said = f"Nothing rose significantly above {base}: the largest difference in AVG is {by} ({called(run, best.policy)})"
     else:
         said = f"AVG rose by {by}, from {base} to {called(run, best.policy)}, and IR is {_ir(best.policy, run)} a turn"
         gap = next(policy.gap for policy in run.policies if policy.policy == best.policy)

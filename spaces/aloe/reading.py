@@ -85,8 +85,8 @@ def read(text: str, scale: tuple[float, float]) -> Scores:
             line = row.lines[turn - 1] if row.lines else row.line
             scores.append(_score(cell, scale, f"conversation {number}{line and f' ({line})'}, turn {turn}"))
         conversations.append(scores)
-    ids = ([str(row.ids[kind]) for row in rows] if given[kind] else None for kind in range(len(IDS)))
-    return Scores(conversations, *ids, form=found.form, doubt=found.doubt)
+    profiles, personalities = ([str(row.ids[kind]) for row in rows] if given[kind] else None for kind in range(len(IDS)))
+    return Scores(conversations, profiles, personalities, found.form, found.doubt)
 
 
 def _score(cell: object, scale: tuple[float, float], place: str) -> float | None:

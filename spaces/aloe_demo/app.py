@@ -4,6 +4,7 @@
     python spaces/aloe_demo/app.py      the same, configured by environment variables (README.md)
 
     tab_chat.py  tab_watch.py  tab_data.py  tab_blind.py  search.py     the tabs; only these, app.py and theme.py know Gradio
+    tab_benchmark.py  measured.py  measured.html.j2                     a finished benchmark and its audit
     app_state.py  models.py  gpu.py  library.py                         what all visitors share
     session.py                                                          what one visitor does in one tab
     talk.py  understood.py  watch.py  blind.py  votes.py                conversations as values, and the votes on them

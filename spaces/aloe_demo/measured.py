@@ -28,7 +28,7 @@ from aloe_hub.report.opening import called, made_with, sentences
 from aloe_hub.report.plots import letter
 from aloe_hub.results.audited import lines
 from aloe_hub.results.counts import RunReport
-from aloe_hub.results.formatting import number, p_value, share, with_interval
+from aloe_hub.results.formatting import UNDEFINED, number, p_value, share, with_interval
 from aloe_hub.results.read import read_runs
 from aloe_hub.results.rows import finished
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
@@ -147,21 +147,25 @@ def audit(all_of: Measured) -> str:
     return _page("audit", all_of, lines(found) if found else ())
 
 
-def _rows(run: RunReport) -> Iterator[Mapping[str, str]]:
-    """The table's cells; each number is the report's."""
+def _rows(run: RunReport) -> Iterator[Mapping[str, Any]]:
+    """The table's cells, each a number of the report and what stands below it."""
     against = {paired.policy: paired for paired in run.comparisons}
     for place, policy in enumerate(run.policies):
         paired, scores = against.get(policy.policy), policy.scores
-        gain = paired and with_interval(paired.result.difference, paired.result.difference_ci, 2, sign=True)
+        gain = with_interval(paired.result.difference, paired.result.difference_ci, 2, sign=True) if paired else UNDEFINED
+        gap = share(policy.gap.closed, policy.gap.closed_ci) if policy.gap else UNDEFINED
+        cells = {
+            "avg": with_interval(scores.avg, scores.avg_ci, 2),
+            "ir": with_interval(scores.ir, scores.ir_ci, 3, sign=True),
+            "gap": gap,
+            "gain": f"{gain} p {p_value(paired.p_holm)}" if paired else UNDEFINED,
+        }
         yield {
             "key": letter(place),
             "policy": policy.policy,
-            "conversations": str(policy.conversations),
-            "avg": with_interval(scores.avg, scores.avg_ci, 2),
-            "ir": with_interval(scores.ir, scores.ir_ci, 3, sign=True),
-            "gap": share(policy.gap.closed, policy.gap.closed_ci) if policy.gap else number(None, 0),
-            "gain": f"{gain}, p {p_value(paired.p_holm)}" if paired else number(None, 0),
-            "missing": str(scores.missing),
+            "conversations": policy.conversations,
+            "missing": scores.missing,
+            **{name: cell.partition(" ")[::2] for name, cell in cells.items()},
         }
 
 

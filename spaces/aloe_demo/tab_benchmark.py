@@ -19,6 +19,16 @@ element.addEventListener('click', (event) => {
   trigger('click', {sample: link.dataset.sample});
 });
 """
+STYLE = """<style>
+.page .benchmark tbody th { min-width: 9rem; } .page .benchmark thead th { min-width: 6rem; }
+.page .benchmark caption span { display: block; max-width: min(48rem, 100vw - 4rem); }
+.page .benchmark td { white-space: nowrap; }
+.page .benchmark td:last-child { min-width: 9rem; white-space: normal; }
+.page .benchmark small { display: block; color: var(--muted); font-weight: 400; font-size: .8rem; }
+.page .list { max-height: 26rem; overflow-y: auto; border: 1px solid var(--line); border-radius: .4rem; padding: 0 .6rem; }
+#audit table { width: 100%; }
+</style>
+"""
 SHOW = "() => document.querySelector('#sample h3')?.focus()"
 
 
@@ -36,7 +46,7 @@ def build(state: AppState) -> None:
         return measured.conversation(measured.measured(run), str(event.sample))
 
     gr.Markdown("## Policies", elem_classes="prose")
-    gr.HTML(lambda: measured.policies(measured.measured(run)), elem_id="policies", elem_classes="page")
+    gr.HTML(lambda: STYLE + measured.policies(measured.measured(run)), elem_id="policies", elem_classes="page")
     gr.Markdown("## Conversations", elem_classes="prose")
     with gr.Row():
         query = gr.Textbox(label="Filter the conversations", info="Every word has to be in it.", max_lines=1, min_width=200)
