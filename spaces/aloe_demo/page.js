@@ -87,13 +87,16 @@ window.aloe = (() => {
   });
 
   // New replies: scrolled into view, and told once, when they are whole, to whoever cannot see them.
-  let turns = 0;
+  let seen = "";
   const tellReplies = (id) => {
-    const last = all(`#${id} .turn`).at(-1), number = all(`#${id} .turn`).length;
-    if (last && number > turns) last.scrollIntoView({ block: "start", behavior: calm() ? "auto" : "smooth" });
-    turns = number;
-    const replies = last && !one(".status:has(.dots)", last) ? all(".reply", last).map((reply) => one(".who", reply).innerText + ": " + (one(".text", reply)?.innerText ?? "")) : [];
-    const text = replies.join(" ");
+    const number = all(`#${id} .turn`).length, last = all(`#${id} .turn`).at(-1);
+    const whole = last && !one(".dots", last), replies = whole ? all(".reply", last) : [];
+    if (last && seen !== `${number} ${whole}`) {
+      last.style.scrollMarginBottom = `${one(".composer", last.closest("[role=tabpanel]")).offsetHeight + 8}px`;
+      last.scrollIntoView({ block: "nearest", behavior: calm() ? "auto" : "smooth" });
+    }
+    seen = `${number} ${whole}`;
+    const text = replies.map((reply) => `${one(".who", reply).innerText}: ${one(".text", reply)?.innerText ?? ""}`).join(" ");
     if (one("#told").textContent !== text) one("#told").textContent = text;
   };
   // A button that was just pressed may be written anew: who came by keyboard goes on from it.

@@ -166,7 +166,8 @@ def test_a_visitor_chats_with_both_models_and_sees_what_was_understood(visitor):
     assert [page.locator(f"#understood li{kind}").count() for kind in ("", ".new")] == [3, 1]
     box = visitor.box().bounding_box()
     assert box["y"] + box["height"] <= SIZES[visitor.size][1]  # the composer is in sight
-    assert page.locator("#talk .turn").nth(1).evaluate("one => one.getBoundingClientRect().top < innerHeight - 200")
+    bottom, top = (f"document.querySelector('{one}').getBoundingClientRect()" for one in ("#message-2", ".composer"))
+    page.wait_for_function(f"{bottom}.bottom <= {top}.top")  # what was said last stands above it
     picture(visitor, "chat")
 
     page.locator("#talk").get_by_role("button", name="go on from this one").click()

@@ -43,6 +43,7 @@ def test_the_recording_is_what_the_models_say():
 
 def test_only_the_aligned_curve_rises():
     base, aligned = recorded().numbers(0), recorded().numbers(1)
-    assert base and aligned
+    assert base is not None
+    assert aligned is not None
     assert aligned["ir"] > 0.1 > abs(base["ir"])
     assert aligned["avg"] > base["avg"] + 1
