@@ -1,9 +1,10 @@
 """The demo Space beside bare `transformers`: `python bench/space.py`.
 
-Start-up: from starting the process to the first page, while its models are still being loaded, beside a process that imports torch
-and transformers, loads the same two models and generates one token. First token: from sending a message to the first piece of a reply that comes back through the
-whole app (queue, pages, both models at once, the inferrer), for the second message of a visitor, whose session is there by then;
-beside `generate` of one token by the base model alone, of a conversation as long. About a minute on one core.
+Start-up: from starting the process to the first page, while its models are still being loaded, beside a process that imports
+torch and transformers, loads the same two models and generates one token. First token: from sending a message to the first
+piece of a reply that comes back through the whole app (queue, pages, both models at once, the inferrer), for the second message
+of a visitor, whose session is there by then; beside `generate` of one token by the base model alone, of a conversation as long.
+About a minute on one core.
 """
 
 from __future__ import annotations
