@@ -72,7 +72,7 @@ $(VENV)/docs: $(VENV)/installed requirements/docs.txt
 # In one process, and in those that the tests start. Times are not those of `make test`.
 coverage: install
 	$(BIN)/python -m coverage erase
-	OMP_NUM_THREADS=1 $(BIN)/python -m coverage run -m pytest -m 'not torture'
+	OMP_NUM_THREADS=1 $(BIN)/python -m coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not torture'
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
 

@@ -19,12 +19,15 @@ __all__ = [
     "Message",
     "Persona",
     "PoolSettings",
+    "RankConfig",
     "RunFolder",
     "Score",
     "Traffic",
     "Transcript",
     "Tree",
     "TreeDPOTrainer",
+    "TreeGRPOTrainer",
+    "TreeRankTrainer",
     "TreeSFTTrainer",
     "TreeSettings",
     "compare",
@@ -36,6 +39,7 @@ __all__ = [
     "open_chat",
     "pairs",
     "publish_dataset",
+    "ranked",
     "read_runs",
     "score",
     "sft",
@@ -48,13 +52,13 @@ if TYPE_CHECKING:
     from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.hub.datasets import publish_dataset
     from aloe_hub.results.read import read_runs
-    from aloe_hub.rows import distill, pairs, sft
+    from aloe_hub.rows import distill, pairs, ranked, sft
     from aloe_hub.scoring import Score, compare, score
     from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
     from aloe_hub.stages.pool import PoolSettings, grow_pool
     from aloe_hub.stages.roles import Cast
     from aloe_hub.stages.trees import TreeSettings, grow, grow_all
-    from aloe_hub.training import TreeDPOTrainer, TreeSFTTrainer
+    from aloe_hub.training import RankConfig, TreeDPOTrainer, TreeGRPOTrainer, TreeRankTrainer, TreeSFTTrainer
     from aloe_hub.types import Exchange, Message, Persona, Transcript, Tree
 
 _WHERE = {
@@ -64,13 +68,13 @@ _WHERE = {
     "files.run_folder": "RunFolder",
     "hub.datasets": "publish_dataset",
     "results.read": "read_runs",
-    "rows": "distill pairs sft",
+    "rows": "distill pairs ranked sft",
     "scoring": "Score compare score",
     "stages.benchmark": "BenchmarkSettings evaluate_all",
     "stages.pool": "PoolSettings grow_pool",
     "stages.roles": "Cast",
     "stages.trees": "TreeSettings grow grow_all",
-    "training": "TreeDPOTrainer TreeSFTTrainer",
+    "training": "RankConfig TreeDPOTrainer TreeGRPOTrainer TreeRankTrainer TreeSFTTrainer",
     "types": "Exchange Message Persona Transcript Tree",
 }
 

@@ -28,8 +28,11 @@ class Meeting:
     @property
     def preferred(self) -> Index | None:
         """The policy whose reply both orders prefer, or None."""
-        first, second = (verdict.choice for verdict in self.verdicts)
-        return first if first == second and self.replies[0] != self.replies[1] else None
+        if self.replies[0] != self.replies[1]:
+            for policy in (0, 1):
+                if all(verdict.choice == policy for verdict in self.verdicts):
+                    return policy
+        return None
 
     def to_row(self) -> Row:
         return {

@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from aloe_hub.types import Message, Persona, Row, Tree
 
 
-def pairs(tree: Tree) -> Iterator[Row]:
-    """`tree_id, persona_id, turn, prompt, chosen, rejected` for each decided fork: rows for TRL's DPOTrainer."""
+def pairs(tree: Tree, every: bool = False) -> Iterator[Row]:
+    """`tree_id, persona_id, turn, prompt, chosen, rejected` for each decided fork: rows for TRL's DPOTrainer.
+
+    Of more than two replies the best against the worst, or with `every` a row for each two of which one was preferred.
+    """
     for row, exchange in zip(_prompts(tree), tree.exchanges, strict=True):
-        preferred = exchange.preferred
-        if preferred is not None:
-            chosen, rejected = exchange.replies[preferred], exchange.replies[1 - preferred]
-            yield row | {"chosen": _reply(chosen.text), "rejected": _reply(rejected.text)}
+        two = exchange.best_and_worst
+        for chosen, rejected in exchange.decided() if every else [two] if two else ():
+            yield row | {"chosen": _reply(exchange.replies[chosen].text), "rejected": _reply(exchange.replies[rejected].text)}
 
 
 def sft(tree: Tree) -> Iterator[Row]:
@@ -27,20 +29,45 @@ def sft(tree: Tree) -> Iterator[Row]:
         yield {name: pair[name] for name in ("tree_id", "persona_id", "turn", "prompt")} | {"completion": pair["chosen"]}
 
 
+def ranked(tree: Tree) -> Iterator[Row]:
+    """`tree_id, persona_id, turn, prompt, completions, scores, ranks` for each fork of which not all replies tie.
+
+    completions: lists of one message each, as `chosen` is, and each text once. ranks: 1 is the best, those that tie share one.
+    scores: None where the replies were compared and not scored. A reply whose score could not be read is left out.
+    """
+    for row, exchange in zip(_prompts(tree), tree.exchanges, strict=True):
+        ranks = exchange.ranks
+        if exchange.best_and_worst is not None:
+            kept = [place for place in exchange.different() if ranks[place] is not None]
+            yield row | {
+                "completions": [_reply(exchange.replies[place].text) for place in kept],
+                "scores": [exchange.replies[place].score for place in kept],
+                "ranks": [ranks[place] for place in kept],
+            }
+
+
 def distill(tree: Tree) -> Iterator[Row]:
     """`tree_id, persona_id, turn, prompt, privileged_context, completion` for each turn: rows for TRL's SDFTTrainer.
 
-    `privileged_context` is what had been inferred by then, "" where that was nothing. `completion` is the preferred reply, None
-    at a tie; no training needs it. A tree in which nothing was ever inferred, such as one that a policy was sampled for, has no
+    `privileged_context` is what had been inferred by then, "" where that was nothing. `completion` is that of `sft`, None at a
+    tie; no training needs it. A tree in which nothing was ever inferred, such as one that a policy was sampled for, has no
     rows: there is nothing to tell a teacher.
     """
     told = [_known(exchange.inferred) for exchange in tree.exchanges]
     if not any(told):
         return
     for row, exchange, context in zip(_prompts(tree), tree.exchanges, told, strict=True):
-        preferred = exchange.preferred
-        reply = None if preferred is None else _reply(exchange.replies[preferred].text)
+        best = exchange.best_and_worst
+        reply = None if best is None else _reply(exchange.replies[best[0]].text)
         yield row | {"privileged_context": context, "completion": reply}
+
+
+def asked(tree: Tree) -> Iterator[Row]:
+    """`tree_id, persona_id, turn, prompt, profile, personality, profile_id` for each turn: prompts for TRL's GRPOTrainer, and who
+    asks, which the judge of the replies is told."""
+    persona = tree.persona
+    who = {"profile": persona.profile, "personality": persona.personality, "profile_id": persona.profile_id}
+    yield from (row | who for row in _prompts(tree))
 
 
 def _known(inferred: Persona) -> str:

@@ -5,14 +5,12 @@ replies, the judge says "the first" with probability logistic(d + position) in o
 Scores have a level of the person, one of the reply, noise of each asking, and what was planted for length, a leak and flattery.
 
 `python bench/audit.py --people CONVERSATIONS.jsonl.gz` prints the two-sample tests: the scripted user against people, and people
-against people; of RecLLMSim's file, where a user is a folder of its `path`, too.
+against people.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
-import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -99,17 +97,6 @@ def scripted_users(conversations: int, turns: int = 4, seed: int = 0) -> list[Ta
     return talks
 
 
-def chats(path: Path) -> list[Talk]:
-    """A file of chats; of RecLLMSim's the user stands in the path."""
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as lines:
-        rows = [json.loads(line) for line in lines if line.strip()]
-    found = people(path)
-    if "user_id" in rows[0] or "path" not in rows[0]:
-        return found
-    users = [row["path"].split("/")[1] for row in rows]
-    return [Talk(talk.talk_id, user, talk.turns) for talk, user in zip(found, users, strict=True)]
-
-
 def _logistic(x: Floats) -> Floats:
     out: Floats = 1 / (1 + np.exp(-x))
     return out
@@ -121,7 +108,7 @@ def main() -> None:
     parser.add_argument("--people", type=Path)
     given = parser.parse_args()
     if given.people:
-        real = chats(given.people)
+        real = people(given.people)
         print(f"{len(real)} conversations of {len({talk.user for talk in real})} people, the first 4 turns")
         for name, found in (("scripted user", likeness(scripted_users(300), real)), ("people", among_themselves(real))):
             assert found is not None

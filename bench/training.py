@@ -1,6 +1,7 @@
 """Training on whole trees beside TRL's own trainers: seconds and peak memory of one tree, forward, reference and backward.
 
     python bench/training.py [dpo|sft ...] [TURNS ...] [all]     by default both, at 5, 10 and 20 turns
+    python bench/training.py base=models/smollm2 10              of a real model; words of plain English
 
 A Llama of 13.7M parameters with random weights, LoRA on every linear layer, float32, one thread; about 40 tokens a user message
 and 60 a reply. TRL at batch 1 is the fair opponent on a CPU: the least padding. At batch 10 it is far behind, and at 20 turns so
@@ -10,6 +11,7 @@ memory is the peak above what model and data hold. The losses must agree.
 
 import logging
 import multiprocessing
+import re
 import sys
 import tempfile
 import time
@@ -23,7 +25,15 @@ import torch
 from datasets import Dataset
 from peft import LoraConfig
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from aloe_hub.training import TreeDPOTrainer, TreeSFTTrainer
@@ -34,6 +44,8 @@ TEMPLATE = (
     "<|begin|>{% for message in messages %} <|start|> {{ message.role }} <|end|> {{ message.content }} <|eot|>{% endfor %}"
     "{% if add_generation_prompt %} <|start|> assistant <|end|>{% endif %}"
 )
+ENGLISH = Path(__file__).parents[1] / "studies" / "plain_chat.jsonl"
+BASE = next((Path(argument.removeprefix("base=")) for argument in sys.argv[1:] if argument.startswith("base=")), None)
 ROUNDS = {5: 3, 10: 2}  # one of more turns
 
 
@@ -52,7 +64,7 @@ def _compare(kind: str, turns: int) -> None:
     best: dict[str, tuple[float, float]] = {}
     losses = {}
     for number in range(ROUNDS.get(turns, 1)):
-        once = ["batch 10"] if number == 0 and (turns <= 10 or "all" in sys.argv) else []
+        once = ["batch 10"] if number == 0 and ((turns <= 10 and BASE is None) or "all" in sys.argv) else []
         for who in ["batch 1", *once, "tree"]:
             with multiprocessing.get_context("fork").Pool(1) as alone:
                 seconds, megabytes, losses[who], tokens = alone.apply(measured, (kind, turns, who))
@@ -102,17 +114,7 @@ def made(kind: str, turns: int, who: str) -> Any:  # noqa: ANN401 - one of four 
     trainers: tuple[Any, Any] = {"dpo": (DPOTrainer, TreeDPOTrainer), "sft": (SFTTrainer, TreeSFTTrainer)}[kind]
     torch.manual_seed(0)
     return trainers[who == "tree"](
-        model=LlamaForCausalLM(
-            LlamaConfig(
-                vocab_size=len(SPECIAL) + len(WORDS),
-                hidden_size=384,
-                intermediate_size=1024,
-                num_hidden_layers=6,
-                num_attention_heads=6,
-                max_position_embeddings=4096,
-                pad_token_id=0,
-            )
-        ),
+        model=model(),
         args=(DPOConfig if kind == "dpo" else SFTConfig)(
             output_dir=str(Path(tempfile.gettempdir(), "bench-training")),
             per_device_train_batch_size={"batch 1": 1, "batch 10": 10, "tree": turns}[who],
@@ -129,12 +131,30 @@ def made(kind: str, turns: int, who: str) -> Any:  # noqa: ANN401 - one of four 
     )
 
 
+def model() -> PreTrainedModel:
+    if BASE is not None:
+        found: PreTrainedModel = AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32)
+        return found
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(SPECIAL) + len(WORDS),
+            hidden_size=384,
+            intermediate_size=1024,
+            num_hidden_layers=6,
+            num_attention_heads=6,
+            max_position_embeddings=4096,
+            pad_token_id=0,
+        )
+    )
+
+
 def tree(kind: str, turns: int, number: int = 0) -> Dataset:
     """The rows of one tree, of a number for other words: the preferred reply is spoken in half of the turns."""
     random = Random(turns + 1000 * number)
+    vocabulary = WORDS if BASE is None else re.findall(r"[a-z]+", ENGLISH.read_text(encoding="utf-8"))
 
     def said(role: str, length: int) -> dict[str, str]:
-        words = random.choices(WORDS, k=random.randint(length * 7 // 10, length * 13 // 10))
+        words = random.choices(vocabulary, k=random.randint(length * 7 // 10, length * 13 // 10))
         return {"role": role, "content": " ".join(words)}
 
     rows: list[dict[str, Any]] = []
@@ -148,7 +168,9 @@ def tree(kind: str, turns: int, number: int = 0) -> Dataset:
     return data if kind == "dpo" else data.remove_columns("rejected").rename_column("chosen", "completion")
 
 
-def tokenizer() -> PreTrainedTokenizerFast:
+def tokenizer() -> PreTrainedTokenizerBase:
+    if BASE is not None:
+        return AutoTokenizer.from_pretrained(BASE)
     words = Tokenizer(models.WordLevel({word: number for number, word in enumerate([*SPECIAL, *WORDS])}, unk_token="w0"))
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     words.add_special_tokens(SPECIAL[:5])

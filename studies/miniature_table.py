@@ -27,6 +27,9 @@ METHODS: dict[str, list[str] | str] = {
     "DPO off-policy": "dpo",
     "SFT + DPO off-policy": "sft-dpo",
     "SFT + DPO on-policy": "sft-onpolicy",
+    "SFT + GRPO, next reply": "grpo-turn",
+    "SFT + GRPO, conversations": "grpo-talk",
+    "GRPO, next reply": "grpo-base",
     "scripted memoryless": ["scripted:memoryless"],
     "scripted facts": ["scripted:facts"],
     "scripted style": ["scripted:style"],
@@ -55,21 +58,23 @@ class Method:
         return [[float(found[1]) if (found := pattern.search(text)) else 0.0 for text in turns] for turns in self.texts]
 
 
-def written(run: Path, out: Path, bases: int, seeds: int, ablation: bool = True) -> str:
+def written(run: Path, out: Path, bases: int, seeds: int, ablation: bool = True, grpo: bool = False) -> str:
     """Both tables, in Markdown: the study with bases that knew requests, and the ablation."""
     asked = [str(base) for base in range(bases)]
-    parts = [_table(run, f"{bases} pre-training seeds x {seeds} training seeds", _policies(out, asked, seeds))]
+    parts = [_table(run, f"{bases} pre-training seeds x {seeds} training seeds", _policies(out, asked, seeds, grpo))]
     if ablation:
         parts.append(_table(run, "Ablation: a base that never saw a personal or style request", _policies(out, ["unasked"], 1)))
     return "\n".join(parts)
 
 
-def _policies(out: Path, bases: Sequence[str], seeds: int) -> Callable[[str], list[str]]:
+def _policies(out: Path, bases: Sequence[str], seeds: int, grpo: bool = False) -> Callable[[str], list[str]]:
     """The model strings of the trained models of a method."""
 
     def of(method: str) -> list[str]:
         models: list[str] = []
         if "unasked" in bases and method not in ("base", "sft"):  # the ablation stops there
+            return models
+        if method.startswith("grpo") and not grpo:
             return models
         for base in bases:
             folder = out / "bases" / base
@@ -103,6 +108,9 @@ def _table(run: Path, title: str, policies: Callable[[str], list[str]]) -> str:
         ("SFT", "base"),
         ("SFT + DPO off-policy", "SFT"),
         ("SFT + DPO on-policy", "SFT"),
+        ("SFT + GRPO, next reply", "SFT"),
+        ("SFT + GRPO, conversations", "SFT"),
+        ("GRPO, next reply", "SFT"),
         ("DPO off-policy", "SFT"),
     ):
         if name not in methods:

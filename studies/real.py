@@ -13,6 +13,7 @@ scripted one and the one that reads meaning, sees the very same replies (`--reju
     oracle, plain    the scripted world's own tailored and plain replies: the ends of the gap
     sft-own          SFT on the model's own replies that the semantic judge prefers
     sft-own-swapped  the same replies, as the scripted judge prefers them
+    sft-best         as sft-own, the best of four replies instead of two
     sft-scripted     SFT on the scripted world's trees
     sdft             distillation of what the inferrer knows, on the model's own samples: no judge
     dpo              on-policy DPO: pairs sampled from sft-own, judged by the semantic judge
@@ -44,7 +45,7 @@ RECIPE = HERE.parent / "recipes" / "smollm2-135m.toml"
 JUDGES = {"scripted": "scripted", "semantic": "semantic"}
 UNTRAINED = ("oracle", "plain", "base", "inferred", "inferred-long")
 # In the order in which they are run.
-TRAINED = ("sft-own", "shuffled", "sdft", "sft-scripted", "dpo", "sft-own-swapped", "random")
+TRAINED = ("sft-own", "sft-scripted", "sft-best", "shuffled", "sdft", "dpo", "sft-own-swapped", "random")
 TRAIN_USER, HELD_OUT_USER = "scripted:user?wording=train", "scripted:user?wording=held-out"
 
 
@@ -81,7 +82,7 @@ class Study:
         yield from map(self._pool_of, ("held-out", "held-out-semantic"))
         for name in ("oracle", "plain", "base"):
             yield from self._benchmarked(name)
-        itself = ("--tailored", f"simply(local:{self.base})", "--plain", f"simply(local:{self.base})", "--accept-failures")
+        itself = self._by_itself
         yield from self._grown("own", JUDGES["scripted"], *self._of_training, *itself, needs=("base",))
         yield from self._judged_again("own-semantic", "own")
         yield from self._benchmarked("inferred")
@@ -94,6 +95,10 @@ class Study:
             if name == self.trained[0]:
                 yield self._cost("base", "base")
         yield from self._benchmarked("inferred-long")
+
+    @property
+    def _by_itself(self) -> tuple[object, ...]:
+        return ("--tailored", f"simply(local:{self.base})", "--plain", f"simply(local:{self.base})", "--accept-failures")
 
     @property
     def _of_training(self) -> tuple[object, ...]:
@@ -141,6 +146,9 @@ class Study:
             command: tuple[str, ...] = (sys.executable, str(HERE / "real_rows.py"), *made_of)
             yield Cell(f"{name}-trees", command, self.out / name / "sft.jsonl", ("own-semantic-trees",))
         more: tuple[object, ...] = ()
+        if name == "sft-best":
+            of_four = (*self._of_training, *self._by_itself, "--replies", 4)
+            yield from self._grown(rows, JUDGES["semantic"], *of_four, needs=("base",))
         if name == "dpo":
             more = ("--adapter", adapter(self.out, "sft-own"))
             sampled = (
@@ -167,7 +175,9 @@ class Study:
 
 
 # In which run folder the rows of a training are; of the others in `own-semantic`.
-ROWS = {"sft-own-swapped": "own", "sft-scripted": "scripted", "dpo": "on-policy", "shuffled": "shuffled", "random": "random"}
+ROWS = {"sft-own-swapped": "own", "sft-scripted": "scripted", "sft-best": "best", "dpo": "on-policy"} | dict(
+    zip(real_rows.PLACEBOS, real_rows.PLACEBOS, strict=True)
+)
 
 
 def adapter(out: Path, name: str) -> Path:

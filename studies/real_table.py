@@ -23,7 +23,13 @@ from aloe_hub.scoring import compare, gap_closed, score
 
 RUNS = {"scripted": "held-out", "semantic": "held-out-semantic"}
 # What a training is worth beyond a placebo, beyond the other judge, beyond what it began with.
-BESIDE = (("sft-own", "shuffled"), ("sft-own", "random"), ("sft-own", "sft-own-swapped"), ("dpo", "sft-own"))
+BESIDE = (
+    ("sft-own", "shuffled"),
+    ("sft-own", "random"),
+    ("sft-own", "sft-own-swapped"),
+    ("sft-best", "sft-own"),
+    ("dpo", "sft-own"),
+)
 Policies = Mapping[str, str]
 
 

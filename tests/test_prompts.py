@@ -68,6 +68,7 @@ def test_there_is_a_prompt_for_each_role_and_no_other_file():
         "benchmark_judge_0_1",
         "benchmark_judge_aloe",
         "benchmark_judge_rlpa",
+        *("satisfaction", "revised_reply"),
         *("reminder", "cot", "rag", "critique", "rewrite", "selector"),
     }
     assert {path.name for path in files(prompts).iterdir() if path.name.endswith(".md")} == {

@@ -21,7 +21,7 @@ PYTHON = {
         "AloeError", "UsageError", "DataError", "SettingsDiffer", "ParseError", "ChatError", "TransientError", "Refused",
         "RunStopped",
     ],
-    "aloe_hub.rows": ["pairs", "sft", "distill"],
+    "aloe_hub.rows": ["pairs", "sft", "distill", "ranked", "asked"],
     "aloe_hub.rubrics": ["Rubric", "Criterion", "rubric", "RUBRICS"],
     "aloe_hub.scoring": [
         "score", "curve", "Score", "Curve", "compare", "Comparison", "gap_closed", "Gap", "holm", "adaptation", "Adaptation",
@@ -33,7 +33,7 @@ PYTHON = {
     ],
     "aloe_hub.loading": ["Source", "load_tokenizer", "load_model", "load_adapter"],
     "aloe_hub.stages.scale": ["GrowTrees", "LocalExecutor"],
-    "aloe_hub.training": ["TreeDPOTrainer", "TreeSFTTrainer"],
+    "aloe_hub.training": ["RankConfig", "TreeDPOTrainer", "TreeGRPOTrainer", "TreeRankTrainer", "TreeSFTTrainer"],
     "aloe_hub.training.train": ["train", "Trained"],
     "aloe_hub.training.settings": ["TrainSettings"],
     "aloe_hub.hub.models": ["publish_adapter", "publish_pocket"],
@@ -53,15 +53,18 @@ OPTIONS = {
     "personas": "run recipe model profiles personalities embedder profile-threshold personality-threshold patience pairings "
     "test-profiles test-personalities seed dry-run texts " + CALLS,
     "import": "run form config split scale language pairings test-profiles test-personalities seed",
+    "feedback": "run finder model tailored judge find-only limit seed accept-failures concurrency " + CALLS,
     "trees": "run recipe model user inferrer tailored plain judge policy turns split limit temperature seed shard concurrency "
-    "rejudge accept-failures retry-failed dry-run sample " + CALLS,
+    "rejudge accept-failures retry-failed dry-run sample replies continue diverse rank-by pairs " + CALLS,
+    "round": "run base adapter rounds method replies continue diverse rank-by dev-profiles recipe model user judge turns limit "
+    "temperature seed set accept-failures concurrency " + CALLS,
     "merge": "run",
-    "audit": "scores judge human people repeat forks seed concurrency json " + CALLS,
+    "audit": "scores judge human people marker repeat forks seed concurrency json " + CALLS,
     "evaluate": "run policy recipe model user judge rubric turns split limit temperature seed shift shift-share cold revealed-by "
     "accept-failures pairwise concurrency push-results personas-repo rejudge " + CALLS,
     "train": "method base data run adapter name recipe push base-repo private resume report-to tree full allow-truncation seed "
-    "chat-template-kwargs clean-control-tokens limit lr epochs batch-size beta max-length "
-    "lora-r lora-alpha lora-targets lora-dropout set",
+    "chat-template-kwargs clean-control-tokens limit lr epochs batch-size beta noise max-length "
+    "lora-r lora-alpha lora-targets lora-dropout set level judge user rubric turns concurrency " + CALLS,
     "report": "json html stayed",
     "publish": "language what repo run adapter base-repo merge private license tag dry-run install",
     "serve": "model port",

@@ -7,7 +7,7 @@ from hypothesis import given
 
 from aloe_hub import rows
 from aloe_hub.types import Persona, Tree
-from tests.test_types import PERSONA, TREES, exchange
+from tests.test_types import FORKED, PERSONA, TREES, exchange
 
 # Turn 0: tailored preferred, plain spoken. Turn 1: a tie of the orders. Turn 2: plain preferred. Turn 3: the same text twice.
 TREE = Tree(
@@ -91,6 +91,47 @@ def test_there_is_one_row_for_each_decided_fork_and_none_for_a_tie(tree):
     assert [row["turn"] for row in rows.sft(tree)] == decided
 
 
+@given(FORKED)
+def test_of_more_than_two_replies_the_best_meets_the_worst_and_every_decided_two_by_option(tree):
+    texts = {turn: [reply.text for reply in fork.replies] for turn, fork in enumerate(tree.exchanges)}
+    decided = [turn for turn, fork in enumerate(tree.exchanges) if len({rank for rank in fork.ranks if rank is not None}) > 1]
+    best = list(rows.pairs(tree))
+    assert [row["turn"] for row in best] == [row["turn"] for row in rows.sft(tree)] == decided
+    for row in best:
+        ranks = dict(zip(texts[row["turn"]], tree.exchanges[row["turn"]].ranks, strict=True))
+        known = [rank for rank in ranks.values() if rank is not None]
+        assert ranks[row["chosen"][0]["content"]] == min(known)
+        assert ranks[row["rejected"][0]["content"]] == max(known)
+    for row in (every := list(rows.pairs(tree, every=True))):
+        assert row["chosen"] != row["rejected"]
+        assert {row[name][0]["content"] for name in ("chosen", "rejected")} <= set(texts[row["turn"]])
+    told = [(row["turn"], row["chosen"][0]["content"], row["rejected"][0]["content"]) for row in every]
+    assert len(set(told)) == len(told)
+    assert not {(turn, better, worse) for turn, better, worse in told} & {(turn, worse, better) for turn, better, worse in told}
+
+
+@given(FORKED)
+def test_ranked_rows_hold_each_reply_once_with_its_rank_and_leave_out_what_ties_altogether(tree):
+    found = list(rows.ranked(tree))
+    assert [row["turn"] for row in found] == [row["turn"] for row in rows.sft(tree)]
+    for row in found:
+        assert list(row) == ["tree_id", "persona_id", "turn", "prompt", "completions", "scores", "ranks"]
+        fork = tree.exchanges[row["turn"]]
+        ranks = dict(zip((reply.text for reply in fork.replies), fork.ranks, strict=True))
+        said_here = [completion[0]["content"] for completion in row["completions"]]
+        assert dict(zip(said_here, row["ranks"], strict=True)) == {text: rank for text, rank in ranks.items() if rank is not None}
+        assert len(said_here) == len(set(said_here)) == len(row["scores"]) >= 2
+        assert min(row["ranks"]) == 1 < max(row["ranks"])
+        assert all((score is None) == (not fork.is_scored) for score in row["scores"])
+
+
+@given(TREES)
+def test_of_two_replies_the_ranked_row_is_the_pair(tree):
+    for pair, row in zip(rows.pairs(tree), rows.ranked(tree), strict=True):
+        by_rank = dict(zip(row["ranks"], row["completions"], strict=True))
+        assert (by_rank[1], by_rank[2]) == (pair["chosen"], pair["rejected"])
+
+
 @given(TREES)
 def test_every_prompt_walks_back_to_its_branch(tree):
     for pair, completion in zip(rows.pairs(tree), rows.sft(tree), strict=True):
@@ -106,9 +147,10 @@ def test_every_prompt_walks_back_to_its_branch(tree):
         assert completion["prompt"] == prompt
 
 
-@given(TREES)
+@given(TREES | FORKED)
 def test_rows_of_a_tree_that_came_from_a_file_are_the_same(tree):
     again = Tree.from_row(json.loads(json.dumps(tree.to_row())))
+    assert list(rows.ranked(again)) == list(rows.ranked(tree))
     assert list(rows.pairs(again)) == list(rows.pairs(tree))
     assert list(rows.sft(again)) == list(rows.sft(tree))
     assert list(rows.distill(again)) == list(rows.distill(tree))

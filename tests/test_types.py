@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from dataclasses import replace
+from itertools import combinations, permutations
 
 import pytest
 from hypothesis import given
@@ -38,7 +39,28 @@ REPLIES = st.builds(Reply, st.sampled_from(["tailored", "plain", "policy"]), TEX
 FORWARD, BACKWARD = (st.builds(Verdict, st.just(order), CHOICE, TEXT) for order in ("01", "10"))
 VERDICTS = st.tuples(FORWARD, BACKWARD) | st.tuples(FORWARD)  # an imported fork was judged in one order
 EXCHANGES = st.builds(Exchange, TEXT, INFERRED, st.tuples(REPLIES, REPLIES), VERDICTS, INDEX)
+
+
+@st.composite
+def forks(draw, most=5):
+    """Exchanges of two to `most` replies, compared or scored, with ties, equal texts and what could not be read."""
+    texts = draw(st.lists(TEXT | st.sampled_from(["a", "b"]), min_size=2, max_size=most))
+    source = st.sampled_from(["tailored", "plain", "policy"])
+    if draw(st.booleans()):
+        # Like texts have like scores: they are scored once.
+        scores = {text: draw(st.sampled_from([1.0, 2.5, 5.0, None])) for text in texts}
+        replies = tuple(Reply(draw(source), text, scores[text], "Score") for text in texts)
+        return Exchange(draw(TEXT), draw(INFERRED), replies, (), draw(st.integers(0, len(texts) - 1)))
+    verdicts = tuple(
+        Verdict(f"{one}{other}", draw(st.sampled_from([one, other, None])), draw(TEXT))
+        for one, other in permutations(range(len(texts)), 2)
+    )
+    replies = tuple(Reply(draw(source), text) for text in texts)
+    return Exchange(draw(TEXT), draw(INFERRED), replies, verdicts, draw(st.integers(0, len(texts) - 1)))
+
+
 TREES = st.builds(Tree, TEXT, PERSONAS, st.lists(EXCHANGES, max_size=4).map(tuple))
+FORKED = st.builds(Tree, TEXT, PERSONAS, st.lists(forks(), max_size=4).map(tuple))
 SHARE = st.none() | st.floats(0, 1)
 TURNS = st.builds(Turn, TEXT, TEXT, SCORE, TEXT, revealed=SHARE, told=SHARE, recalled=SHARE)
 TRANSCRIPTS = st.builds(Transcript, PERSONAS, TEXT, st.lists(TURNS, max_size=4).map(tuple), became=st.none() | PERSONAS)
@@ -47,6 +69,7 @@ POOL_TEXTS = st.builds(
 )
 
 PERSONA = Persona("She is a nurse.", "She is kind.")
+REPLY = Reply("plain", "a").to_row()
 
 
 def through_json(row):
@@ -66,8 +89,8 @@ def exchange(first="a", second="b", choices=(0, 0), spoken=0, user="Hi."):
         for kind, values in (
             (Persona, PERSONAS),
             (PoolText, POOL_TEXTS),
-            (Exchange, EXCHANGES),
-            (Tree, TREES),
+            (Exchange, EXCHANGES | forks()),
+            (Tree, TREES | FORKED),
             (Transcript, TRANSCRIPTS),
         )
     ],
@@ -139,6 +162,73 @@ def test_of_two_equal_texts_none_is_preferred(choices):
     assert exchange("same", "same", choices).preferred is None
 
 
+@given(forks())
+def test_ranks_are_those_of_a_competition_and_equal_texts_share_one(fork):
+    ranks = fork.ranks
+    known = [rank for rank in ranks if rank is not None]
+    assert all(rank == 1 + sum(other < rank for other in known) for rank in known)
+    assert known == [] or min(known) == 1
+    for (reply, rank), (other, its) in combinations(zip(fork.replies, ranks, strict=True), 2):
+        assert rank == its or reply.text != other.text
+        if fork.is_scored and None not in (reply.score, other.score):
+            assert (rank < its) == (reply.score > other.score)
+    assert [rank is None for rank in ranks] == [fork.is_scored and reply.score is None for reply in fork.replies]
+
+
+@given(forks(), st.randoms())
+def test_the_rank_of_a_reply_does_not_depend_on_its_place(fork, random):
+    places = list(range(len(fork.replies)))
+    random.shuffle(places)  # reply 0 goes to places[0]
+    replies = tuple(fork.replies[places.index(place)] for place in range(len(places)))
+    texts = [reply.text for reply in fork.replies]
+    if len(set(texts)) < len(texts):
+        return  # of equal texts the first one speaks for all
+    verdicts = tuple(
+        replace(
+            said,
+            order="".join(str(places[one]) for one in said.compared),
+            choice=None if said.choice is None else places[said.choice],
+        )
+        for said in fork.verdicts
+    )
+    moved = replace(fork, replies=replies, verdicts=verdicts)
+    assert [moved.ranks[places[place]] for place in range(len(places))] == list(fork.ranks)
+    assert moved.preferred == (None if fork.preferred is None else places[fork.preferred])
+
+
+@given(forks())
+def test_one_reply_is_preferred_where_it_alone_is_the_best(fork):
+    ranks = [rank for rank in fork.ranks if rank is not None]
+    texts = {reply.text for reply, rank in zip(fork.replies, fork.ranks, strict=True) if rank == 1}
+    alone = len(set(ranks)) > 1 and fork.ranks.count(1) == 1
+    assert (fork.preferred is not None) == alone
+    assert not alone or fork.ranks[fork.preferred] == 1
+    assert fork.preferred is None or len(texts) == 1
+
+
+@pytest.mark.parametrize(
+    ("won", "ranks", "preferred"),
+    [
+        ({"01": 0, "02": 0, "12": 1}, (1, 2, 3), 0),
+        ({"01": 0, "02": None, "12": None}, (1, 3, 2), 0),
+        ({"01": 0, "02": 2, "12": 1}, (1, 1, 1), None),  # each beats another
+        ({"01": None, "02": 0, "12": 1}, (1, 1, 3), None),
+        ({"01": None, "02": None, "12": None}, (1, 1, 1), None),
+    ],
+)
+def test_a_tournament_ranks_by_wins_less_defeats(won, ranks, preferred):
+    replies = tuple(Reply("policy", text) for text in "abc")
+    verdicts = tuple(Verdict(order, choice, "") for pair, choice in won.items() for order in (pair, pair[::-1]))
+    fork = Exchange("Hi.", Persona("", ""), replies, verdicts, 0)
+    assert (fork.ranks, fork.preferred) == (ranks, preferred)
+    assert fork.to_row()["ranks"] == list(ranks)
+
+
+@given(EXCHANGES)
+def test_of_two_replies_that_were_compared_the_row_says_no_ranks(one):
+    assert "ranks" not in one.to_row()
+
+
 @given(EXCHANGES, INDEX)
 def test_what_is_spoken_never_changes_what_is_preferred(one, spoken):
     row = one.to_row() | {"spoken": spoken}
@@ -200,6 +290,11 @@ def test_what_was_measured_stands_beside_the_scores_and_is_left_out_where_it_was
         (Exchange, exchange().to_row() | {"replies": []}, "a fork of 0 replies instead of 2"),
         (Exchange, exchange().to_row() | {"replies": {}}, "replies is {}, and not a list of objects"),
         (Exchange, exchange().to_row() | {"spoken": 2}, "spoken is 2, and not one of 0, 1"),
+        (Exchange, exchange().to_row() | {"replies": [REPLY] * 11}, "a fork of 11 replies instead of 2 to 10"),
+        (Exchange, exchange().to_row() | {"verdicts": [Verdict("02", 2, "").to_row()]}, "a verdict on reply 2 of a fork of 2"),
+        (Verdict, Verdict("02", 0, "").to_row() | {"choice": 1}, "choice is 1, and not one of 0, 2, None"),
+        (Verdict, Verdict("00", 0, "").to_row(), "order is '00', and not one of '01', "),
+        (Reply, Reply("plain", "a", 3.0, "x").to_row() | {"score": "3"}, "score is '3', and not a number"),
         (Verdict, Verdict("01", 0, "").to_row() | {"choice": 2}, "choice is 2, and not one of 0, 1, None"),
         (Reply, Reply("plain", "a").to_row() | {"source": "x"}, "source is 'x', and not one of 'tailored', "),
         (Turn, Turn("a", "b", 4, "c").to_row() | {"score": "4/5"}, "score is '4/5', and not a number"),

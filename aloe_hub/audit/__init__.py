@@ -5,6 +5,8 @@
     interventions.py  what is added to a reply
     judge.py          what the answers say: order.py, retest.py, versus.py, changes.py, features.py
     talks.py          what users said; simulator.py: what that says of them: likeness.py, diversity.py
+    amplified.py      what training made more frequent: trained policies beside their base
+    detection.py      how well dissatisfied replies are found, beside people's ratings
     human.py          people's scores of a run's replies; scores_file.py: a table of scores
     agreement.py      how far two raters agree; measured.py: measures and their intervals
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aloe_hub.errors import DataError
 from aloe_hub.results.rows import holds_rows, rows_of
-from aloe_hub.types import Exchange, Index, Message, Persona, Tree, digest
+from aloe_hub.types import Exchange, Index, Message, Persona, Tree, Verdict, digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Fork:
         return 1 if int(digest("subject", self.fork_id), 16) % 2 else 0
 
     @property
-    def tailored(self) -> Index:
+    def tailored(self) -> int:
         """The reply that was written to the person, as far as that is known."""
         sources = [reply.source for reply in self.exchange.replies]
         if "tailored" in sources:
@@ -73,9 +73,24 @@ def sampled(path: Path, number: int, seed: int, always: Collection[str] = ()) ->
 def _forks(trees: Iterable[Tree], strangers: dict[Persona, Persona]) -> Iterator[Fork]:
     for tree in trees:
         for turn, exchange in enumerate(tree.exchanges):
-            if len({reply.text for reply in exchange.replies}) == 2:
+            if len(exchange.different()) > 1:
                 spoken = tree.spoken(turn)[:-1]
-                yield Fork(tree.tree_id, turn + 1, tree.persona, strangers[tree.persona], spoken, exchange)
+                yield Fork(tree.tree_id, turn + 1, tree.persona, strangers[tree.persona], spoken, _pair(exchange))
+
+
+def _pair(exchange: Exchange) -> Exchange:
+    """Of more than two replies, the first two that are different, with what was said of the two."""
+    if len(exchange.replies) == 2:
+        return exchange
+    one, other = exchange.different()[:2]
+    new = {one: 0, other: 1}
+    verdicts = tuple(
+        Verdict("".join(str(new[place]) for place in said.compared), None if said.choice is None else new[said.choice], said.text)
+        for said in exchange.verdicts
+        if set(said.compared) == {one, other}
+    )
+    replies = exchange.replies[one], exchange.replies[other]
+    return replace(exchange, replies=replies, verdicts=verdicts, spoken=new.get(exchange.spoken, 0))
 
 
 def _strangers(personas: list[Persona]) -> dict[Persona, Persona]:

@@ -72,14 +72,21 @@ def self_grading(reply: str) -> str:
 
 def leaking(reply: str, persona: Persona, said: Sequence[str]) -> Leak | None:
     """With the fact of the profile of which the user's messages `said` have told least; None where all may have been told."""
-    facts = [sentence.strip(" .!?") for sentence in _SENTENCE_END.split(persona.profile.strip())]
-    told = _longer_words(said)
-    shares = {fact: len(own & told) / len(own) for fact in facts if (own := _longer_words([fact]))}
-    least = min(shares, key=lambda fact: shares[fact], default=None)
-    if least is None or shares[least] >= KNOWN_FROM:
+    facts = untold(persona, said)
+    if not facts:
         return None
+    told = _longer_words(said)
+    least = min(facts, key=lambda fact: len(facts[fact] & told) / len(facts[fact]))
     added = f"I also keep in mind what I know about you: {least}."
     return Leak(f"{reply} {added}", count_words(added))
+
+
+def untold(persona: Persona, said: Sequence[str]) -> dict[str, set[str]]:
+    """The facts of the profile that the user's messages have not told, each with its longer words."""
+    facts = [sentence.strip(" .!?") for sentence in _SENTENCE_END.split(persona.profile.strip())]
+    told = _longer_words(said)
+    words = {fact: own for fact in facts if (own := _longer_words([fact]))}
+    return {fact: own for fact, own in words.items() if len(own & told) / len(own) < KNOWN_FROM}
 
 
 def count_words(text: str) -> int:

@@ -18,6 +18,7 @@ import numpy as np
 from aloe_hub.audit.libraries import sklearn
 from aloe_hub.audit.measured import NAN, Floats, Measured, Places, bootstrapped, places
 from aloe_hub.audit.talks import Talk
+from aloe_hub.stages.feedback.baseline import shared
 from aloe_hub.types import digest
 
 NAMES = ("length", "length over turns", "spread of length", "questions", "punctuation", "repetition", "taken up")
@@ -26,7 +27,6 @@ TURNS = 4  # both sides are compared over as many: half of RecLLMSim's conversat
 FEWEST_TURNS = 2
 FEWEST = 10  # conversations, and 2 people, on either side
 FOLDS = 10
-GRAM = 3  # characters
 
 
 def likeness(simulated: Sequence[Talk], real: Sequence[Talk], *, turns: int = TURNS, seed: int = 0) -> dict[str, Any] | None:
@@ -62,17 +62,24 @@ def among_themselves(real: Sequence[Talk], *, turns: int = TURNS, seed: int = 0)
 
 def c2st(table: Floats, label: Places, people: Places, seed: int = 0) -> Measured:
     """The AUC on people who were not learnt from, FOLDS-fold, with a bootstrap over people."""
+    found = of_unseen(table, label, people, seed, class_weight="balanced")
+    return Measured(NAN) if found is None else bootstrapped(lambda kept: auc(found[kept], label[kept]), people, seed=seed)
+
+
+def of_unseen(table: Floats, label: Places, people: Places, seed: int = 0, **settings: object) -> Floats | None:
+    """For each row how far a logistic regression that has not seen its person takes it for side 1, in logits; None where a fold
+    has one side alone. settings: of scikit-learn's."""
     folds = min(FOLDS, *(len(set(people[label == side].tolist())) for side in (0, 1)))
     split = sklearn("model_selection").StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     scaled = sklearn("preprocessing").StandardScaler()
-    linear = sklearn("linear_model").LogisticRegression(class_weight="balanced", max_iter=1000)
+    linear = sklearn("linear_model").LogisticRegression(max_iter=1000, **settings)
     found = np.zeros(len(label))
     for known, unseen in split.split(table, label, people):
         if len(set(label[known].tolist())) < 2:
-            return Measured(NAN)
+            return None
         linear.fit(scaled.fit_transform(table[known]), label[known])
         found[unseen] = linear.decision_function(scaled.transform(table[unseen]))
-    return bootstrapped(lambda kept: auc(found[kept], label[kept]), people, seed=seed)
+    return found
 
 
 def auc(scores: Floats, label: Places) -> float:
@@ -98,21 +105,9 @@ def features(talk: Talk, turns: int = TURNS) -> list[float]:
         float(lengths.std()),
         sum(asked) / len(said),
         marks / max(1, len(text)),
-        _mean([_shared(message, [before for before, _ in said[:place]]) for place, (message, _) in enumerate(said) if place]),
-        _mean([_shared(message, [said[place - 1][1]]) for place, (message, _) in enumerate(said) if place]),
+        _mean([shared(message, [before for before, _ in said[:place]]) for place, (message, _) in enumerate(said) if place]),
+        _mean([shared(message, [said[place - 1][1]]) for place, (message, _) in enumerate(said) if place]),
     ]
-
-
-def _shared(text: str, others: Sequence[str]) -> float:
-    """The share of a text's runs of `GRAM` characters that stand in one of the others."""
-    own = _grams(text)
-    there = set().union(*map(_grams, others))
-    return sum(gram in there for gram in own) / len(own) if own else 0.0
-
-
-def _grams(text: str) -> list[str]:
-    kept = "".join(character for character in text.lower() if character.isalnum())
-    return [kept[start : start + GRAM] for start in range(len(kept) - GRAM + 1)]
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import gzip
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from aloe_hub.errors import DataError
-from aloe_hub.files.jsonl import build_row
 from aloe_hub.results.rows import finished, holds_rows, rows_of
+from aloe_hub.stages.chats.base import Chat
+from aloe_hub.stages.chats.forms import chat_in, form_of
+from aloe_hub.stages.chats.outcomes import id_of
+from aloe_hub.stages.chats.records import records
 from aloe_hub.types import Persona, Transcript, Tree
 
-MESSAGES = ("messages", "history", "conversation", "conversations")  # what the list of messages is called in a file of chats
-USERS = ("user_id", "user", "person")  # … and who the user is
-FORM = "wanted: lines with messages, a list of {role, content}, and, if known, user_id"
+FORM = "wanted: a form that aloe import reads, such as messages, a list of {role, content}, and, if known, user_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,10 @@ def talks_of(run: Path) -> list[Talk]:
 
 
 def people(source: Path) -> list[Talk]:
-    """What people said: a run folder that chats were imported to, or a file of JSON lines, plain or `.gz`.
+    """What people said: a run folder that chats were imported to, or a file of chats in any form that `aloe import` reads.
 
     Raises:
-        DataError: nothing is there, or a line is no chat.
+        DataError: nothing is there, or a record is no chat.
     """
     if source.is_dir():
         chats = source / "conversations.jsonl"
@@ -78,38 +78,21 @@ def _of_tree(row: Mapping[str, Any]) -> Talk:
 
 
 def _chats(path: Path) -> Iterator[Talk]:
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    where = f"--people {path}, line {number}"
-                    yield build_row(line, where, lambda row, place=where: _of_chat(row, place))  # type: ignore[misc]
-    except (OSError, EOFError) as error:
-        raise DataError(f"--people {path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    """The chats of a file, read as `aloe import` reads them; unlike there, one that cannot be used is an error."""
+    form = None
+    for where, record in records(path):
+        try:
+            if isinstance(record, DataError):
+                raise record
+            form = form or form_of(record)
+            if form is None:
+                raise DataError(f"no chat; {FORM}")
+            yield _of_chat(chat_in(record, form))
+        except DataError as error:
+            raise DataError(f"--people {path}, {where}: {error}") from None
 
 
-def _of_chat(row: Mapping[str, Any], where: str) -> Talk:
-    key = next((name for name in MESSAGES if isinstance(row.get(name), list)), None)
-    if key is None:
-        raise ValueError(f"no chat; {FORM}")
-    turns = tuple(_paired(row[key]))
-    user = next((str(row[name]) for name in USERS if row.get(name) is not None), where)
-    return Talk(where, user, turns)
-
-
-def _paired(messages: Sequence[Any]) -> Iterator[tuple[str, str]]:
-    """Each message of the user with the reply that followed; several in a row are one."""
-    asked: list[str] = []
-    replied: list[str] = []
-    for message in messages:
-        if not isinstance(message, Mapping) or not isinstance(message.get("content"), str):
-            raise ValueError(f"a message without role and content; {FORM}")
-        if message.get("role") == "user":
-            if replied:
-                yield "\n".join(asked), "\n".join(replied)
-                asked, replied = [], []
-            asked.append(message["content"])
-        elif message.get("role") == "assistant" and asked:
-            replied.append(message["content"])
-    if asked:
-        yield "\n".join(asked), "\n".join(replied)
+def _of_chat(chat: Chat) -> Talk:
+    turns = tuple((turn.user, turn.answers[turn.spoken].text) for turn in chat.turns)
+    last = ((chat.unanswered, ""),) if chat.unanswered else ()
+    return Talk(id_of(chat), chat.user_id or id_of(chat), (*turns, *last))

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from aloe_hub import __version__
+from aloe_hub.audit import amplified, detection, simulator
 from aloe_hub.audit import judge as judges
-from aloe_hub.audit import simulator
 from aloe_hub.audit.asking import Judge, answers
 from aloe_hub.audit.features import differences
 from aloe_hub.audit.forks import Fork, sampled
@@ -31,14 +31,15 @@ from aloe_hub.results.audited import FILE
 from aloe_hub.results.read import read_settings
 from aloe_hub.results.rows import holds_rows, rows_of
 from aloe_hub.rubrics import DEFAULT, rubric
-from aloe_hub.types import Row, Tree
+from aloe_hub.types import Row, Tree, Verdict
 
 log = logging.getLogger("aloe_hub")
 
 
 @dataclass(frozen=True, slots=True)
 class AuditSettings:
-    """judges: model strings; empty: the judge of the run's trees. human, people: files; `people` perhaps a run folder."""
+    """judges: model strings; empty: the judge of the run's trees. human, people: files; `people` perhaps a run folder.
+    marker: words that replies may have, or not, to no end."""
 
     judges: Sequence[str] = ()
     repeat: int = 3
@@ -46,6 +47,7 @@ class AuditSettings:
     seed: int = 0
     human: Path | None = None
     people: Path | None = None
+    marker: str | None = None
 
     def __post_init__(self) -> None:
         at_least("--repeat", self.repeat, 1)
@@ -89,16 +91,20 @@ def audit(
         asked = {name: _asked(run, name, forks, settings, traffic, on_progress) for name in _judges(run, settings)}
         table = None if embed is None else differences(forks, similarity_by(embed))
         for name, rows in asked.items():
-            verdicts = _verdicts_of_trees(run.path) if name == _own(run) else _verdicts(rows)
+            verdicts = verdicts_of_trees(run.path) if name == own_judge(run) else _verdicts(rows)
             found["judges"][name] = judges.findings(rows, verdicts, table, settings.seed)
         first, *others = asked
         found["between_judges"] = {name: judges.between(asked[first], asked[name]) for name in others}
     if human:
         found["people"] = _against(human, run, asked)
+    if satisfaction := detection.of_run(run, settings.seed):
+        found["satisfaction"] = satisfaction
     if talks:
         told = read_settings(run.path)
         user = told.model("evaluate", "user") if any(talk.revealed for talk in talks) else told.model("trees", "user")
         scripted = user is not None and ModelString.recorded(user).is_scripted
+        if training := amplified.findings(run, marker=settings.marker, scripted=scripted):
+            found["training"] = training
         found["simulator"] = {"user": user} | simulator.findings(
             talks, scripted=scripted, embed=embed, real=real, seed=settings.seed
         )
@@ -109,7 +115,7 @@ def audit(
 
 
 def _judges(run: RunFolder, settings: AuditSettings) -> list[str]:
-    own = _own(run)
+    own = own_judge(run)
     if not settings.judges and own is None:
         raise UsageError(
             f"--judge: {run.path} does not say who judged its trees; name a judge to audit, such as --judge semantic"
@@ -117,7 +123,7 @@ def _judges(run: RunFolder, settings: AuditSettings) -> list[str]:
     return list(settings.judges) or [own or ""]
 
 
-def _own(run: RunFolder) -> str | None:
+def own_judge(run: RunFolder) -> str | None:
     """The judge whose verdicts the run's trees hold."""
     return read_settings(run.path).model("trees", "judge")
 
@@ -131,7 +137,7 @@ def _asked(
     on_progress: Callable[[str, int, int], None],
 ) -> list[Row]:
     """A judge's answers, each with its verdicts."""
-    own = model == _own(run)
+    own = model == own_judge(run)
     # The judge of the trees is the one that judged them, perhaps of an earlier version.
     name, version = judged_by(model, run.settings().get("trees") if own else None)
     by = rubric(str(run.settings().get("evaluate", {}).get("rubric", DEFAULT)))
@@ -144,23 +150,26 @@ def _asked(
     return [row | {"choices": list(known[row["fork"]])} for row in rows]
 
 
-def _choices(verdicts: Sequence[Any]) -> tuple[int | None, int | None]:
-    """Of the two orders; of a fork that was judged in one order, none."""
-    by_order = {verdict.order: verdict.choice for verdict in verdicts}
-    return (by_order["01"], by_order["10"]) if len(verdicts) == 2 else (None, None)
+def _choices(verdicts: Sequence[Verdict], one: int = 0, other: int = 1) -> tuple[int | None, int | None]:
+    """Of the two orders, 0 for reply `one` and 1 for the `other`; of two that were judged in one order, none."""
+    if len(verdicts) != 2:
+        return None, None
+    by_order = {verdict.order: None if verdict.choice is None else int(verdict.choice == other) for verdict in verdicts}
+    return by_order[f"{one}{other}"], by_order[f"{other}{one}"]
 
 
 def _verdicts(rows: Sequence[Row]) -> judges.Judged:
     return [((row["choices"][0], row["choices"][1]), row["profile_id"]) for row in rows]
 
 
-def _verdicts_of_trees(run: Path) -> judges.Judged:
+def verdicts_of_trees(run: Path) -> judges.Judged:
     """All that the trees hold: they cost nothing more."""
     return [
-        (_choices(exchange.verdicts), tree.persona.profile_id)
+        (_choices(said, one, other), tree.persona.profile_id)
         for tree in rows_of(run / "trees.jsonl", Tree.from_row)
         for exchange in tree.exchanges
-        if len({reply.text for reply in exchange.replies}) == 2 and len(exchange.verdicts) == 2
+        for one, other, said in exchange.compared()
+        if len(said) == 2
     ]
 
 

@@ -42,8 +42,9 @@ from aloe_hub.types import Message, Persona
 from aloe_hub.world import JUDGE_VERSION as JUDGE_VERSION
 from aloe_hub.world import WORLD_VERSION as WORLD_VERSION
 from aloe_hub.world import changing as changing
-from aloe_hub.world import judging, rubrics, speaking
+from aloe_hub.world import judging as judging
 from aloe_hub.world import revealing as revealing
+from aloe_hub.world import rubrics, speaking
 from aloe_hub.world.biases import Biases
 from aloe_hub.world.manner import Manner
 from aloe_hub.world.strategies import HANDED as HANDED
@@ -160,6 +161,12 @@ def _tailored(sections: Sections, random: Random) -> str:
     return speaking.tailored_reply(random, topic_of(sections["MESSAGE"]), known)
 
 
+def _revised(sections: Sections, random: Random) -> str:
+    """The oracle's reply. The world's users never say what they missed, so that what they said then is no hint."""
+    earlier = _said_by_user(prompts.messages(sections["CONVERSATION"]))
+    return speaking.tailored_reply(random, topic_of(sections["MESSAGE"]), read_messages([*earlier, sections["MESSAGE"]]))
+
+
 def _plain(sections: Sections, random: Random) -> str:
     return speaking.plain_reply(random, topic_of(sections["MESSAGE"]))
 
@@ -179,6 +186,14 @@ def _benchmark_judge(answer: Callable[[judging.Judgement], str]) -> Judging:
         return answer(found if biases is None else biases.scored(found, random))
 
     return judge
+
+
+def _satisfaction(sections: Sections, version: int, random: Random, biases: Biases | None) -> str:
+    """The score of the reply, for somebody of whom the messages tell all, the one after it among them."""
+    earlier = _said_by_user(prompts.messages(sections["CONVERSATION"]))
+    profile, personality = speaking.statement(read_messages([*earlier, sections["MESSAGE"], sections["WHAT THE USER SAID THEN"]]))
+    told = {**sections, "PROFILE": profile, "PERSONALITY": personality}
+    return _benchmark_judge(rubrics.by_score_alone)(told, version, random, biases)
 
 
 def _judgement(sections: Sections, reply: str, version: int) -> judging.Judgement:
@@ -212,6 +227,7 @@ _ROLES: dict[str, Callable[[Sections, Random], str]] = {
         ("personality_generator", _personalities),
         ("inferrer", _inferrer),
         ("tailored_reply", _tailored),
+        ("revised_reply", _revised),
         ("plain_reply", _plain),
         ("selector", _selector),
     )
@@ -224,5 +240,6 @@ _JUDGES: dict[str, Judging] = {
         ("benchmark_judge_0_1", _benchmark_judge(rubrics.by_score_alone)),
         ("benchmark_judge_aloe", _benchmark_judge(rubrics.by_aloe)),
         ("benchmark_judge_rlpa", _benchmark_judge(rubrics.by_rlpa)),
+        ("satisfaction", _satisfaction),
     )
 }

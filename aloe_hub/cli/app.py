@@ -17,7 +17,7 @@ from types import FrameType
 import typer
 
 from aloe_hub import __version__
-from aloe_hub.cli import audit, benchmark, data, demo, hub, imports, publish, serve, space, train
+from aloe_hub.cli import audit, benchmark, data, demo, feedback, hub, imports, publish, rounds, serve, space, train
 from aloe_hub.errors import AloeError
 
 INTERRUPTED = 130
@@ -33,7 +33,9 @@ app = typer.Typer(
 )
 data.register(app)
 imports.register(app)
+feedback.register(app)
 train.register(app)
+rounds.register(app)
 benchmark.register(app)
 audit.register(app)
 publish.register(app)

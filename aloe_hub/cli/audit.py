@@ -57,6 +57,14 @@ def audit(
             show_default=False,
         ),
     ] = None,
+    marker: Annotated[
+        str | None,
+        typer.Option(
+            "--marker",
+            help="Words without meaning that may go with quality: does training make them more frequent?",
+            show_default=False,
+        ),
+    ] = None,
     repeat: Annotated[int, typer.Option("--repeat", help="How often the judge scores the same reply.")] = 3,
     forks: Annotated[int, typer.Option("--forks", help="How many forks of the trees the judge is asked about.")] = 200,
     seed: options.Seed = None,
@@ -69,8 +77,8 @@ def audit(
     if (folder is None) == (scores is None):
         raise UsageError("aloe audit takes a run folder, or --scores FILE: give one of the two")
     if scores is not None:
-        if judge or human or people:
-            raise UsageError("--scores: is a table of both sides' scores; --judge, --human and --people go with a run folder")
+        if judge or human or people or marker:
+            raise UsageError("--scores: is a table of both sides' scores; --judge, --human, --people and --marker go with a run")
         _of_scores(scores, json)
         return
     assert folder is not None
@@ -78,7 +86,7 @@ def audit(
     from aloe_hub.audit.whole import audit as audit_run
     from aloe_hub.files.run_folder import RunFolder
 
-    settings = AuditSettings(tuple(judge or ()), repeat, forks, seed or 0, human, people)
+    settings = AuditSettings(tuple(judge or ()), repeat, forks, seed or 0, human, people, marker)
     with calls.traffic(folder / "calls.jsonl", asking, concurrency=concurrency) as traffic, bars() as bar:
         found = audit_run(RunFolder(folder), settings, traffic=traffic, on_progress=bar)
     if json:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -103,7 +103,23 @@ def trees(
     tailored: Annotated[str | None, typer.Option(help="Model of the tailored replies, instead of --model.")] = None,
     plain: Annotated[str | None, typer.Option(help="Model of the plain replies, instead of --model.")] = None,
     judge: options.Judge = None,
-    policy: Annotated[str | None, typer.Option(help="Sample both replies from this model, on the bare chat messages.")] = None,
+    policy: Annotated[str | None, typer.Option(help="Sample all replies from this model, on the bare chat messages.")] = None,
+    replies: Annotated[int | None, typer.Option("--replies", help="Replies a fork, up to 10.", show_default="2")] = None,
+    continue_: Annotated[
+        Literal["coin", "best"] | None,
+        typer.Option("--continue", help="Which reply is spoken: one by a coin, or the best.", show_default="coin"),
+    ] = None,
+    diverse: Annotated[
+        bool, typer.Option("--diverse", help="Write the replies of a fork for different people near to the user.")
+    ] = False,
+    rank_by: Annotated[
+        Literal["tournament", "scores"] | None,
+        typer.Option("--rank-by", help="Judge each two replies in both orders, or score each reply.", show_default="tournament"),
+    ] = None,
+    pairs: Annotated[
+        Literal["best", "all"] | None,
+        typer.Option("--pairs", help="Pairs of a fork: the best against the worst, or all decided.", show_default="best"),
+    ] = None,
     turns: options.Turns = None,
     split: Annotated[str | None, typer.Option(help="Which personas: train or test.", show_default="train")] = None,
     limit: options.Limit = None,
@@ -121,7 +137,10 @@ def trees(
     *,
     asking: calls.Asking,
 ) -> None:
-    """Grow preference trees, and derive the training rows `pairs`, `sft` and `distill`. Stopped, it goes on where it was."""
+    """Grow preference trees, and derive the training rows `pairs`, `sft`, `distill` and, of more than two replies, `ranked`.
+
+    Stopped, it goes on where it was.
+    """
     from aloe_hub.files.jsonl import partial_of, read_rows
     from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.files.settings import settings
@@ -139,10 +158,12 @@ def trees(
     if "policy" not in models:
         table.get("sampling", {}).pop("policy", None)
     by_hand: dict[str, Any] = {"turns": turns, "split": split, "limit": limit, "temperature": temperature, "seed": seed}
+    by_hand |= {"replies": replies, "continue_with": continue_, "diverse": diverse or None}
+    ordered = {"rank_by": rank_by, "pairs": pairs}
     if rejudge is None:
-        chosen = settings(TreeSettings, table, by_hand | asking.settings(table, models) | {"models": models})
+        chosen = settings(TreeSettings, table, by_hand | ordered | asking.settings(table, models) | {"models": models})
     else:
-        judged = asking.settings({}, models) | {"judge": options.first(judge, model)}
+        judged = asking.settings({}, models) | ordered | {"judge": options.first(judge, model)}
         chosen = settings_of(rejudge, "trees", TreeSettings, by_hand | roles | {"shard": shard} | judged)
     part = Shard.parse(shard) if shard is not None else None
     if dry_run:
@@ -239,6 +260,8 @@ def print_rows(counts: dict[str, int], marked: Counter[str]) -> None:
     out.print(f"{counts['pairs']} preference pairs (pairs.jsonl) and {counts['sft']} SFT rows (sft.jsonl)")
     told = f"{counts['distill']} rows" if counts["distill"] else "no rows, for nothing was inferred in these trees"
     out.print(f"for distillation (distill.jsonl): {told}")
+    if "ranked" in counts:
+        out.print(f"{counts['ranked']} forks with the order of their replies (ranked.jsonl)")
     if marked:
         tokens = ", ".join(f"{token} in {number}" for token, number in marked.most_common())
         note = f"trees hold control tokens of chat templates ({tokens}): where they are those of its base, aloe train"

@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,8 @@ class RunFolder:
                 f"{self.file('run.toml')}: {stage}.{name} is {before!r} there and {after!r} now; "
                 "give the same settings, or another --run folder"
             )
-        run.setdefault("made_with", {"aloe_hub": __version__, "python": platform.python_version()})
+        today = datetime.now(UTC).date().isoformat()
+        run.setdefault("made_with", {"date": today, "aloe_hub": __version__, "python": platform.python_version()})
         run[stage] = now
         # The shards of one run claim it at the same time, with the same settings: whoever is last writes the same bytes again.
         with atomic_file(self.file("run.toml"), shared=True) as file:
@@ -104,20 +106,20 @@ def plain(settings: object) -> dict[str, Any]:
 
 
 ONLY_WHERE_BOTH = ("world", "template_date")
+# What a run has that does not say it: for long there was no choice.
+USUAL = {"rubric": RUBRIC, "replies": 2, "continue_with": "coin", "rank_by": "tournament", "pairs": "best"}
 
 
 def differences(before: Settings, after: Settings) -> Iterator[tuple[str, Any, Any]]:
-    """(name, before, after) of each setting that is not the same; None where it is absent.
+    """(name, before, after) of each setting that is not the same; where it is absent, what is `USUAL`, or None.
 
     `world` counts only where both have it: it was once written into every run, also where no role was scripted; `template_date`
-    likewise, since a run has it or not by its first policies. Before there was a choice of `rubric`, every run was scored by the
-    usual one.
+    likewise, since a run has it or not by its first policies.
     """
-    if "rubric" in after:
-        before = {**before, "rubric": before.get("rubric", RUBRIC)}
     for name in (*before, *(name for name in after if name not in before)):
-        if before.get(name) != after.get(name) and not (name in ONLY_WHERE_BOTH and None in (before.get(name), after.get(name))):
-            yield name, before.get(name), after.get(name)
+        was, now = (table.get(name, USUAL.get(name)) for table in (before, after))
+        if was != now and not (name in ONLY_WHERE_BOTH and None in (was, now)):
+            yield name, was, now
 
 
 def policy_file(policy: str) -> str:

@@ -7,7 +7,7 @@ and in the front matter the keys that the template has; everything else is the p
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -16,6 +16,7 @@ from jinja2 import Environment, StrictUndefined
 
 from aloe_hub.errors import DataError
 from aloe_hub.model_string import ModelString
+from aloe_hub.results.audited import lines
 from aloe_hub.results.formatting import number, p_value, percent, share, with_interval
 from aloe_hub.shipped import shipped
 
@@ -90,6 +91,12 @@ def parts(card: str, what: str) -> tuple[dict[str, Any], str]:
 def joined(front: dict[str, Any], text: str) -> str:
     head = yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=1000)
     return f"---\n{head}---\n{'' if text.startswith(chr(10)) else chr(10)}{text}"
+
+
+def audit_of(found: Mapping[str, Any] | None) -> str:
+    """What an audit found, as a table; "" where there was none."""
+    rows = [f"| `{line.of}` | {line.name} | {line.value} | {line.meaning} |" for line in lines(found, public)] if found else []
+    return "\n".join(["| of | measure | value | |", "|---|---|---|---|", *rows]) if rows else ""
 
 
 def public(model: str) -> str:

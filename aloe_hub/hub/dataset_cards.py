@@ -11,6 +11,7 @@ from datasets.splits import SplitDict, SplitInfo
 
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.hub import cards
+from aloe_hub.results.audited import read_audit
 from aloe_hub.results.counts import is_scripted
 from aloe_hub.results.read import count_failed, read_pool, read_settings
 from aloe_hub.results.trees import TreeTally
@@ -52,8 +53,9 @@ def dataset_card(
         models=sorted((role, cards.public(model)) for role, model in dict(settings.get("models", {})).items()),
         pool=None if trees else read_pool(run.path, settings),
         trees=trees and trees.stats(count_failed(run.path)),
+        audit=cards.audit_of(read_audit(run.path)),
         pairs=splits[0].rows,
-        distill=sum(split.rows for split in splits if split.config == "distill"),
+        **{name: sum(split.rows for split in splits if split.config == name) for name in ("sft", "distill", "ranked")},
         configs=configs,
         split=splits[0].name,
         type_of=_type,

@@ -29,7 +29,7 @@ Kind = Literal["personas", "prefs"]
 # The files of a run that data and card follow from; of those that may be missing, the second half.
 SOURCES: dict[Kind, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "personas": (("profiles.jsonl", "personalities.jsonl", "personas.jsonl"), ("rejected.jsonl", "run.toml", "import.json")),
-    "prefs": (("trees.jsonl",), ("failed.jsonl", "profiles.jsonl", "run.toml", "import.json")),
+    "prefs": (("trees.jsonl",), ("failed.jsonl", "profiles.jsonl", "run.toml", "import.json", "audit.json")),
 }
 PACKAGE = Path(__file__).parents[1]
 

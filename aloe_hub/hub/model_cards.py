@@ -44,6 +44,7 @@ def adapter_card(
             training=training,
             logged=lambda key: [row[key] for row in log if row.get(key) is not None],
             benchmark=benchmark,
+            audit=cards.audit_of(benchmark.run.audit if benchmark else None),
             **_CELLS,
         )
     except (TypeError, ValueError, AttributeError, KeyError, UndefinedError) as error:

@@ -29,7 +29,7 @@ def read_back(run: Path, org: str) -> list[str]:
 
     disable_progress_bar()  # of the metric's script
     said = []
-    for config in ("pairs", "sft", "trees", "distill"):
+    for config in ("pairs", "sft", "trees", "distill", *(["ranked"] if (run / "ranked.jsonl").exists() else [])):
         loaded = load_dataset(f"{org}/aloe-prefs", config, split="train")
         own = list(read_rows(run / f"{config}.jsonl", dict))
         _same(f"{org}/aloe-prefs, {config}", loaded.to_list(), own)

@@ -9,10 +9,10 @@ from typing import Any
 
 from datasets import Features, List, Value
 
-from aloe_hub import rows
 from aloe_hub.errors import DataError
 from aloe_hub.files.jsonl import dumps, read_rows
 from aloe_hub.files.run_folder import RunFolder
+from aloe_hub.row_kinds import has_ranks, row_kinds
 from aloe_hub.types import Persona, PoolText, Row, Tree, persona_and_split
 
 TEXT, NUMBER, CHOICE = Value("string"), Value("int32"), Value("int8")
@@ -22,6 +22,7 @@ PERSONA = Features(dict.fromkeys(("persona_id", "profile_id", "personality_id", 
 FORK = {"tree_id": TEXT, "persona_id": TEXT, "turn": NUMBER, "prompt": MESSAGES}
 PAIR = Features(FORK | {"chosen": MESSAGES, "rejected": MESSAGES})
 SFT = Features(FORK | {"completion": MESSAGES})
+RANKED = Features(FORK | {"completions": List(MESSAGES), "scores": List(Value("float64")), "ranks": List(CHOICE)})
 DISTILL = Features(FORK | {"privileged_context": TEXT, "completion": MESSAGES})
 TURN = {
     "user": TEXT,
@@ -78,23 +79,27 @@ def prefs(run: RunFolder, seen: Callable[[Tree], None] = lambda tree: None) -> l
     seen: is shown each tree that is read, so that it can be counted on the way.
     """
 
-    def tree_and_pairs(row: Row) -> tuple[Tree, list[Row]]:
+    def tree_of(row: Row) -> Tree:
         tree = Tree.from_row(_encodable(row))
         seen(tree)
-        return tree, list(rows.pairs(tree))
+        return tree
 
-    def sft(read: tuple[Tree, list[Row]]) -> Iterable[Row]:
-        """`rows.sft`, from the pairs that are there already."""
-        return ({name: pair[name] for name in FORK} | {"completion": pair["chosen"]} for pair in read[1])
+    source = SourceFile(_finished(run, "trees.jsonl", "aloe trees"), tree_of)
+    settings = run.settings().get("trees", {})
+    split, kinds = str(settings.get("split", "train")), row_kinds(settings)
+    features = {"pairs": PAIR, "sft": SFT, "trees": _tree(settings), "distill": DISTILL, "ranked": RANKED}
+    kinds["trees"] = lambda tree: iter([tree.to_row()])
+    return [Config(name, of_rows, source, {split: kinds[name]}) for name, of_rows in features.items() if name in kinds]
 
-    source = SourceFile(_finished(run, "trees.jsonl", "aloe trees"), tree_and_pairs)
-    split = str(run.settings().get("trees", {}).get("split", "train"))
-    return [
-        Config("pairs", PAIR, source, {split: lambda read: read[1]}),
-        Config("sft", SFT, source, {split: sft}),
-        Config("trees", TREE, source, {split: lambda read: [read[0].to_row()]}),
-        Config("distill", DISTILL, source, {split: lambda read: rows.distill(read[0])}),
-    ]
+
+def _tree(settings: Mapping[str, Any]) -> Features:
+    """What a tree's row holds, by how its forks were ordered."""
+    turn: dict[str, Any] = dict(TURN)
+    if settings.get("rank_by") == "scores":
+        turn["replies"] = List({"source": TEXT, "text": TEXT, "score": Value("float64"), "judgement": TEXT})
+    if has_ranks(settings):
+        turn["ranks"] = List(CHOICE)
+    return Features({**TREE, "turns": List(turn)})
 
 
 def _finished(run: RunFolder, name: str, command: str) -> Path:

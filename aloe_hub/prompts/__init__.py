@@ -32,6 +32,9 @@ NAMES = (
     "benchmark_judge_0_1",
     "benchmark_judge_aloe",
     "benchmark_judge_rlpa",
+    # of recorded chats
+    "satisfaction",
+    "revised_reply",
     # of policies around a model
     "reminder",
     "cot",

@@ -15,7 +15,7 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from aloe_hub.report import recorded, scenarios
+from aloe_hub.report import opening, recorded, scenarios
 from aloe_hub.report.html import write_html
 from aloe_hub.report.plots import letter
 from aloe_hub.results.counts import ORACLE, PLAIN, Paired, PolicyReport, Report, RunReport
@@ -51,6 +51,8 @@ def print_report(report: Report, console: Console) -> None:
         console.print(Text(report.warning))
     for run in report.runs:
         console.print(Text(f"Run {run.name}", style="bold"))
+        for line in (opening.made_with(run), *opening.sentences(run)):
+            console.print(Text(line))
         if run.policies:
             console.print(Text(f"{run.made_by('evaluate')}; rubric {run.rubric.name}, {run.rubric.in_words}"))
             if run.scenario:
@@ -76,6 +78,8 @@ def print_report(report: Report, console: Console) -> None:
             console.print(Text(line))
         for paired in run.comparisons:
             console.print(Text(_comparison_line(paired)))
+        for paired in run.neighbours:
+            console.print(Text(opening.verdict(run, paired)))
         for win_rate in run.win_rates:
             console.print(Text(_win_rate_line(win_rate)))
         if run.trees:
@@ -180,12 +184,17 @@ def _win_rate_line(found: WinRate) -> str:
 
 def _trees_line(trees: TreeStats) -> str:
     return (
-        f"{trees.trees} trees ({trees.failed} failed), {trees.exchanges} forks: {percent(trees.tie_rate)} ties, "
+        f"{trees.trees} trees ({trees.failed} failed), {trees.exchanges} forks{_several(trees)}: {percent(trees.tie_rate)} ties, "
         f"tailored preferred in {percent(trees.tailored_preferred)} of the decided, "
         f"both orders agree in {percent(trees.order_agreement)}"
         + _no_verdict(trees.count(NO_VERDICT))
         + _steering(trees.steering)
     )
+
+
+def _several(trees: TreeStats) -> str:
+    """Said only where there are more than two."""
+    return f" of {trees.replies} replies, {percent(trees.decided)} decided" if trees.replies > 2 else ""
 
 
 def _no_verdict(forks: int) -> str:
@@ -218,6 +227,8 @@ def _row(run: RunReport) -> Row:
         "rubric": run.rubric.name if run.policies else None,
         "scale": run.rubric.shown_scale if run.policies else None,
         "scenario": run.scenario,
+        "made_with": run.made_with,
+        "opening": opening.sentences(run),
         "policies": [
             {
                 "policy": policy.policy,
@@ -244,6 +255,7 @@ def _row(run: RunReport) -> Row:
         | run.together.scores.to_dict()
         | recorded.row(run.together),
         "comparisons": [_pair(paired) for paired in run.comparisons],
+        "neighbours": [_pair(paired) for paired in run.neighbours],
         "pairs": [_pair(paired) for paired in run.pairs],
         "win_rates": [found.to_row() for found in run.win_rates],
         "judged_by": run.made_by("trees") if trees else None,
@@ -252,6 +264,7 @@ def _row(run: RunReport) -> Row:
             **asdict(trees),
             "exchanges": trees.exchanges,
             "tie_rate": trees.tie_rate,
+            "decided": trees.decided,
             "order_agreement": trees.order_agreement,
             "tailored_preferred": trees.tailored_preferred,
             "first_shown_rate": trees.first_shown_rate,

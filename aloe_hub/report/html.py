@@ -10,18 +10,18 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from aloe_hub import __version__
 from aloe_hub.files.jsonl import atomic_file
-from aloe_hub.report import recorded, scenarios
+from aloe_hub.report import opening, recorded, scenarios
 from aloe_hub.report.plots import curves, histogram, letter, recalled
 from aloe_hub.results import audited
 from aloe_hub.results.counts import ORACLE, PLAIN, Paired, Report, RunReport
 from aloe_hub.results.formatting import bound, number, p_value, percent
 from aloe_hub.results.scenarios import shifted_at
-from aloe_hub.results.trees import TIES, outcome
-from aloe_hub.types import Exchange, Index, Persona, Transcript
+from aloe_hub.results.trees import SEVERAL, TIES, outcome, reply_name
+from aloe_hub.types import Persona, ReplySource, Transcript
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -42,19 +42,20 @@ def write_html(report: Report, path: Path) -> None:
         "sentence": lambda text: text[:1].upper() + text[1:] + ".",
         "breakable": _breakable,
         "counts": lambda counts: ", ".join(f"{count} {name}" for name, count in counts.items()),
-        "reply_name": _reply_name,
+        "reply_name": reply_name,
         "outcome": outcome,
+        "verdict": lambda paired, run: opening.verdict(run, paired),
     }
     template = environment.from_string((files(__package__) / "report.html.j2").read_text(encoding="utf-8"))
     runs = [_shown(run, place) for place, run in enumerate(report.runs, 1)]
-    page = template.render(report=report, runs=runs, ties=TIES, plain=PLAIN, oracle=ORACLE, version=__version__)
+    page = template.render(report=report, runs=runs, plain=PLAIN, oracle=ORACLE, version=__version__)
     # JSON can hold half of a surrogate pair, UTF-8 cannot: one odd reply must not cost the report.
     with atomic_file(path) as file:
         file.write(page.encode("utf-8", "replace"))
 
 
 def _breakable(policy: str) -> Markup:
-    """A model string with places where a line may end, so that no word in it is torn."""
+    """A text with model strings in it, and places in them where a line may end, so that no word is torn."""
     from markupsafe import Markup
 
     return Markup("<wbr>").join(re.split(r"(?<=[(,:/+@#=])", policy))
@@ -80,6 +81,8 @@ def _shown(run: RunReport, place: int) -> dict[str, Any]:
     return {
         "report": run,
         "index": place,
+        "opening": opening.sentences(run),
+        "made_with": opening.made_with(run),
         "contents": [(anchor, title) for anchor, (title, there) in contents.items() if there],
         "turns": max((policy.last if run.is_recorded else len(policy.scores.al) for policy in run.policies), default=0),
         "curves": curves(run.policies, f"curves{place}", shifted_at(run.settings.get("evaluate", {}))) if run.policies else None,
@@ -93,7 +96,8 @@ def _shown(run: RunReport, place: int) -> dict[str, Any]:
             for paired, whisker in zip(run.comparisons, _whiskers(run.comparisons), strict=True)
         ],
         "pairs": [(names.index(paired.policy), names.index(paired.baseline), paired) for paired in run.pairs],
-        "sources": [name for name in ("tailored", "policy", "plain", "imported", "human") if run.trees and run.trees.count(name)],
+        "sources": [name for name in get_args(ReplySource) if run.trees and run.trees.count(name)],
+        "ties": (*TIES, SEVERAL) if run.trees and run.trees.count(SEVERAL) else TIES,
         "audit": audited.lines(run.audit) if run.audit else (),
         "talks": list(_talks(run)),
         "settings": {stage: dict(_flat(table)) for stage, table in run.settings.items()},
@@ -127,9 +131,3 @@ def _talks(run: RunReport) -> Iterator[tuple[Persona, list[tuple[int, Transcript
         for transcript in policy.samples:
             found.setdefault(transcript.persona, []).append((place, transcript))
     yield from found.items()
-
-
-def _reply_name(exchange: Exchange, place: Index) -> str:
-    source = exchange.replies[place].source
-    alike = exchange.is_fork and exchange.replies[0].source == exchange.replies[1].source
-    return f"{source} {place + 1}" if alike else source

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,16 +41,20 @@ def read_audit(run: Path) -> dict[str, Any] | None:
     return found
 
 
-def lines(found: Mapping[str, Any]) -> tuple[Line, ...]:
-    """All that was measured, the judges first."""
-    every = [line for name, judge in found["judges"].items() for line in _judge(name, judge)]
+def lines(found: Mapping[str, Any], shown: Callable[[str], str] = str) -> tuple[Line, ...]:
+    """All that was measured, the judges first. shown: how a model string is written."""
+    every = [line for name, judge in found["judges"].items() for line in _judge(shown(name), judge)]
     first = next(iter(found["judges"]), "")
     for name, one in found.get("between_judges", {}).items():
-        every += _agreement(f"{first} and {name}", one)
+        every += _agreement(f"{shown(first)} and {shown(name)}", one)
     for name, one in found.get("people", {}).items():
-        every += _agreement(f"{name} and people", one)
+        every += _agreement(f"{shown(name)} and people", one)
+    for policy, one in found.get("training", {}).get("policies", {}).items():
+        every += _training(f"{shown(policy)}, beside its base", one, found["training"]["preferences"])
+    for name, one in found.get("satisfaction", {}).items():
+        every += _satisfaction(f"{shown(name)}, finding replies that dissatisfied", one)
     if simulator := found.get("simulator"):
-        every += _simulator(f"users: {simulator['user'] or 'not known'}", simulator)
+        every += _simulator(f"users: {shown(simulator['user'] or 'not known')}", simulator)
     return tuple(every)
 
 
@@ -104,6 +108,22 @@ def _agreement(name: str, found: Mapping[str, Any] | None) -> Iterator[Line]:
         yield Line(
             name, "same verdict", _shown(found["verdicts"]["same"], 2), f"of {found['verdicts']['forks']} forks that both decided"
         )
+
+
+def _training(name: str, found: Mapping[str, Any], preferences: Mapping[str, Any] | None) -> Iterator[Line]:
+    favoured = preferences["traits"] if preferences else {}
+    for trait, one in found["traits"].items():
+        unit = " words" if trait == "length" else ""
+        dose = f"; preferred replies have {_shown(favoured[trait]['more'], 2, sign=True)} more" if favoured else ""
+        was = f"{number(one['before'], 2)}{unit} before, {number(one['after'], 2)} after"
+        yield Line(name, f"more of {trait}", _shown(one["more"], 2, sign=True), was + dose)
+
+
+def _satisfaction(name: str, found: Mapping[str, Any]) -> Iterator[Line]:
+    counts = f"{found['replies']} replies rated by {found['people']} people"
+    yield Line(name, "AUC", _shown(found["auc"], 3), f"{counts}; ½ is chance")
+    chance = number(found["dissatisfied"], 3)
+    yield Line(name, "average precision", _shown(found["average_precision"], 3), f"{chance} is chance: so many dissatisfied")
 
 
 def _simulator(name: str, found: Mapping[str, Any]) -> Iterator[Line]:

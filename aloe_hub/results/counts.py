@@ -126,12 +126,14 @@ class RunReport:
     policies: tuple[PolicyReport, ...] = ()  # the best AVG first
     together: PolicyReport | None = None  # recorded chats of several assistants as if of one
     comparisons: tuple[Paired, ...] = ()  # all policies with one of them, the baseline
+    neighbours: tuple[Paired, ...] = ()  # each training of one base with the one before it, such as DPO with SFT
     pairs: tuple[Paired, ...] = ()  # all policies with all
     win_rates: tuple[WinRate, ...] = ()
     pool: PoolStats | None = None
     trees: TreeStats | None = None
     tree: Tree | None = None  # the first one, to be drawn
     audit: Mapping[str, Any] | None = None  # what `aloe audit` found; None: it was not asked
+    made_with: Mapping[str, Any] = field(default_factory=dict)  # the day that the run began, and versions
 
     def model(self, stage: Stage, role: str) -> str | None:
         """The model string that played `role` in `stage`, as far as run.toml tells."""

@@ -21,6 +21,7 @@ from aloe_hub.parsing import steers
 from aloe_hub.results.counts import ORACLE, PLAIN, Paired, PolicyReport
 from aloe_hub.results.rows import finished, rows_of
 from aloe_hub.results.scenarios import mean_shares, shares_of
+from aloe_hub.results.trained import base_of, neighbours
 from aloe_hub.rubrics import DEFAULT, PEOPLE, Rubric, as_shown, shown
 from aloe_hub.scoring import Adaptation, Gap, adaptation, compare, gap_closed, holm
 from aloe_hub.scoring.clusters import Interval
@@ -220,18 +221,23 @@ def reports(scored: Sequence[Scored]) -> tuple[PolicyReport, ...]:
 
 
 def baseline_of(scored: Sequence[Scored]) -> str:
-    """What the other policies are compared to."""
+    """What the other policies are compared to: the base of those that were trained, else the plain replies."""
     names = [one.policy for one in scored]
-    return PLAIN if PLAIN in names else names[0]
+    return base_of(names) or (PLAIN if PLAIN in names else names[0])
 
 
 def all_pairs(scored: Sequence[Scored], best_first: Sequence[str]) -> tuple[Paired, ...]:
-    """Every policy less every worse one, or less the baseline, on the personas of both; two that share none are left out."""
-    by_name, found = {one.policy: one for one in scored}, []
+    """Every policy less every worse one, or less the baseline, or a training less the one before it, on the personas of both.
+
+    Two that share no personas are left out.
+    """
+    by_name, found, baseline = {one.policy: one for one in scored}, [], baseline_of(scored) if scored else ""
+    in_order = neighbours(best_first)
     # Those with the baseline come first.
-    for names in sorted(itertools.combinations(best_first, 2), key=lambda names: baseline_of(scored) not in names):
-        better, worse = reversed(names) if names[0] == baseline_of(scored) else names
-        if pair := _compared(by_name[better], by_name[worse]):
+    for names in sorted(itertools.combinations(best_first, 2), key=lambda names: baseline not in names):
+        turned = names[0] == baseline or (names[1] != baseline and names[::-1] in in_order)
+        policy, other = names[::-1] if turned else names
+        if pair := _compared(by_name[policy], by_name[other]):
             found.append(pair)
     adjusted = holm([pair.result.p for pair in found])
     return tuple(replace(pair, p_holm=p) for pair, p in zip(found, adjusted, strict=True))

@@ -26,6 +26,7 @@ from aloe_hub.results.pairwise import read_win_rates
 from aloe_hub.results.policies import all_pairs, baseline_of, gaps, knowing_too_early, read_policies, reports
 from aloe_hub.results.recorded import only_stayed, together
 from aloe_hub.results.rows import rows_of
+from aloe_hub.results.trained import neighbours
 from aloe_hub.results.trees import TreeTally
 from aloe_hub.rubrics import DEFAULT, PEOPLE, rubric
 from aloe_hub.types import PoolText, Row, Tree, persona_and_split
@@ -67,10 +68,13 @@ def _run(path: Path, stayed: int | None) -> RunReport:
     policies = reports(scored)
     pairs = all_pairs(scored, [policy.policy for policy in policies])
     with_baseline = tuple(paired for paired in pairs if scored and paired.baseline == baseline_of(scored))
+    in_order = neighbours([policy.policy for policy in policies])
+    of_neighbours = tuple(paired for paired in pairs if (paired.policy, paired.baseline) in in_order)
     by_name = {one.policy: one for one in scored}
     closed, early = gaps(by_name), knowing_too_early(by_name)
     policies = tuple(replace(one, gap=closed.get(one.policy), above_oracle=early.get(one.policy)) for one in policies)
-    report = replace(report, policies=policies, comparisons=with_baseline, pairs=pairs, win_rates=tuple(read_win_rates(path)))
+    report = replace(report, policies=policies, comparisons=with_baseline, neighbours=of_neighbours, pairs=pairs)
+    report = replace(report, win_rates=tuple(read_win_rates(path)))
     return replace(report, together=together(scored), pool=pool, trees=trees, tree=tally.first, audit=read_audit(path))
 
 
@@ -79,7 +83,8 @@ def read_settings(path: Path) -> RunReport:
     settings = RunFolder(path).settings()
     tables = {stage: table for stage in STAGES if isinstance(table := settings.get(stage), Mapping)}
     _check_rubric(tables.get("evaluate", {}), path / "run.toml")
-    return RunReport(path.resolve().name, tables)
+    made_with = settings.get("made_with")
+    return RunReport(path.resolve().name, tables, made_with=made_with if isinstance(made_with, Mapping) else {})
 
 
 def _check_rubric(settings: Mapping[str, Any], path: Path) -> None:

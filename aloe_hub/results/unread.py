@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from aloe_hub.errors import AloeError
 from aloe_hub.files.jsonl import read_rows
 from aloe_hub.files.run_folder import RunFolder, policy_file
-from aloe_hub.results.trees import NO_VERDICT, no_verdict, outcome
+from aloe_hub.results.trees import NO_VERDICT, outcome, unread
 from aloe_hub.text import is_blank
 from aloe_hub.types import Transcript, Tree
 
@@ -40,8 +40,7 @@ class UnreadVerdicts:
 
     def add(self, tree: Tree) -> None:
         self._forks += len(tree.exchanges)
-        undecided = (fork for fork in tree.exchanges if outcome(fork) == NO_VERDICT)
-        self._unread += [next(verdict.text for verdict in fork.verdicts if no_verdict(verdict)) for fork in undecided]
+        self._unread += [unread(fork) or "" for fork in tree.exchanges if outcome(fork) == NO_VERDICT]
 
     def check(self) -> None:
         """Raises: AloeError: more than a tenth of the forks have no verdict."""

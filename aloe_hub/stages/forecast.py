@@ -14,7 +14,6 @@ from aloe_hub.files.jsonl import loads, partial_of
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.files.settings import at_least
 from aloe_hub.stages.journalled import journalled
-from aloe_hub.stages.roles import Cast
 from aloe_hub.stages.trees import Shard, TreeSettings, grown_row, wanted_trees
 
 
@@ -47,7 +46,7 @@ def forecast_trees(
         RunStopped: every call fails, or the budget is too small for the sample.
     """
     at_least("--sample", sample, 1)
-    cast = Cast.of(settings.models, traffic, settings.sampling, settings.structured)
+    cast = settings.cast(traffic, settings.models["judge"])
     wanted = wanted_trees(run, settings, shard)
     done = set(_done(run.file(shard.file() if shard else "trees.jsonl")))
     left = [item for item in wanted.items() if item[0] not in done]

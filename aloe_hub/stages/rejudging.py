@@ -23,10 +23,10 @@ from aloe_hub.stages import roles
 from aloe_hub.stages.journalled import journalled
 from aloe_hub.stages.roles import Call
 from aloe_hub.stages.trees import Grown, TreeSettings, claim, wanted_trees
-from aloe_hub.types import Exchange, Message, Persona, Row, Tree
+from aloe_hub.types import Message, Persona, Row, Tree
 
 T = TypeVar("T")
-JUDGES = ("judge", "rubric", "structured", "sampling")  # what may be another than in that run
+JUDGES = ("judge", "rubric", "structured", "sampling", "rank_by", "pairs")  # what may be another than in that run
 
 
 def settings_of(other: Path, stage: str, kind: type[T], given: Mapping[str, Any]) -> T:
@@ -37,7 +37,8 @@ def settings_of(other: Path, stage: str, kind: type[T], given: Mapping[str, Any]
         DataError: that run has not come to this stage.
     """
     if wrong := [name for name, value in given.items() if value is not None and name not in JUDGES]:
-        raise UsageError(f"--rejudge {other}: --{wrong[0].replace('_', '-')} is as that run had it; leave it out")
+        option = wrong[0].partition("_with")[0].replace("_", "-")  # --continue is `continue_with` in the settings
+        raise UsageError(f"--rejudge {other}: --{option} is as that run had it; leave it out")
     recorded = RunFolder(other).settings().get(stage)
     if not isinstance(recorded, dict):
         raise DataError(f"{other / 'run.toml'}: no table [{stage}]; --rejudge takes a run folder that has been through it")
@@ -75,11 +76,11 @@ def rejudge_trees(
             done = len(trees) - len(todo)
             journalled(
                 todo,
-                partial(_judged_again, trees, judge),
+                partial(_judged_again, trees, judge, settings.rank_by == "scores"),
                 keep=journal.append,
                 fail=_unexpected,
                 traffic=traffic,
-                calls=settings.turns * 2,
+                calls=settings.turns * settings.forking.verdicts,
                 on_progress=lambda ended: on_progress(done + ended, len(trees)),
             )
             journal.finish(list(trees))
@@ -87,19 +88,13 @@ def rejudge_trees(
     return Grown(len(trees), 0, finished=True)
 
 
-async def _judged_again(trees: Mapping[str, Tree], judge: Chat, tree_id: str, persona: Persona) -> Row:
+async def _judged_again(trees: Mapping[str, Tree], judge: Chat, by_scores: bool, tree_id: str, persona: Persona) -> Row:
     spoken: tuple[Message, ...] = ()
     asked = []
     for turn, exchange in enumerate(trees[tree_id].exchanges):
-        asked.append(_verdicts(judge, persona, spoken, exchange, Call(tree_id, turn)))
+        asked.append(roles.ranked(judge, persona, spoken, exchange, Call(tree_id, turn), by_scores=by_scores))
         spoken = (*spoken, *exchange.messages)
     return replace(trees[tree_id], exchanges=tuple(await asyncio.gather(*asked))).to_row()
-
-
-async def _verdicts(judge: Chat, persona: Persona, spoken: tuple[Message, ...], exchange: Exchange, call: Call) -> Exchange:
-    first, second = (reply.text for reply in exchange.replies)
-    verdicts = await roles.both_orders(judge, persona, spoken, exchange.user, (first, second), call)
-    return replace(exchange, verdicts=verdicts)
 
 
 def _unexpected(tree_id: str, persona: Persona, reason: str) -> None:

@@ -57,9 +57,9 @@ def by_embedder(name: str, near_from: float = NEAR) -> Measure:
         told: list[Vectors] = []
         shares = []
         for persona, (message, _) in zip(person.turns, said, strict=True):
-            told += vectors(_sentences(message))
+            told += vectors(sentences(message))
             whole = person.whole or persona
-            items = vectors(_sentences(whole.profile) + _sentences(whole.personality))
+            items = vectors(sentences(whole.profile) + sentences(whole.personality))
             near = sum(any(float(item @ one) >= near_from for one in told) for item in items)
             shares.append({"revealed": round(near / len(items), 4)})
         return shares
@@ -72,5 +72,5 @@ def size(persona: Persona) -> int:
     return revealing.size(persona)
 
 
-def _sentences(text: str) -> list[str]:
+def sentences(text: str) -> list[str]:
     return [sentence for sentence in _SENTENCE_END.split(text.strip()) if sentence]

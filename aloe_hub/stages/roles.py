@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, combinations
 from typing import Any
 
 from aloe_hub import parsing, prompts
@@ -15,7 +16,7 @@ from aloe_hub.chat.asking import Call as Call
 from aloe_hub.chat.asking import ask as ask
 from aloe_hub.chat.asking import inferred as inferred
 from aloe_hub.chat.asking import prompted as prompted
-from aloe_hub.chat.asking import tailored_prompt
+from aloe_hub.chat.asking import tailored_prompt as tailored_prompt
 from aloe_hub.chat.base import Chat
 from aloe_hub.chat.traffic import Traffic
 from aloe_hub.chat.wrappers import Tuned
@@ -24,7 +25,7 @@ from aloe_hub.files.settings import extra_fields
 from aloe_hub.parsing import Judged
 from aloe_hub.rubrics import DEFAULT, RUBRICS, Rubric
 from aloe_hub.text import is_blank
-from aloe_hub.types import Message, Order, Persona, Verdict
+from aloe_hub.types import Exchange, Message, Order, Persona, Reply, Verdict
 
 Changes = Mapping[str, Any]  # fields of `Sampling`, by name
 GREETINGS = ("Hi.", "Hello.", "Hey there.")
@@ -43,10 +44,18 @@ class Cast:
 
     @classmethod
     def of(
-        cls, models: Mapping[str, str], traffic: Traffic, sampling: Mapping[str, Changes] | None = None, structured: bool = False
+        cls,
+        models: Mapping[str, str],
+        traffic: Traffic,
+        sampling: Mapping[str, Changes] | None = None,
+        structured: bool = False,
+        judge: str = "pairwise_judge",
     ) -> Cast:
-        """A cast from model strings by role; `sampling` and `structured` are as in the settings of the stage."""
-        answers = {"judge": "pairwise_judge", "inferrer": "inferrer"} if structured else {}
+        """A cast from model strings by role; `sampling` and `structured` are as in the settings of the stage.
+
+        judge: the prompt that it is asked with.
+        """
+        answers = {"judge": judge, "inferrer": "inferrer"} if structured else {}
         return cls(**{role: tuned(traffic.open(model), role, sampling, answers.get(role)) for role, model in models.items()})
 
 
@@ -75,15 +84,17 @@ async def user_message(chat: Chat, persona: Persona, spoken: Sequence[Message], 
     return (await ask(chat, "user", prompt, call, parsing.message))[0]
 
 
-async def tailored_reply(chat: Chat, spoken: Sequence[Message], message: str, known: Persona, call: Call) -> str:
+async def tailored_reply(
+    chat: Chat, spoken: Sequence[Message], message: str, known: Persona, call: Call, sample: str = ""
+) -> str:
     """A reply that knows the inferred part of the persona."""
-    return (await ask(chat, "tailored", tailored_prompt(spoken, message, known), call, parsing.message))[0]
+    return (await ask(chat, "tailored", tailored_prompt(spoken, message, known), call, parsing.message, sample))[0]
 
 
-async def plain_reply(chat: Chat, spoken: Sequence[Message], message: str, call: Call) -> str:
+async def plain_reply(chat: Chat, spoken: Sequence[Message], message: str, call: Call, sample: str = "") -> str:
     """A reply that knows nothing but the conversation."""
     prompt = prompted("plain_reply", conversation=prompts.conversation(spoken), message=message)
-    return (await ask(chat, "plain", prompt, call, parsing.message))[0]
+    return (await ask(chat, "plain", prompt, call, parsing.message, sample))[0]
 
 
 async def policy_reply(
@@ -122,20 +133,65 @@ async def verdict(
 
 
 async def both_orders(
-    chat: Chat, persona: Persona, spoken: Sequence[Message], message: str, replies: tuple[str, str], call: Call
+    chat: Chat,
+    persona: Persona,
+    spoken: Sequence[Message],
+    message: str,
+    replies: tuple[str, str],
+    call: Call,
+    places: tuple[int, int] = (0, 1),
 ) -> tuple[Verdict, Verdict]:
-    """What the judge says of two replies in either order, as choices of a reply. Two equal ones are a tie that costs no call."""
+    """What the judge says of two replies in either order, as choices of a reply. Two equal ones are a tie that costs no call.
+
+    places: which of a fork's replies they are.
+    """
+    one, other = places
+    forward, backward = f"{one}{other}", f"{other}{one}"
     if replies[0] == replies[1]:
-        return Verdict("01", None, ""), Verdict("10", None, "")
+        return Verdict(forward, None, ""), Verdict(backward, None, "")
     (first, said_first), (second, said_second) = await asyncio.gather(
-        verdict(chat, persona, spoken, message, replies, "01", call),
-        verdict(chat, persona, spoken, message, (replies[1], replies[0]), "10", call),
+        verdict(chat, persona, spoken, message, replies, forward, call),
+        verdict(chat, persona, spoken, message, (replies[1], replies[0]), backward, call),
     )
-    # In order "10" the first position holds reply 1.
+    # In the order backward the first position holds the other reply.
     return (
-        Verdict("01", None if first is None else 1 if first else 0, said_first),
-        Verdict("10", None if second is None else 0 if second else 1, said_second),
+        Verdict(forward, None if first is None else other if first else one, said_first),
+        Verdict(backward, None if second is None else one if second else other, said_second),
     )
+
+
+async def ranked(
+    chat: Chat, persona: Persona, spoken: Sequence[Message], fork: Exchange, call: Call, *, by_scores: bool = False
+) -> Exchange:
+    """The fork with what the judge says of its replies: of each two in both orders, or a score of each.
+
+    Replies that are equal are not compared, and are scored once.
+    """
+    texts = [reply.text for reply in fork.replies]
+    if by_scores:
+        different = fork.different()
+        scored = (_scored(chat, persona, spoken, fork.user, texts[place], call, str(place)) for place in different)
+        said = dict(zip((texts[place] for place in different), await asyncio.gather(*scored), strict=True))
+        replies = tuple(Reply(reply.source, reply.text, *said[reply.text]) for reply in fork.replies)
+        return replace(fork, replies=replies, verdicts=())
+    places = fork.different() if len(texts) > 2 else (0, 1)
+    asked = (
+        both_orders(chat, persona, spoken, fork.user, (texts[one], texts[other]), call, (one, other))
+        for one, other in combinations(places, 2)
+    )
+    bare = tuple(Reply(reply.source, reply.text) for reply in fork.replies)
+    return replace(fork, replies=bare, verdicts=tuple(chain.from_iterable(await asyncio.gather(*asked))))
+
+
+async def _scored(
+    chat: Chat, persona: Persona, spoken: Sequence[Message], message: str, reply: str, call: Call, place: str
+) -> tuple[float | None, str]:
+    """A reply's score by the usual rubric, None where no attempt could be read, and the judge's text."""
+    try:
+        said, text = await judged(chat, persona, spoken, message, reply, call, order=place)
+    except ParseError as error:
+        return None, error.text
+    return said.score, text
 
 
 async def judged(
@@ -146,8 +202,9 @@ async def judged(
     reply: str,
     call: Call,
     rubric: Rubric = RUBRICS[DEFAULT],
+    order: str = "",
 ) -> tuple[Judged, str]:
-    """What the benchmark judge says of one reply by a rubric, and its text."""
+    """What the benchmark judge says of one reply by a rubric, and its text. `order`: which reply, where several are scored."""
     data = {
         "profile": persona.profile,
         "personality": persona.personality,
@@ -156,4 +213,4 @@ async def judged(
         "reply": reply,
     }
     prompt = prompted(rubric.prompt, **{name: data[name] for name in prompts.load(rubric.prompt).fields})
-    return await ask(chat, "judge", prompt, call, lambda text: parsing.judged(text, rubric))
+    return await ask(chat, "judge", prompt, call, lambda text: parsing.judged(text, rubric), order)

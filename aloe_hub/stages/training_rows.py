@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from aloe_hub import rows
 from aloe_hub.files.jsonl import atomic_file, encoded, read_rows
 from aloe_hub.files.run_folder import RunFolder
+from aloe_hub.row_kinds import row_kinds
 from aloe_hub.text import control_markers
 from aloe_hub.types import Tree
 
-DERIVED = {"pairs": rows.pairs, "sft": rows.sft, "distill": rows.distill}
+DERIVED = ("pairs", "sft", "distill", "ranked")
 
 
 def write_training_rows(run: RunFolder, seen: Callable[[Tree], None] | None = None) -> dict[str, int]:
     """`pairs.jsonl`, `sft.jsonl`, `distill.jsonl` beside a finished `trees.jsonl`, in one pass; returns how many rows each has.
 
-    A file that is there stays as it is. `seen` is called with each tree.
+    And `ranked.jsonl`, as `row_kinds` says. A file that is there stays as it is. `seen` is called with each tree.
     """
-    counts = dict.fromkeys(DERIVED, 0)
+    kinds = row_kinds(run.settings().get("trees", {}))
+    counts = dict.fromkeys(kinds, 0)
     with ExitStack() as files:
         missing = {}
-        for name in DERIVED:
+        for name in kinds:
             path = run.file(f"{name}.jsonl")
             if path.exists():
                 counts[name] = sum(1 for _ in path.open("rb"))
@@ -32,7 +33,7 @@ def write_training_rows(run: RunFolder, seen: Callable[[Tree], None] | None = No
             if seen:
                 seen(tree)
             for name, (file, path_of) in missing.items():
-                for row in DERIVED[name](tree):
+                for row in kinds[name](tree):
                     file.write(encoded(row, path_of))
                     counts[name] += 1
     return counts

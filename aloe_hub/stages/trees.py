@@ -1,4 +1,4 @@
-"""Preference trees: one conversation for each persona, with a fork of two replies in every turn. Paper, section 2.2.
+"""Preference trees: one conversation for each persona, with a fork of two or more replies in every turn. Paper, section 2.2.
 
 In each turn (1) the simulated user writes, (2) the inferrer says what is known of the user, (3) a tailored and a plain reply
 are written to the same history, (4) the judge compares them in both orders, (5) a coin that does not look at the verdicts
@@ -12,7 +12,6 @@ final name only when every tree is in it, or the failures were accepted.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -26,17 +25,19 @@ from aloe_hub.errors import UsageError
 from aloe_hub.fields import text
 from aloe_hub.files.journal import Journal, is_finished
 from aloe_hub.files.jsonl import partial_of
-from aloe_hub.files.run_folder import RunFolder, plain
+from aloe_hub.files.run_folder import USUAL, RunFolder, plain
 from aloe_hub.files.settings import check_conversations, check_roles, check_sampling
 from aloe_hub.model_string import ModelString
-from aloe_hub.stages import roles
+from aloe_hub.rubrics import DEFAULT, RUBRICS
+from aloe_hub.stages.forks import CHOICES, Forking
+from aloe_hub.stages.forks import grow as grow
 from aloe_hub.stages.journalled import journalled
-from aloe_hub.stages.roles import Call, Cast
+from aloe_hub.stages.roles import Cast
 from aloe_hub.stages.training_rows import DERIVED
-from aloe_hub.stages.workers import first_error
-from aloe_hub.types import Exchange, Index, Message, Persona, Reply, Row, Tree, digest
+from aloe_hub.types import Persona, Row, Tree, digest
 
 ROLES = ("user", "inferrer", "tailored", "plain", "judge")
+OPTIONS = {"continue_with": "--continue", "rank_by": "--rank-by"}  # of settings, where it is not their name
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ class TreeSettings:
 
     `temperature` is the policy's; None: as in `roles.SAMPLING`. `sampling`: by role, fields of `Sampling` that are to be others.
     `structured`: judge and inferrer are asked for JSON of a schema, where the server has it. `rejudge`: a run whose trees are
-    judged again.
+    judged again. `replies`, `continue_with`, `rank_by`, `diverse`: as in `Forking`. `pairs`: the best reply against the worst,
+    or "all" two of which one was preferred.
     """
 
     models: dict[str, str]
@@ -57,24 +59,44 @@ class TreeSettings:
     sampling: dict[str, dict[str, Any]] | None = None
     structured: bool = False
     rejudge: str | None = None
+    replies: int = 2
+    continue_with: str = "coin"
+    rank_by: str = "tournament"
+    diverse: bool = False
+    pairs: str = "best"
 
     def __post_init__(self) -> None:
         check_conversations(self.turns, self.seed, self.limit, self.temperature)
         check_roles(self.models)
         check_sampling(self.sampling, (*self.models, "policy"))  # a recipe may say how one is sampled where there is none
+        for name, known in CHOICES.items():
+            if (value := getattr(self, name)) not in known:
+                raise UsageError(f"{OPTIONS.get(name, f'--{name}')} {value}: must be {' or '.join(known)}")
+        assert self.forking  # it checks the number of replies
+
+    @property
+    def forking(self) -> Forking:
+        return Forking(self.replies, self.continue_with, self.rank_by, self.diverse)
+
+    def cast(self, traffic: Traffic, judge: str) -> Cast:
+        """Who plays the roles; `judge`: its model string, perhaps of an earlier version."""
+        prompt = RUBRICS[DEFAULT].prompt if self.rank_by == "scores" else "pairwise_judge"
+        return Cast.of(self.models | {"judge": judge}, traffic, self.sampling, self.structured, prompt)
 
     @property
     def recorded(self) -> dict[str, Any]:
-        """As `run.toml` holds those of a run that begins now."""
+        """As `run.toml` holds those of a run that begins now; the usual fork is left out, as where there was no other."""
         models = self.models.values()
-        return plain(self) | world_of(models) | template_date_of(models) | judged_by(self.models["judge"], None)[1]
+        own = {name: value for name, value in plain(self).items() if name not in USUAL or value != USUAL[name]}
+        return own | world_of(models) | template_date_of(models) | judged_by(self.models["judge"], None)[1]
 
     @property
     def calls_a_tree(self) -> int:
-        """At most, if every answer can be read at once: user, inferrer, two replies, two verdicts; a policy needs no inferrer."""
-        if "policy" not in self.models:
-            return self.turns * 6
-        return self.turns * (3 + 2 * calls_of(ModelString.recorded(self.models["policy"])))
+        """At most, if every answer can be read at once: user, inferrer, replies, verdicts; a policy alone needs no inferrer."""
+        policy = self.models.get("policy")
+        inferrer = policy is None or self.diverse
+        of_replies = self.replies * (1 if policy is None else calls_of(ModelString.recorded(policy)))
+        return self.turns * (1 + inferrer + of_replies + self.forking.verdicts)
 
 
 def models_by_role(recipe: dict[str, Any], model: str | None, **by_hand: str | None) -> dict[str, str]:
@@ -119,67 +141,10 @@ class Grown:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """A turn before its verdicts."""
-
-    user: str
-    inferred: Persona
-    replies: tuple[Reply, Reply]
-    spoken: Index
-
-
-async def grow(persona: Persona, cast: Cast, *, tree_id: str, turns: int, temperature: float | None = None) -> Tree:
-    """Grow one tree; `temperature` is the policy's. A turn that fails raises and leaves no trace: trees are values.
-
-    Raises:
-        ParseError, ChatError: the first thing that went wrong.
-    """
-    spoken: tuple[Message, ...] = ()
-    judged: list[asyncio.Task[Exchange]] = []
-    try:
-        async with asyncio.TaskGroup() as judges:
-            for turn in range(turns):
-                call = Call(tree_id, turn)
-                opened = await _open_turn(persona, spoken, cast, call, temperature)
-                # The next turn follows the coin, not the verdict, so it need not wait for the judge.
-                judged.append(judges.create_task(_judge(persona, spoken, opened, cast, call)))
-                reply = opened.replies[opened.spoken].text
-                spoken = (*spoken, Message("user", opened.user), Message("assistant", reply))
-    except BaseExceptionGroup as errors:
-        raise first_error(errors) from None
-    return Tree(tree_id, persona, tuple(task.result() for task in judged))
-
-
-async def _open_turn(persona: Persona, spoken: tuple[Message, ...], cast: Cast, call: Call, temperature: float | None) -> _Opened:
-    user = await roles.user_message(cast.user, persona, spoken, call)
-    messages = (*spoken, Message("user", user))
-    inferred, replies = Persona("", ""), (Reply("policy", ""), Reply("policy", ""))
-    if cast.policy is not None:
-        first, second = await asyncio.gather(
-            *(roles.policy_reply(cast.policy, messages, call, sample, temperature) for sample in ("0", "1"))
-        )
-        replies = Reply("policy", first), Reply("policy", second)
-    else:
-        inferred = await roles.inferred(cast.inferrer, messages, call)
-        tailored, plain = await asyncio.gather(
-            roles.tailored_reply(cast.tailored, spoken, user, inferred, call),
-            roles.plain_reply(cast.plain, spoken, user, call),
-        )
-        replies = Reply("tailored", tailored), Reply("plain", plain)
-    coin: Index = 1 if call.seed("coin", "", 0) & 1 else 0
-    return _Opened(user, inferred, replies, coin)
-
-
-async def _judge(persona: Persona, spoken: tuple[Message, ...], opened: _Opened, cast: Cast, call: Call) -> Exchange:
-    first, second = (reply.text for reply in opened.replies)
-    verdicts = await roles.both_orders(cast.judge, persona, spoken, opened.user, (first, second), call)
-    return Exchange(opened.user, opened.inferred, opened.replies, verdicts, opened.spoken)
-
-
 async def grown_row(cast: Cast, settings: TreeSettings, tree_id: str, persona: Persona) -> Row:
     """A tree of a run, as a row of `trees.jsonl`."""
-    return (await grow(persona, cast, tree_id=tree_id, turns=settings.turns, temperature=settings.temperature)).to_row()
+    how, forking = settings.temperature, settings.forking
+    return (await grow(persona, cast, tree_id=tree_id, turns=settings.turns, temperature=how, forking=forking)).to_row()
 
 
 def tree_id_of(seed: int, persona: Persona, sample: int = 0) -> str:
@@ -224,7 +189,7 @@ def grow_all(
     traffic = traffic or Traffic()
     wanted = wanted_trees(run, settings, shard)
     judge, _ = judged_by(settings.models["judge"], run.settings().get("trees"))
-    cast = Cast.of(settings.models | {"judge": judge}, traffic, settings.sampling, settings.structured)
+    cast = settings.cast(traffic, judge)
     claim(run, settings)
     final = run.file(shard.file() if shard else "trees.jsonl")
     failures = final.with_name(final.name.replace("trees", "failed", 1))

@@ -16,13 +16,15 @@ from aloe_hub.errors import UsageError
 from aloe_hub.loading import load_adapter, load_model
 from aloe_hub.training.base import Adapter, Base
 from aloe_hub.training.settings import TrainSettings, config_of
-from aloe_hub.training.tree import TreeDPOTrainer, TreeSFTTrainer
+from aloe_hub.training.tree import TreeDPOTrainer, TreeRankTrainer, TreeSFTTrainer
 from aloe_hub.types import Row
 
 if TYPE_CHECKING:
+    from aloe_hub.training.grpo import Reinforcer
+    from aloe_hub.training.rewards import Asked
     from aloe_hub.training.sdft import Distiller
 
-    Trainer = TreeSFTTrainer | TreeDPOTrainer | Distiller
+    Trainer = TreeSFTTrainer | TreeDPOTrainer | Distiller | Reinforcer
 
 
 def build_trainer(
@@ -34,11 +36,13 @@ def build_trainer(
     max_length: int,
     output: Path,
     callbacks: Sequence[TrainerCallback],
+    asked: Asked | None = None,
 ) -> Trainer:
     """The trainer, ready to train on the first of `rows` and to measure on the second.
 
-    In DPO with an adapter, TRL copies it as the reference; with a new one the base itself is; with all weights a second copy is.
-    The same are the teacher in SDFT. max_length: of a row, in SDFT of a prompt.
+    In DPO and rank with an adapter, TRL copies it as the reference; with a new one the base itself is; with all weights a second
+    copy is. The same are the teacher in SDFT, and the reference in GRPO. max_length: of a row, in SDFT and GRPO of a prompt.
+    asked: in GRPO alone, and always.
 
     Raises:
         UsageError: TRL, transformers or PEFT refuse an option, or a combination of them.
@@ -48,22 +52,30 @@ def build_trainer(
     dtype = "float32" if settings.full else "auto"
     with refusals():
         config: Any = config_of(settings.method)(**_options(settings, max_length, output, evaluates=bool(rows[1])))
-    kind: type[Any] = TreeSFTTrainer if settings.method == "sft" else TreeDPOTrainer
+    kind: Any = {"sft": TreeSFTTrainer, "dpo": TreeDPOTrainer, "rank": TreeRankTrainer}.get(settings.method)
     if settings.method == "sdft":
         from aloe_hub.training.sdft import Distiller, check_options
 
         check_options(config, len(rows[0]))
         kind = Distiller
+    if settings.method == "grpo":
+        from aloe_hub.training import grpo
+
+        assert asked is not None
+        grpo.check_options(config, len(rows[0]), asked)
+        kind = grpo.Reinforcer
     model: Any = load_model(base.source, dtype=dtype, device=device)
     others: dict[str, Any] = {"tree": settings.tree}
     if settings.method == "sdft":
         others = {"from_adapter": adapter is not None, "teacher": None}
+    if settings.method == "grpo":
+        others["asked"] = asked
     if adapter is not None:
         model = load_adapter(model, adapter.source, trainable=True)
     elif not settings.full:
         with refusals():
             others["peft_config"] = LoraConfig(**settings.lora, task_type="CAUSAL_LM", revision=base.source.revision)
-    elif settings.method == "dpo" and not settings.options.get("precompute_ref_log_probs"):
+    elif settings.method in ("dpo", "rank") and not settings.options.get("precompute_ref_log_probs"):
         others["ref_model"] = load_model(base.source, dtype=dtype, device=device)
     elif settings.method == "sdft":
         others["teacher"] = load_model(base.source, dtype=dtype, device=device)
@@ -99,8 +111,8 @@ def _options(settings: TrainSettings, max_length: int, output: Path, *, evaluate
         "per_device_eval_batch_size": settings.options["per_device_train_batch_size"],
     }
     options |= settings.options
-    length = "max_prompt_length" if settings.method == "sdft" else "max_length"
-    options |= {"output_dir": str(output), "seed": settings.seed, length: max_length, "disable_tqdm": True}
+    length = {"sdft": {"max_prompt_length": max_length}, "grpo": {}}.get(settings.method, {"max_length": max_length})
+    options |= {"output_dir": str(output), "seed": settings.seed, "disable_tqdm": True} | length
     if not evaluates and options.get("eval_strategy", "no") != "no":
         raise UsageError("eval_strategy: no tree is set aside to measure on; give trees of more profiles, or a larger eval_share")
     return options

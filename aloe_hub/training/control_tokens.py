@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _MESSAGES = ("prompt", "completion", "chosen", "rejected")
+_REPLIES = "completions"
 _TOLD = "privileged_context"
 
 
@@ -51,6 +52,8 @@ class ControlTokens:
             if self.first_in(row) is not None:
                 changed += 1
                 row = row | {name: [self._message(message) for message in row[name]] for name in _MESSAGES if name in row}
+                if _REPLIES in row:
+                    row[_REPLIES] = [[self._message(message) for message in reply] for reply in row[_REPLIES]]
                 if _TOLD in row:
                     row[_TOLD] = self._without(row[_TOLD])
                 if any(is_blank(text) for _, text in _texts(row)):
@@ -73,8 +76,8 @@ class ControlTokens:
 
 def _texts(row: Row) -> Iterator[tuple[str, str]]:
     """(role, text) of each message, and what a teacher is told."""
-    for column in _MESSAGES:
-        for message in row.get(column, ()):
+    for messages in (*(row.get(column, ()) for column in _MESSAGES), *row.get(_REPLIES, ())):
+        for message in messages:
             yield message["role"], message["content"]
     if _TOLD in row:
         yield _TOLD, row[_TOLD]

@@ -10,17 +10,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Any
 
 from aloe_hub.errors import DataError, UsageError
 from aloe_hub.files.jsonl import read_rows
 from aloe_hub.files.run_folder import RunFolder
-from aloe_hub.text import is_blank, is_valid
+from aloe_hub.text import is_valid
 from aloe_hub.training.control_tokens import ControlTokens
 from aloe_hub.training.hub_rows import COMPLETIONS, CONFIG, dataset_rows
 from aloe_hub.training.profiles import with_profiles
 from aloe_hub.training.record import Method
+from aloe_hub.training.row_form import training_row
 from aloe_hub.types import Row
 
 if TYPE_CHECKING:
@@ -28,8 +28,23 @@ if TYPE_CHECKING:
 
     from aloe_hub.training.base import Base
 
-ROLES = ("system", "user", "assistant")
 MANY = 20  # profiles; of fewer, none is set aside unless its share asks for one
+
+# Methods whose rows may say nothing: what such rows are counted as, which do say something, and what it means if none does.
+_SAYING: dict[Method, tuple[str, Callable[[Row], bool], str]] = {
+    "rank": (
+        "undecided",
+        lambda row: len(set(row["ranks"])) > 1,
+        "forks there is none in which one reply is better than another, so there is nothing to learn; grow trees of several "
+        "replies that the judge tells apart: aloe trees --replies 4",
+    ),
+    "sdft": (
+        "nothing_inferred",
+        lambda row: bool(row["privileged_context"]),
+        "turns there is none at which anything had been inferred, so a teacher has nothing to be told; grow trees with an "
+        "inferrer, and not with --policy",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +68,8 @@ def load_rows(run: RunFolder, data: str | None, method: Method, limit: int | Non
     """The rows of `data` on the Hub, else of the run folder, of the first `limit` trees; and where they came from, exactly:
     `{dataset, revision}`, a commit, or `{run, sha256}`, the content of the file.
 
-    In SDFT rows without a context are left out, and counted as `nothing_inferred`.
+    Rows that say nothing are left out and counted: of ranked replies, forks without a better one, as `undecided`; in SDFT, turns
+    without a context, as `nothing_inferred`.
 
     Raises:
         DataError: no such file or dataset, no rows, columns that are missing, or a row that teaches nothing.
@@ -65,29 +81,30 @@ def load_rows(run: RunFolder, data: str | None, method: Method, limit: int | Non
         rows = []
         for number, row in enumerate(found):
             try:
-                rows.append(_training_row(row, method))
+                rows.append(training_row(row, method))
             except ValueError as error:
                 raise DataError(f"{data}, row {number}: {error}") from None
     else:
         if not path.exists():
-            raise DataError(f"{path}: no such file; grow the trees first: aloe trees --run {run.path}; or give --data org/name")
-        # Trees without an inferrer have no rows to distill, which is said below.
-        none = method == "sdft" and path.stat().st_size == 0
-        rows = [] if none else list(read_rows(path, lambda row: _training_row(row, method)))
+            more = " --replies 4" if method == "rank" else ""
+            raise DataError(
+                f"{path}: no such file; grow the trees first: aloe trees --run {run.path}{more}; or give --data org/name"
+            )
+        # Trees without an inferrer have no rows to distill, those of two replies a fork none to rank, which is said below.
+        none = method in _SAYING and path.stat().st_size == 0
+        rows = [] if none else list(read_rows(path, lambda row: training_row(row, method)))
         with path.open("rb") as file:
             origin = {"run": run.path.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
     if limit is not None:
         first = set(list(dict.fromkeys(map(tree_of, rows)))[:limit])
         rows = [row for row in rows if tree_of(row) in first]
-    if method == "sdft":
-        turns = len(rows)
-        rows = [row for row in rows if row["privileged_context"]]
-        origin["nothing_inferred"] = turns - len(rows)
-        if not rows:
-            raise DataError(
-                f"{data or path}: of {turns} turns there is none at which anything had been inferred, so a teacher has nothing "
-                "to be told; grow trees with an inferrer, and not with --policy"
-            )
+    if method in _SAYING:
+        name, says, nothing = _SAYING[method]
+        every = len(rows)
+        rows = [row for row in rows if says(row)]
+        origin[name] = every - len(rows)
+        if every and not rows:
+            raise DataError(f"{data or path}: of {every} {nothing}")
     if not rows:
         raise DataError(f"{data or path}: no rows to train on")
     return with_profiles(rows, run, origin), origin
@@ -145,8 +162,8 @@ def measure(
         prompt, *wholes = tokenised(row, method, base)
         begins = [_common_prefix(prompt, whole) for whole in wholes]
         broken += sum(begin < len(prompt) for begin in begins)
-        for column, whole, begin in zip(COMPLETIONS[method], wholes, begins, strict=True):
-            if before := _before(row[column][0]["content"], whole[begin:], tokenizer):
+        for reply, whole, begin in zip(replies_of(row, method), wholes, begins, strict=True):
+            if before := _before(reply[0]["content"], whole[begin:], tokenizer):
                 unasked, added = unasked + 1, added or before
         for whole in wholes:
             if _last(whole, tokenizer) not in base.stops:
@@ -190,14 +207,19 @@ def tokenised(row: Row, method: Method, base: Base) -> Iterator[list[int]]:
 
     try:
         yield _ids(base.tokenizer, row["prompt"], add_generation_prompt=True)
-        for column in COMPLETIONS[method]:
-            yield _ids(base.tokenizer, row["prompt"] + row[column])
+        for reply in replies_of(row, method):
+            yield _ids(base.tokenizer, row["prompt"] + reply)
     except TypeError:
-        if all(is_valid(message["content"]) for name in ("prompt", *COMPLETIONS[method]) for message in row[name]):
+        if all(is_valid(message["content"]) for texts in (row["prompt"], *replies_of(row, method)) for message in texts):
             raise
         raise DataError(f"{name_of(row)}: text that is not valid Unicode") from None
     except TemplateError as error:
         raise DataError(f"{name_of(row)}: the chat template of {base.source} refuses this conversation ({error})") from None
+
+
+def replies_of(row: Row, method: Method) -> list[list[Row]]:
+    """What is trained of a row, each reply as messages."""
+    return list(row["completions"]) if method == "rank" else [row[column] for column in COMPLETIONS[method]]
 
 
 def _ids(tokenizer: PreTrainedTokenizerBase, messages: list[Row], *, add_generation_prompt: bool = False) -> list[int]:
@@ -227,47 +249,3 @@ def _last(whole: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> int:
 
 def name_of(row: Row) -> str:
     return f"tree {tree_of(row)}, turn {row['turn']}" if "turn" in row else f"tree {tree_of(row)}"
-
-
-def _training_row(row: Row, method: Method) -> Row:
-    """The row with the columns that training reads.
-
-    Raises:
-        KeyError: a column is missing.
-        ValueError: no messages, an unknown role, or one in the wrong place, or a reply without text.
-    """
-    prompt = _messages(row["prompt"], "prompt")
-    if prompt[-1]["role"] != "user":
-        raise ValueError(f"prompt: ends with the role {prompt[-1]['role']!r}, expected 'user'")
-    found: Row = {name: row[name] for name in ("tree_id", "persona_id", "turn") if row.get(name) is not None}
-    found["prompt"] = prompt
-    for column in COMPLETIONS[method]:
-        messages = _messages(row[column], column)
-        if [message["role"] for message in messages] != ["assistant"]:
-            raise ValueError(f"{column}: expected one message of the role 'assistant', found {messages!r}")
-        found[column] = messages
-    if method == "sdft":
-        found["privileged_context"] = _context(row["privileged_context"])
-    return found
-
-
-def _context(value: object) -> str:
-    """What a teacher is told; "" and None say that there is nothing."""
-    if value is not None and not isinstance(value, str):
-        raise ValueError(f"privileged_context: expected a text, found {shortened(value)}")
-    if value and not is_valid(value):
-        raise ValueError(f"privileged_context: not valid Unicode: {shortened(value)}")
-    return "" if value is None or is_blank(value) else value
-
-
-def _messages(value: object, column: str) -> list[Row]:
-    if not isinstance(value, list) or not value:
-        raise ValueError(f"{column}: expected messages, found {value!r}")
-    for message in value:
-        if not isinstance(message, dict) or message.get("role") not in ROLES:
-            raise ValueError(f"{column}: expected a message of the role {', '.join(ROLES)}, found {message!r}")
-        if not isinstance(message.get("content"), str) or is_blank(message["content"]):
-            raise ValueError(f"{column}: a message of the {message['role']} without text: {message.get('content')!r}")
-        if not is_valid(message["content"]):
-            raise ValueError(f"{column}: not valid Unicode in the text of the {message['role']}: {shortened(message['content'])}")
-    return [{"role": message["role"], "content": message["content"]} for message in value]

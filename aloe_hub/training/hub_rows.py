@@ -3,6 +3,7 @@
     prompt, chosen, rejected      preference, explicit; texts or messages
     chosen, rejected              preference, implicit: two conversations with one beginning
     prompt, completion            texts or messages
+    prompt, completions, ranks    ranked replies; each a text or messages, perhaps with scores
     prompt, privileged_context    a text or messages, and what a teacher is told beside them
     messages                      a conversation: each of its replies is a row, after what was said before it
 
@@ -22,19 +23,29 @@ from aloe_hub.training.record import Method
 from aloe_hub.trl_forms import messages_of, preference
 from aloe_hub.types import Row
 
-CONFIG: dict[Method, str] = {"sft": "sft", "dpo": "pairs", "sdft": "distill"}
-COMPLETIONS: dict[Method, tuple[str, ...]] = {"sft": ("completion",), "dpo": ("chosen", "rejected"), "sdft": ()}
+KEPT = ("tree_id", "persona_id", "turn")
+BELIEVED = ("weight", "objective")  # of pairs and of ranked replies: how much a row counts, and what it was judged by
+CONFIG: dict[Method, str] = {"sft": "sft", "dpo": "pairs", "rank": "ranked", "sdft": "distill", "grpo": "trees"}
+COMPLETIONS: dict[Method, tuple[str, ...]] = {
+    "sft": ("completion",),
+    "dpo": ("chosen", "rejected"),
+    "rank": (),
+    "sdft": (),
+    "grpo": (),
+}
 FORMS: dict[Method, str] = {
     "sft": "prompt and completion, or messages",
     "dpo": "prompt, chosen and rejected, or chosen and rejected",
+    "rank": "prompt, completions and ranks",
     "sdft": "prompt and privileged_context",
+    "grpo": "our own config trees",
 }
 
 
 def dataset_rows(data: str, method: Method) -> tuple[Iterator[Row], Row]:
     """The rows of a dataset at one commit, which is found first: what `main` is today, it may not be tomorrow; and where that is.
 
-    Without a config it is ours for the method, `sft`, `pairs` or `distill`, or else `default`.
+    Without a config it is ours for the method, `sft`, `pairs`, `ranked` or `distill`, or else `default`.
 
     Raises:
         UsageError: `data` is a file, or no name of a dataset.
@@ -61,7 +72,8 @@ def dataset_rows(data: str, method: Method) -> tuple[Iterator[Row], Row]:
 
 def needed(method: Method) -> tuple[str, ...]:
     """The columns that a method reads."""
-    return ("prompt", *COMPLETIONS[method], *(["privileged_context"] if method == "sdft" else []))
+    others = {"rank": ("completions", "ranks"), "sdft": ("privileged_context",)}
+    return ("prompt", *COMPLETIONS[method], *others.get(method, ()))
 
 
 def rows_of(row: Mapping[str, Any], method: Method) -> Iterator[Row]:
@@ -70,7 +82,7 @@ def rows_of(row: Mapping[str, Any], method: Method) -> Iterator[Row]:
     >>> [row["completion"] for row in rows_of({"prompt": "Hi.", "completion": "Hello."}, "sft")]
     [[{'role': 'assistant', 'content': 'Hello.'}]]
     """
-    ids = {name: row[name] for name in ("tree_id", "persona_id", "turn") if row.get(name) is not None}
+    ids = {name: row[name] for name in (*KEPT, *BELIEVED) if row.get(name) is not None}
     if method == "dpo":
         found = preference(row)
         if found is not None:
@@ -79,6 +91,10 @@ def rows_of(row: Mapping[str, Any], method: Method) -> Iterator[Row]:
         others = {name: messages_of(row[name], "assistant") for name in COMPLETIONS[method]}
         if method == "sdft":
             others["privileged_context"] = row["privileged_context"]
+        if method == "rank":
+            replies = row["completions"] or ()
+            others = {"completions": [messages_of(reply, "assistant") for reply in replies], "ranks": row["ranks"]}
+            others["scores"] = row.get("scores")
         yield ids | {"prompt": messages_of(row["prompt"], "user")} | others
     elif method == "sft" and "messages" in row:
         messages = row["messages"] or []

@@ -17,14 +17,17 @@ from peft import PeftModel
 from trl.trainer.utils import selective_log_softmax, use_adapter
 
 from aloe_hub.training.tree import TreeDPOTrainer
+from aloe_hub.training.tree.batch import BESIDE
 from aloe_hub.training.tree.forward import trl_obstacle
+from aloe_hub.training.tree.losses import in_order
+from aloe_hub.training.tree.ranked import forks_of
 
 # What says where the training is and how fast this machine, and not how good the model.
 _BESIDE = (
     "step", "epoch", "learning_rate", "grad_norm", "num_tokens", "tokens", "tokens_exploded",
     "runtime", "samples_per_second", "steps_per_second",
 )  # fmt: skip
-_NOT_THE_MODELS = {"completion_mask", "ref_chosen_logps", "ref_rejected_logps"}
+_NOT_THE_MODELS = {"completion_mask", "ref_chosen_logps", "ref_rejected_logps", *BESIDE}
 _PACKAGES = {"aloe_hub": "aloe-hub", "torch": "torch", "transformers": "transformers", "trl": "trl", "peft": "peft"}
 
 
@@ -73,27 +76,34 @@ def report(
 def ranking_accuracy(trainer: TreeDPOTrainer) -> dict[str, float | int] | None:
     """`{policy, reference, pairs}`: the share of pairs whose preferred reply is the more probable one, under either model.
 
-    It is over the evaluation rows; None without any. Every process must call it. Chen et al. 2024, "Preference Learning
-    Algorithms Do Not Learn Preference Rankings" (arXiv 2405.19534), definition 2.1. DPO's own "rewards/accuracies" asks less:
-    whether the preferred reply has *gained* more than the other one.
+    Of ranked replies the pairs are all those of a fork that are not tied. It is over the evaluation rows; None without any. Every
+    process must call it. Chen et al. 2024, "Preference Learning Algorithms Do Not Learn Preference Rankings" (arXiv 2405.19534),
+    definition 2.1. DPO's own "rewards/accuracies" asks less: whether the preferred reply has *gained* more than the other one.
     """
     if trainer.eval_dataset is None:
         return None
-    policy, reference = [], []
+    counts = []
     for batch in trainer.get_eval_dataloader():
         inputs = trainer._prepare_inputs(batch)
-        mine, its = _prefers_chosen(trainer, inputs, reference=False), _prefers_chosen(trainer, inputs, reference=True)
-        mine, its = trainer.accelerator.gather_for_metrics((mine, its))
-        policy.append(mine.cpu())
-        reference.append(its.cpu())
-    after, before = torch.cat(policy).float(), torch.cat(reference).float()
-    return {"policy": after.mean().item(), "reference": before.mean().item(), "pairs": len(after)}
+        found = [_in_order(_log_probabilities(trainer, inputs, reference=which), inputs) for which in (False, True)]
+        counts.append(trainer.accelerator.gather_for_metrics(torch.stack([found[0][:, 0], *found[1].T], dim=1)).cpu())
+    policy, reference, pairs = torch.cat(counts).sum(dim=0).tolist()
+    return {"policy": policy / pairs, "reference": reference / pairs, "pairs": pairs}
 
 
-def _prefers_chosen(trainer: TreeDPOTrainer, batch: dict[str, Any], *, reference: bool) -> torch.Tensor:
-    """For each pair of the batch, whether log p(chosen) > log p(rejected). The pass is that of TRL's loss, fused head and all."""
+def _in_order(values: torch.Tensor, batch: dict[str, Any]) -> torch.Tensor:
+    """(rows of the data, 2): how many pairs of a row have the preferred reply at the higher value, and how many it has."""
+    if "forks" in batch:
+        counts = [in_order(values[rows], batch["ranks"][rows]) for rows in forks_of(batch)]
+        return torch.tensor(counts, device=values.device)
+    chosen, rejected = values.chunk(2)
+    return torch.stack([(chosen > rejected).long(), torch.ones_like(chosen, dtype=torch.long)], dim=1)
+
+
+def _log_probabilities(trainer: TreeDPOTrainer, batch: dict[str, Any], *, reference: bool) -> torch.Tensor:
+    """Of each reply of the batch. The pass is that of TRL's loss, fused head and all."""
     if reference and "ref_chosen_logps" in batch:  # computed before the training; there may be no such model any more
-        return torch.as_tensor(batch["ref_chosen_logps"] > batch["ref_rejected_logps"])
+        return torch.cat([batch["ref_chosen_logps"], batch["ref_rejected_logps"]])
     model: Any = trainer.model
     adapter: AbstractContextManager[None] = nullcontext()
     if reference and trainer.ref_model is not None:
@@ -111,8 +121,7 @@ def _prefers_chosen(trainer: TreeDPOTrainer, batch: dict[str, Any], *, reference
         else:
             logits, wanted = model(**given, use_cache=False).logits[:, :-1], labels[:, 1:]
             log_probs = selective_log_softmax(logits, wanted.clamp(min=0)).masked_fill(wanted == -100, 0)
-    chosen, rejected = log_probs.sum(dim=1).chunk(2)
-    return chosen > rejected
+    return log_probs.sum(dim=1)
 
 
 def versions() -> dict[str, str]:

@@ -19,7 +19,7 @@ from aloe_hub.source import Source
 from aloe_hub.types import Row
 
 TRAINING = "training.json"
-Method = Literal["sft", "dpo", "sdft"]
+Method = Literal["sft", "dpo", "rank", "sdft", "grpo"]
 METHODS: tuple[Method, ...] = get_args(Method)
 _TABLES = ("data", "settings", "options")
 
@@ -30,10 +30,10 @@ class TrainingRecord:
 
     adapter: where it started from, if not from the base alone, and the SHA-256 of those weights.
     data: a dataset and its revision, or a run and the SHA-256 of its rows; how many rows and trees; in SDFT `nothing_inferred`,
-        how many rows were left out for that.
+        how many rows were left out for that; of ranked replies `undecided`, forks in which no reply is better than another.
     lora: the shape of the adapter; None where all weights were trained.
     versions, device, report: the outcome, empty as long as there is none. `report` holds steps, seconds, peak_memory_bytes,
-        log, final, ranking_accuracy, tokens and max_length (in SDFT max_prompt_length).
+        log, final, ranking_accuracy, tokens and max_length (in SDFT and GRPO max_prompt_length).
     """
 
     method: Method

@@ -11,7 +11,7 @@ training goes on from an adapter, and that a stopped training ends as if it had 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib.metadata import version
 from types import MappingProxyType
@@ -25,6 +25,7 @@ from aloe_hub.errors import DataError, UsageError
 from aloe_hub.training.base import Base
 from aloe_hub.training.control_tokens import ControlTokens
 from aloe_hub.training.data import Measured, check_text, name_of, tokenised
+from aloe_hub.training.sampled import EpochSampler, check_sampling
 from aloe_hub.training.tree.sampler import TellEpoch
 from aloe_hub.types import Row
 
@@ -119,15 +120,7 @@ def check_options(config: SDFTConfig, rows: int) -> None:
         raise UsageError(
             "teacher_model_kind ema: the average is in no checkpoint, so a stopped training could not go on; take base or live"
         )
-    kept_for = (config.steps_per_generation or 1) * config.num_iterations
-    if config.gradient_accumulation_steps % kept_for:
-        raise UsageError(
-            f"num_iterations {config.num_iterations}, steps_per_generation {config.steps_per_generation}: replies would be kept "
-            "from one step to the next, and are in no checkpoint; leave both out"
-        )
-    wanted = (config.generation_batch_size or 0) // config.num_generations
-    if rows < wanted:
-        raise UsageError(f"--batch-size: a step takes {wanted} rows, and there are {rows}; TRL would train on none; lower it")
+    check_sampling(config, rows)
 
 
 class Distiller(SDFTTrainer):
@@ -168,20 +161,3 @@ class Distiller(SDFTTrainer):
         self.remove_callback(TellEpoch)
         self.add_callback(TellEpoch(sampler))
         return sampler
-
-
-class EpochSampler(Sampler[int]):
-    """TRL's order of rows, shuffled by (seed, epoch): its own draws on from epoch to epoch, which a resumed training does not."""
-
-    def __init__(self, inner: Any) -> None:  # noqa: ANN401 - RepeatSampler, which TRL types as a sampler
-        self._inner = inner
-
-    def set_epoch(self, epoch: int) -> None:
-        if self._inner.shuffle:
-            self._inner.generator.manual_seed(self._inner.seed + epoch)
-
-    def __iter__(self) -> Iterator[int]:
-        yield from self._inner
-
-    def __len__(self) -> int:
-        return len(self._inner)

@@ -1,13 +1,13 @@
 """What an adapter is trained with: a few settings of ours, and any option of TRL, transformers and PEFT by its own name.
 
-A recipe's table `[train]` holds what SFT and DPO share (SDFT takes of it what it knows), `[train.sft]`, `[train.dpo]` and
-`[train.sdft]` what is of one method; what is given by hand wins. A name is looked up among ours, then among the fields of the
-method's config of TRL, then among those of `LoraConfig`: a new option of those libraries can be set without a change here. A
-name that none of them knows is refused.
+A recipe's table `[train]` holds what SFT and DPO share (the others take of it what they know), `[train.METHOD]` what is of one
+method; what is given by hand wins. A name is looked up among ours, then among the fields of the method's config, then among those
+of `LoraConfig`: a new option of those libraries can be set without a change here. A name that none of them knows is refused.
 """
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -19,11 +19,16 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from peft import LoraConfig
 from transformers import TrainingArguments
 from trl.trainer.dpo_config import DPOConfig
+from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.sft_config import SFTConfig
 
 from aloe_hub.errors import UsageError
 from aloe_hub.source import Source
+from aloe_hub.training.noise import options_of_noise
+from aloe_hub.training.online import NAMES as ONLINE
+from aloe_hub.training.online import Online
 from aloe_hub.training.record import METHODS, Method
+from aloe_hub.training.tree import RankConfig
 
 SHARING: tuple[Method, ...] = ("sft", "dpo")  # a name in a recipe's [train] is known to both
 
@@ -42,7 +47,9 @@ ALIASES = {
 LORA = MappingProxyType({"r": 16, "lora_alpha": 32, "target_modules": "all-linear", "lora_dropout": 0.0})
 
 # TRL's own learning rates are for full fine-tuning; an adapter, which starts at zero, wants about ten times as much.
-LORA_LEARNING_RATE: Mapping[Method, float] = MappingProxyType({"sft": 1e-4, "dpo": 1e-5, "sdft": 1e-4})
+LORA_LEARNING_RATE: Mapping[Method, float] = MappingProxyType(
+    {"sft": 1e-4, "dpo": 1e-5, "rank": 1e-5, "sdft": 1e-4, "grpo": 1e-5}
+)
 
 # One pass: with a tree a persona, the texts are many and alike. A batch is a tree of the usual ten turns. A tenth of the way
 # is what a kill may cost; two checkpoints are kept, so that one which was being written is no loss.
@@ -57,6 +64,11 @@ OPTIONS = MappingProxyType(
         "report_to": "none",
     }
 )
+
+# A step of GRPO: eight replies to each of five prompts, half a tree. A little of the divergence from where it started, as in the
+# paper (DeepSeekMath, arXiv 2402.03300, section 4.2): a judge that is a model has weak spots, and nobody has to look for them.
+# `evaluate` measures on other people; so by default no tree is set aside, for whose replies a judge would have to be asked.
+GRPO = MappingProxyType({"num_generations": 8, "per_device_train_batch_size": 40, "max_completion_length": 96, "beta": 0.04})
 
 # Options that are settled elsewhere, and where.
 REFUSED = {
@@ -73,6 +85,7 @@ REFUSED = {
     "inference_mode": "an adapter in training is never in it",
     "task_type": "it is a causal language model",
     "peft_type": "it is LoRA",
+    "reward_weights": "give response_weight and profile_weight",
 } | dict.fromkeys(
     ("push_to_hub", "hub_token", "hub_private_repo", "hub_model_id", "hub_strategy", "hub_always_push", "hub_revision"),
     "give --push org/name",
@@ -84,12 +97,15 @@ class TrainSettings:
     """What decides the adapter, beside the rows.
 
     data: a dataset on the Hub, `org/name` or `org/name@revision`; None for the rows of the run folder.
-    adapter: where to start from; in DPO also the reference, in SDFT the teacher. None: a new one on the base.
+    adapter: where to start from; in DPO, rank and GRPO also the reference, in SDFT the teacher. None: a new one on the base.
     full: train all weights instead of an adapter.
     eval_share: share of the profiles whose trees are set aside to measure on.
     limit: only the first so many trees.
     clean_control_tokens: take control tokens out of the texts of rows, instead of refusing the rows.
     chat_template_kwargs: what the chat template is told, such as Qwen3's `enable_thinking`.
+    online: of GRPO alone.
+    noise: DPO's ε, the share of pairs that are the wrong way round, as `{"epsilon": 0.1, "source": "audit.json"}`.
+    objectives: how much rows count by their column `objective`, such as `{"style": 0.5, "content": 1.0}`.
     lora: options of `LoraConfig`, and `options` of the method's config of TRL, that were set: by default, by recipe, by hand.
     """
 
@@ -102,9 +118,12 @@ class TrainSettings:
     allow_truncation: bool = False
     clean_control_tokens: bool = False
     chat_template_kwargs: dict[str, Any] = field(default_factory=dict)
+    noise: dict[str, Any] = field(default_factory=dict)
+    objectives: dict[str, Any] = field(default_factory=dict)
     eval_share: float = 0.05
     limit: int | None = None
     seed: int = 0
+    online: Online | None = None
     lora: Mapping[str, Any] = field(default_factory=lambda: dict(LORA))
     options: Mapping[str, Any] = field(default_factory=lambda: dict(OPTIONS))
 
@@ -115,6 +134,9 @@ class TrainSettings:
             raise UsageError(f"eval_share {self.eval_share}: must be at least 0 and less than 1")
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"--limit {self.limit}: must be at least 1")
+        for name, weight in self.objectives.items():
+            if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
+                raise UsageError(f"objectives: {name} = {weight!r}: expected a weight from 0")
         if not 0 <= self.seed < 2**32:
             raise UsageError(f"--seed {self.seed}: must be at least 0 and less than 2**32")
 
@@ -125,7 +147,9 @@ class TrainSettings:
         return source.folder is not None or source.gguf is not None
 
 
-_OURS = {name: kind for name, kind in get_type_hints(TrainSettings).items() if name not in ("method", "lora", "options")}
+_OURS = {
+    name: kind for name, kind in get_type_hints(TrainSettings).items() if name not in ("method", "online", "lora", "options")
+}
 
 
 def train_settings(method: Method, recipe: Mapping[str, Any], by_hand: Mapping[str, Any]) -> TrainSettings:
@@ -144,11 +168,13 @@ def train_settings(method: Method, recipe: Mapping[str, Any], by_hand: Mapping[s
     ]
     given = tables[-1][0]
     ours: dict[str, Any] = {}
+    online: dict[str, Any] = {}
     lora: dict[str, Any] = {}
     options: dict[str, Any] = {}
     for table, where in tables:
         for name, value in table.items():
             place = ours if name in _OURS else lora if name in _fields(LoraConfig) else options
+            place = online if method == "grpo" and name in ONLINE else place
             place[name] = _typed(name, value, _known(method)[name], where)
     if not ours.get("base"):
         raise UsageError("--base: name the model to train, such as --base Qwen/Qwen2.5-0.5B-Instruct or --base pocket")
@@ -162,10 +188,23 @@ def train_settings(method: Method, recipe: Mapping[str, Any], by_hand: Mapping[s
     own: dict[str, Any] = {} if ours.get("full") else {"learning_rate": LORA_LEARNING_RATE[method]}
     if method == "sdft":
         if given.get("tree"):
-            raise UsageError("--tree: is for sft and dpo; SDFT samples its replies, and no two rows share them; leave it out")
+            raise UsageError(
+                "--tree: is for sft, dpo and grpo; SDFT samples its replies, and no two rows share them; leave it out"
+            )
         from aloe_hub.training.sdft import SAMPLED
 
         ours["tree"], own = False, SAMPLED | own
+    if method == "grpo":
+        if ours.get("full") and options.get("beta"):
+            raise UsageError(
+                f"--full --beta {options['beta']:g}: TRL would load the reference by name, of whatever revision; leave one out"
+            )
+        own = GRPO | ({"beta": 0.0} if ours.get("full") else {}) | own
+        ours = {"online": Online(**online), "eval_share": 0.0} | ours
+    if ours.get("noise"):
+        options |= options_of_noise(method, ours["noise"]["epsilon"], options)
+    if ours.get("objectives") and method not in ("dpo", "rank"):
+        raise UsageError(f"objectives: are for dpo and rank, and {method} has no preferences to weigh; leave them out")
     return TrainSettings(method=method, **ours, lora=LORA | lora if fresh else {}, options=OPTIONS | own | options)
 
 
@@ -179,7 +218,8 @@ def config_of(method: Method) -> type[TrainingArguments]:
         from aloe_hub.training import sdft
 
         return sdft.SDFTConfig
-    return SFTConfig if method == "sft" else DPOConfig
+    configs: dict[Method, type[TrainingArguments]] = {"sft": SFTConfig, "dpo": DPOConfig, "rank": RankConfig, "grpo": GRPOConfig}
+    return configs[method]
 
 
 def parsed_option(text: str) -> tuple[str, Any]:
@@ -218,7 +258,7 @@ def _named(table: object, where: str, methods: Iterable[Method]) -> dict[str, An
 def _unknown(name: str, method: Method, where: str) -> str:
     if owners := [other for other in METHODS if other != method and name in _known(other)]:
         return f"{where}: {name} is a setting of {' and '.join(owners)} alone" + (
-            f"; put it into [train.{owners[0]}]" if where.startswith("recipe") else ""
+            f"; put it into {' or '.join(f'[train.{owner}]' for owner in owners)}" if where.startswith("recipe") else ""
         )
     near = get_close_matches(name, [*_known(method), *ALIASES], n=3, cutoff=0.7)
     return f"{where}: unknown setting {name!r}; " + (
@@ -232,7 +272,7 @@ def _fields(config: type[Any]) -> dict[str, Any]:
 
 def _known(method: Method) -> dict[str, Any]:
     """Every name that can be set, and its type."""
-    return _fields(LoraConfig) | _fields(config_of(method)) | _OURS
+    return _fields(LoraConfig) | _fields(config_of(method)) | _OURS | (ONLINE if method == "grpo" else {})
 
 
 def _typed(name: str, value: object, kind: object, where: str) -> object:

@@ -1,4 +1,4 @@
-"""`aloe train`: SFT, DPO or SDFT on a run's rows or a dataset's, into RUN/adapters/NAME.
+"""`aloe train`: SFT, DPO, SDFT or GRPO on a run's rows or a dataset's, into RUN/adapters/NAME.
 
 TRL trains. Decided here: what it is given, and how a stopped training goes on as if it had never stopped, with the same rows in
 the same order, the same random numbers, the same losses and, in float32 on a CPU, the same bytes. Whatever can be refused is
@@ -22,7 +22,7 @@ from accelerate import PartialState
 from safetensors import SafetensorError
 from transformers import TrainerState
 
-from aloe_hub.errors import AloeError
+from aloe_hub.errors import AloeError, UsageError
 from aloe_hub.files.jsonl import loads
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.loading import template_date, template_kwargs_of, write_chats_with
@@ -35,12 +35,16 @@ from aloe_hub.training.folder import AdapterFolder, kept_in
 from aloe_hub.training.outcome import Meter, device_name, ranking_accuracy, report, versions
 from aloe_hub.training.quiet import quiet
 from aloe_hub.training.record import TRAINING, Method, TrainingRecord, write_json
+from aloe_hub.training.row_form import with_weights
 from aloe_hub.training.settings import TrainSettings
 from aloe_hub.training.tree import TreeDPOTrainer, TreeSFTTrainer
+from aloe_hub.training.tree.trainers import _OnePass
 from aloe_hub.types import Row
 
 if TYPE_CHECKING:
+    from aloe_hub.chat.traffic import Traffic
     from aloe_hub.training.build import Trainer
+    from aloe_hub.training.rewards import Asked
 
 log = logging.getLogger("aloe_hub")
 
@@ -64,10 +68,12 @@ def train(
     *,
     name: str | None = None,
     resume: bool = False,
+    traffic: Traffic | None = None,
     on_progress: Show = lambda what, done, total: None,
 ) -> Trained:
     """Train an adapter, or with `settings.full` all weights, into RUN/adapters/NAME (by default the method's name).
 
+    traffic: through which GRPO asks its judge and its users; None: one without a ledger.
     Under `accelerate launch` every process calls this, and the first one writes.
 
     Raises:
@@ -86,11 +92,14 @@ def train(
             template_kwargs_of(adapter.source) if adapter else {}
         )  # as it was trained so far
         write_chats_with(base.tokenizer, told)
-        rows, origin = load_rows(run, settings.data, settings.method, settings.limit)
+        rows, origin, asked, asks = _rows(run, settings, traffic)
+        if asked is not None and asked.traffic.ledger.budget is not None and processes.num_processes > 1:
+            raise UsageError(f"--budget: each of {processes.num_processes} processes would keep it for itself; train in one")
         if settings.clean_control_tokens:
             rows, cleaned = ControlTokens(base.tokenizer).cleaned(rows)
             if cleaned and writes:
                 log.warning("%d rows held control tokens of %s in their texts; they were taken out", cleaned, base.source)
+        rows = with_weights(rows, settings.objectives)
         parts = split(rows, settings.eval_share)
         counts = {"rows": len(rows), "trees": len(set(map(tree_of, rows))), "eval_rows": len(parts[1])}
         record = TrainingRecord(
@@ -104,7 +113,10 @@ def train(
                 "processes": processes.num_processes,
                 "clean_control_tokens": settings.clean_control_tokens or None,
                 "chat_template_kwargs": told or None,
+                "noise": settings.noise or None,
+                "objectives": settings.objectives or None,
                 "template_date": template_date(base.tokenizer),
+                **asks,
             },
             options=dict(settings.options),
             lora=dict(adapter.lora) if adapter else dict(settings.lora) or None,
@@ -128,6 +140,7 @@ def train(
                 parts,
                 max_length=measured.longest,
                 output=folder.partial,
+                asked=asked,
                 callbacks=[
                     ShowProgress(partial(on_progress, settings.method)),
                     LogWithSaves(),
@@ -136,7 +149,7 @@ def train(
                 ],
             )
             outcome = _train(trainer, checkpoint, meter) | {
-                "max_prompt_length" if settings.method == "sdft" else "max_length": measured.longest
+                "max_prompt_length" if settings.method in ("sdft", "grpo") else "max_length": measured.longest
             }
             made = folder.partial / "adapter"
             trainer.save_model(str(made))
@@ -149,8 +162,28 @@ def train(
     return Trained(folder.final, TrainingRecord.read(folder.final / TRAINING), new=True)
 
 
+def _rows(run: RunFolder, settings: TrainSettings, traffic: Traffic | None) -> tuple[list[Row], Row, Asked | None, Row]:
+    """The rows and where they came from; in GRPO also who is asked, and what of it is recorded."""
+    if settings.online is None:
+        return *load_rows(run, settings.data, settings.method, settings.limit), None, {}
+    from aloe_hub.chat.traffic import Traffic
+    from aloe_hub.training.asked import asked_rows
+    from aloe_hub.training.rewards import ask
+
+    online = settings.online.of_run(run.settings())
+    asked, recorded = ask(online, settings.seed, traffic or Traffic())
+    return *asked_rows(run, settings.data, settings.limit, openings=online.level == "conversation"), asked, recorded
+
+
 def _measured(rows: Sequence[Row], settings: TrainSettings, base: Base, on_progress: Callable[[int, int], None]) -> Measured:
     allowed = settings.allow_truncation
+    if settings.online is not None:
+        from aloe_hub.training.asked import measure_asked
+        from aloe_hub.training.rollout import check_template
+
+        if settings.online.level == "conversation":
+            check_template(base.tokenizer, str(base.source))
+        return measure_asked(rows, base, settings.options["max_completion_length"], on_progress=on_progress)
     if settings.method != "sdft":
         most = settings.options.get("max_length")
         return measure(rows, settings.method, base, max_length=most, allow_truncation=allowed, on_progress=on_progress)
@@ -175,12 +208,15 @@ def _train(trainer: Trainer, checkpoint: Path | None, meter: Meter) -> dict[str,
 
 
 def _take_up_counts(trainer: Trainer, checkpoint: Path) -> None:
-    """TRL and our trainers begin to count tokens at 0 again when they resume; the last log before the checkpoint knows them."""
+    """What TRL and our trainers begin anew when they resume, counts above all; the last log before the checkpoint knows it."""
     history = TrainerState.load_from_json(str(checkpoint / "trainer_state.json")).log_history
     last = next(entry for entry in reversed(history) if "loss" in entry)
     if isinstance(trainer, TreeSFTTrainer | TreeDPOTrainer):
         trainer._total_train_tokens = last["num_tokens"]
-    if "tree/tokens" in last and isinstance(trainer, TreeSFTTrainer | TreeDPOTrainer):
+    if "noise/reliability" in last and isinstance(trainer, TreeDPOTrainer):
+        trainer.reliability = last["noise/reliability"]  # which LCPO had come to
+    if "tree/tokens" in last:
+        assert isinstance(trainer, _OnePass)
         trainer._tokens = torch.tensor([int(last["tree/tokens"]), int(last["tree/tokens_exploded"])])
 
 

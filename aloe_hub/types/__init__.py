@@ -8,9 +8,9 @@ name of what is missing) or a ValueError of one line; whoever reads a file adds 
 from aloe_hub.ids import call_seed, digest
 from aloe_hub.types.personas import Persona, PoolText, Row, Split, TextSource, persona_and_split
 from aloe_hub.types.transcripts import SHARES, Transcript, Turn
-from aloe_hub.types.trees import Exchange, Index, Message, Order, Reply, ReplySource, Tree, Verdict
+from aloe_hub.types.trees import MOST_REPLIES, Exchange, Index, Message, Order, Reply, ReplySource, Tree, Verdict
 
 __all__ = [
-    "SHARES", "Exchange", "Index", "Message", "Order", "Persona", "PoolText", "Reply", "ReplySource", "Row", "Split",
-    "TextSource", "Transcript", "Tree", "Turn", "Verdict", "call_seed", "digest", "persona_and_split",
+    "MOST_REPLIES", "SHARES", "Exchange", "Index", "Message", "Order", "Persona", "PoolText", "Reply", "ReplySource", "Row",
+    "Split", "TextSource", "Transcript", "Tree", "Turn", "Verdict", "call_seed", "digest", "persona_and_split",
 ]  # fmt: skip

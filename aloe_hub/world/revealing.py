@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from aloe_hub.types import Persona
 from aloe_hub.world.replies import by_sentence, revealed_facts
-from aloe_hub.world.understanding import Fact, read_message, read_personality, read_profile
+from aloe_hub.world.understanding import Fact, read_message, read_messages, read_personality, read_profile
 
 
 class Share(NamedTuple):
@@ -46,6 +46,20 @@ def shares(people: Sequence[Persona], said: Sequence[tuple[str, str]], whole: Pe
         shown = traits.intersection(poles)
         both = len(facts) + len(poles)
         yield Share(_part(len(told) + len(shown), both), _part(len(told), len(facts)), _part(len(used & told), len(facts)))
+
+
+def agreement(stated: Persona, persona: Persona, messages: Sequence[str]) -> float | None:
+    """F1 of what a statement says of a person, facts and traits alike, against what messages have told; None: nothing was told.
+
+    >>> nurse = Persona("She works as a nurse. She has a cat.", "She is funny.")
+    >>> agreement(Persona("They work as a nurse. They live in Lisbon.", ""), nurse, ["I work as a nurse."])
+    0.6666666666666666
+    """
+    known = read_messages(messages)
+    facts = revealed_facts(read_profile(persona.profile), messages)
+    told = facts | set(known.traits).intersection(read_personality(persona.personality))
+    states = {*read_profile(stated.profile), *read_personality(stated.personality)}
+    return 2 * len(told & states) / (len(told) + len(states)) if told else None
 
 
 def contradicts(persona: Persona, message: str) -> bool:

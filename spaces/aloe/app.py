@@ -16,7 +16,8 @@ from typing import Any
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # where theme.py lies in a checkout
 
 import gradio as gr
-from reading import LIMIT, TOO_LONG, Unreadable, read
+from columns import Unreadable
+from reading import LIMIT, TOO_LONG, read
 from showing import page
 from theme import CSS, THEME
 
@@ -27,7 +28,6 @@ except ModuleNotFoundError:
 
 HERE = Path(__file__).resolve().parent
 MAX_WIDTH = 1e9
-MAX_TURNS = 200
 MAX_RESAMPLES = 10_000
 MAX_SEED = 2**31 - 1
 MAX_WORK = 50_000_000  # resamples times conversations: some seconds
@@ -51,10 +51,13 @@ How well does a chat model come to fit its user *within* a conversation? A judge
 this page turns those scores into a curve over the turns, its slope, and their intervals.
 """
 HOW = (
-    "Separated by commas, spaces or tabs; nothing, none or nan is a missing score. A first line may name the columns. "
-    "JSON and JSON Lines are read too, and files of all these."
+    "A conversation a line, or a score a line with columns conversation, turn and score; commas, semicolons, tabs or spaces "
+    "between them. A first line may name the columns. Nothing, none or nan is a missing score. JSON is read, too, and files are."
 )
 NOTHING_YET = '<p class="nothing">The curve and its numbers appear here.</p>'
+FORM = '<p class="understood" role="status"><b>{}</b> {} <b>{}</b></p>'
+SHOWN = 10  # scores of a conversation
+CLEARED = f"() => [`{NOTHING_YET}`, '']"  # in the browser, at once: no result stands beside an input that is not its own
 
 
 def evaluated(text: str, low: float, high: float, confidence: float, resamples: float, seed: float) -> str:
@@ -85,9 +88,7 @@ def evaluated(text: str, low: float, high: float, confidence: float, resamples: 
         if not valid:
             raise Unreadable(message)
     scores = read(text or "", (low, high))
-    conversations, turns = len(scores.conversations), len(scores.conversations[0])
-    if turns > MAX_TURNS:
-        raise Unreadable(f"{turns:,} turns are too many for this page, which takes {MAX_TURNS}; use evaluate.load")
+    conversations = len(scores.conversations)
     if resamples * conversations > MAX_WORK:
         most = MAX_WORK // conversations
         raise Unreadable(f"with {conversations:,} conversations this page takes {most:,} resamples at most; use evaluate.load")
@@ -121,6 +122,20 @@ def pressed(*entered: Any) -> tuple[str, str]:  # noqa: ANN401
         return problem(error), NOTHING_YET
 
 
+def understood(text: str, low: float | None, high: float | None) -> str:
+    """As what the text is understood, before anything is computed; or why it is not."""
+    if not (text or "").strip() or low is None or high is None or not low < high:
+        return ""
+    try:
+        scores = read(text, (low, high))
+    except ValueError as error:
+        return FORM.format("Not understood:", escape(str(error)), "")
+    first, *_ = scores.conversations
+    said = ", ".join("–" if score is None else f"{score:g}" for score in first[:SHOWN]) + (", …" if len(first) > SHOWN else "")
+    size = f"{len(scores.conversations):,} x {len(first)} scores, those of the first conversation {said}."
+    return FORM.format("Understood as", f"{escape(scores.form)}. {size}", escape(scores.doubt))
+
+
 def filled(path: str) -> tuple[Any, str]:
     """The box with the text of a file; where that cannot be read, the box as it was and the problem."""
     try:
@@ -143,6 +158,7 @@ def build() -> gr.Blocks:
                 with gr.Row(elem_classes="sources"):
                     upload = gr.UploadButton("Load a file", file_types=FILE_TYPES, size="sm", min_width=90)
                     examples = [(gr.Button(f"Example: {name}", size="sm", min_width=90), name) for name in EXAMPLES]
+                form = gr.HTML(understood(SIX_CONVERSATIONS, 1, 5), elem_id="form")
                 with gr.Row():
                     low = gr.Number(1, label="Lowest score", info="of the scale", min_width=90)
                     high = gr.Number(5, label="Highest score", info="of the scale", min_width=90)
@@ -156,7 +172,11 @@ def build() -> gr.Blocks:
                 gr.Markdown("## Result")
                 result = gr.HTML(NOTHING_YET, elem_id="result")
         gr.Markdown((HERE / "about.md").read_text(encoding="utf-8"), elem_classes="meaning")
-        button.click(pressed, [text, low, high, confidence, resamples, seed], [error, result], api_visibility="private")
+        entered = [text, low, high, confidence, resamples, seed]
+        gr.on([one.change for one in entered], None, None, [result, error], js=CLEARED, api_visibility="private")
+        shown: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "always_last"}
+        gr.on([one.change for one in entered[:3]], understood, entered[:3], form, **shown)
+        button.click(pressed, entered, [error, result], api_visibility="private")
         upload.upload(filled, upload, [text, error], api_visibility="private")
         for chosen, name in examples:
             chosen.click(lambda name=name: (*EXAMPLES[name], ""), None, [text, low, high, error], api_visibility="private")

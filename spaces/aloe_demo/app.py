@@ -24,6 +24,7 @@ from pathlib import Path
 import before  # noqa: F401 - the first of all
 import gradio as gr
 import show
+import tab_benchmark
 import tab_blind
 import tab_chat
 import tab_data
@@ -62,6 +63,8 @@ TABS: dict[str, Callable[[AppState], None]] = {
     "Chat": tab_chat.build,
     "Blind test": tab_blind.build,
     "Data": tab_data.build,
+    "Benchmark": tab_benchmark.build,
+    "Audit": tab_benchmark.build_audit,
     "About": about,
 }
 

@@ -22,7 +22,8 @@ from watch import SIDES, Step, Watch
 
 from aloe_hub.errors import AloeError
 from aloe_hub.results.formatting import number
-from aloe_hub.types import Exchange, Index
+from aloe_hub.results.trees import reply_name
+from aloe_hub.types import Exchange
 
 NAMES = ("Base model", "Aligned model")
 MOST_REASON = 400  # characters of why something is missing
@@ -112,7 +113,7 @@ def _pages() -> Any:  # noqa: ANN401 - a module of macros
         "cut": _cut,
         "frame": frame,
         "number": lambda value, digits=3: number(value, digits),
-        "reply_name": _reply_name,
+        "reply_name": reply_name,
         "shown": safe.shown,
         "shown_inline": lambda text: safe.tidy(text)[:64],
         "slips": slips,
@@ -132,18 +133,15 @@ def _cut(text: str) -> str:
     return whole if len(whole) <= MOST_REASON else whole[:MOST_REASON] + "…"
 
 
-def _reply_name(exchange: Exchange, place: Index) -> str:
-    """As in the report: by its source, numbered where both are of the same."""
-    source = exchange.replies[place].source
-    alike = exchange.is_fork and exchange.replies[0].source == exchange.replies[1].source
-    return f"{source} {place + 1}" if alike else source
-
-
 def _verdict_line(exchange: Exchange) -> str:
+    if exchange.preferred is None and len(exchange.replies) > 2:
+        return "no reply is the best alone"
     if exchange.preferred is None:
         return "no preference: a tie, or the two orders disagree"
+    if len(exchange.verdicts) > 2 or exchange.is_scored:
+        return f"the best is {reply_name(exchange, exchange.preferred)}"
     orders = "both orders prefer" if len(exchange.verdicts) > 1 else "asked in one order, preferred"
-    return f"{orders} {_reply_name(exchange, exchange.preferred)}"
+    return f"{orders} {reply_name(exchange, exchange.preferred)}"
 
 
 def _spoken_curve(value: Watch) -> str:

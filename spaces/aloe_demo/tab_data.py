@@ -15,8 +15,8 @@ from aloe_hub.types import Tree
 TREE = """\
 ## One tree
 
-In every turn two replies are written to the same conversation. A judge who knows the persona says, asked in both orders, which
-one this user would prefer; a coin decides which one is spoken.
+In every turn two or more replies are written to the same conversation. A judge who knows the persona says, asked in both
+orders, which one this user would prefer; a coin decides which one is spoken, unless the run goes on from the best.
 """
 
 

@@ -13,7 +13,7 @@ from aloe_hub.audit.simulator import contradictions, findings, found_again, reve
 from aloe_hub.audit.talks import Talk, people
 from aloe_hub.errors import DataError
 from aloe_hub.types import Persona
-from bench.audit import chats, scripted_users
+from bench.audit import scripted_users
 from tests.fakes import words_as_vectors
 
 RECLLMSIM = Path(__file__).parents[3] / "shared" / "data" / "recllmsim" / "conversations.jsonl.gz"
@@ -25,7 +25,7 @@ def said(*messages, user="u", reply="Here is an idea."):
 
 @pytest.mark.skipif(not RECLLMSIM.exists(), reason="the conversations of RecLLMSim are not here")
 def test_scripted_users_are_told_from_people_and_people_are_not_from_people():
-    real = chats(RECLLMSIM)
+    real = people(RECLLMSIM)
     assert (len(real), len({talk.user for talk in real})) == (1373, 87)
     apart, alike = likeness(scripted_users(60), real), among_themselves(real)
     assert apart
@@ -104,14 +104,14 @@ def test_people_are_read_from_lines_of_chats(tmp_path):
     with gzip.open(path, "wt") as file:
         file.write(json.dumps(row) + "\n\n")
     (talk,) = people(path)
-    assert (talk.user, talk.turns) == ("7", (("Hi\nthere", "Hello"), ("Bye", "")))
+    assert (talk.user, talk.turns) == ("7", (("Hi\n\nthere", "Hello"), ("Bye", "")))
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"text": "Hi"}\n', "line 1: no chat; wanted: lines with messages"),
-        ('{"messages": ["Hi"]}\n', "line 1: a message without role and content"),
+        ('{"text": "Hi"}\n', "line 1: no chat; wanted: a form that aloe import reads"),
+        ('{"messages": [{"role": "user"}]}\n', "line 1: a message of the user without text"),
         ("Hi\n", "line 1: not JSON"),
         ("\n", "no conversations there"),
     ],

@@ -123,7 +123,7 @@ def test_settings_are_checked():
 def test_the_command_takes_a_run_or_a_table(aloe, tmp_path):
     assert aloe("audit")[0] == 2
     assert "give one of the two" in aloe("audit", tmp_path, "--scores", "x.csv")[2]
-    assert "--judge, --human and --people go with a run folder" in aloe("audit", "--scores", "x.csv", "--judge", "scripted")[2]
+    assert "--judge, --human, --people and --marker go with a run" in aloe("audit", "--scores", "x.csv", "--judge", "scripted")[2]
 
 
 def test_the_command_prints_writes_and_shows_it_in_the_report(aloe, grown):

@@ -10,6 +10,7 @@ import pytest
 from safetensors.torch import load_file
 
 from tests.preloaded import PYTHON
+from tests.stages.recorded import FORKED
 from tests.training.small import a_base, a_grown_run, rows_to_train_on  # noqa: F401 - fixtures
 
 WEIGHTS = "adapter_model.safetensors"
@@ -52,6 +53,17 @@ def test_sft_and_then_dpo_say_where_the_adapter_is_and_what_to_try(aloe, rows, b
     assert (made["options"]["beta"], made["options"]["loss_type"], made["settings"]["tree"]) == (0.3, ["ipo"], False)
 
 
+def test_rows_of_recorded_chats_of_every_form_with_forks_train(aloe, base, tmp_path):
+    (tmp_path / "chats").mkdir()
+    for form, row in FORKED.items():
+        (tmp_path / f"chats/{form}.jsonl").write_text(json.dumps(row) + "\n")
+    assert aloe("import", tmp_path / "chats", "--run", tmp_path / "run", "--language", "en")[0] == 0
+    for method in ("sft", "dpo"):
+        train = ("train", method, "--base", base, "--run", tmp_path / "run", "--batch-size", 6, "--set", "max_steps=1")
+        status, output, errors = aloe(*train)
+        assert (status, "trained, 1 steps" in output) == (0, True), errors
+
+
 def test_a_recipe_names_base_and_options_and_what_is_given_by_hand_wins(aloe, rows, base, tmp_path):
     recipe = tmp_path / "mine.toml"
     recipe.write_text(
@@ -63,6 +75,21 @@ def test_a_recipe_names_base_and_options_and_what_is_given_by_hand_wins(aloe, ro
     assert (made["options"]["learning_rate"], made["options"]["max_steps"], made["lora"]["r"]) == (0.25, 1, 4)
 
 
+def test_grpo_says_what_was_rewarded_and_asks_whom_it_is_told_to(aloe, rows, base):
+    quick = ["--batch-size", "4", "--set", "num_generations=2", "--set", "max_completion_length=8", "--set", "max_steps=2"]
+    asked = ["--judge", "semantic", "--level", "conversation", "--turns", "2", "--user", "scripted:user?wording=train"]
+    status, output, errors = aloe("train", "grpo", "--base", base, "--run", rows.path, "--limit", "6", *quick, *asked)
+    assert status == 0, errors
+    assert "reward 1 in the first log, " in output
+    settings = report_of(rows, "grpo")["settings"]
+    assert (settings["judge"], settings["semantic_judge"], settings["level"], settings["turns"]) == (
+        "semantic",
+        1,
+        "conversation",
+        2,
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
@@ -71,8 +98,8 @@ def test_a_recipe_names_base_and_options_and_what_is_given_by_hand_wins(aloe, ro
         (["sft", "--base", "{tmp}/nothing", "--run", "{run}"], 2, "no such folder, and not a name on the Hub"),
         (["sft", "--base", "{base}", "--run", "{tmp}/nothing"], 1, "sft.jsonl: no such file; grow the trees first"),
         (["sft", "--base", "{base}", "--run", "{run}", "--set", "lrr=1"], 2, "unknown setting 'lrr'"),
-        (["sft", "--base", "{base}", "--run", "{run}", "--set", "beta=1"], 2, "beta is a setting of dpo alone"),
-        (["sft", "--base", "{base}", "--run", "{run}", "--beta", "1"], 2, "beta is a setting of dpo alone"),
+        (["sft", "--base", "{base}", "--run", "{run}", "--set", "beta=1"], 2, "beta is a setting of dpo and rank and grpo alone"),
+        (["sft", "--base", "{base}", "--run", "{run}", "--beta", "1"], 2, "beta is a setting of dpo and rank and grpo alone"),
         (["sft", "--base", "{base}", "--run", "{run}", "--lr", "1", "--set", "lr=2"], 2, "--set lr: is given by an option"),
         (["sft", "--base", "{base}", "--run", "{run}", "--set", "beta"], 2, "expected key=value"),
         (["sft", "--base", "{base}", "--run", "{run}", "--push", "not a name"], 2, "--push 'not a name': not a name"),
@@ -87,6 +114,11 @@ def test_a_recipe_names_base_and_options_and_what_is_given_by_hand_wins(aloe, ro
         (["sft", "--base", "{base}", "--run", "{run}", "--recipe", "nope"], 2, "no such recipe"),
         (["dpo", "--base", "{base}", "--run", "{run}", "--adapter", "{tmp}"], 1, "--adapter {tmp}: no adapter_config.json"),
         (["dpo", "--base", "{base}", "--run", "{run}", "--limit", "0"], 2, "--limit 0: must be at least 1"),
+        (["dpo", "--base", "{base}", "--run", "{run}", "--judge", "semantic"], 2, "judge is a setting of grpo alone"),
+        (["dpo", "--base", "{base}", "--run", "{run}", "--timeout", "9"], 2, "aloe train dpo: asks no model"),
+        (["grpo", "--base", "{base}", "--run", "{run}", "--level", "word"], 2, "--level 'word': must be turn or conversation"),
+        (["grpo", "--base", "{base}", "--run", "{run}", "--judge", "nobody"], 2, "'nobody'"),
+        (["grpo", "--base", "{base}", "--run", "{run}", "--budget", "1"], 2, "--budget 1: what do the models cost?"),
     ],
     ids=lambda value: " ".join(value[-2:]) if isinstance(value, list) else None,
 )

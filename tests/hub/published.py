@@ -6,7 +6,7 @@ import base64
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Literal
+from typing import Any, Literal
 
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.local_hub.process import RunningHub
@@ -22,7 +22,13 @@ CANARY = "hf_" + "canary" * 6  # in parts: a scanner for secrets is right to loo
 
 
 def make_run(
-    path: Path, *, seed: int = 0, turns: int = 4, source: Literal["generated", "imported"] = "generated", test_profiles: int = 2
+    path: Path,
+    *,
+    seed: int = 0,
+    turns: int = 4,
+    source: Literal["generated", "imported"] = "generated",
+    test_profiles: int = 2,
+    **of_trees: Any,
 ) -> RunFolder:
     """12 profiles and 8 personalities of the world's grammar, of which 2 and 2 are held out, and a tree for each persona."""
     run, random = RunFolder(path), Random(seed)
@@ -33,7 +39,7 @@ def make_run(
     settings = PoolSettings(profiles=12, personalities=8, pairings=2, test_profiles=2, test_personalities=2, seed=seed)
     run.claim("personas", {"source": "imported", "seed": seed, "pairings": 2} if source == "imported" else settings)
     write_pool(run, profiles, personalities, pairing)
-    assert grow_all(run, TreeSettings(dict.fromkeys(ROLES, "scripted"), turns=turns, seed=seed)).finished
+    assert grow_all(run, TreeSettings(dict.fromkeys(ROLES, "scripted"), turns=turns, seed=seed, **of_trees)).finished
     write_training_rows(run)
     return run
 

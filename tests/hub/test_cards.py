@@ -168,6 +168,19 @@ def test_the_card_of_prefs_says_what_the_trees_say(made):
         assert all(f"| `{config.name}` | `{column}` |" in card for column in config.features)
 
 
+def test_the_card_of_prefs_says_what_an_audit_found_or_that_there_was_none(made, tmp_path):
+    assert "The judge and the users were not audited." in plan_of(made, "prefs").card
+    run = changed(made, tmp_path / "run")
+    found = {"value": 0.25, "interval": [0.125, 0.5]}
+    one = {"replies": 9, "people": 3, "dissatisfied": 0.1, "auc": found, "average_precision": found}
+    audit = {"judges": {}, "satisfaction": {"http://10.1.2.3/v1#org/judge": one}}
+    run.file("audit.json").write_text(json.dumps(audit))
+    card = plan_of(run, "prefs").card
+    assert "| `org/judge, finding replies that dissatisfied` | AUC | 0.250 [0.125, 0.500] | 9 replies" in card
+    assert "10.1.2.3" not in card
+    assert "not audited" not in card
+
+
 def test_the_card_of_personas_says_how_the_pool_was_made(made, tmp_path):
     run = changed(made, tmp_path / "run", personas={"profile_threshold": 0.71, "personality_threshold": 0.42, "seed": 5})
     refused = {"kind": "profile", "text": "a", "round": 1, "nearest": 0.9, "nearest_text": "b"}

@@ -533,7 +533,8 @@ def test_a_full_disk_is_one_line_and_nothing_is_pushed(hub, made, refused):
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 
     repo = Repo(hub, "org/full")
-    said = refused("prefs", "--run", made.path, "--repo", repo.id, limit=limit, PYTHONDONTWRITEBYTECODE="1")
+    writes_nothing_else = {"PYTHONDONTWRITEBYTECODE": "1", "COVERAGE_PROCESS_CONFIG": ""}
+    said = refused("prefs", "--run", made.path, "--repo", repo.id, limit=limit, **writes_nothing_else)
     assert "cannot be written" in said
     assert not repo.exists
     assert not leftovers(made)

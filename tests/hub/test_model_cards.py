@@ -138,6 +138,28 @@ def test_the_card_says_how_it_was_trained_and_what_came_of_it(adapter):
     assert "simulated" in card
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            {"level": "turn", "judge": "semantic"},
+            "sampled several replies to each message, and those that\n`semantic` scored above",
+        ),
+        (
+            {"level": "conversation", "judge": "hub:org/judge", "user": "hub:org/user"},
+            "sampled several conversations with `hub:org/user` from each opening, and those that\n`hub:org/judge` scored above",
+        ),
+        ({"level": "turn"}, "those that\nstated more of the user in their reasoning than the others"),
+    ],
+)
+def test_of_grpo_it_says_who_scored(adapter, settings, said):
+    report = {"steps": 2, "log": [{"reward": 2.0, "loss": 0.1}, {"reward": 3.5, "loss": 0.2}]}
+    rewrite(adapter, method="grpo", settings=settings, report=report)
+    card = card_of(adapter)
+    assert said in card
+    assert "| reward, first → last logged | 2 → 3.5 |" in card
+
+
 def test_what_the_training_did_not_measure_has_no_line(adapter):
     report = {"steps": 3, "log": [{"step": 1, "loss": None}], "ranking_accuracy": None, "tokens": None}
     rewrite(adapter, method="sft", adapter=None, lora=None, report=report)
@@ -157,10 +179,19 @@ def test_an_adapter_from_elsewhere_says_that_nothing_is_known_of_its_training(ad
     assert "datasets" not in front(card)
 
 
+def test_a_model_of_ranked_replies_says_so_and_what_was_its_reference(base, tmp_path):
+    noise = {"noise": {"epsilon": 0.1, "source": "by hand"}, "objectives": {"style": 0.5}}
+    card = card_of(make_adapter(tmp_path / "rank", base, "org/base", method="rank", settings=noise))
+    assert "trained on the ranked replies of preference trees" in card
+    assert "Training on ranked replies started from the adapter named above, which is also its reference model." in card
+    assert "| `noise` | epsilon 0.1, source by hand |" in card
+    assert "| `objectives` | style 0.5 |" in card
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"method": "ppo"}, "method is 'ppo', and not sft, dpo or sdft"),
+        ({"method": "ppo"}, "method is 'ppo', and not sft, dpo, rank, sdft or grpo"),
         ({"base": "OUT"}, "the row has no 'base'"),
         ({"base": "org/base"}, "base is 'org/base', and not a table"),
         ({"report": [1]}, "report is [1], and not a table"),
@@ -240,6 +271,7 @@ def test_the_curve_in_the_card_is_that_of_the_report_beside_the_other_policies(s
     assert "This model minus `scripted:plain` on the same 4 personas: AVG " in card
     assert "4 personas, 3 turns, seed 0; judge scripted, users scripted: a test bed, it says nothing about language" in card
     assert "script for a judge or for users" in card
+    assert "The judge and the users were not audited." in card
     assert "Not measured" not in card
     assert str(adapter.parent) not in card
 

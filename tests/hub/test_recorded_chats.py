@@ -12,11 +12,13 @@ from tests.hub.published import Repo
 from tests.stages.recorded import FORKED
 
 
-def test_imported_chats_are_published_loaded_and_imported_again(at_hub, client, tmp_path):
-    path, run = tmp_path / "chats.jsonl", RunFolder(tmp_path / "run")
-    path.write_text("".join(json.dumps(FORKED["hh-rlhf"] | {"user_id": name}) + "\n" for name in ("ann", "ben")))
-    import_chats(open_source(str(path)), run, language="en,de")
-    write_training_rows(run)
+def test_chats_of_every_form_with_forks_are_published_loaded_and_imported_again(at_hub, client, tmp_path):
+    run = RunFolder(tmp_path / "run")
+    (tmp_path / "chats").mkdir()
+    for form, row in FORKED.items():
+        (tmp_path / f"chats/{form}.jsonl").write_text(json.dumps(row) + "\n")
+    import_chats(open_source(str(tmp_path / "chats")), run, language="en,de")
+    assert write_training_rows(run)["pairs"] == 6  # prism has two forks
     publish_dataset(run, "prefs", "org/chats", licence="mit")
     front, text = parts(Repo(at_hub, "org/chats").card(), "the card")
     assert sorted(front["language"]) == ["de", "en"]

@@ -1,5 +1,6 @@
 """The configs of the two datasets: their columns, their splits, and rows that are the run's own."""
 
+import pyarrow.parquet as pq
 import pytest
 from datasets import Features, List, Value
 
@@ -7,6 +8,9 @@ from aloe_hub.errors import DataError
 from aloe_hub.files.jsonl import read_rows
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.hub import schema
+from aloe_hub.hub.dataset_cards import dataset_card
+from aloe_hub.hub.parquet import write_splits
+from aloe_hub.results.trees import TreeTally
 from aloe_hub.stages.pool import FILES
 from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all
 from tests.hub.published import make_run
@@ -47,6 +51,37 @@ def test_the_rows_follow_from_the_trees_alone(made, tmp_path):
     assert rows_of(pairs, "train") == list(read_rows(made.file("pairs.jsonl"), dict))
     assert rows_of(sft, "train") == list(read_rows(made.file("sft.jsonl"), dict))
     assert rows_of(distill, "train") == list(read_rows(made.file("distill.jsonl"), dict))
+
+
+@pytest.fixture(params=["tournament", "scores"])
+def several(request, tmp_path):
+    """A run of three replies a fork."""
+    return make_run(tmp_path / request.param, turns=2, replies=3, rank_by=request.param, pairs="all")
+
+
+def test_a_run_of_several_replies_has_a_config_ranked_and_says_ranks_and_scores_in_its_trees(several, tmp_path):
+    configs = {config.name: config for config in schema.prefs(several)}
+    assert list(configs) == ["pairs", "sft", "trees", "distill", "ranked"]
+    turn = configs["trees"].features["turns"].feature
+    assert turn["ranks"] == List(Value("int8"))
+    assert ("score" in turn["replies"].feature) == (several.path.name == "scores")
+    for split in write_splits(list(configs.values()), tmp_path / "parquet"):
+        own = list(read_rows(several.file(f"{split.config}.jsonl"), dict))
+        assert [row for path in split.files for row in pq.read_table(path).to_pylist()] == own
+        assert own
+    assert len(list(read_rows(several.file("pairs.jsonl"), dict))) > len(list(read_rows(several.file("sft.jsonl"), dict)))
+
+
+def test_the_card_of_several_replies_says_how_they_were_ranked(several):
+    configs = schema.prefs(several, (tally := TreeTally()).add)
+    splits = write_splits(configs, several.file("parquet"))
+    card = dataset_card(several, "org/aloe-prefs", configs, splits, tally, "mit")
+    scored = several.path.name == "scores"
+    assert "in every turn 3 replies are" in card
+    assert ("The judge scored each reply" in card, "about each two replies in both orders" in card) == (scored, not scored)
+    assert "| `ranked` | `ranks` | list of int8 |" in card
+    assert "| replies a fork | 3 |" in card
+    assert "diverse" not in card
 
 
 def test_trees_of_test_personas_are_the_split_test_and_there_is_no_other(made, tmp_path):

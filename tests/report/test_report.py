@@ -4,11 +4,14 @@ import io
 import json
 import math
 import os
+import random
 import re
 import subprocess
 import sys
 import tracemalloc
 from collections import Counter
+from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
@@ -17,7 +20,8 @@ from rich.console import Console
 from aloe_hub.errors import AloeError, DataError
 from aloe_hub.files.jsonl import dumps, write_rows
 from aloe_hub.files.run_folder import policy_file
-from aloe_hub.report import print_report, read_runs, to_json, write_html
+from aloe_hub.report import opening, print_report, read_runs, to_json, write_html
+from aloe_hub.results.trees import SEVERAL
 from aloe_hub.types import Exchange, Persona, PoolText, Reply, Transcript, Tree, Turn, Verdict, digest
 
 HOSTILE = "<script>alert(1)</script></style></p>{{ 7 * 7 }}{% raw %}<img src=x onerror=alert(1)>\"'&\u202e\ud800"
@@ -83,6 +87,24 @@ def run(tmp_path):
     return folder
 
 
+BASE = "local:org/model"
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A base, SFT and DPO of it, and the plain replies, on 6 x 4 personas; DPO is a hair above SFT."""
+    folder = tmp_path / "trained"
+    (folder / "transcripts").mkdir(parents=True)
+    (folder / "run.toml").write_text(f'[made_with]\ndate = "2026-03-01"\naloe_hub = "0.0.9"\n{SETTINGS}')
+    personas = [Persona(f"profile {i}", f"personality {j}") for i in range(6) for j in range(4)]
+    for policy, level in ((BASE, 2.0), (f"{BASE}+org/a-sft", 3.5), (f"{BASE}+org/a-dpo", 3.5), ("scripted:plain", 1.5)):
+        noise = random.Random(policy)
+        scores = [[level + noise.choice((0, 0.25, 0.5)) for _ in range(3)] for _ in personas]
+        rows = [transcript(*pair) for pair in zip(personas, [policy] * len(personas), scores, strict=True)]
+        write_rows(folder / "transcripts" / policy_file(policy), (row.to_row() for row in rows))
+    return folder
+
+
 def one(path):
     return read_runs([path]).runs[0]
 
@@ -111,6 +133,12 @@ def test_policies_are_compared_to_scripted_plain_on_the_personas_of_both(run):
     assert all(paired.baseline == "scripted:plain" for paired in found.values())
     assert (found["local:org/model@main"].personas, found["scripted:tailored"].personas) == (4, 6)
     assert found["scripted:tailored"].result.difference == pytest.approx(1.5)
+
+
+def test_policies_are_compared_with_the_base_of_those_that_were_trained(trained):
+    found = [(paired.policy, paired.baseline) for paired in one(trained).comparisons]
+    assert found == [(policy, BASE) for policy in (f"{BASE}+org/a-dpo", f"{BASE}+org/a-sft", "scripted:plain")]
+    assert [paired.result.difference > 0 for paired in one(trained).comparisons] == [True, True, False]
 
 
 def test_without_scripted_plain_the_first_in_the_alphabet_is_the_baseline(tmp_path):
@@ -143,6 +171,26 @@ def test_forks_are_counted_by_what_became_of_them(run):
     assert trees.tailored_preferred == pytest.approx(1 / 2)
     # Order 01 with choice 0 and order 10 with choice 1 are the first place; each fork above with choices has one or two.
     assert trees.first_shown_rate == pytest.approx(4 / 6)
+
+
+def test_forks_of_several_replies_are_shown_with_their_number_and_the_share_that_is_decided(tmp_path):
+    replies = tuple(Reply("policy", text) for text in "abc")
+    verdicts = tuple(Verdict(order, int(min(order)), "Verdict") for order in ("01", "10", "02", "20", "12", "21"))
+    won = Exchange("Hi.", Persona("", ""), replies, verdicts, 1)
+    tied = replace(won, verdicts=tuple(replace(said, choice=None, text="Verdict: tie") for said in verdicts))
+    several = replace(won, verdicts=(*tied.verdicts[:2], *verdicts[2:]))
+    write_rows(tmp_path / "trees.jsonl", [Tree("t", Persona("A nurse.", "Kind."), (won, tied, several, won)).to_row()])
+    (found,) = read_runs([tmp_path]).runs
+    assert found.trees is not None
+    assert (found.trees.replies, found.trees.decided, found.trees.tie_rate) == (3, 0.75, 0.25)
+    assert found.trees.count("policy", SEVERAL) == 3
+    assert json.loads(to_json(read_runs([tmp_path])))["runs"][0]["trees"]["decided"] == 0.75
+    write_html(read_runs([tmp_path]), tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert "a user message and 3 replies" in page
+    assert "several best" in page
+    assert [page.count(f"rank {rank}<") for rank in (1, 2, 3)] == [2 + 3 + 2, 2, 3]
+    assert "2 further replies were written" in page
 
 
 def test_failed_trees_are_counted(run):
@@ -387,6 +435,42 @@ def test_the_page_stands_alone_and_is_well_formed(run, tmp_path):
     assert all(below <= above + 1 for above, below in zip(page.headings, page.headings[1:], strict=False))
     assert '<html lang="en">' in text
     assert text.count('role="img" aria-label=') == page.tags["svg"]
+
+
+def test_the_page_opens_with_what_was_compared_what_rose_and_what_that_does_not_show(trained, tmp_path):
+    report = read_runs([trained])
+    found = json.loads(to_json(report))["runs"][0]
+    compared, rose, limits = found["opening"]
+    by_name = {pair["policy"]: pair for pair in found["comparisons"]}
+    best = max(by_name.values(), key=lambda pair: pair["difference"])
+    (neighbours,) = found["neighbours"]
+    assert compared.startswith(
+        f"Compared: {BASE}, 2 trainings of it (a-sft, a-dpo) and 1 other policy, on 24 held-out personas over 3"
+    )
+    assert "in points from 1 to 5; scored by a scripted judge with simulated users: a test bed" in compared
+    assert best["policy"].partition("+")[0] == BASE
+    assert rose.startswith(
+        f"AVG rose by +{best['difference']:.2f} [+{best['difference_ci'][0]:.2f}, +{best['difference_ci'][1]:.2f}]"
+    )
+    assert (neighbours["policy"], neighbours["baseline"]) == (f"{BASE}+org/a-dpo", f"{BASE}+org/a-sft")
+    assert "a-dpo adds nothing to a-sft that shows: " in rose
+    assert limits.endswith("one training each, so what another seed would give is in no interval; judge and users not audited.")
+    text = html(report, tmp_path)
+    top = text[text.index("<h1>") : text.index("<nav")]
+    assert "begun 2026-03-01, made with aloe-hub 0.0.9" in top
+    shown = re.findall('<p class="opening" dir="auto">(.*?)</p>', top)
+    assert [unescape(one.replace("<wbr>", "")) for one in shown] == found["opening"]
+    assert " ".join(rose.split()) in " ".join(printed(report).split())
+
+
+def test_what_does_not_show_is_not_said_to_rise(tmp_path):
+    for policy in (BASE, f"{BASE}+org/a-sft"):
+        write_policy(tmp_path, policy, (2, 3))
+    _, rose, _ = opening.sentences(one(tmp_path))
+    assert rose == f"Nothing rose above {BASE} that shows: the most in AVG is 0.00 [0.00, 0.00], p 1.000 by Holm (a-sft)."
+    (tmp_path / "transcripts" / policy_file(BASE)).unlink()
+    (tmp_path / "scores" / policy_file(BASE)).unlink()
+    assert opening.sentences(one(tmp_path))[1].startswith(f"There is nothing to compare {BASE}+org/a-sft with: its AVG is 2.50 [")
 
 
 def test_the_page_shows_every_part(run, tmp_path):

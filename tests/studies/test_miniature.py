@@ -6,6 +6,7 @@ import miniature
 import miniature_table
 import pytest
 
+from aloe_hub.cli.app import main
 from aloe_hub.files.run_folder import policy_file
 
 
@@ -34,6 +35,35 @@ def test_the_on_policy_pairs_are_sampled_from_the_sft_model_of_the_same_seeds(pl
     (dpo,) = (cell for cell in planned if cell.name == "sft-onpolicy-1-0")
     assert dpo.command[dpo.command.index("--run") + 1] == str(tmp_path / "on-policy" / "1-0")
     assert dpo.command[dpo.command.index("--adapter") + 1] == f"{tmp_path}/dev/adapters/sft-1-0"
+
+
+def test_online_training_gets_as_many_judged_replies_as_the_on_policy_pairs_and_is_met_by_users_it_never_had(tmp_path):
+    cells = {cell.name: cell for cell in miniature.study(tmp_path, 1, 1, 1000, "dev", ablation=False, grpo=True)}
+
+    def given(name, option):
+        return cells[name].command[cells[name].command.index(option) + 1]
+
+    for name, turns in (("grpo-turn-0-0", 1), ("grpo-talk-0-0", 10), ("grpo-base-0-0", 1)):
+        assert int(given(name, "--batch-size")) * turns * int(given(name, "--set").removeprefix("max_steps=")) == 4000
+        assert given(f"held-out-{name}", "--user") == "scripted:user?wording=held-out"
+        assert f"held-out-{name}" in cells["audit"].needs
+    assert given("grpo-talk-0-0", "--adapter") == f"{tmp_path}/dev/adapters/sft-0-0"
+    assert "--adapter" not in cells["grpo-base-0-0"].command
+    assert {need for cell in cells.values() for need in cell.needs} <= cells.keys()
+
+
+def test_a_cell_of_the_study_trains(tmp_path):
+    """The command as it is planned, at the smallest size."""
+    run = tmp_path / "dev"
+    assert main(["personas", "--run", str(run), "--recipe", str(miniature.RECIPE), "--profiles", "8", "--personalities", "6",
+                 "--test-profiles", "1", "--test-personalities", "1", "--pairings", "1"]) == 0  # fmt: skip
+    assert main(["trees", "--run", str(run), "--turns", "2", "--limit", "3"]) == 0
+    cells = {cell.name: cell for cell in miniature.study(tmp_path, 1, 1, 1000, "dev", ablation=False, grpo=True)}
+    words = list(cells["grpo-base-0-0"].command[3:])
+    for option, value in (("--base", "pocket"), ("--batch-size", "8"), ("--set", "max_steps=1")):
+        words[words.index(option) + 1] = value
+    assert main([*words, "--set", "num_generations=4", "--set", "max_completion_length=4"]) == 0
+    assert cells["grpo-base-0-0"].makes.exists()
 
 
 def test_without_the_ablation_the_base_that_ships_is_all_that_is_needed(tmp_path):

@@ -9,13 +9,15 @@ from typing import Literal
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, TrainerCallback
 
 from aloe_hub.cli.app import main
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages.imports import import_authors
 from aloe_hub.stages.pairing import Pairing
+from aloe_hub.training.build import build_trainer
 from aloe_hub.training.settings import TrainSettings, train_settings
+from aloe_hub.types import Row
 from aloe_hub.world.speaking import personality_text, profile_text
 
 TEMPLATE = (
@@ -73,14 +75,40 @@ def rows_to_train_on(grown: Path, tmp_path: Path) -> RunFolder:
     """A run folder of the test's own, with the rows of `grown`."""
     run = RunFolder(tmp_path / "run")
     run.path.mkdir()
-    for name in ("pairs.jsonl", "sft.jsonl", "distill.jsonl", "personas.jsonl"):
+    for name in ("pairs.jsonl", "sft.jsonl", "distill.jsonl", "personas.jsonl", "trees.jsonl", "run.toml"):
         shutil.copy(grown / name, run.file(name))
+    run.file("ranked.jsonl").write_text(
+        "".join(json.dumps(ranked(json.loads(line))) + "\n" for line in run.file("pairs.jsonl").open())
+    )
     return run
 
 
-def settings(method: Literal["sft", "dpo", "sdft"], base: Path, **by_hand: object) -> TrainSettings:
+def ranked(pair: Row) -> Row:
+    """A fork of three replies: those of a pair, and one that is as bad as the rejected one."""
+    replies = [pair["rejected"], pair["chosen"], [{"role": "assistant", "content": "I do not know what you mean."}]]
+    kept = {name: pair[name] for name in ("tree_id", "persona_id", "turn", "prompt")}
+    return kept | {"completions": replies, "scores": [2.0, 4.5, 2.0], "ranks": [2, 1, 2]}
+
+
+def settings(method: Literal["sft", "dpo", "rank", "sdft", "grpo"], base: Path, **by_hand: object) -> TrainSettings:
     """Few steps on few trees, each of them large enough to be seen in the weights."""
     quick = {"base": str(base), "limit": 6, "batch_size": 2, "lr": 1e-2, "eval_share": 0.2}
-    if method == "sdft":
+    if method in ("sdft", "grpo"):
         quick["max_completion_length"] = 8
+    if method == "grpo":
+        quick |= {"num_generations": 2, "batch_size": 4, "eval_share": 0.0}
     return train_settings(method, {}, quick | by_hand)
+
+
+def stopped_after(steps, patched):
+    """Trainings from now on stop when they have saved after so many steps."""
+
+    class Stop(TrainerCallback):
+        def on_save(self, args, state, control, **others):
+            if state.global_step == steps:
+                raise KeyboardInterrupt
+
+    def stopping(*given, callbacks, **options):
+        return build_trainer(*given, callbacks=[*callbacks, Stop()], **options)
+
+    patched.setattr("aloe_hub.training.train.build_trainer", stopping)

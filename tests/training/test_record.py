@@ -79,7 +79,7 @@ def test_differences_are_of_what_a_training_was_made_with():
     [
         ("{", "not JSON"),
         ("[]", "expected a JSON object"),
-        (json.dumps(WRITTEN | {"method": "ppo"}), "method is 'ppo', and not sft, dpo or sdft"),
+        (json.dumps(WRITTEN | {"method": "ppo"}), "method is 'ppo', and not sft, dpo, rank, sdft or grpo"),
         (json.dumps(WRITTEN | {"base": "org/base"}), "base is 'org/base', and not a table"),
         (json.dumps({name: WRITTEN[name] for name in WRITTEN if name != "lora"}), "the row has no 'lora'"),
     ],

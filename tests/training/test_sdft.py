@@ -18,7 +18,8 @@ from aloe_hub.source import Source
 from aloe_hub.training.base import find_adapter, find_base
 from aloe_hub.training.build import build_trainer
 from aloe_hub.training.data import load_rows
-from aloe_hub.training.sdft import TEACHER, EpochSampler, measure_told, teacher_messages
+from aloe_hub.training.sampled import EpochSampler
+from aloe_hub.training.sdft import TEACHER, measure_told, teacher_messages
 from aloe_hub.training.settings import train_settings
 from aloe_hub.training.train import train
 from tests.training.small import a_base, a_grown_run, make_model, rows_to_train_on, settings  # noqa: F401 - fixtures
@@ -194,7 +195,7 @@ def test_options_that_cannot_be_are_one_line(rows, base, options, message):
 
 
 def test_a_tree_pass_is_refused_by_hand_and_left_aside_in_a_recipe():
-    with pytest.raises(UsageError, match="--tree: is for sft and dpo"):
+    with pytest.raises(UsageError, match="--tree: is for sft, dpo and grpo"):
         train_settings("sdft", {}, {"base": "pocket", "tree": True})
     assert train_settings("sdft", {"tree": True}, {"base": "pocket"}).tree is False
 

@@ -78,7 +78,7 @@ def test_an_option_that_takes_a_list_takes_one_of_it():
     [
         ({"learning_rat": 1e-3}, {}, r"recipe, \[train\]: unknown setting 'learning_rat'; near: learning_rate"),
         ({}, {"zzzzzz": 1}, "by hand: unknown setting 'zzzzzz'; see the fields of DPOConfig and LoraConfig"),
-        ({"beta": 0.1}, {}, r"beta is a setting of dpo alone; put it into \[train.dpo\]"),
+        ({"beta": 0.1}, {}, r"beta is a setting of dpo and rank and grpo alone; put it into \[train.dpo\]"),
         ({}, {"packing": True}, "by hand: packing is a setting of sft alone"),
         ({"dpo": {"beta": "high"}}, {}, r"recipe, \[train.dpo\]: beta = 'high': expected float"),
         ({"dpo": 3}, {}, r"recipe, \[train.dpo\]: expected a table, found 3"),
@@ -143,3 +143,10 @@ def test_dpo_takes_smaller_steps_than_sft_in_the_recipes_for_real_models():
     for name in ("paper", "qwen2.5-3b", "smollm2-360m"):
         sft, dpo = (train_settings(method, read_recipe(name)["train"], BASE).options for method in ("sft", "dpo"))
         assert sft["learning_rate"] == pytest.approx(10 * dpo["learning_rate"])
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_step_of_grpo_holds_whole_groups_in_every_recipe(recipe):
+    options = train_settings("grpo", read_recipe(recipe)["train"], BASE).options
+    replies = options["per_device_train_batch_size"] * options.get("gradient_accumulation_steps", 1)
+    assert replies % options["num_generations"] == 0

@@ -56,6 +56,13 @@ def test_adapters_are_trained_from_a_dataset_and_pushed(looped, grown):
     assert json.loads((run / "adapters/sft/adapter_config.json").read_text())["revision"] == sft["base"]["revision"]
 
 
+def test_rank_takes_the_config_ranked_of_a_dataset_whose_replies_may_be_texts(looped):
+    said, run, _ = looped
+    assert said["rank"]["status"] == 0, said["rank"]
+    data = json.loads((run / "adapters/rank/training.json").read_text())["data"]
+    assert (data["dataset"], data["rows"], data["eval_rows"]) == ("org/ranked", 4, 1)
+
+
 def test_sdft_takes_the_config_distill_of_the_dataset(looped):
     said, run, _ = looped
     assert said["sdft"]["status"] == 0, said["sdft"]

@@ -20,18 +20,19 @@ ROOT = Path(__file__).parents[2]
 WEIGHTS = "adapter_model.safetensors"
 LONG = {"max_steps": 30, "save_steps": 3, "logging_steps": 4}  # saves and logs that do not meet by themselves
 SHORT = LONG | {"max_steps": 16}  # for SDFT, whose steps sample replies
+TALK = LONG | {"max_steps": 9, "level": "conversation", "turns": 2}  # for GRPO, whose steps are conversations
 CODE = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 import torch
 from tests.training.small import settings
-from tests.training.test_train_kills import LONG, SHORT
+from tests.training.test_train_kills import LONG, SHORT, TALK
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.training.train import train
 torch.set_num_threads(1)
 method, base, adapter = sys.argv[3:]
-options = SHORT if method == "sdft" else LONG
+options = {"sdft": SHORT, "grpo": TALK}.get(method, LONG)
 train(RunFolder(Path(sys.argv[2])), settings(method, base, adapter=adapter or None, **options), resume=True)
 """
 
@@ -104,6 +105,16 @@ def test_sdft_that_was_killed_ends_as_if_it_never_was_over_several_epochs(rows, 
     assert whole.record.report["log"][-1]["epoch"] > 2
     folder = killed(rows, base, "sdft", sft)
     resumed = train(rows, settings("sdft", base, **options), resume=True)
+    assert outcome(resumed) == outcome(whole)
+    assert not folder.partial.exists()
+
+
+def test_grpo_that_was_killed_ends_as_if_it_never_was_over_several_epochs(rows, base):
+    """The conversations that are held again, users, scores and all, are those that would have been held."""
+    whole = train(rows, settings("grpo", base, **TALK), name="whole")
+    assert whole.record.report["log"][-1]["epoch"] > 2
+    folder = killed(rows, base, "grpo")
+    resumed = train(rows, settings("grpo", base, **TALK), resume=True)
     assert outcome(resumed) == outcome(whole)
     assert not folder.partial.exists()
 

@@ -1,29 +1,23 @@
 """Several replies, of which the one is kept that fits the inferred persona best: `best-of` and `rps`.
 
 Robust Preference Selection draws its replies under preferences near the user's, where a model may do better than at the very
-point, and selects by the user's own. There a preference is a direction of numbers, and a neighbour a small turn of it. Here it
-is a text: a neighbour leaves out some of its statements and tells the others in another order. It invents nothing, and costs no
-call. Replies are drawn above temperature 0 whatever is asked for: at 0 those of `best-of` would all be one.
+point, and selects by the user's own; who is near, neighbours.py says. Replies are drawn above temperature 0 whatever is asked
+for: at 0 those of `best-of` would all be one.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from random import Random
 
 from aloe_hub.chat.asking import SAMPLING
 from aloe_hub.chat.base import Chat, ChatReply, ChatRequest
+from aloe_hub.chat.policies.neighbours import neighbour
 from aloe_hub.chat.policies.selecting import Select
 from aloe_hub.chat.policies.steps import spoken, step
 from aloe_hub.chat.policies.tailored import Inferring, tailored_to
 from aloe_hub.text import is_blank
-from aloe_hub.types import Persona, call_seed
-
-LEFT_OUT = 0.3  # of the statements, on average
-_STATEMENT = re.compile(r"(?<=[.!?])\s+|\n+")
+from aloe_hub.types import call_seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +41,3 @@ class Sampled:
         replies = [spoken(reply) for reply in await asyncio.gather(*(self.inner.complete(one) for one in asked))]
         said = [reply for reply in replies if not is_blank(reply.text)]
         return said[await self.select(request, self.name, persona, [reply.text for reply in said])] if said else replies[0]
-
-
-def neighbour(persona: Persona, seed: int) -> Persona:
-    """A persona near to this one.
-
-    >>> neighbour(Persona("They have a cat. They live in Lisbon. They paint.", "They are in a hurry."), 5).personality
-    'They are in a hurry.'
-    """
-    random = Random(seed)
-    return Persona(_near(persona.profile, random), _near(persona.personality, random))
-
-
-def _near(text: str, random: Random) -> str:
-    statements: Sequence[str] = [one for one in _STATEMENT.split(text) if one.strip()]
-    kept = [one for one in statements if random.random() >= LEFT_OUT] or random.sample(statements, min(1, len(statements)))
-    random.shuffle(kept)
-    return " ".join(kept)

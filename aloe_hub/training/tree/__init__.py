@@ -3,6 +3,7 @@
 It imports torch, transformers, peft and trl, and nothing else of aloe-hub: the folder can be copied elsewhere and used alone.
 """
 
+from .ranked import RankConfig, TreeRankTrainer
 from .trainers import TreeDPOTrainer, TreeSFTTrainer
 
-__all__ = ["TreeDPOTrainer", "TreeSFTTrainer"]
+__all__ = ["RankConfig", "TreeDPOTrainer", "TreeRankTrainer", "TreeSFTTrainer"]

@@ -28,6 +28,7 @@ IGNORED = -100  # the label of a token that carries no loss, in TRL as in transf
 
 # What TRL's own collators return. Anything else in a batch (images, packed positions) would be lost in the pass.
 _COLUMNS = {"input_ids", "attention_mask", "labels", "completion_mask", "ref_chosen_logps", "ref_rejected_logps"}
+BESIDE = {"weight", "forks", "ranks", "relevance"}  # what our collators add of rows: for the loss, and no model takes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class TreeCollator:
 
 def pack(batch: Mapping[str, Any]) -> TreeBatch | None:
     """The trie of a batch as TRL's collators make it; None for a batch of other columns, left padding, or no label at all."""
-    if not batch.keys() <= _COLUMNS:
+    if not batch.keys() <= _COLUMNS | BESIDE:
         return None
     ids, mask = batch["input_ids"].numpy(), batch["attention_mask"].numpy()
     lengths = mask.sum(axis=1)

@@ -19,12 +19,12 @@ from peft import PeftModel
 from torch import nn
 from torch.utils.data import Sampler
 from transformers import PreTrainedModel, Trainer
-from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.sft_trainer import SFTTrainer
 
 from .batch import TreeCollator
 from .exactness import adapter_obstacle, difference, dropouts, model_obstacle, tolerance
 from .forward import add_tree_forward, trl_obstacle
+from .pairs import PairLosses
 from .sampler import TellEpoch, TreeSampler, trees_of
 
 log = logging.getLogger(__name__)
@@ -150,8 +150,10 @@ class _OnePass(Trainer):
             self._say("processes a batch row by row: it has no label, is not padded on the right, or has columns of its own")
 
 
-class TreeDPOTrainer(_OnePass, DPOTrainer):
+class TreeDPOTrainer(_OnePass, PairLosses):
     """`trl.DPOTrainer` with one pass over each tree of preference pairs, for the policy and for the reference.
+
+    And with weights of pairs, and losses for noisy labels (pairs.py).
 
     Dropout (which DPO turns off unless told otherwise: `disable_dropout`) is an obstacle: chosen and rejected would share it on
     their prompt, and the loss is of their difference.
@@ -181,7 +183,7 @@ class TreeDPOTrainer(_OnePass, DPOTrainer):
 
     def compute_ref_log_probs(self, model: nn.Module, inputs: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
         self._check(model, inputs)
-        return super().compute_ref_log_probs(model, inputs)  # type: ignore[no-any-return, no-untyped-call]
+        return super().compute_ref_log_probs(model, inputs)
 
 
 class TreeSFTTrainer(_OnePass, SFTTrainer):

@@ -10,7 +10,7 @@ from aloe_hub import prompts
 from aloe_hub.chat.asking import SAMPLING as USUAL
 from aloe_hub.chat.asking import Call, tailored_prompt
 from aloe_hub.chat.base import ChatRequest, Sampling
-from aloe_hub.chat.policies.sampled import neighbour
+from aloe_hub.chat.policies.neighbours import neighbour
 from aloe_hub.errors import ChatError
 from aloe_hub.types import Persona, call_seed
 from tests.chat.policies.asking import ASKED, CHAT, Heard, ask, opened

@@ -18,10 +18,9 @@ expected = list(read_rows(run.file("pairs.jsonl"), dict))
 rows, origin = load_rows(again, repo, "dpo")
 COLUMNS = ("prompt", "chosen", "rejected")
 assert [[row[name] for name in COLUMNS] for row in rows] == [[row[name] for name in COLUMNS] for row in expected]
-assert [len(row["prompt"]) for row in rows] == [3, 3]
 
 counts = import_chats(open_source(f"{repo}:pairs"), again, language="en")
-assert (counts.conversations, counts.trees) == (2, 2)
+assert (counts.conversations, counts.trees) == (len(expected), len(expected))
 recorded = again.settings()["import"]
 assert (recorded["dataset"], recorded["config"], recorded["revision"]) == (repo, "pairs", origin["revision"])
 write_training_rows(again)

@@ -157,6 +157,20 @@ def test_a_tree_shows_the_spoken_path_the_fork_and_both_verdicts():
         assert exchange.replies[1 - exchange.spoken].text in page.text
 
 
+@pytest.mark.parametrize("scored", [False, True])
+def test_a_tree_of_several_replies_shows_each_with_its_rank(scored):
+    said = [(5.0 - place, "Fine.") if scored else () for place in range(3)]
+    replies = tuple(Reply("policy", text, *judged) for text, judged in zip("abc", said, strict=True))
+    verdicts = () if scored else tuple(Verdict(order, int(min(order)), "") for order in ("01", "10", "02", "20", "12", "21"))
+    tree = Tree("t", Persona("A nurse.", "Kind."), (Exchange("Hi.", Persona("", ""), replies, verdicts, 2),))
+    page = Page(show.page("tree", tree))
+    assert [page.text.count(f"rank {rank} of 3") for rank in (1, 2, 3)] == [1, 1, 1]
+    assert (page.text.count("● spoken"), page.text.count("○ not spoken")) == (1, 2)
+    assert "the best is policy 1" in page.text
+    assert page.text.count("shown first, policy") == len(verdicts)
+    assert page.text.count("policy 3: 3.00") == int(scored)
+
+
 def test_a_word_that_uses_a_learned_fact_leads_to_the_message_that_told_it():
     page = show.page("talk", said("I have a pet called Tiki. Any dinner ideas?", "I feel stressed lately, what can I do?"))
     assert '<a class="used" href="#message-1" title="learned from message 1">Tiki</a>' in page

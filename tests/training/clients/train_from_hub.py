@@ -35,11 +35,14 @@ api = HfApi()
 api.create_repo("org/base")
 api.upload_folder(repo_id="org/base", folder_path=base)
 Dataset.from_list([{"text": "hello"}]).push_to_hub("org/texts", "sft")
+fork = {"prompt": "Hi.", "completions": ["Hello, you.", "What?", "Hello."], "ranks": [1, 3, 2], "scores": [4.5, 1.0, 4.0]}
+Dataset.from_list([fork | {"tree_id": str(number)} for number in range(4)]).push_to_hub("org/ranked", "ranked")
 aloe("publish", "publish", "prefs", "--run", grown, "--repo", "org/aloe-prefs", "--license", "other")
 train = ["--base", "org/base", "--limit", "6", "--batch-size", "2", "--set", "max_steps=2", "--set", "eval_share=0.2"]
 data = ["--data", "org/aloe-prefs"]
 aloe("sft", "train", "sft", *train, *data, "--run", run, "--push", "org/adapter-sft")
 aloe("dpo", "train", "dpo", *train, *data, "--run", run, "--adapter", "org/adapter-sft", "--push", "org/adapter-dpo")
+aloe("rank", "train", "rank", *train, "--data", "org/ranked", "--run", run)
 aloe("sdft", "train", "sdft", *train, *data, "--run", run, "--set", "max_completion_length=8")
 aloe("unknown", "train", "sft", *train, "--run", run, "--name", "x", "--data", "org/nothing")
 aloe("revision", "train", "sft", *train, "--run", run, "--name", "x", "--data", "org/aloe-prefs@nothing")

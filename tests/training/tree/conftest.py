@@ -8,7 +8,18 @@ from aloe_hub.training.tree.forward import trl_obstacle
 from tests.training import tiny_trees as tiny
 
 # All their tests are of the one pass, or of another reason than TRL's age to do without. test_versions.py is of such a TRL.
-_OF_THE_ONE_PASS = ["fallbacks", "forward", "lifted_out", "names", "processes", "sampler", "trainers", "training"]
+_OF_THE_ONE_PASS = [
+    "fallbacks",
+    "forward",
+    "lifted_out",
+    "names",
+    "pairs",
+    "processes",
+    "ranked",
+    "sampler",
+    "trainers",
+    "training",
+]
 collect_ignore = [] if trl_obstacle() is None else [f"test_{name}.py" for name in _OF_THE_ONE_PASS]
 
 
@@ -16,7 +27,9 @@ collect_ignore = [] if trl_obstacle() is None else [f"test_{name}.py" for name i
 def trainer(tmp_path):
     """Make a trainer of a tiny model: `trainer(DPOTrainer, lora=True, beta=0.5)`; options are those of its config."""
 
-    def make(kind, *, family="Llama", lora=False, template="llama3", made=None, data=None, more=None, tree=None, **options):
+    def make(
+        kind, *, family="Llama", lora=False, template="llama3", made=None, data=None, more=None, tree=None, config=None, **options
+    ):
         preferences = issubclass(kind, DPOTrainer)
         settings = {
             "output_dir": str(tmp_path / kind.__name__),
@@ -36,7 +49,7 @@ def trainer(tmp_path):
             given["tree"] = tree
         return kind(
             model=tiny.model(family) if made is None else made,
-            args=(DPOConfig if preferences else SFTConfig)(**settings),
+            args=(config or (DPOConfig if preferences else SFTConfig))(**settings),
             train_dataset=data or (tiny.pairs() if preferences else tiny.completions()),
             processing_class=tiny.tokenizer(template),
             peft_config=tiny.lora() if lora else None,

@@ -12,7 +12,7 @@ import torch
 import trl
 from transformers import PreTrainedModel, Trainer
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
-from trl import DPOConfig, DPOTrainer, SFTTrainer
+from trl import DPOConfig, DPOTrainer, GRPOTrainer, SFTTrainer
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 from trl.trainer.utils import FusedCausalLMOutput, add_fused_lm_head
@@ -31,8 +31,16 @@ def test_trl_is_the_one_that_was_read():
         (DPOTrainer.compute_loss, "self model inputs return_outputs num_items_in_batch"),
         (SFTTrainer.compute_loss, "self model inputs return_outputs num_items_in_batch"),
         (DPOTrainer.compute_ref_log_probs, "self model inputs"),
+        (DPOTrainer._compute_loss, "self model inputs return_outputs"),
+        (DPOTrainer._prepare_dataset, "self dataset processing_class args dataset_name"),
+        (DPOTrainer._set_signature_columns_if_needed, "self"),
         (DPOTrainer._precompute_ref_logps, "self dataset name batch_size"),
         (Trainer._get_train_sampler, "self train_dataset"),
+        (GRPOTrainer._get_train_sampler, "self dataset"),
+        (GRPOTrainer._generate_and_score_completions, "self inputs"),
+        (GRPOTrainer._generate_single_turn, "self prompt_ids images multimodal_fields num_generations has_tool_images"),
+        (GRPOTrainer._calculate_rewards, "self inputs prompts completions completion_ids_list"),
+        (GRPOTrainer._compute_loss, "self model inputs"),
         (add_fused_lm_head, "model temperature cast_lm_head_to_fp32 outputs"),
         (sdpa_attention_forward, "module query key value attention_mask dropout scaling is_causal position_bias cache kwargs"),
         (repeat_kv, "hidden_states n_rep"),
@@ -72,6 +80,11 @@ def test_what_the_trainers_find_set_up(trainer):
         assert one._train_batch_size == 4
         assert one.accelerator.parallelism_config is None
     assert made[0].ref_model is None
+    found = {name: getattr(made[0], name) for name in ("loss_types", "loss_weights", "f_divergence_type", "ld_alpha")}
+    assert found == {"loss_types": ["sigmoid"], "loss_weights": [1.0], "f_divergence_type": "reverse_kl", "ld_alpha": None}
+    found = {name: getattr(made[0], name) for name in ("use_weighting", "precompute_ref_logps", "label_smoothing", "beta")}
+    assert found == {"use_weighting": False, "precompute_ref_logps": False, "label_smoothing": 0.0, "beta": 0.1}
+    assert (made[0]._tokenizer.pad_token_id, made[0]._tp_size, made[0]._total_train_tokens) == (0, 1, 0)
     assert made[1].padding_free is False
     assert made[1].label_smoother is None
 

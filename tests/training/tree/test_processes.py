@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import pytest
 import torch
+from datasets import Dataset
 from trl import DPOConfig, SFTConfig
 
-from aloe_hub.training import TreeDPOTrainer, TreeSFTTrainer
+from aloe_hub.training import RankConfig, TreeDPOTrainer, TreeRankTrainer, TreeSFTTrainer
 
 sys.path.insert(0, str(Path(__file__).parents[3]))  # as a script it does not find it by itself
 from tests.preloaded import PYTHON
@@ -21,15 +23,24 @@ from tests.training import tiny_trees as tiny
 
 
 def trained(batch: int, folder: Path) -> dict[str, dict[str, Any]]:
-    """Train both ways, `batch` rows a process, and return the weights and the last count of tokens."""
+    """Train in each way, `batch` rows a process, and return the weights and the logs."""
     datasets.disable_progress_bars()
     torch.set_num_threads(1)
     results = {}
-    for kind, config, data in ((TreeDPOTrainer, DPOConfig, tiny.pairs), (TreeSFTTrainer, SFTConfig, tiny.completions)):
+    rows = [row | {"weight": 1.0 + number % 3} for number, row in enumerate(tiny.rows(trees=8, turns=3))]
+    forks = [row | {"completions": [row["chosen"], row["rejected"], row["chosen"] * 2], "ranks": [1, 3, 2]} for row in rows]
+    kinds: dict[str, tuple[Any, Any, list[dict[str, Any]], dict[str, Any]]] = {
+        "dpo": (TreeDPOTrainer, DPOConfig, tiny.rows(trees=8, turns=3), {}),
+        "sft": (TreeSFTTrainer, SFTConfig, list(tiny.completions(trees=8, turns=3)), {}),
+        "lcpo": (TreeDPOTrainer, DPOConfig, rows, {"loss_type": "lcpo", "label_smoothing": 0.2}),
+        "rank": (TreeRankTrainer, RankConfig, forks, {}),
+    }
+    for name, (kind, config, data, options) in kinds.items():
         trainer = kind(
             model=tiny.model(),
             args=config(
-                output_dir=str(folder / kind.__name__),
+                **options,
+                output_dir=str(folder / name),
                 per_device_train_batch_size=batch,
                 gradient_accumulation_steps=2,
                 num_train_epochs=2,
@@ -41,14 +52,14 @@ def trained(batch: int, folder: Path) -> dict[str, dict[str, Any]]:
                 report_to=[],
                 disable_tqdm=True,
             ),
-            train_dataset=data(trees=8, turns=3),
+            train_dataset=Dataset.from_list(data),
             processing_class=tiny.tokenizer(),
             peft_config=tiny.lora(),
         )
         trainer.train()
         weights = {name: weight.detach() for name, weight in trainer.model.named_parameters() if weight.requires_grad}
         logs = [log for log in trainer.state.log_history if "loss" in log]
-        results[kind.__name__] = {"weights": weights, "logs": logs}
+        results[name] = {"weights": weights, "logs": logs}
     return results
 
 
@@ -63,6 +74,8 @@ def test_two_processes_train_as_one_with_the_same_global_batch(tmp_path):
         for expected, found in zip(alone["logs"], together[name]["logs"], strict=True):
             # Each process packs its own rows: less is shared, the rows are the same.
             assert found["tree/tokens_exploded"] == expected["tree/tokens_exploded"] == found["num_tokens"]
+            assert found.get("noise/reliability", 0) == pytest.approx(expected.get("noise/reliability", 0), abs=1e-5)
+            assert found.get("rewards/accuracies", 0) == pytest.approx(expected.get("rewards/accuracies", 0), abs=1e-5)
             assert expected["tree/tokens"] <= found["tree/tokens"] < found["tree/tokens_exploded"]
 
 

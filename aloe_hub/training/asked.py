@@ -1,0 +1,83 @@
+"""The prompts of GRPO: every spoken path of a run's trees, or of a dataset's, with the persona that the judge is told."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+
+from aloe_hub.errors import DataError, UsageError
+from aloe_hub.files.jsonl import read_rows
+from aloe_hub.files.run_folder import RunFolder
+from aloe_hub.hub_dataset import dataset_named, open_dataset
+from aloe_hub.rows import asked
+from aloe_hub.training.base import Base
+from aloe_hub.training.control_tokens import ControlTokens
+from aloe_hub.training.data import Measured, check_text, name_of, tokenised
+from aloe_hub.types import Row, Tree
+
+
+def asked_rows(run: RunFolder, data: str | None, limit: int | None, *, openings: bool) -> tuple[list[Row], Row]:
+    """As `load_rows`. openings: of the first turn of each tree alone, which a conversation begins with.
+
+    Raises:
+        DataError: no such file or dataset, no trees in it, or one that cannot be read.
+        AloeError: the Hub cannot be reached or refuses.
+    """
+    trees: Iterable[Tree]
+    if data is not None:
+        name = dataset_named(data)
+        found, choice, revision = open_dataset(name, ("trees",), "go online, or train from --run DIR")
+        if not {"tree_id", "profile", "personality", "turns"} <= set(found.column_names):
+            raise DataError(
+                f"--data {data}: config {choice!r} holds no trees, it has {', '.join(found.column_names)}; a judge must know who "
+                "the user is: give our own config trees"
+            )
+        origin: Row = {"dataset": name.repo, "revision": revision, "config": choice, "split": name.split or "train"}
+        trees = _trees(found, data)
+    else:
+        path = run.file("trees.jsonl")
+        if not path.exists():
+            raise DataError(f"{path}: no such file; grow the trees first: aloe trees --run {run.path}; or give --data org/name")
+        with path.open("rb") as file:
+            origin = {"run": run.path.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+        trees = read_rows(path, Tree.from_row) if path.stat().st_size else ()
+    rows = [row for tree in islice(trees, limit) for row in asked(tree) if not (openings and row["turn"])]
+    if not rows:
+        raise DataError(f"{data or run.file('trees.jsonl')}: no trees to take prompts from")
+    return rows, origin
+
+
+def _trees(rows: Iterable[Row], data: str) -> Iterator[Tree]:
+    for number, row in enumerate(rows):
+        try:
+            yield Tree.from_row(row)
+        except (KeyError, ValueError) as error:
+            raise DataError(f"--data {data}, row {number}: {error}") from None
+
+
+def measure_asked(
+    rows: Sequence[Row], base: Base, reply: int, *, on_progress: Callable[[int, int], None] = lambda done, total: None
+) -> Measured:
+    """Tokenise the prompts as TRL will. `longest` is the longest of them. reply: the most tokens that one may have.
+
+    Raises:
+        DataError: a prompt that leaves no room for a reply, that the template refuses, or whose text would be read as a control
+            token.
+        UsageError: a reply for which the base itself has no room.
+    """
+    if base.positions is not None and reply >= base.positions:
+        raise UsageError(f"max_completion_length {reply}: {base.source} takes {base.positions} tokens for prompt and reply")
+    control, longest, tokens = ControlTokens(base.tokenizer), 0, 0
+    for number, row in enumerate(rows):
+        on_progress(number, len(rows))
+        check_text(row, control, base)
+        length = len(next(tokenised(row, "grpo", base)))
+        longest, tokens = max(longest, length), tokens + length
+        if base.positions is not None and length + reply > base.positions:
+            raise DataError(
+                f"{name_of(row)}: its prompt has {length} tokens, with a reply of {reply} more than the {base.positions} that "
+                f"{base.source} takes; lower --set max_completion_length, grow shorter trees, or take another base"
+            )
+    on_progress(len(rows), len(rows))
+    return Measured(longest, tokens)

@@ -1,0 +1,56 @@
+"""Benchmark: the table of policies, and every conversation with its scores and the judge's reasons; what an audit found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+import measured
+from app_state import AppState
+from measured import EVERY, ORDERS
+
+# A conversation has an address, ?sample=ID#benchmark; a click on it needs no new page.
+OPEN = """\
+element.addEventListener('click', (event) => {
+  const link = event.target.closest('a[data-sample]');
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  history.replaceState(null, '', link.getAttribute('href'));
+  trigger('click', {sample: link.dataset.sample});
+});
+"""
+SHOW = "() => document.querySelector('#sample h3')?.focus()"
+
+
+def build(state: AppState) -> None:
+    run = state.settings.run
+    shown: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+    def listed(query: str, policy: str, order: str) -> str:
+        return measured.listing(measured.measured(run), query or "", policy, order)
+
+    def asked_for(request: gr.Request) -> str:
+        return measured.conversation(measured.measured(run), str(request.query_params.get("sample", "")))
+
+    def opened(event: gr.EventData) -> str:
+        return measured.conversation(measured.measured(run), str(event.sample))
+
+    gr.Markdown("## Policies", elem_classes="prose")
+    gr.HTML(lambda: measured.policies(measured.measured(run)), elem_id="policies", elem_classes="page")
+    gr.Markdown("## Conversations", elem_classes="prose")
+    with gr.Row():
+        query = gr.Textbox(label="Filter the conversations", info="Every word has to be in it.", max_lines=1, min_width=200)
+        policy = gr.Dropdown([EVERY], value=EVERY, label="Policy", min_width=200)
+        order = gr.Dropdown(list(ORDERS), value=ORDERS[0], label="Order", min_width=160)
+    listing = gr.HTML(elem_id="samples", elem_classes="page", js_on_load=OPEN)
+    sample = gr.HTML(elem_id="sample", elem_classes="page", js_on_load=OPEN)
+
+    gr.on(None, lambda: gr.update(choices=[EVERY, *measured.measured(run).policies]), None, policy, **shown)
+    gr.on(None, listed, [query, policy, order], listing, trigger_mode="always_last", **shown)
+    gr.on(None, asked_for, None, sample, **shown)
+    for component in (listing, sample):
+        component.click(opened, None, sample, **shown).then(None, None, None, js=SHOW, api_visibility="private")
+
+
+def build_audit(state: AppState) -> None:
+    gr.HTML(lambda: measured.audit(measured.measured(state.settings.run)), elem_id="audit", elem_classes="page")
