@@ -110,7 +110,10 @@ def readings(persona: Persona, world: bool) -> list[tuple[str, str]]:
 def _of_the_world(model: ModelString) -> bool:
     if model.inner is not None:  # whoever infers or selects beside it reads anything
         return _of_the_world(model.inner)
-    return model.is_scripted or (model.base is not None and model.base.name == POCKET)
+    if model.is_scripted or model.base is None:
+        return model.is_scripted
+    folder = model.base.folder
+    return POCKET in model.base.name.rpartition("/")[2] or (folder is not None and (folder / "pocket.json").is_file())
 
 
 def _in_the_world(sentence: str) -> str | None:
