@@ -91,11 +91,12 @@ window.aloe = (() => {
   const tellReplies = (id) => {
     const number = all(`#${id} .turn`).length, last = all(`#${id} .turn`).at(-1);
     const whole = last && !one(".dots", last), replies = whole ? all(".reply", last) : [];
-    if (last && seen !== `${number} ${whole}`) {
+    const state = [id, number, whole, replies.length].join();
+    if (last && seen !== state) {
       last.style.scrollMarginBottom = `${one(".composer", last.closest("[role=tabpanel]")).offsetHeight + 8}px`;
       last.scrollIntoView({ block: "nearest", behavior: calm() ? "auto" : "smooth" });
     }
-    seen = `${number} ${whole}`;
+    seen = state;
     const text = replies.map((reply) => `${one(".who", reply).innerText}: ${one(".text", reply)?.innerText ?? ""}`).join(" ");
     if (one("#told").textContent !== text) one("#told").textContent = text;
   };

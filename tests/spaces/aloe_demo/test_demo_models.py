@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import replace
 
-from models import Models, Part
+from models import Missing, Models, Part
 from talk import Talk, answered
 
 from aloe_hub.chat.base import Sampling
@@ -49,7 +49,7 @@ def test_an_endpoint_that_is_down_is_told_and_the_other_model_answers():
 def test_a_model_that_cannot_be_loaded_says_so_when_it_was_tried(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     part = Part.opened("the base model", f"local:{tmp_path}")
-    assert part.ready.problem == part.problem
+    assert part.ready == Missing(part.problem)
     assert part.problem.startswith("the base model is not there: ")
     talk, _ = last(answered(Talk(), "hello", replace(fake_models(), base=part), Sampling(), 10))
     assert talk.turns[0].said[0].problem == part.problem
