@@ -67,6 +67,7 @@ def test_the_audit_of_the_run_s_own_judge_goes_before_it(judged):
 
 
 def test_a_run_without_trees_says_what_to_give_instead(rows):
+    rows.file("trees.jsonl").unlink(missing_ok=True)
     with pytest.raises(DataError, match=r"--noise measured: .* has neither trees nor an audit; give a share"):
         measured_noise(rows.path)
 
