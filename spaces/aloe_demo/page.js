@@ -8,7 +8,8 @@ window.aloe = (() => {
   const address = (hash, search = location.search) => history.replaceState(null, "", location.pathname + search + hash);
 
   // Tabs: #watch, #chat, … ; a turn of a conversation is part of its tab.
-  const tabs = () => all("#tabs [role=tab]");
+  const TAB = "#tabs [role=tab], #tabs .overflow-dropdown button";  // on a phone the last ones are in a menu
+  const tabs = () => all(TAB);
   const inTab = (hash) => hash.startsWith("#turn-") ? "#watch" : hash.startsWith("#message-") ? "#chat" : hash;
   const openTab = () => {
     const wanted = tabs().find((tab) => "#" + slug(tab) === inTab(location.hash));
@@ -66,7 +67,7 @@ window.aloe = (() => {
   };
   addEventListener("click", (event) => {
     const find = (selector) => event.target.closest?.(selector);
-    const chip = find(".chip"), tab = find("#tabs [role=tab]"), turn = find("a[href^='#turn-']"), message = find("a[href^='#message-']");
+    const chip = find(".chip"), tab = find(TAB), turn = find("a[href^='#turn-']"), message = find("a[href^='#message-']");
     const does = find("[data-do]")?.dataset.do;
     if (chip) write(chip);
     if (tab && event.isTrusted) history.pushState(null, "", location.pathname + location.search + "#" + slug(tab));

@@ -336,7 +336,7 @@ def test_at_200_percent_zoom_nothing_is_cut_off(visit, pocket_demo):
     visitor = visit(pocket_demo, "zoomed", at="")
     page = visitor.page
     for tab in page.get_by_role("tab").all_inner_texts():
-        page.get_by_role("tab", name=tab).click()
+        visitor.tab(tab)
         page.wait_for_timeout(200)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), tab
     visitor.tab("Chat")
