@@ -11,8 +11,6 @@ import re
 from collections.abc import Iterable
 from random import Random
 
-from models import Models
-
 from aloe_hub.errors import UsageError
 from aloe_hub.model_string import ModelString
 from aloe_hub.source import POCKET
@@ -21,6 +19,7 @@ from aloe_hub.world.lexicon import COLOURS, DIMENSIONS, GREETINGS, KINDS, POLES,
 from aloe_hub.world.sentences import from_third, split_sentences, to_first
 from aloe_hub.world.speaking import said
 from aloe_hub.world.understanding import Fact, read_message, read_personality, read_profile
+from models import Models
 
 EXAMPLES = (
     "I work as a nurse. I have a pet called Tiki. What should I make for dinner?",
@@ -110,7 +109,10 @@ def readings(persona: Persona, world: bool) -> list[tuple[str, str]]:
 def _of_the_world(model: ModelString) -> bool:
     if model.inner is not None:  # whoever infers or selects beside it reads anything
         return _of_the_world(model.inner)
-    return model.is_scripted or (model.base is not None and model.base.name == POCKET)
+    if model.is_scripted or model.base is None:
+        return model.is_scripted
+    folder = model.base.folder
+    return POCKET in model.base.name.rpartition("/")[2] or (folder is not None and (folder / "pocket.json").is_file())
 
 
 def _in_the_world(sentence: str) -> str | None:

@@ -8,7 +8,8 @@ window.aloe = (() => {
   const address = (hash, search = location.search) => history.replaceState(null, "", location.pathname + search + hash);
 
   // Tabs: #watch, #chat, … ; a turn of a conversation is part of its tab.
-  const tabs = () => all("#tabs [role=tab]");
+  const TAB = "#tabs [role=tab], #tabs .overflow-dropdown button";  // on a phone the last ones are in a menu
+  const tabs = () => all(TAB);
   const inTab = (hash) => hash.startsWith("#turn-") ? "#watch" : hash.startsWith("#message-") ? "#chat" : hash;
   const openTab = () => {
     const wanted = tabs().find((tab) => "#" + slug(tab) === inTab(location.hash));
@@ -66,7 +67,7 @@ window.aloe = (() => {
   };
   addEventListener("click", (event) => {
     const find = (selector) => event.target.closest?.(selector);
-    const chip = find(".chip"), tab = find("#tabs [role=tab]"), turn = find("a[href^='#turn-']"), message = find("a[href^='#message-']");
+    const chip = find(".chip"), tab = find(TAB), turn = find("a[href^='#turn-']"), message = find("a[href^='#message-']");
     const does = find("[data-do]")?.dataset.do;
     if (chip) write(chip);
     if (tab && event.isTrusted) history.pushState(null, "", location.pathname + location.search + "#" + slug(tab));
@@ -87,13 +88,17 @@ window.aloe = (() => {
   });
 
   // New replies: scrolled into view, and told once, when they are whole, to whoever cannot see them.
-  let turns = 0;
+  let seen = "";
   const tellReplies = (id) => {
-    const last = all(`#${id} .turn`).at(-1), number = all(`#${id} .turn`).length;
-    if (last && number > turns) last.scrollIntoView({ block: "start", behavior: calm() ? "auto" : "smooth" });
-    turns = number;
-    const replies = last && !one(".status:has(.dots)", last) ? all(".reply", last).map((reply) => one(".who", reply).innerText + ": " + (one(".text", reply)?.innerText ?? "")) : [];
-    const text = replies.join(" ");
+    const number = all(`#${id} .turn`).length, last = all(`#${id} .turn`).at(-1);
+    const whole = last && !one(".dots", last), replies = whole ? all(".reply", last) : [];
+    const state = [id, number, whole, replies.length].join();
+    if (last && seen !== state) {
+      last.style.scrollMarginBottom = `${one(".composer", last.closest("[role=tabpanel]")).offsetHeight + 8}px`;
+      last.scrollIntoView({ block: "nearest", behavior: calm() ? "auto" : "smooth" });
+    }
+    seen = state;
+    const text = replies.map((reply) => `${one(".who", reply).innerText}: ${one(".text", reply)?.innerText ?? ""}`).join(" ");
     if (one("#told").textContent !== text) one("#told").textContent = text;
   };
   // A button that was just pressed may be written anew: who came by keyboard goes on from it.

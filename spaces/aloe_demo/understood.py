@@ -19,7 +19,8 @@ _END = re.compile(r"(?<=[.!?])\s+|\n+|\s*;\s+")
 _NO_LETTER = re.compile(r"\W+")
 _OFTEN = "also|always|often|never|really|usually|currently|recently|just|both"
 _SUBJECT = rf"(?:(?:they|she|he|the user|this user|user) )?(?:(?:{_OFTEN}) )*"
-_STATES = "from|married|divorced|engaged|single|widowed|retired|vegan|vegetarian|allergic|left-handed|deaf|blind|pregnant|dyslexic|fluent"
+_STATES = "from|married|divorced|engaged|single|widowed|retired|vegan|vegetarian|allergic|left-handed|deaf|blind"
+_STATES += "|pregnant|dyslexic|fluent"
 _NOT_HAD = r"no idea|to\b|been|some\b|an? (?:question|problem|doubt|idea|feeling|headache|minute|point)"
 _VERBS = (
     "live|work|study|studie|teach|volunteer|play|collect|love|like|enjoy|prefer|hate|dislike|cook|bake|grow|paint|sing|dance|swim|cycle"

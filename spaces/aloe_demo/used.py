@@ -70,7 +70,10 @@ def told(persona: Persona, messages: Sequence[str]) -> list[tuple[str, str, int]
 @lru_cache(maxsize=512)
 def slips(reply: str) -> bool:
     """Whether a reply in the sentences of the scripted world has one among them that is none: the pocket model's own."""
-    says = {part.says for part in parts(reply)}
+    said = [*parts(reply)]
+    if reply.rstrip()[-1:] not in (".", "!", "?"):
+        said = said[:-1]  # broken off
+    says = {part.says for part in said}
     return bool(says & {"tip", "use"}) and bool(says & {"other", "wrong name"})
 
 

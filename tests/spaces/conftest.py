@@ -50,7 +50,11 @@ class Visitor:
     complaints: list[str] = field(default_factory=list)
 
     def tab(self, name: str) -> None:
-        self.page.get_by_role("tab", name=name).click()
+        tab = self.page.get_by_role("tab", name=name)
+        if not tab.is_visible():  # on a phone the last ones are in a menu
+            self.page.locator("#tabs .overflow-menu > button").click()
+            tab = self.page.locator("#tabs .overflow-dropdown button", has_text=name)
+        tab.click()
 
     def box(self):
         """The message box of the tab that is open."""

@@ -1,13 +1,15 @@
 """The five models: in this process or behind an endpoint, and each may be away."""
 
 import asyncio
+from dataclasses import replace
 
-from models import Models
 from talk import Talk, answered
 
 from aloe_hub.chat.base import Sampling
 from aloe_hub.hub.demo_settings import DemoSettings
 from aloe_hub.serve.server import running
+from models import Missing, Models, Part
+from tests.spaces.aloe_demo.fake_models import fake_models
 
 
 def last(talks):
@@ -42,3 +44,13 @@ def test_an_endpoint_that_is_down_is_told_and_the_other_model_answers():
     (turn,) = talk.turns
     assert turn.said[0].text
     assert "cannot be reached; is the server up?" in turn.said[1].problem
+
+
+def test_a_model_that_cannot_be_loaded_says_so_when_it_was_tried(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    part = Part.opened("the base model", f"local:{tmp_path}")
+    assert part.ready == Missing(part.problem)
+    assert part.problem.startswith("the base model is not there: ")
+    talk, _ = last(answered(Talk(), "hello", replace(fake_models(), base=part), Sampling(), 10))
+    assert talk.turns[0].said[0].problem == part.problem
+    assert talk.turns[0].said[1].text

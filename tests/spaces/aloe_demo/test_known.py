@@ -50,7 +50,8 @@ def test_everything_that_is_offered_is_known_and_says_nothing_twice():
     assert (facts, manner) == ([], [])
 
 
-def test_only_the_pocket_model_and_the_world_itself_are_of_the_world():
+def test_only_the_pocket_model_and_the_world_itself_are_of_the_world(tmp_path):
+    (tmp_path / "pocket.json").touch()
     from models import Part
 
     def of(base, aligned):
@@ -62,6 +63,8 @@ def test_only_the_pocket_model_and_the_world_itself_are_of_the_world():
     assert of("local:pocket", "local:pocket+runs/mine/adapters/sft")
     assert of("http://127.0.0.1:1/v1#m", "inferred(local:pocket)")
     assert of("scripted:plain", "scripted:tailored")
+    assert of("local:org/aloe-pocket", "http://127.0.0.1:1/v1#m")
+    assert of(f"local:{tmp_path}", "http://127.0.0.1:1/v1#m")
     assert not of("local:org/model", "local:org/model+org/adapter")
     assert not of("hub:org/model", "inferred(hub:org/model,by=scripted)")
 

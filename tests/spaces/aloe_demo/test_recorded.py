@@ -9,10 +9,10 @@ import os
 
 import pytest
 from library import made_personas
-from models import Models
 from watch import RECORDED, Watch, recorded, watched
 
 from aloe_hub.hub.demo_settings import DemoSettings
+from models import Models
 
 TURNS = 10
 PERSONA = 2  # the first in whose conversation the pocket model makes no slip
@@ -43,6 +43,7 @@ def test_the_recording_is_what_the_models_say():
 
 def test_only_the_aligned_curve_rises():
     base, aligned = recorded().numbers(0), recorded().numbers(1)
-    assert base and aligned
+    assert base is not None
+    assert aligned is not None
     assert aligned["ir"] > 0.1 > abs(base["ir"])
     assert aligned["avg"] > base["avg"] + 1

@@ -43,3 +43,4 @@ def test_a_slip_is_a_broken_sentence_among_those_of_the_world():
     assert not slips("Put punk on. Wake up at a fixed hour.")
     assert slips("It suits a busy punk on that. Wake up at a fixed hour.")
     assert not slips("Any other model says this.")
+    assert not slips("Wake up at a fixed hour. Let the sunrise into the")
