@@ -39,8 +39,10 @@ def build(state: AppState) -> None:
     def listed(query: str, policy: str, order: str) -> str:
         return measured.listing(measured.measured(run), query or "", policy, order)
 
-    def asked_for(request: gr.Request) -> str:
-        return measured.conversation(measured.measured(run), str(request.query_params.get("sample", "")))
+    def asked_for(request: gr.Request) -> Any:  # noqa: ANN401 - Gradio's own, where nothing is to change
+        name = request.query_params.get("sample")
+        # A page without one leaves alone what may have been clicked since it came.
+        return measured.conversation(measured.measured(run), str(name)) if name else gr.skip()
 
     def opened(event: gr.EventData) -> str:
         return measured.conversation(measured.measured(run), str(event.sample))
