@@ -15,11 +15,11 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from aloe_hub.report import opening, recorded, scenarios
+from aloe_hub.report import recorded, scenarios
 from aloe_hub.report.html import write_html
-from aloe_hub.report.plots import letter
+from aloe_hub.results import opening
 from aloe_hub.results.counts import ORACLE, PLAIN, Paired, PolicyReport, Report, RunReport
-from aloe_hub.results.formatting import UNDEFINED, number, p_value, percent, share, with_interval
+from aloe_hub.results.formatting import UNDEFINED, letter, number, p_value, percent, share, with_interval
 from aloe_hub.results.pairwise import WINS, WinRate
 from aloe_hub.results.read import read_runs
 from aloe_hub.results.trees import NO_VERDICT, TreeStats

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from aloe_hub import __version__
 from aloe_hub.files.jsonl import atomic_file
-from aloe_hub.report import opening, recorded, scenarios
-from aloe_hub.report.plots import curves, histogram, letter, recalled
-from aloe_hub.results import audited
+from aloe_hub.report import recorded, scenarios
+from aloe_hub.report.plots import curves, histogram, recalled
+from aloe_hub.results import audited, opening
 from aloe_hub.results.counts import ORACLE, PLAIN, Paired, Report, RunReport
-from aloe_hub.results.formatting import bound, number, p_value, percent
+from aloe_hub.results.formatting import bound, letter, number, p_value, percent
 from aloe_hub.results.scenarios import shifted_at
 from aloe_hub.results.trees import SEVERAL, TIES, outcome, reply_name
 from aloe_hub.types import Persona, ReplySource, Transcript

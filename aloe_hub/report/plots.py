@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from aloe_hub.report import drawing
 from aloe_hub.report.drawing import INK, MUTED, SERIES, series
 from aloe_hub.results.counts import BINS, PolicyReport, TextStats
+from aloe_hub.results.formatting import letter
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -16,15 +17,6 @@ if TYPE_CHECKING:
 
 MARKERS = "osD^vPX*"
 DASHED = (0, (4, 3))
-
-
-def letter(place: int) -> str:
-    """What a policy is called in the plot.
-
-    >>> letter(0), letter(25), letter(26)
-    ('A', 'Z', 'AA')
-    """
-    return (letter(place // 26 - 1) if place >= 26 else "") + chr(ord("A") + place % 26)
 
 
 def curves(policies: Sequence[PolicyReport], name: str, shift: int | None = None) -> Markup:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from aloe_hub.report.plots import letter
 from aloe_hub.results.counts import PolicyReport, RunReport
-from aloe_hub.results.formatting import number, percent
+from aloe_hub.results.formatting import letter, number, percent
 from aloe_hub.results.scenarios import Shift, turns_shown
 from aloe_hub.types import Row
 

@@ -56,3 +56,12 @@ def with_interval(value: float, interval: Sequence[float], digits: int, *, betwe
         return UNDEFINED
     low, high = (number(end, digits, sign) for end in interval)
     return f"{number(value, digits, sign)}{between}[{low}, {high}]"
+
+
+def letter(place: int) -> str:
+    """What a policy is called in a plot.
+
+    >>> letter(0), letter(25), letter(26)
+    ('A', 'Z', 'AA')
+    """
+    return (letter(place // 26 - 1) if place >= 26 else "") + chr(ord("A") + place % 26)

@@ -24,11 +24,10 @@ from library import MADE
 from aloe_hub.errors import AloeError
 from aloe_hub.files.jsonl import read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder
-from aloe_hub.report.opening import called, made_with, sentences
-from aloe_hub.report.plots import letter
 from aloe_hub.results.audited import lines
 from aloe_hub.results.counts import RunReport
-from aloe_hub.results.formatting import UNDEFINED, number, p_value, share, with_interval
+from aloe_hub.results.formatting import UNDEFINED, letter, number, p_value, share, with_interval
+from aloe_hub.results.opening import called, made_with, sentences
 from aloe_hub.results.read import read_runs
 from aloe_hub.results.rows import finished
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all

@@ -20,7 +20,8 @@ from rich.console import Console
 from aloe_hub.errors import AloeError, DataError
 from aloe_hub.files.jsonl import dumps, write_rows
 from aloe_hub.files.run_folder import policy_file
-from aloe_hub.report import opening, print_report, read_runs, to_json, write_html
+from aloe_hub.report import print_report, read_runs, to_json, write_html
+from aloe_hub.results import opening
 from aloe_hub.results.trees import SEVERAL
 from aloe_hub.types import Exchange, Persona, PoolText, Reply, Transcript, Tree, Turn, Verdict, digest
 
