@@ -35,6 +35,9 @@ turns = 3
 batch_size = 6
 eval_share = 0.2
 
+[train.grpo]
+num_generations = 2
+
 [evaluate]
 policies = ["scripted:tailored", "scripted:plain"]
 turns = 2

@@ -103,7 +103,7 @@ def load_rows(run: RunFolder, data: str | None, method: Method, limit: int | Non
         every = len(rows)
         rows = [row for row in rows if says(row)]
         origin[name] = every - len(rows)
-        if every and not rows:
+        if not rows and (every or run is not None):
             raise DataError(f"{data or path}: of {every} {nothing}")
     if not rows:
         raise DataError(f"{data or path}: no rows to train on")

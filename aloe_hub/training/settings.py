@@ -257,7 +257,9 @@ def _named(table: object, where: str, methods: Iterable[Method]) -> dict[str, An
 
 def _unknown(name: str, method: Method, where: str) -> str:
     if owners := [other for other in METHODS if other != method and name in _known(other)]:
-        return f"{where}: {name} is a setting of {' and '.join(owners)} alone" + (
+        *others, last = owners
+        named = f"{', '.join(others)} and {last}" if others else last
+        return f"{where}: {name} is a setting of {named} alone" + (
             f"; put it into {' or '.join(f'[train.{owner}]' for owner in owners)}" if where.startswith("recipe") else ""
         )
     near = get_close_matches(name, [*_known(method), *ALIASES], n=3, cutoff=0.7)

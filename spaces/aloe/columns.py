@@ -2,8 +2,8 @@
 
 Two forms are told apart. Wide: a conversation a line, its turns in columns such as t1, turn_2 or, beside a name that is known, 3.
 Long: a score a line, with a column `turn` and a column `score`, and `conversation` unless there is only one. Ids are never
-scores, and neither is a column that is called nothing known: it is left out, and `form` says so. Turns are counted from 1 or
-from 0 without a gap, whatever the order of the columns or lines. A header that fits neither form is an error.
+scores, and neither is a column that is called nothing known: it is left out, and `form` says so. Turns count from 0 or from 1
+without a gap, whatever the order of the columns or lines. A header that fits neither form is an error.
 """
 
 from __future__ import annotations

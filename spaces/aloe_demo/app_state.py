@@ -27,7 +27,9 @@ class AppState:
     @classmethod
     def of(cls, settings: DemoSettings) -> Self:
         votes = Votes(Path(settings.votes), settings.votes_repo, os.environ.get("HF_TOKEN"))
-        return cls(settings, on_gpu(Models.of(settings)), library(settings), votes)
+        # The data first: models are loaded in another thread, and datasets stumbles over a transformers that is half imported.
+        data = library(settings)
+        return cls(settings, on_gpu(Models.of(settings)), data, votes)
 
     @property
     def scripted_user(self) -> bool:

@@ -48,7 +48,7 @@ def build(state: AppState) -> None:
         return measured.conversation(measured.measured(run), str(event.sample))
 
     gr.Markdown("## Policies", elem_classes="prose")
-    gr.HTML(lambda: STYLE + measured.policies(measured.measured(run)), elem_id="policies", elem_classes="page")
+    table = gr.HTML(elem_id="policies", elem_classes="page")
     gr.Markdown("## Conversations", elem_classes="prose")
     with gr.Row():
         query = gr.Textbox(label="Filter the conversations", info="Every word has to be in it.", max_lines=1, min_width=200)
@@ -57,6 +57,8 @@ def build(state: AppState) -> None:
     listing = gr.HTML(elem_id="samples", elem_classes="page", js_on_load=OPEN)
     sample = gr.HTML(elem_id="sample", elem_classes="page", js_on_load=OPEN)
 
+    # By the page, once it is there: what is not measured yet takes seconds.
+    gr.on(None, lambda: STYLE + measured.policies(measured.measured(run)), None, table, **shown)
     gr.on(None, lambda: gr.update(choices=[EVERY, *measured.measured(run).policies]), None, policy, **shown)
     gr.on(None, listed, [query, policy, order], listing, trigger_mode="always_last", **shown)
     gr.on(None, asked_for, None, sample, **shown)
@@ -65,4 +67,5 @@ def build(state: AppState) -> None:
 
 
 def build_audit(state: AppState) -> None:
-    gr.HTML(lambda: measured.audit(measured.measured(state.settings.run)), elem_id="audit", elem_classes="page")
+    shown = gr.HTML(elem_id="audit", elem_classes="page")
+    gr.on(None, lambda: measured.audit(measured.measured(state.settings.run)), None, shown, api_visibility="private")

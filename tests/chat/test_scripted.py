@@ -360,6 +360,8 @@ READERS: dict[str, Callable[[str], object]] = {
     **{rubric.prompt: partial(parsing.judged, rubric=rubric) for rubric in RUBRICS.values()},
     **dict.fromkeys(("reminder", "cot", "rag", "critique", "rewrite"), parsing.message),
     "selector": parsing.score,
+    "satisfaction": parsing.score,
+    "revised_reply": parsing.message,
 }
 
 

@@ -28,8 +28,7 @@ def test_it_serves_a_run_folder_on_a_free_port_until_it_is_interrupted(run, tmp_
     process = subprocess.Popen(command, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        found = re.search(r"http://127\.0\.0\.1:\d+/", process.stdout.readline())
-        assert found
+        found = next(filter(None, (re.search(r"http://127\.0\.0\.1:\d+/", line) for line in process.stdout)))
         with urllib.request.urlopen(found[0] + "health", timeout=30) as answer:
             assert answer.read() == b'{"status":"ok"}'
         with urllib.request.urlopen(found[0] + "config", timeout=30) as answer:

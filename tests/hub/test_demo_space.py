@@ -218,7 +218,7 @@ def test_the_downloaded_space_starts_and_shows_the_hubs_data(published, environm
     folder = downloaded(repo, tmp_path / "space")
     with demo_process(folder, tmp_path, **hub | {"PYTHONPATH": "", "HF_HUB_OFFLINE": "0"}) as served:
         client = gradio_client.Client(served.url, verbose=False, analytics_enabled=False)
-        page, *_ = client.predict("I have a pet called Bo. Any ideas for the weekend?", 1, api_name="/say")
+        page, *_ = client.predict("I have a pet called Tiki. Any dinner ideas?", 1, api_name="/say")
         shown = str(client.config)
         client.close()
     assert "goes on from here" in page
@@ -242,7 +242,7 @@ def test_the_downloaded_space_starts_where_only_its_requirements_are_installed(p
     folder = downloaded(repo, tmp_path / "space")
     with demo_process(folder, tmp_path, python, PYTHONPATH="") as served:
         client = gradio_client.Client(served.url, verbose=False, analytics_enabled=False)
-        page, *_ = client.predict("I have a pet called Bo. Any ideas for the weekend?", 1, api_name="/say")
+        page, *_ = client.predict("I have a pet called Tiki. Any dinner ideas?", 1, api_name="/say")
         client.close()
     assert page.count('class="reply') == 2
     assert "problem" not in page

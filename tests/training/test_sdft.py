@@ -205,7 +205,7 @@ def test_of_what_sft_and_dpo_share_in_a_recipe_it_takes_what_it_knows():
     options = train_settings("sdft", recipe, {"base": "pocket"}).options
     assert (options["per_device_train_batch_size"], options["num_generations"]) == (4, 2)
     assert "max_length" not in options
-    with pytest.raises(UsageError, match="by hand: max_length is a setting of sft and dpo alone"):
+    with pytest.raises(UsageError, match="by hand: max_length is a setting of sft, dpo and rank alone"):
         train_settings("sdft", {}, {"base": "pocket", "max_length": 5})
 
 

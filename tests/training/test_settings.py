@@ -78,7 +78,7 @@ def test_an_option_that_takes_a_list_takes_one_of_it():
     [
         ({"learning_rat": 1e-3}, {}, r"recipe, \[train\]: unknown setting 'learning_rat'; near: learning_rate"),
         ({}, {"zzzzzz": 1}, "by hand: unknown setting 'zzzzzz'; see the fields of DPOConfig and LoraConfig"),
-        ({"beta": 0.1}, {}, r"beta is a setting of dpo and rank and grpo alone; put it into \[train.dpo\]"),
+        ({"beta": 0.1}, {}, r"beta is a setting of dpo, rank and grpo alone; put it into \[train.dpo\]"),
         ({}, {"packing": True}, "by hand: packing is a setting of sft alone"),
         ({"dpo": {"beta": "high"}}, {}, r"recipe, \[train.dpo\]: beta = 'high': expected float"),
         ({"dpo": 3}, {}, r"recipe, \[train.dpo\]: expected a table, found 3"),

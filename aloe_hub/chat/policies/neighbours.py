@@ -31,7 +31,7 @@ def shared_out(persona: Persona, seed: int) -> tuple[Persona, Persona]:
 
     >>> one, other = shared_out(Persona("They have a cat. They live in Lisbon. They paint.", "They are in a hurry."), 5)
     >>> one.profile, other.profile
-    ('They have a cat. They paint.', 'They live in Lisbon.')
+    ('They live in Lisbon. They paint.', 'They have a cat.')
     """
     random = Random(seed)
     told: tuple[list[str], list[str]] = [], []
