@@ -9,12 +9,12 @@ from typing import Any, Self
 
 from gpu import on_gpu
 from library import Library, library
+from models import Models
 from votes import Votes
 
 from aloe_hub.chat.base import Sampling
 from aloe_hub.hub.demo_settings import DemoSettings
 from aloe_hub.model_string import ModelString
-from models import Models
 
 
 @dataclass(frozen=True, slots=True)
