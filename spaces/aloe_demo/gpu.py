@@ -8,9 +8,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from models import Models
+
 from aloe_hub.chat.base import Chat, ChatReply, ChatRequest
 from aloe_hub.model_string import ModelString
-from models import Models
 
 
 def on_gpu(models: Models) -> Models:

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable
 from random import Random
 
+from models import Models
+
 from aloe_hub.errors import UsageError
 from aloe_hub.model_string import ModelString
 from aloe_hub.source import POCKET
@@ -19,7 +21,6 @@ from aloe_hub.world.lexicon import COLOURS, DIMENSIONS, GREETINGS, KINDS, POLES,
 from aloe_hub.world.sentences import from_third, split_sentences, to_first
 from aloe_hub.world.speaking import said
 from aloe_hub.world.understanding import Fact, read_message, read_personality, read_profile
-from models import Models
 
 EXAMPLES = (
     "I work as a nurse. I have a pet called Tiki. What should I make for dinner?",

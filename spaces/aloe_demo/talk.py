@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from secrets import token_hex
 from typing import Any, Self
 
+from models import Models, Part
 from safe import MOST_SHOWN
 from session import growing
 
@@ -20,7 +21,6 @@ from aloe_hub.errors import UsageError
 from aloe_hub.stages import roles
 from aloe_hub.stages.roles import Call
 from aloe_hub.types import Index, Message, Persona
-from models import Models, Part
 
 ALIGNED: Index = 1
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, Self
 
+from models import Models, Part
 from safe import MOST_SHOWN
 from session import growing
 
@@ -22,7 +23,6 @@ from aloe_hub import scoring
 from aloe_hub.stages import roles
 from aloe_hub.stages.roles import Call
 from aloe_hub.types import Index, Message, Persona, Row
-from models import Models, Part
 
 SIDES: tuple[Index, Index] = (0, 1)
 RECORDED = Path(__file__).with_name("recorded.json")

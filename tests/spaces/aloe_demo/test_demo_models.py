@@ -3,12 +3,12 @@
 import asyncio
 from dataclasses import replace
 
+from models import Missing, Models, Part
 from talk import Talk, answered
 
 from aloe_hub.chat.base import Sampling
 from aloe_hub.hub.demo_settings import DemoSettings
 from aloe_hub.serve.server import running
-from models import Missing, Models, Part
 from tests.spaces.aloe_demo.fake_models import fake_models
 
 

@@ -145,7 +145,7 @@ def test_a_visitor_finds_a_conversation_opens_it_and_comes_back_by_its_address(b
     page = browser.new_context(viewport={"width": width, "height": height}).new_page()
     page.set_default_timeout(30_000)
     page.goto(url)
-    page.get_by_role("row", name="B a-sft").wait_for()
+    page.locator("#policies").get_by_role("row", name="B a-sft").wait_for()
     page.get_by_label("Filter the conversations").fill("reason 4")
     page.get_by_text("4 of 24 conversations.").wait_for()
     page.locator("#samples a").first.press("Enter")

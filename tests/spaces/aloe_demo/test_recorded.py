@@ -9,10 +9,10 @@ import os
 
 import pytest
 from library import made_personas
+from models import Models
 from watch import RECORDED, Watch, recorded, watched
 
 from aloe_hub.hub.demo_settings import DemoSettings
-from models import Models
 
 TURNS = 10
 PERSONA = 2  # the first in whose conversation the pocket model makes no slip
