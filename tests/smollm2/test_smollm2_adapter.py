@@ -4,11 +4,12 @@ from peft import PeftConfig
 from safetensors import safe_open
 
 from aloe_hub.model_string import ModelString
-from aloe_hub.source import SMOLLM2_SFT, Source
+from aloe_hub.shipped import shipped
+from aloe_hub.source import SMOLLM2_SFT
 from aloe_hub.training.record import TrainingRecord
 
 BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
-FOLDER = Source.parse(SMOLLM2_SFT).folder
+FOLDER = shipped("smollm2")
 
 
 def test_a_model_string_names_it_beside_its_base():
@@ -29,4 +30,5 @@ def test_it_is_a_lora_adapter_of_at_most_6_mb_for_all_30_layers_of_its_base():
 
 def test_its_record_is_that_of_the_study():
     record = TrainingRecord.read(FOLDER / "training.json")
+    assert record.lora is not None
     assert (record.method, str(record.base), record.data["trees"], record.lora["r"]) == ("sft", BASE, 60, 4)
