@@ -18,7 +18,7 @@ def test_a_model_string_names_it_beside_its_base():
 
 
 def test_it_is_a_lora_adapter_of_at_most_6_mb_for_all_30_layers_of_its_base():
-    config = PeftConfig.from_pretrained(FOLDER)
+    config = PeftConfig.from_pretrained(str(FOLDER))
     assert (config.base_model_name_or_path, config.peft_type.value, config.r) == (BASE, "LORA", 4)
     weights = FOLDER / "adapter_model.safetensors"
     assert weights.stat().st_size <= 6_000_000
