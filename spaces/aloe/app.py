@@ -172,7 +172,7 @@ def build() -> gr.Blocks:
                 gr.Markdown("## Result")
                 result = gr.HTML(NOTHING_YET, elem_id="result")
         gr.Markdown((HERE / "about.md").read_text(encoding="utf-8"), elem_classes="meaning")
-        entered = [text, low, high, confidence, resamples, seed]
+        entered: list[Any] = [text, low, high, confidence, resamples, seed]
         gr.on([one.change for one in entered], None, None, [result, error], js=CLEARED, api_visibility="private")
         shown: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "always_last"}
         gr.on([one.change for one in entered[:3]], understood, entered[:3], form, **shown)
