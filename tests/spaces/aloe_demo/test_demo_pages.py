@@ -323,6 +323,7 @@ def test_the_keyboard_alone_reaches_the_controls_in_the_order_of_the_page(visit,
     page.keyboard.type(SAID[0])
     page.keyboard.press("Enter")
     page.locator("#talk").get_by_text("goes on from here").wait_for()
+    page.locator("button:enabled", has_text="Undo").locator("visible=true").wait_for()  # the turn is over
     page.get_by_role("button", name="Send").locator("visible=true").focus()
     reached = []
     for _ in range(4):
