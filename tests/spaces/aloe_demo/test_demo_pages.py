@@ -51,6 +51,7 @@ def empty_chat(visitor):
     """The tab Chat, with nothing said."""
     visitor.tab("Chat")
     clear = visitor.page.get_by_role("button", name="Clear", exact=True).locator("visible=true")
+    visitor.page.wait_for_timeout(500)  # what this browser said before may still be coming back
     if clear.is_enabled():
         clear.click()
     visitor.page.get_by_text("Be the user").wait_for()
@@ -109,6 +110,8 @@ def test_a_visitor_watches_a_simulated_user_live(visitor):
     page.get_by_text("0 of 40 personas").wait_for()
     page.get_by_label("Search the personas").fill("a")
     before = page.get_by_label("Profile").input_value()
+    page.locator("#personas").get_by_role("radio").nth(1).wait_for()
+    page.wait_for_timeout(1000)  # as long as nobody is quicker: Gradio may still be sending the search before this one
     page.locator("#personas").get_by_role("radio").nth(1).check()
     page.wait_for_function("before => ![...document.querySelectorAll('textarea')].some(box => box.value == before)", arg=before)
     assert "persona=" in page.url
