@@ -292,6 +292,8 @@ def test_the_conversation_survives_reload_and_back(visit, pocket_demo):
     visitor = visit(pocket_demo, at="?persona=3#chat")
     page = visitor.page
     asked(visitor, SAID[0], 0)
+    page.locator("button:enabled", has_text="Undo").locator("visible=true").wait_for()
+    page.wait_for_timeout(1000)  # the browser keeps a turn when it is over
     replies = page.locator("#talk .reply .text").all_inner_texts()
     visitor.tab("Data")
     page.go_back()
