@@ -20,6 +20,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import before  # noqa: F401 - the first of all
@@ -58,26 +59,24 @@ def about(state: AppState) -> None:
     gr.HTML(lambda: show.page("taking_part", state), elem_classes="page")
 
 
-# Each tab by its name; its address is the name in small letters, such as #blind-test.
-TABS: dict[str, Callable[[AppState], None]] = {
-    "Watch": tab_watch.build,
-    "Chat": tab_chat.build,
-    "Blind test": tab_blind.build,
-    "Data": tab_data.build,
-    "Benchmark": tab_benchmark.build,
-    "Audit": tab_benchmark.build_audit,
-    "About": about,
-}
-
-
 def build(state: AppState) -> gr.Blocks:
     blocks = gr.Blocks(title="ALOE: see a model learn who you are", analytics_enabled=False)
     with blocks:
         gr.Markdown(LEAD, elem_classes="lead")
         if state.settings.is_test_bed:
             gr.Markdown(TEST_BED, elem_classes="testbed")
+        # Each tab by its name; its address is the name in small letters, such as #blind-test.
+        tabs: dict[str, Callable[[AppState], None]] = {
+            "Watch": tab_watch.build,
+            "Chat": partial(tab_chat.build, tab_chat.browser_state()),
+            "Blind test": tab_blind.build,
+            "Data": tab_data.build,
+            "Benchmark": tab_benchmark.build,
+            "Audit": tab_benchmark.build_audit,
+            "About": about,
+        }
         with gr.Tabs(elem_id="tabs"):
-            for name, build_tab in TABS.items():
+            for name, build_tab in tabs.items():
                 with gr.Tab(name):
                     build_tab(state)
 

@@ -41,12 +41,19 @@ class Chatting(Session):
     noted: bool = False  # whether the aligned model is shown what was understood
 
 
-def build(state: AppState) -> None:
+def browser_state() -> gr.BrowserState:
+    """
+    What a visitor's own browser keeps of their conversation. It must not lie in the tab: Gradio mounts what does after the page's
+    `load`, which would then be told that nothing was kept.
+    """
+    return gr.BrowserState(None, storage_key=KEPT, secret=KEPT)  # no secret: it stays where its visitor is
+
+
+def build(kept: gr.BrowserState, state: AppState) -> None:
     models, settings = state.models, state.settings
     world = known.is_world(models)
     always_noted = ModelString.recorded(models.aligned.model).scheme == "inferred"
     session = gr.State(lambda: Chatting())
-    kept = gr.BrowserState(None, storage_key=KEPT, secret=KEPT)  # no secret: it stays where its visitor is
     gr.HTML(lambda: show.page("notes", models.problems("base", "aligned", "inferrer")), elem_classes=["page", "notice"])
     with gr.Row(equal_height=False):
         with gr.Column(scale=7, min_width=320):
@@ -78,6 +85,15 @@ def build(state: AppState) -> None:
             noted = gr.Checkbox(False, label="The aligned model sees these notes", visible=not (world or always_noted))
             panel = gr.HTML(show.understood(Talk()), elem_id="understood", elem_classes="page")
 
+    def offered(session: Chatting) -> str:
+        """What may be said next, to click; where any text is understood, nothing."""
+        said = [turn.user for turn in session.talk.turns]
+        return show.page("chips", known.chips(session.seed + len(said), said)) if world else ""
+
+    def left(session: Chatting) -> tuple[Any, ...]:
+        """What the visitor's browser keeps of the conversation as it is left, and what may be said next."""
+        return session.talk.stopped().to_row(), offered(session)
+
     def shown(session: Chatting, problem: AloeError | str | None = "", text: str | None = None) -> tuple[Any, ...]:
         """The page, the panel, a problem (none any more: "", what is there: None), what goes into the box, the buttons."""
         alert = (
@@ -86,9 +102,6 @@ def build(state: AppState) -> None:
         talk, busy = session.talk, session.busy
         if busy and problem is None and text is None:  # it grows: nothing else changes
             return show.page("talk", talk), show.understood(talk), *(gr.skip() for _ in outputs[2:])
-        offered = (
-            show.page("chips", known.chips(session.seed + len(talk.turns), [turn.user for turn in talk.turns])) if world else ""
-        )
         able = bool(talk.turns) and not busy
         return (
             show.page("talk", talk),
@@ -96,8 +109,6 @@ def build(state: AppState) -> None:
             alert if problem != "" else "",
             gr.skip() if text is None else text,
             session,
-            gr.skip() if busy else talk.to_row(),
-            gr.skip() if busy else offered,
             gr.update(interactive=not busy),
             gr.update(interactive=busy),
             *(gr.update(interactive=able) for _ in (retry, undo, clear, copy)),
@@ -146,9 +157,11 @@ def build(state: AppState) -> None:
         return shown(session)
 
     def restored(row: object, session: Chatting) -> tuple[Any, ...]:
-        """What the visitor's browser kept of their conversation."""
-        if not session.talk.turns:
-            session.talk = Talk.from_row(row, settings.chat_turns)
+        """What the visitor's browser kept of their conversation, unless they are quicker."""
+        talk = Talk.from_row(row, settings.chat_turns)
+        if session.talk.turns or not talk.turns:
+            return tuple(gr.skip() for _ in outputs)
+        session.talk = talk
         return shown(session)
 
     def seen(value: bool, session: Chatting) -> tuple[Any, ...]:
@@ -165,18 +178,20 @@ def build(state: AppState) -> None:
             return shown(session, models.user.failed(error))
         return shown(session, text=text[: settings.message_characters])
 
-    outputs = [page, panel, notice, box, session, kept, chips, send, stop, retry, undo, clear, copy]
+    outputs = [page, panel, notice, box, session, send, stop, retry, undo, clear, copy]
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     multiple = {"trigger_mode": "multiple"}  # who sends another one meanwhile is told to wait
-    gr.on([send.click, box.submit], say, [box, session], outputs, api_name="say", **multiple, **state.generating)
-    retry.click(partial(say, None), session, outputs, api_visibility="private", **state.generating)
+    sent = gr.on([send.click, box.submit], say, [box, session], outputs, api_name="say", **multiple, **state.generating)
+    retried = retry.click(partial(say, None), session, outputs, api_visibility="private", **state.generating)
     suggest.click(suggested, session, outputs, api_visibility="private", **state.generating)
     stop.click(lambda session: session.stop.set(), session, None, queue=False, **private)
-    undo.click(back, session, outputs, **private)
-    clear.click(emptied, session, outputs, **private)
-    page.select(picked, session, outputs, **private)
+    undone = undo.click(back, session, outputs, **private)
+    cleared = clear.click(emptied, session, outputs, **private)
+    chosen = page.select(picked, session, outputs, **private)
     noted.input(seen, [noted, session], [sees, session], **private)
     copy.click(None, None, None, js=COPY, **private)
     blocks = gr.context.Context.root_block
     assert blocks is not None
-    blocks.load(restored, [kept, session], outputs, **private)
+    came_back = blocks.load(restored, [kept, session], outputs, **private)
+    for changed in (sent, retried, undone, cleared, chosen, came_back):
+        changed.then(left, session, [kept, chips], **private)

@@ -75,12 +75,9 @@ def test_two_visitors_at_once_in_the_browser(echo, visit):
     assert "anna" not in second.page.locator("body").inner_text()
 
 
-@pytest.mark.parametrize(("more", "mebibytes"), [(1, 12), pytest.param(4, 48, marks=pytest.mark.torture)])
+@pytest.mark.parametrize(("more", "mebibytes"), [(1, 8), pytest.param(4, 32, marks=pytest.mark.torture)])
 def test_memory_is_flat_over_hundreds_of_messages(tmp_path, more, mebibytes):
-    """
-    After a hundred messages, by which time everything has been loaded once, hundreds more cost next to nothing: five sessions
-    more are kept by Gradio until they end, with a state of the page of some 1.5 MB each.
-    """
+    """After a hundred messages, by which time everything has been loaded once, hundreds more cost next to nothing."""
     models = {"ALOE_BASE": "scripted:parrot", "ALOE_ADAPTER": "scripted:parrot", "ALOE_CONCURRENCY": "8"}
     with demo_process(DEMO, tmp_path, **models) as served:
 
@@ -159,6 +156,7 @@ def test_what_is_missing_is_said_where_it_matters_and_the_rest_works(launched, v
     assert page.locator("#tree .turn").count() == 6
     visitor.tab("Watch")
     page.get_by_role("button", name="Choose the simulated user").click()
+    page.wait_for_timeout(500)  # what Gradio has just unfolded takes its own value once more: nobody is as quick
     page.locator("#turns input[type=number]").fill("2")
     visitor.press("Watch live")
     page.locator("#watch .player[data-busy=false][data-done='2']").wait_for()

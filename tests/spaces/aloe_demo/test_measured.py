@@ -1,6 +1,7 @@
 """The tabs Benchmark and Audit: the report's numbers, conversations to find and to link to, and no text of a stranger as HTML."""
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -147,7 +148,7 @@ def test_a_visitor_finds_a_conversation_opens_it_and_comes_back_by_its_address(b
     page.goto(url)
     page.locator("#policies").get_by_role("row", name="B a-sft").wait_for()
     page.get_by_label("Filter the conversations").fill("reason 4")
-    page.get_by_text("4 of 24 conversations.").wait_for()
+    page.get_by_text(re.compile(r"\b4 of 24 conversations")).wait_for()
     page.locator("#samples a").first.press("Enter")
     page.locator("#sample").get_by_text("reason 4").first.wait_for()
     page.wait_for_function("document.activeElement.tagName === 'H3'")
