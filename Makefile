@@ -35,6 +35,8 @@ real: $(VENV)/demo
 	$(BIN)/python studies/real.py --small --out $(REAL)
 
 # Two processes, one thread each: the models of the tests are tiny, and more threads would only get in each other's way.
+# And what they and their hundred processes import is compiled once, whatever this shell is told otherwise.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: install lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not torture'
 

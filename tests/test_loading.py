@@ -23,6 +23,7 @@ from aloe_hub.shipped import shipped
 from aloe_hub.source import POCKET, Source
 from tests import tiny
 from tests.made_gguf import save_gguf
+from tests.preloaded import PYTHON
 
 TOKENS = torch.arange(10, 20).reshape(1, 10)
 
@@ -333,7 +334,7 @@ def test_models_and_adapters_come_from_the_hub_by_name_and_revision(tmp_path, mo
         }
 
         def client(code, *arguments, **more):
-            command = [sys.executable, "-c", code, *map(str, arguments)]
+            command = [*PYTHON, "-c", code, *map(str, arguments)]
             done = subprocess.run(command, env=environment | more, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
             assert hub.token not in done.stdout + done.stderr
@@ -383,7 +384,7 @@ def test_what_the_hub_refuses_is_said_with_what_to_do(tmp_path):
         Thread(target=server.serve_forever, daemon=True).start()
         endpoint = f"http://127.0.0.1:{server.server_port}"
         variables = {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path), "HF_TOKEN": "hf_secret", "NO_PROXY": "127.0.0.1"}
-        command = [sys.executable, "-c", FROM_THE_CACHE, "org/gated@v1", "org/blocked"]
+        command = [*PYTHON, "-c", FROM_THE_CACHE, "org/gated@v1", "org/blocked"]
         done = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, check=True)
         server.shutdown()
     gated, blocked = done.stdout.splitlines()

@@ -90,10 +90,6 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
         said = [turn.user for turn in session.talk.turns]
         return show.page("chips", known.chips(session.seed + len(said), said)) if world else ""
 
-    def left(session: Chatting) -> tuple[Any, ...]:
-        """What the visitor's browser keeps of the conversation as it is left, and what may be said next."""
-        return session.talk.stopped().to_row(), offered(session)
-
     def shown(session: Chatting, problem: AloeError | str | None = "", text: str | None = None) -> tuple[Any, ...]:
         """The page, the panel, a problem (none any more: "", what is there: None), what goes into the box, the buttons."""
         alert = (
@@ -109,6 +105,8 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
             alert if problem != "" else "",
             gr.skip() if text is None else text,
             session,
+            gr.skip() if busy else talk.to_row(),
+            gr.skip() if busy else offered(session),
             gr.update(interactive=not busy),
             gr.update(interactive=busy),
             *(gr.update(interactive=able) for _ in (retry, undo, clear, copy)),
@@ -157,10 +155,10 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
         return shown(session)
 
     def restored(row: object, session: Chatting) -> tuple[Any, ...]:
-        """What the visitor's browser kept of their conversation, unless they are quicker."""
+        """What the visitor's browser kept of their conversation, unless they were quicker: what they say is shown already."""
         talk = Talk.from_row(row, settings.chat_turns)
         if session.talk.turns or not talk.turns:
-            return tuple(gr.skip() for _ in outputs)
+            return tuple(offered(session) if one is chips else gr.skip() for one in outputs)
         session.talk = talk
         return shown(session)
 
@@ -178,20 +176,18 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
             return shown(session, models.user.failed(error))
         return shown(session, text=text[: settings.message_characters])
 
-    outputs = [page, panel, notice, box, session, send, stop, retry, undo, clear, copy]
+    outputs = [page, panel, notice, box, session, kept, chips, send, stop, retry, undo, clear, copy]
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     multiple = {"trigger_mode": "multiple"}  # who sends another one meanwhile is told to wait
-    sent = gr.on([send.click, box.submit], say, [box, session], outputs, api_name="say", **multiple, **state.generating)
-    retried = retry.click(partial(say, None), session, outputs, api_visibility="private", **state.generating)
+    gr.on([send.click, box.submit], say, [box, session], outputs, api_name="say", **multiple, **state.generating)
+    retry.click(partial(say, None), session, outputs, api_visibility="private", **state.generating)
     suggest.click(suggested, session, outputs, api_visibility="private", **state.generating)
     stop.click(lambda session: session.stop.set(), session, None, queue=False, **private)
-    undone = undo.click(back, session, outputs, **private)
-    cleared = clear.click(emptied, session, outputs, **private)
-    chosen = page.select(picked, session, outputs, **private)
+    undo.click(back, session, outputs, **private)
+    clear.click(emptied, session, outputs, **private)
+    page.select(picked, session, outputs, **private)
     noted.input(seen, [noted, session], [sees, session], **private)
     copy.click(None, None, None, js=COPY, **private)
     blocks = gr.context.Context.root_block
     assert blocks is not None
-    came_back = blocks.load(restored, [kept, session], outputs, **private)
-    for changed in (sent, retried, undone, cleared, chosen, came_back):
-        changed.then(left, session, [kept, chips], **private)
+    blocks.load(restored, [kept, session], outputs, **private)

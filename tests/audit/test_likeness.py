@@ -23,6 +23,7 @@ def said(*messages, user="u", reply="Here is an idea."):
     return Talk(user, user, tuple((message, reply) for message in messages))
 
 
+@pytest.mark.torture
 @pytest.mark.skipif(not RECLLMSIM.exists(), reason="the conversations of RecLLMSim are not here")
 def test_scripted_users_are_told_from_people_and_people_are_not_from_people():
     real = people(RECLLMSIM)

@@ -5,7 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.torture
 def test_the_dry_run_measures_every_cell_and_is_exact(tmp_path):
     script = Path(__file__).parents[2] / "bench" / "gpu.py"
     command = [sys.executable, str(script), "--dry-run", "--out", str(tmp_path)]

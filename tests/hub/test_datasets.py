@@ -337,9 +337,10 @@ MOMENTS = {
 }
 
 
-def test_a_publish_killed_at_any_request_and_run_again_ends_right(near, made, publish, start, tmp_path):
+@pytest.mark.parametrize("moments", [["uploads a shard", "commits"], pytest.param([*MOMENTS], marks=pytest.mark.torture)])
+def test_a_publish_killed_at_any_request_and_run_again_ends_right(near, made, publish, start, tmp_path, moments):
     run, repo = copied(made, tmp_path / "run"), Repo(near.hub, "org/killed")
-    for part in MOMENTS.values():
+    for part in (MOMENTS[name] for name in moments):
         publisher = start("prefs", "--run", run.path, "--repo", repo.id, **near.variables)
 
         def kill(method: str, address: str, part=part, publisher=publisher) -> None:

@@ -26,7 +26,7 @@ def publisher(hub: RunningHub, home: Path, edition: int) -> subprocess.Popen[str
 
 
 @pytest.mark.parametrize(
-    "kills", [pytest.param(5, id="5"), pytest.param(50, id="50", marks=[pytest.mark.torture, pytest.mark.timeout(1800)])]
+    "kills", [pytest.param(3, id="3"), pytest.param(50, id="50", marks=[pytest.mark.torture, pytest.mark.timeout(1800)])]
 )
 def test_a_killed_server_is_at_whole_commits_and_a_repeated_publish_ends_right(tmp_path, kills):
     chance, process, edition, in_time = random.Random(kills), HubProcess(tmp_path / "hub"), 0, 0

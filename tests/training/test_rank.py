@@ -49,7 +49,7 @@ def test_it_makes_an_adapter_and_a_record_as_dpo_does(rows, base, capsys):
     assert outcome["tokens"]["processed"] < outcome["tokens"]["exploded"]
 
 
-@pytest.mark.parametrize("full", [False, True], ids=["lora", "full"])
+@pytest.mark.parametrize("full", [False, pytest.param(True, marks=pytest.mark.torture)], ids=["lora", "full"])
 def test_a_stopped_training_ends_with_the_same_bytes(rows, base, monkeypatch, full):
     chosen = settings("rank", base, max_steps=4, save_steps=1, loss_type="plackett_luce", full=full or None)
     whole = train(rows, chosen, name="whole")

@@ -83,6 +83,7 @@ def test_sft_that_was_killed_ends_as_if_it_never_was(rows, base):
     assert not folder.partial.exists()
 
 
+@pytest.mark.torture
 def test_dpo_whose_last_checkpoint_is_torn_goes_on_from_the_one_before_and_ends_as_if_it_never_was(rows, base, sft):
     options = {"adapter": str(sft), **LONG}
     whole = train(rows, settings("dpo", base, **options), name="whole")
@@ -98,6 +99,7 @@ def test_dpo_whose_last_checkpoint_is_torn_goes_on_from_the_one_before_and_ends_
     assert outcome(resumed) == outcome(whole)
 
 
+@pytest.mark.torture
 def test_sdft_that_was_killed_ends_as_if_it_never_was_over_several_epochs(rows, base, sft):
     """The order of rows, the sampled replies and the teacher are what they would have been."""
     options = {"adapter": str(sft), **SHORT}
@@ -109,6 +111,7 @@ def test_sdft_that_was_killed_ends_as_if_it_never_was_over_several_epochs(rows, 
     assert not folder.partial.exists()
 
 
+@pytest.mark.torture
 def test_grpo_that_was_killed_ends_as_if_it_never_was_over_several_epochs(rows, base):
     """The conversations that are held again, users, scores and all, are those that would have been held."""
     whole = train(rows, settings("grpo", base, **TALK), name="whole")

@@ -32,7 +32,7 @@ def picture(visitor, name, full=False):
         visitor.page.screenshot(path=Path(PICTURES) / f"demo-{name}-{visitor.size}.png", full_page=full)
 
 
-@pytest.fixture(scope="module", params=SCHEMES)
+@pytest.fixture(scope="module", params=["desktop", "phone", pytest.param("wide", marks=pytest.mark.torture)])
 def arrived(request, browser, pocket_demo):
     """One visitor for all tests of a size: loading a page is what takes long."""
     with visits(browser) as come:

@@ -29,8 +29,8 @@ def apart(one, other):
     ("kind", "options"),
     [
         ("dpo", {"lora": True, "gradient_checkpointing": True}),
-        ("dpo", {"lora": False}),
-        ("sft", {"lora": True}),
+        pytest.param("dpo", {"lora": False}, marks=pytest.mark.torture),
+        pytest.param("sft", {"lora": True}, marks=pytest.mark.torture),
         ("sft", {"lora": False, "gradient_checkpointing": True, "gradient_checkpointing_kwargs": {"use_reentrant": True}}),
     ],
     ids=["dpo lora checkpointed", "dpo full", "sft lora", "sft full checkpointed reentrantly"],
