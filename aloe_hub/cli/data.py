@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from aloe_hub.cli import calls, options
-from aloe_hub.cli.progress import bars, err, out
+from aloe_hub.cli.progress import bars, err, out, working
 from aloe_hub.errors import UsageError
 
 if TYPE_CHECKING:  # the stages are imported where they run: `aloe --help` must not wait for them
+    from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.stages.pool import PoolCounts, PoolSettings
     from aloe_hub.types import Tree
 
@@ -214,14 +215,9 @@ def merge(
     """Put shards into one run: the same bytes as a run that was never cut."""
     from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.stages.merge import merge as merge_shards
-    from aloe_hub.stages.training_rows import control_tokens_in, write_training_rows
 
     folder = RunFolder(run)
-    merged = merge_shards([RunFolder(source) for source in sources], folder)
-    marked: Counter[str] = Counter()
-    derived = write_training_rows(folder, lambda tree: marked.update(control_tokens_in(tree)))
-    out.print(f"{merged} trees in {run}")
-    print_rows(derived, marked)
+    write_rows_of(folder, merge_shards([RunFolder(source) for source in sources], folder))
 
 
 def print_pool(run: Path, counts: PoolCounts) -> None:
@@ -254,6 +250,17 @@ def _print_preview(settings: PoolSettings, texts: Path | None) -> None:
 def print_notes(notes: Iterable[str]) -> None:
     for note in notes:
         err.print(note, soft_wrap=True)
+
+
+def write_rows_of(run: RunFolder, trees: int) -> None:
+    """Write the training rows of a run that has so many trees, and say what there is now."""
+    from aloe_hub.stages.training_rows import control_tokens_in, write_training_rows
+
+    marked: Counter[str] = Counter()
+    with working("writing the training rows"):
+        derived = write_training_rows(run, lambda tree: marked.update(control_tokens_in(tree)))
+    out.print(f"{trees:,} trees in {run.path}")
+    print_rows(derived, marked)
 
 
 def print_rows(counts: dict[str, int], marked: Counter[str]) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aloe_hub.cli import calls, options
-from aloe_hub.cli.data import print_rows
-from aloe_hub.cli.progress import bars, err, out, working
+from aloe_hub.cli.data import write_rows_of
+from aloe_hub.cli.progress import bars, err, out
 
 if TYPE_CHECKING:
     from aloe_hub.stages.feedback.revising import Revised
@@ -51,7 +51,6 @@ def feedback(
     from aloe_hub.files.settings import settings
     from aloe_hub.stages.feedback.finding import find, finder_of
     from aloe_hub.stages.feedback.revising import ROLES, FeedbackSettings, revise
-    from aloe_hub.stages.training_rows import control_tokens_in, write_training_rows
 
     folder = RunFolder(run)
     finder = finder or finder_of(folder)
@@ -79,11 +78,7 @@ def feedback(
         raise typer.Exit(1)
     _print(revised)
     if revised.trees:
-        marked: Counter[str] = Counter()
-        with working("writing the training rows"):
-            derived = write_training_rows(folder, lambda tree: marked.update(control_tokens_in(tree)))
-        out.print(f"{revised.trees:,} trees in {run}")
-        print_rows(derived, marked)
+        write_rows_of(folder, revised.trees)
 
 
 def _print(revised: Revised) -> None:

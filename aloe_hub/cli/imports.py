@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aloe_hub.cli import options
-from aloe_hub.cli.data import print_notes, print_pool, print_rows
+from aloe_hub.cli.data import print_notes, print_pool, write_rows_of
 from aloe_hub.cli.progress import err, out, working
 from aloe_hub.errors import UsageError
 
@@ -93,35 +92,25 @@ def _import_authors(path: Path, run: RunFolder, pairing: Pairing, *, fewer: bool
     from aloe_hub.stages.import_files import found
     from aloe_hub.stages.import_trees import CONVERSATIONS
     from aloe_hub.stages.imports import import_authors, import_conversations, import_personas_of
-    from aloe_hub.stages.training_rows import control_tokens_in, write_training_rows
 
     with working(f"importing {path}"):
         talks = found(path, CONVERSATIONS) if path.is_dir() else path
         counts, notes = import_authors(path, run, pairing, fewer=fewer) if path.is_dir() else import_personas_of(path, run)
         imported = import_conversations(talks, run) if talks.exists() else None
-        marked: Counter[str] = Counter()
-        derived = write_training_rows(run, lambda tree: marked.update(control_tokens_in(tree))) if imported else {}
     print_notes(notes)
     print_pool(run.path, counts)
     if imported:
         print_notes(imported.notes)
-        out.print(f"{imported.trees} trees in {run.path}")
-        print_rows(derived, marked)
+        write_rows_of(run, imported.trees)
 
 
 def _print_chats(run: RunFolder, counts: Counts) -> None:
     """What came of the chats, and in the last line how many there are."""
-    from aloe_hub.stages.training_rows import control_tokens_in, write_training_rows
-
     print_notes(counts.notes)
     if not counts.languages:
         err.print("the language was not detected, for which `pip install 'aloe-hub[import]'` is needed, or give --language")
     if counts.trees:
-        marked: Counter[str] = Counter()
-        with working("writing the training rows"):
-            derived = write_training_rows(run, lambda tree: marked.update(control_tokens_in(tree)))
-        out.print(f"{counts.trees:,} trees in {run.path}")
-        print_rows(derived, marked)
+        write_rows_of(run, counts.trees)
     for model, talks in sorted(counts.transcripts.items()):
         out.print(f"{talks:,} rated conversations with {model}", soft_wrap=True)
     if counts.others:

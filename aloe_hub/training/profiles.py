@@ -17,7 +17,7 @@ def with_profiles(rows: Sequence[Row], run: RunFolder, origin: Row) -> list[Row]
     Of a run it stands in `personas.jsonl`, of a dataset on the Hub in its config `trees`, at the commit that `origin` names.
 
     Raises:
-        DataError: a row of `personas.jsonl` that is no persona.
+        DataError: a row of `personas.jsonl` cannot be read.
         AloeError: the Hub cannot be reached.
     """
     if not any("persona_id" in row for row in rows):

@@ -1,7 +1,7 @@
 """The nouns of ALOE: persona, exchange, tree, transcript. Frozen values, standard library only.
 
 Every value has an id that follows from its content (never from when or where it was made), and turns into a JSON row and
-back without loss: `from_row(value.to_row()) == value`, also through `json.dumps`. A row that is no such value is a KeyError (the
+back without loss: `from_row(value.to_row()) == value`, also through `json.dumps`. Any other row is a KeyError (the
 name of what is missing) or a ValueError of one line; whoever reads a file adds the file and the line.
 """
 

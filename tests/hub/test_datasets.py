@@ -293,6 +293,7 @@ def test_two_runs_published_to_one_repo_at_the_same_time_both_succeed(hub, made,
         assert f"{len(list(read_rows(run.file('pairs.jsonl'), dict)))} of them are decided" in repo.card(tag)
 
 
+@pytest.mark.torture
 def test_the_same_run_published_twice_at_the_same_time_is_one_commit(hub, made, start):
     repo = Repo(hub, "org/twice")
     publishers = [start("prefs", "--run", made.path, "--repo", repo.id) for _ in range(3)]

@@ -211,6 +211,7 @@ def downloaded(repo, folder):
     return written({name: repo.read(name) for name in repo.files()}, folder)
 
 
+@pytest.mark.torture
 def test_the_downloaded_space_starts_and_shows_the_hubs_data(published, environment, tmp_path):
     gradio_client = pytest.importorskip("gradio_client")
     repo, _ = published

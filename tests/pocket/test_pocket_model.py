@@ -43,6 +43,7 @@ def test_most_names_cost_several_tokens_so_that_they_must_be_copied(tokenizer):
         assert sum(len(tokenizer(f" {name}", add_special_tokens=False).input_ids) >= 2 for name in names) >= 95
 
 
+@pytest.mark.torture
 def test_it_can_do_what_its_probes_say(pretrain, model, tokenizer):
     """With few people, so roughly: it recalls what it was told, answers plainly unasked, and better when it is asked to adapt."""
     found = pretrain.probe(model, tokenizer, people=12)

@@ -140,7 +140,7 @@ def test_every_call_is_in_the_ledger_with_its_price_and_a_budget_stops_it_in_one
     ],
     ids=["down", "unreadable", "failing"],
 )
-@pytest.mark.parametrize("level", ["turn", "conversation"])
+@pytest.mark.parametrize("level", ["turn", pytest.param("conversation", marks=pytest.mark.torture)])
 def test_a_judge_that_is_down_or_cannot_be_read_ends_it_in_one_line(rows, base, answer, error, message, level):
     with pytest.raises(error, match=message) as caught:
         trained(rows, base, Judge(answer), **({"level": level, "turns": 2} if level == "conversation" else {}))

@@ -38,7 +38,7 @@ def combined(parts, size=4):
     ]
 
 
-@pytest.mark.parametrize("tree", [False, True], ids=["rows", "tree"])
+@pytest.mark.parametrize("tree", [pytest.param(False, marks=pytest.mark.torture), True], ids=["rows", "tree"])
 @pytest.mark.parametrize("loss", [loss for loss in LOSSES if loss not in MIXING])
 def test_a_weight_multiplies_a_pair_s_loss_whichever_it_is(trainer, loss, tree):
     options = {"label_smoothing": 0.1}

@@ -63,6 +63,7 @@ def trained(batch: int, folder: Path) -> dict[str, dict[str, Any]]:
     return results
 
 
+@pytest.mark.torture
 def test_two_processes_train_as_one_with_the_same_global_batch(tmp_path):
     launch = [*PYTHON, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "--no-python", *PYTHON]
     done = subprocess.run([*launch, __file__, "3", str(tmp_path)], capture_output=True, text=True, cwd=Path(__file__).parent)

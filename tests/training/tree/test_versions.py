@@ -27,7 +27,7 @@ def losses(trainer):
 
 @pytest.mark.usefixtures("hidden")
 @pytest.mark.parametrize("kind", ["dpo", "sft"])
-@pytest.mark.parametrize("lora", [False, True])
+@pytest.mark.parametrize("lora", [pytest.param(False, marks=pytest.mark.torture), True])
 def test_they_say_so_once_and_train_as_trl(both, kind, lora, caplog):
     plain, tree = both(kind, lora=lora, max_steps=2, logging_steps=1, save_strategy="no")
     # An adapter begins at random, so both must begin alike.
