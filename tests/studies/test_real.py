@@ -110,6 +110,7 @@ def test_log_probabilities_are_those_of_a_row_read_alone(tiny_base):
     assert real_costs.perplexity([(-2.0, 1), (-4.0, 2)]) == pytest.approx(2.718281828**2)
 
 
+@pytest.mark.torture
 def test_all_cells_of_a_small_study_run_and_its_table_has_every_policy(tmp_path, run, tiny_base, aloe, monkeypatch):
     """In this process, with an earlier scripted judge as the second one: to load libraries takes longer than all else."""
     monkeypatch.setitem(real.JUDGES, "semantic", "scripted:judge-1")

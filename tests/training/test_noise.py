@@ -115,6 +115,7 @@ def test_every_loss_that_takes_noise_is_told_it(loss):
 
 
 @needs_fused
+@pytest.mark.torture
 def test_lcpo_goes_on_with_the_share_of_right_labels_that_it_had_come_to(rows, base, monkeypatch):
     chosen = settings("dpo", base, max_steps=4, save_steps=1, loss_type="lcpo", noise=HALF)
     whole = train(rows, chosen, name="whole").record.report["log"]

@@ -101,6 +101,7 @@ def divergence(student, teacher, tokenizer, rows):
     return sum(found) / len(found)
 
 
+@pytest.mark.torture
 def test_the_student_moves_towards_the_teacher_on_replies_that_it_never_sampled(rows):
     """The teacher is the base throughout, so the divergence on fixed prompts and replies can only fall by learning."""
     quick = {"batch_size": 4, "limit": 12, "eval_share": 0.0, "epochs": 2, "max_completion_length": 24}
