@@ -20,8 +20,8 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-MESSAGE = "I work as a nurse. I have a pet called Bo. Any ideas for the weekend?"
-REPLY = "Spend the weekend in fresh air. Plan one outing and then idle. Take Bo with you. A small outing lifts the mood."
+MESSAGE = "I work as a nurse. I have a pet called Tiki. What should I make for dinner?"
+REPLY = "Cook a quick soup tonight. Add bread and a salad. Make enough for Tiki and you. A nurse needs a warm meal."
 CONVERSATION = [("user", MESSAGE), ("assistant", REPLY), ("user", MESSAGE)]
 TIMES = 15
 BARE = f"""

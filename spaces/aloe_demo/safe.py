@@ -14,6 +14,7 @@ from aloe_hub.errors import UsageError
 from aloe_hub.text import is_blank, valid
 
 MOST_SHOWN = 8000  # characters of one text
+LEAST_REPEATED, MOST_REPEATED = 8, 200  # characters of what a small model may say again and again
 
 
 def tidy(text: str) -> str:
@@ -37,6 +38,23 @@ def shown(text: str, most: int = MOST_SHOWN) -> Markup:
     if len(whole) <= most:
         return element
     return element + Markup('<p class="cut">cut here: {:,} of {:,} characters are shown</p>').format(most, len(whole))
+
+
+def repeats(text: str) -> int | None:
+    """Where a text whose end is one thing four times in a row begins to say it again; None, where it does not.
+
+    >>> text = "It is lovely. And you are here. And you are here. And you are here. And you are here."
+    >>> text[:repeats(text)]
+    'It is lovely. And you are here.'
+    """
+    for size in range(LEAST_REPEATED, min(MOST_REPEATED, len(text) // 4) + 1):
+        again = text[-size:]
+        if text.endswith(again * 4) and len({*filter(str.isalpha, again)}) > 1:  # a line of dashes is none
+            place = len(text) - 3 * size
+            while text[: place - size].endswith(again):
+                place -= size
+            return place
+    return None
 
 
 def entered(text: str | None, what: str, most: int) -> str:

@@ -12,7 +12,7 @@ from secrets import token_hex
 from typing import Any, Self
 
 from models import Models, Part
-from safe import MOST_SHOWN
+from safe import MOST_SHOWN, repeats
 from session import growing
 
 from aloe_hub.chat.base import ChatRequest, Sampling, heard
@@ -129,14 +129,24 @@ def answered(
             text = said[side].text + piece
             said[side] = Said(text[:MOST_SHOWN])
             news.set()
+            if repeats(text) is not None:
+                speaking.cancel()
 
+        request = ChatRequest(asked, sampling, call.seed("policy", str(tries), 0), "policy")
+        speaking = asyncio.ensure_future(heard(part.chat, request, say))
         try:
-            request = ChatRequest(asked, sampling, call.seed("policy", str(tries), 0), "policy")
-            reply = await heard(part.chat, request, say)
+            reply = await speaking
             if not reply.text.strip():
                 said[side] = Said(done=True, problem=f"{part.title} said nothing")
             else:
-                said[side] = Said(reply.text[:MOST_SHOWN], done=True, broken=reply.cut or len(reply.text) > MOST_SHOWN)
+                place = repeats(reply.text)
+                whole = reply.text[: MOST_SHOWN if place is None else place]
+                said[side] = Said(whole, done=True, broken=reply.cut or whole != reply.text)
+        except asyncio.CancelledError:
+            place = repeats(said[side].text)
+            if place is None:  # not by `say`
+                raise
+            said[side] = Said(said[side].text[:place], done=True, broken=True)
         except Exception as error:
             said[side] = Said(said[side].text, done=True, problem=part.failed(error))
 

@@ -104,10 +104,10 @@ def test_twenty_thousand_characters_of_a_visitor_are_refused_and_kept_in_the_box
 
 
 def test_twenty_thousand_characters_of_a_model_are_cut_with_a_notice(launched, visit, tmp_path):
-    endless = Whole(lambda _: "word " * 4000)
+    endless = Whole(lambda _: " ".join(map(str, range(5000))))
     here = launched(tmp_path, fake_models(base=endless, aligned=endless))
     visitor = visit(here.url)
     visitor.box().fill("hello")
     visitor.press("Send")
-    visitor.page.get_by_text("ends here: stopped, or as long as a reply may be").first.wait_for()
+    visitor.page.get_by_text("ends here: stopped, as long as a reply may be").first.wait_for()
     assert len(visitor.page.locator("#talk .side0 .text").inner_text()) <= 8000

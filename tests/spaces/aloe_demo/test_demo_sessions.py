@@ -108,7 +108,7 @@ def test_a_full_conversation_is_refused_with_a_message(launched, tmp_path):
 
 
 def test_stop_ends_the_generation_and_the_page_keeps_what_was_said(launched, visit, tmp_path):
-    slow = Slow(Whole(lambda _: "word " * 400))
+    slow = Slow(Whole(lambda _: " ".join(f"word{number}" for number in range(400))))
     here = launched(tmp_path, fake_models(base=slow, aligned=slow))
     visitor = visit(here.url)
     visitor.box().fill("talk to me")
@@ -121,12 +121,12 @@ def test_stop_ends_the_generation_and_the_page_keeps_what_was_said(launched, vis
     visitor.press("Stop")
     visitor.page.get_by_text("ends here: stopped").nth(1).wait_for()
     assert slow.ended == 2
-    assert visitor.page.locator("#talk .reply .text").first.inner_text().startswith("word word")
+    assert visitor.page.locator("#talk .reply .text").first.inner_text().startswith("word0 word1")
     assert visitor.page.get_by_role("alert").count() == 0
 
 
 def test_whoever_leaves_in_the_middle_stops_the_generation(launched, visit, tmp_path):
-    slow = Slow(Whole(lambda _: "word " * 4000))
+    slow = Slow(Whole(lambda _: " ".join(f"word{number}" for number in range(4000))))
     here = launched(tmp_path, fake_models(base=slow, aligned=slow))
     visitor = visit(here.url)
     visitor.box().fill("talk to me")

@@ -10,7 +10,7 @@ from talk import Talk, answered
 
 from aloe_hub.chat.base import Sampling
 from aloe_hub.errors import UsageError
-from tests.spaces.aloe_demo.fake_models import Failing, Speaking, Whole, fake_models
+from tests.spaces.aloe_demo.fake_models import Failing, Slow, Speaking, Whole, fake_models
 
 SAMPLING = Sampling(temperature=0.0)
 
@@ -130,7 +130,7 @@ def test_a_message_that_nobody_answered_is_not_sent_again():
 
 
 def test_a_reply_without_end_is_cut():
-    talk = said(Talk(), "one", among=fake_models(aligned=Whole(lambda _: "x" * 20_000)))
+    talk = said(Talk(), "one", among=fake_models(aligned=Whole(lambda _: "".join(map(str, range(5000))))))
     assert len(talk.turns[0].said[1].text) == MOST_SHOWN
     assert talk.turns[0].said[1].broken
 
@@ -165,3 +165,14 @@ def test_a_model_that_is_shown_the_notes_gets_them_and_the_other_does_not():
     for noted in (False, True):
         asyncio.run(last(answered(Talk(), "hello", among, SAMPLING, 30, noted=noted)))
         assert ["They sing." in chat.requests[-1].messages[-1].content for chat in (base, aligned)] == [False, noted]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_reply_that_says_the_same_again_and_again_is_stopped_and_shown_once(streams):
+    pieces = ("Welcome to Lisbon. ", *["I am so glad you are here. "] * 9)
+    whole = Whole(lambda _: "".join(pieces))
+    model = Slow(whole, 0.001) if streams else whole
+    (turn,) = said(Talk(), "Hello.", among=fake_models(base=model)).turns
+    assert turn.said[0].text.strip() == "Welcome to Lisbon. I am so glad you are here."
+    assert (turn.said[0].done, turn.said[0].broken, turn.said[0].problem) == (True, True, "")
+    assert not turn.said[1].broken
