@@ -46,6 +46,10 @@ def main() -> None:
         report = read_runs([run.path])
         write_html(report, run.file("report.html"))
         print(f"\n{name}\n", *TABLES[name](report.runs[0]), sep="\n", flush=True)
+        for policy in sorted({*POLICIES} - {one.policy for one in report.runs[0].policies}):
+            print(
+                f"\n{policy}: some conversations failed; the reasons stand in {run.path}/transcripts/failed-….jsonl", flush=True
+            )
 
 
 def of_shift(run: RunReport) -> Iterator[str]:
