@@ -55,7 +55,8 @@ class Rollout:
 
     def __call__(self, prompts: Sequence[Any], trainer: Reinforcer) -> dict[str, Any]:
         sample: Any = trainer._generate_single_turn
-        step, ends = trainer.state.global_step, set(trainer.eos_token_ids)
+        step = trainer.state.global_step
+        ends = set(getattr(trainer, "eos_token_ids", [self._tokenizer.eos_token_id]))  # TRL before 1.15 knows this one alone
         ids = self._tokenizer.apply_chat_template(list(prompts), add_generation_prompt=True, tokenize=True, return_dict=True)
         talks = [
             Talk(row, self._asked.call(row, 0, step), prompt)

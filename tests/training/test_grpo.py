@@ -21,6 +21,7 @@ from aloe_hub.training.online import Online
 from aloe_hub.training.rewards import Replied, ask
 from aloe_hub.training.rollout import check_template
 from aloe_hub.training.train import train
+from aloe_hub.training.tree.forward import trl_obstacle
 from aloe_hub.types import Message
 from tests.training import tiny_trees as tiny
 from tests.training.small import a_base, a_grown_run, make_model, rows_to_train_on, settings  # noqa: F401 - fixtures
@@ -83,7 +84,8 @@ def test_it_makes_an_adapter_and_says_how(rows, base):
     assert {"num_generations": 2, "beta": 0.04, "learning_rate": 0.01}.items() <= record.options.items()
     log = record.report["log"]
     assert all(1 <= entry["reward"] <= 5 and entry["rewards/missing"] == 0 for entry in log)
-    assert 0 < record.report["tokens"]["processed"] < record.report["tokens"]["exploded"]
+    if trl_obstacle() is None:
+        assert 0 < record.report["tokens"]["processed"] < record.report["tokens"]["exploded"]
     assert {path.name for path in made.folder.iterdir()} == {
         WEIGHTS, "adapter_config.json", "training.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"
     }  # fmt: skip
