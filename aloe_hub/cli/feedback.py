@@ -50,13 +50,15 @@ def feedback(
     from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.files.settings import settings
     from aloe_hub.stages.feedback.finding import find, finder_of
-    from aloe_hub.stages.feedback.revising import ROLES, FeedbackSettings, revise
+    from aloe_hub.stages.feedback.revising import ROLES, FeedbackSettings, check_trees, revise
 
     folder = RunFolder(run)
     finder = finder or finder_of(folder)
     models = {"tailored": options.first(tailored, model, "scripted"), "judge": options.first(judge, model, "scripted")}
     by_hand = asking.settings({}, ROLES) | {"models": models, "finder": finder, "limit": limit, "seed": seed}
     chosen = settings(FeedbackSettings, {}, by_hand)
+    if not find_only:
+        check_trees(folder, chosen)
     with calls.traffic(folder.file("calls.jsonl"), asking, concurrency=concurrency) as traffic, bars() as bar:
         progress = partial(bar, "chats")
         found = find(folder, finder, traffic=traffic, limit=limit, sampling=chosen.sampling, on_progress=progress)

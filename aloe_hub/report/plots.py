@@ -32,7 +32,8 @@ def curves(policies: Sequence[PolicyReport], name: str, shift: int | None = None
             axes.fill_between(range(1, end + 1), low[:end], high[:end], color=series(place), alpha=0.16, linewidth=0)
             _line(axes, al[:end], place, last)
             if len(al) > end:  # too few conversations to count
-                axes.plot(range(end, last + 1), al[end - 1 : last], color=series(place), alpha=0.3, linewidth=0.9)
+                faint = al[end - 1 : last]
+                axes.plot(range(end, end + len(faint)), faint, color=series(place), alpha=0.3, linewidth=0.9)
             scored = [value for value in al[:end] if not math.isnan(value)]
             ends[place] = scored[-1] if scored else math.nan
         bottom, top = policies[0].rubric.shown_scale

@@ -87,6 +87,18 @@ def test_a_reply_that_dissatisfied_is_rejected_for_one_written_in_hindsight(aloe
     assert run.file("trees.jsonl").read_bytes() == before
 
 
+def test_trees_made_with_other_settings_are_refused_before_anything_is_found_anew(aloe, imported):
+    run = imported(chat(4), chat(2), chat(3, (4, 5, 1)))
+    assert aloe("feedback", "--run", run.path)[0] == 0
+    found = run.file("satisfaction/ratings.jsonl").read_bytes()
+    status, _, errors = aloe("feedback", "--run", run.path, "--limit", 1)
+    assert (status, "trees.limit" in errors) == (1, True)
+    status, _, errors = aloe("feedback", "--run", run.path, "--finder", "scripted")
+    assert "trees.finder is 'ratings' there" in errors
+    assert {path.name for path in run.file("satisfaction").iterdir()} == {"ratings.jsonl"}
+    assert run.file("satisfaction/ratings.jsonl").read_bytes() == found
+
+
 def test_what_the_user_said_then_is_a_hint_to_the_writer_and_told_to_the_judge(imported):
     asked = Recording()
     revised(imported(chat(4)), traffic=opening(lambda model: asked))

@@ -62,6 +62,23 @@ def test_rated_chats_become_transcripts_and_scores_by_assistant(aloe, write, tmp
     assert aloe("evaluate", "--run", run.path, "--policy", "scripted")[0] == 1  # its benchmark is the people's
 
 
+def test_a_chat_whose_ratings_are_all_off_the_scale_is_a_conversation_without_any(aloe, write, tmp_path):
+    path = write("chats.jsonl", rated(0, 0, (2, 3)), rated(1, 1, (9,), model="org/model-b"))
+    status, output, errors = aloe("import", path, "--run", tmp_path / "run", "--scale", "1..5")
+    assert (status, last_line(output)) == (0, "2 conversations, 2 users, 3 ratings"), errors
+    assert len(list(read_rows(tmp_path / "run/conversations.jsonl", dict))) == 1
+    assert [file.name for file in (tmp_path / "run/transcripts").iterdir()] == ["model-a.jsonl"]
+    assert aloe("report", tmp_path / "run")[0] == 0
+
+
+def test_an_assistant_with_few_long_chats_is_drawn_beside_one_with_many(aloe, write, tmp_path):
+    few = [rated(0, user, (1, 2)[: 2 if user < 5 else 1], "a") for user in range(40)]
+    many = [rated(1, user, (1, 2, 3, 4), "b") for user in range(40)]
+    assert aloe("import", write("c.jsonl", *few, *many), "--run", tmp_path / "run")[0] == 0
+    status, _, errors = aloe("report", tmp_path / "run")
+    assert status == 0, errors
+
+
 def test_chats_that_fork_become_trees_and_rows_that_train(aloe, write, tmp_path):
     for name, row in FORKED.items():
         write(f"forks/{name}.jsonl", row)

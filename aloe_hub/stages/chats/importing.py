@@ -130,8 +130,7 @@ class _Writer:
         elif kind == "transcript":
             self._add_transcript(where, form, chat)
         else:
-            self._write("conversations.jsonl", conversation_of(chat))
-            self._counts.others += 1
+            self._add_other(chat)
         if chat.profile and chat.personality:
             self._add_persona(chat)
         self._counts.conversations += 1
@@ -162,6 +161,10 @@ class _Writer:
                 f"{where}: replies are rated, and the form {form.name} does not say from what to what: give --scale, as in 1..5"
             )
         transcript, outside = transcript_of(chat, scale)
+        self._said["ratings left out: not from {} to {}".format(*scale)] += outside
+        if all(turn.score is None for turn in transcript.turns):
+            self._add_other(chat)
+            return
         file, stage = policy_file(transcript.policy), {"rubric": PEOPLE, "scale": list(scale)}
         other = self._policies.setdefault(file, transcript.policy)
         if other != transcript.policy:
@@ -172,8 +175,11 @@ class _Writer:
         self._write(f"scores/{file}", transcript.to_scores_row(), "evaluate", stage)
         talks = self._counts.transcripts
         talks[transcript.policy] = talks.get(transcript.policy, 0) + 1
-        self._said["ratings left out: not from {} to {}".format(*scale)] += outside
         self._said["system prompts left out: transcripts hold none"] += bool(chat.system)
+
+    def _add_other(self, chat: Chat) -> None:
+        self._write("conversations.jsonl", conversation_of(chat))
+        self._counts.others += 1
 
     def _add_persona(self, chat: Chat) -> None:
         persona = persona_of(chat)

@@ -68,6 +68,26 @@ class Revised:
     reason: str = ""
 
 
+def check_trees(run: RunFolder, settings: FeedbackSettings) -> None:
+    """That trees which the run holds already were made with these settings: asked before anything is paid for.
+
+    Raises: as `revise`, SettingsDiffer and DataError.
+    """
+    if "trees" in run.settings():
+        _claim(run, settings)
+
+
+def _claim(run: RunFolder, settings: FeedbackSettings) -> str:
+    """Claim the trees; the judge's model string, with its version."""
+    before = run.settings().get("trees")
+    if before is not None and "finder" not in before:
+        raise DataError(f"{run.file('trees.jsonl')}: forks of the chats themselves; import those without forks into another run")
+    judge, version = judged_by(settings.models["judge"], before)
+    models = settings.models.values()
+    run.claim("trees", _source(run) | plain(settings) | world_of(models) | template_date_of(models) | version)
+    return judge
+
+
 def revise(
     run: RunFolder,
     found: Sequence[Found],
@@ -86,9 +106,7 @@ def revise(
         DataError: it holds trees of forks that people made; or none did.
         RunStopped: the budget allows no further chat, or every call fails.
     """
-    before = run.settings().get("trees")
-    if before is not None and "finder" not in before:
-        raise DataError(f"{run.file('trees.jsonl')}: forks of the chats themselves; import those without forks into another run")
+    check_trees(run, settings)
     places = {one.conversation_id: [turn for turn, sign in enumerate(one.signs) if sign == "dissatisfied"] for one in found}
     chats = {
         digest("revised", settings.seed, name): (chat, asked)
@@ -98,12 +116,10 @@ def revise(
     all_asked = sum(len(asked) for _, asked in chats.values())
     if not chats:
         return Revised(0)
-    judge, version = judged_by(settings.models["judge"], before)
+    judge = _claim(run, settings)
     writer = roles.tuned(traffic.open(settings.models["tailored"]), "tailored", LONGEST | (settings.sampling or {}))
     form = "pairwise_judge" if settings.structured else None
     judges = roles.tuned(traffic.open(judge), "judge", settings.sampling, form)
-    models = settings.models.values()
-    run.claim("trees", _source(run) | plain(settings) | world_of(models) | template_date_of(models) | version)
     final, failed = run.file("trees.jsonl"), list[Row]()
     if not is_finished(final):
         with Journal(final, key="tree_id", check=Tree.from_row) as journal:
