@@ -38,18 +38,16 @@ def main() -> None:
     lost: dict[str, str] = {}
     policies = FRAME + [form.format(model) for model in (PLAIN, BASE) for form in AROUND + BY_THEMSELVES]
     for policy in policies:
-        try:
-            benchmark(run, policy, limit=options.limit, temperature=0.0)
-        except AloeError as error:
-            lost[policy] = str(error)
+        if problem := benchmark(run, policy, limit=options.limit, temperature=0.0):
+            lost[policy] = problem
     found = {one.policy: one for one in read_runs([run.path]).runs[0].policies}
     print("| policy | AL(1) | AL(10) | AVG [95%] | IR [95%] | slope on R | gap closed [95%] |")
     print(f"|{'---|' * 7}")
     for policy in policies:
         if policy in found:
             print(f"| `{policy}` | {' | '.join(figures(found[policy]))} |")
-    for policy, reason in lost.items():
-        print(f"\n{policy}: {reason}")
+    for policy, problem in lost.items():
+        print(f"\n{policy}: {problem}")
 
 
 def held_out(folder: Path) -> RunFolder:
@@ -58,9 +56,17 @@ def held_out(folder: Path) -> RunFolder:
     return RunFolder(folder)
 
 
-def benchmark(run: RunFolder, policy: str, **settings: object) -> None:
-    """As many conversations at once as there are personas: a model of this process answers them in one batch."""
-    evaluate_all(run, [policy], BenchmarkSettings(**settings), traffic=Traffic(Limits(concurrency=100)))  # type: ignore[arg-type]
+def benchmark(run: RunFolder, policy: str, **settings: object) -> str:
+    """As many conversations at once as there are personas: a model of this process answers them in one batch.
+
+    Returns why the policy has no scores, or nothing.
+    """
+    chosen = BenchmarkSettings(**settings)  # type: ignore[arg-type]
+    try:
+        failed = evaluate_all(run, [policy], chosen, traffic=Traffic(Limits(concurrency=100)))
+    except AloeError as error:
+        return str(error)
+    return f"{failed} conversations failed, for the reasons in {run.file('transcripts')}" if failed else ""
 
 
 def figures(of: PolicyReport) -> list[str]:

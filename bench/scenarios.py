@@ -41,15 +41,15 @@ def main() -> None:
         run = RunFolder(options.run / name)
         run.path.mkdir(exist_ok=True)
         shutil.copy(pool.file("personas.jsonl"), run.path)
+        lost: dict[str, str] = {}
         for policy in POLICIES:
-            benchmark(run, policy, limit=options.limit, temperature=0.0, **settings)
+            if problem := benchmark(run, policy, limit=options.limit, temperature=0.0, **settings):
+                lost[policy] = problem
         report = read_runs([run.path])
         write_html(report, run.file("report.html"))
         print(f"\n{name}\n", *TABLES[name](report.runs[0]), sep="\n", flush=True)
-        for policy in sorted({*POLICIES} - {one.policy for one in report.runs[0].policies}):
-            print(
-                f"\n{policy}: some conversations failed; the reasons stand in {run.path}/transcripts/failed-….jsonl", flush=True
-            )
+        for policy, problem in lost.items():
+            print(f"\n{policy}: {problem}", flush=True)
 
 
 def of_shift(run: RunReport) -> Iterator[str]:

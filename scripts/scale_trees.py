@@ -104,7 +104,7 @@ def grow(args: argparse.Namespace) -> str:
     for model in {*chosen.models.values()}:
         if ModelString.parse(model).scheme != "local":  # which would be loaded here for nothing
             open_chat(model)
-    # What cannot be meant, or differs from an earlier run, is refused here and not in every task.
+    # Settings that are invalid, or differ from an earlier run's, are refused here and not in every task.
     claim(run, chosen)
     if args.remote:
         send_pool(run, args.remote)

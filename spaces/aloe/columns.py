@@ -166,7 +166,7 @@ def counts_up(rows: Sequence[Row]) -> str:
             raise Unreadable(f"the first two columns look like a conversation and a turn: name them in a first line; {WANTED}")
     numbers = [cells[0] for cells in table]
     if numbers in (list(range(len(numbers))), list(range(1, len(numbers) + 1))):
-        return "The first column counts up: if that is no score, name the columns in a first line."
+        return "The first column counts up: if it is not a score, name the columns in a first line."
     return ""
 
 

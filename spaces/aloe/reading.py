@@ -4,7 +4,7 @@ Three forms are read. JSON: a list of conversations, each a list of scores or an
 `profile_id` and `personality_id`; or a list of records, which are a table. JSON Lines: one of these a line, as aloe writes
 them to `scores/POLICY.jsonl`. Text: a table, its columns separated by tabs, semicolons, commas or spaces, in quotes where a
 field holds one of these; a first line of names says what the columns are (columns.py), without it every number is a score.
-null, None, nan and, between separators, nothing are a missing score. Everything else that is no number on the scale is an
+null, None, nan and, between separators, nothing are a missing score. Anything else must be a number on the scale, or it is an
 error with its place and value: never a guess.
 """
 

@@ -49,11 +49,11 @@ def repeats(text: str) -> int | None:
     """
     for size in range(LEAST_REPEATED, min(MOST_REPEATED, len(text) // 4) + 1):
         again = text[-size:]
-        if text.endswith(again * 4) and len({*filter(str.isalpha, again)}) > 1:  # a line of dashes is none
-            place = len(text) - 3 * size
-            while text[: place - size].endswith(again):
+        if text.endswith(again * 4) and len({*filter(str.isalpha, again)}) > 1:  # and no line of dashes
+            place = len(text)
+            while text.endswith(again, 0, place):
                 place -= size
-            return place
+            return place + size
     return None
 
 

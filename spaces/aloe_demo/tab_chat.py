@@ -42,9 +42,9 @@ class Chatting(Session):
 
 
 def browser_state() -> gr.BrowserState:
-    """
-    What a visitor's own browser keeps of their conversation. It must not lie in the tab: Gradio mounts what does after the page's
-    `load`, which would then be told that nothing was kept.
+    """What a visitor's own browser keeps of their conversation: to be made outside the tabs.
+
+    Gradio mounts what lies in a tab only after the page's `load`, which would be told that nothing was kept.
     """
     return gr.BrowserState(None, storage_key=KEPT, secret=KEPT)  # no secret: it stays where its visitor is
 
@@ -103,10 +103,11 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
             show.page("talk", talk),
             show.understood(talk),
             alert if problem != "" else "",
-            gr.skip() if text is None else text,
+            # Of what is skipped at times the value is an update too: Gradio would keep a component more for each change of kind.
+            gr.skip() if text is None else gr.update(value=text),
             session,
-            gr.skip() if busy else talk.to_row(),
-            gr.skip() if busy else offered(session),
+            gr.skip() if busy else gr.update(value=talk.to_row()),
+            gr.skip() if busy else gr.update(value=offered(session)),
             gr.update(interactive=not busy),
             gr.update(interactive=busy),
             *(gr.update(interactive=able) for _ in (retry, undo, clear, copy)),
@@ -158,7 +159,7 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
         """What the visitor's browser kept of their conversation, unless they were quicker: what they say is shown already."""
         talk = Talk.from_row(row, settings.chat_turns)
         if session.talk.turns or not talk.turns:
-            return tuple(offered(session) if one is chips else gr.skip() for one in outputs)
+            return tuple(gr.update(value=offered(session)) if one is chips else gr.skip() for one in outputs)
         session.talk = talk
         return shown(session)
 

@@ -126,11 +126,16 @@ def answered(
 
     async def hear(side: Index, part: Part) -> None:
         def say(piece: str) -> None:
+            if said[side].done:  # and the model has not heard of it yet
+                return
             text = said[side].text + piece
-            said[side] = Said(text[:MOST_SHOWN])
-            news.set()
-            if repeats(text) is not None:
+            place = repeats(text)
+            if place is None:
+                said[side] = Said(text[:MOST_SHOWN])
+            else:
+                said[side] = Said(text[:place], done=True, broken=True)
                 speaking.cancel()
+            news.set()
 
         request = ChatRequest(asked, sampling, call.seed("policy", str(tries), 0), "policy")
         speaking = asyncio.ensure_future(heard(part.chat, request, say))
@@ -139,14 +144,10 @@ def answered(
             if not reply.text.strip():
                 said[side] = Said(done=True, problem=f"{part.title} said nothing")
             else:
-                place = repeats(reply.text)
-                whole = reply.text[: MOST_SHOWN if place is None else place]
-                said[side] = Said(whole, done=True, broken=reply.cut or whole != reply.text)
+                said[side] = Said(reply.text[:MOST_SHOWN], done=True, broken=reply.cut or len(reply.text) > MOST_SHOWN)
         except asyncio.CancelledError:
-            place = repeats(said[side].text)
-            if place is None:  # not by `say`
+            if not said[side].done:  # by whoever stops both, not by `say`
                 raise
-            said[side] = Said(said[side].text[:place], done=True, broken=True)
         except Exception as error:
             said[side] = Said(said[side].text, done=True, problem=part.failed(error))
 

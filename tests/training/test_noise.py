@@ -13,10 +13,15 @@ from aloe_hub.training.noise import TAKING_NOISE
 from aloe_hub.training.row_form import with_weights
 from aloe_hub.training.settings import train_settings
 from aloe_hub.training.train import train
-from aloe_hub.training.tree.forward import trl_obstacle
-from tests.training.small import a_base, a_grown_run, rows_to_train_on, settings, stopped_after  # noqa: F401 - fixtures
+from tests.training.small import (  # noqa: F401 - fixtures
+    a_base,
+    a_grown_run,
+    needs_fused,
+    rows_to_train_on,
+    settings,
+    stopped_after,
+)
 
-needs_fused = pytest.mark.skipif(trl_obstacle() is not None, reason="weights of pairs need TRL's fused head")
 HALF = {"epsilon": 0.2, "source": "by hand"}
 
 

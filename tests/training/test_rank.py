@@ -14,10 +14,16 @@ from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.training.data import load_rows
 from aloe_hub.training.hub_rows import rows_of
 from aloe_hub.training.train import train
-from aloe_hub.training.tree.forward import trl_obstacle
-from tests.training.small import a_base, a_grown_run, rows_to_train_on, settings, stopped_after  # noqa: F401 - fixtures
+from tests.training.small import (  # noqa: F401 - fixtures
+    a_base,
+    a_grown_run,
+    needs_fused,
+    rows_to_train_on,
+    settings,
+    stopped_after,
+)
 
-pytestmark = pytest.mark.skipif(trl_obstacle() is not None, reason="ranked replies need TRL's fused head")
+pytestmark = needs_fused
 WEIGHTS = "adapter_model.safetensors"
 
 

@@ -13,10 +13,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BatchEncoding
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.local_hub.process import client_environment, running
 from aloe_hub.training.data import load_rows, split
-from aloe_hub.training.tree.forward import trl_obstacle
 from tests.local_hub.hub_tools import OWNER, USERS, whole
 from tests.preloaded import PYTHON
-from tests.training.small import a_base, a_grown_run  # noqa: F401 - fixtures
+from tests.training.small import a_base, a_grown_run, needs_fused  # noqa: F401 - fixtures
 
 HERE = Path(__file__).parent
 
@@ -57,7 +56,7 @@ def test_adapters_are_trained_from_a_dataset_and_pushed(looped, grown):
     assert json.loads((run / "adapters/sft/adapter_config.json").read_text())["revision"] == sft["base"]["revision"]
 
 
-@pytest.mark.skipif(trl_obstacle() is not None, reason="ranked replies need TRL's fused head")
+@needs_fused
 def test_rank_takes_the_config_ranked_of_a_dataset_whose_replies_may_be_texts(looped):
     said, run, _ = looped
     assert said["rank"]["status"] == 0, said["rank"]
