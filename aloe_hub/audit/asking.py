@@ -17,6 +17,7 @@ from typing import Any
 
 from aloe_hub.audit import interventions
 from aloe_hub.audit.forks import Fork
+from aloe_hub.audit.talks import is_known
 from aloe_hub.chat.base import Chat, ChatReply, ChatRequest
 from aloe_hub.chat.traffic import Traffic
 from aloe_hub.errors import DataError, ParseError
@@ -127,7 +128,7 @@ def _check(row: Row) -> None:
 async def _asked(judge: Judge, fork: Fork) -> Row:
     subject = fork.exchange.replies[fork.subject].text
     tailored = fork.exchange.replies[fork.tailored].text
-    leak = interventions.leaking(subject, fork.persona, fork.said)
+    leak = interventions.leaking(subject, fork.persona, fork.said) if is_known(fork.persona) else None
     unread: list[str] = []
 
     async def score(name: str, reply: str, persona: Persona = fork.persona, chat: Chat = judge.chat) -> float | None:

@@ -7,7 +7,9 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from aloe_hub.audit.talks import is_known
 from aloe_hub.errors import DataError
+from aloe_hub.files.run_folder import how_to_get_trees
 from aloe_hub.results.rows import holds_rows, rows_of
 from aloe_hub.types import Exchange, Index, Message, Persona, Tree, Verdict, digest
 
@@ -55,7 +57,7 @@ def sampled(path: Path, number: int, seed: int, always: Collection[str] = ()) ->
         DataError: there are no trees, or no fork with two different replies.
     """
     if not holds_rows(path):
-        raise DataError(f"{path}: no trees there to audit a judge on; grow them first: aloe trees --run {path.parent}")
+        raise DataError(f"{path}: no trees there to audit a judge on; {how_to_get_trees(path.parent)}")
     personas = list(dict.fromkeys(tree.persona for tree in rows_of(path, Tree.from_row)))
     strangers = _strangers(personas)
     chosen = heapq.nsmallest(
@@ -94,8 +96,12 @@ def _pair(exchange: Exchange) -> Exchange:
 
 
 def _strangers(personas: list[Persona]) -> dict[Persona, Persona]:
-    """For each person the next one with another profile and another personality; else with another profile; else themselves."""
-    found = {}
+    """For each person the next one with another profile and another personality; else with another profile; else themselves.
+
+    So it is with those of whom nothing is known: no reply can be written to them, nor to somebody else instead.
+    """
+    found = {persona: persona for persona in personas if not is_known(persona)}
+    personas = [persona for persona in personas if persona not in found]
     for place, persona in enumerate(personas):
         others = [*personas[place + 1 :], *personas[:place]]
         apart = (one for one in others if one.profile != persona.profile)

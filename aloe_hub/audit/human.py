@@ -7,19 +7,18 @@ An item names a reply of the run: `TREE_ID/TURN/REPLY` one of the two of a fork,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from aloe_hub.audit.agreement import agreement
+from aloe_hub.audit.forks import Fork
 from aloe_hub.audit.measured import plain
 from aloe_hub.audit.scores_file import read_human
 from aloe_hub.errors import DataError
 from aloe_hub.results.rows import finished, rows_of
-from aloe_hub.types import Row, Transcript, Tree
-
-FORM = "wanted: TREE_ID/TURN/REPLY of trees.jsonl, such as {tree}, or CONVERSATION_ID/TURN of transcripts/"
+from aloe_hub.types import Row, Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +29,7 @@ class Human:
     items: list[str]
     scores: list[float]
     raters: list[str] | None
+    lines: list[str]
 
     @classmethod
     def read(cls, path: Path) -> Human:
@@ -52,14 +52,26 @@ class Human:
         found = agreement(human, judge, items=[self.items[place] for place in kept], raters=raters).to_dict()
         return found | {"within_people": _within(human, judge, raters)}
 
-    def check(self, run: Path, known: Iterable[Mapping[str, float | None]]) -> None:
-        """Raises: DataError: no item is a reply of the run."""
-        if not any(item in scores for scores in known for item in self.items):
-            tree = next((f"{tree.tree_id}/1/2" for tree in rows_of(run / "trees.jsonl", Tree.from_row)), "0123456789abcdef/1/2")
+    def unknown(self, run: Path, forks: Collection[str], transcripts: Collection[str]) -> str | None:
+        """In a sentence which items are not among those of the run; None where all are.
+
+        Raises: DataError: none is.
+        """
+        others = [place for place, item in enumerate(self.items) if item not in forks and item not in transcripts]
+        if not others:
+            return None
+        first = others[0]
+        if len(others) == len(self.items):
+            named = (("TREE_ID/TURN/REPLY", forks), ("CONVERSATION_ID/TURN", transcripts))
+            wanted = " or ".join(f"{form}, such as {next(iter(items))}" for form, items in named if items)
             raise DataError(
-                f"--human {self.path}: none of its {len(self.items)} items, such as {self.items[0]!r}, is a reply of {run}; "
-                + FORM.format(tree=tree)
+                f"--human {self.path}, {self.lines[first]}: none of its {len(self.items)} items, such as {self.items[first]!r}, "
+                f"is a reply of {run}; wanted: {wanted}"
             )
+        return (
+            f"--human {self.path}: {len(self.items) - len(others):,} of its {len(self.items):,} scores are of replies that are "
+            f"audited in {run}; the first of the others is {self.items[first]!r} ({self.lines[first]})"
+        )
 
 
 def _within(human: Sequence[float], judge: Sequence[float], raters: Sequence[str] | None) -> dict[str, Any] | None:
@@ -83,6 +95,11 @@ def _within(human: Sequence[float], judge: Sequence[float], raters: Sequence[str
 def of_forks(rows: Iterable[Row]) -> dict[str, float | None]:
     """A judge's scores by item, of its answers."""
     return {f"{row['fork']}/{place}": score for row in rows for place, score in enumerate(row["scores"]["replies"], 1)}
+
+
+def items_of(forks: Iterable[Fork]) -> list[str]:
+    """What the replies of forks are called."""
+    return [f"{fork.fork_id}/{reply}" for fork in forks for reply in (1, 2)]
 
 
 def of_transcripts(run: Path) -> dict[str, float | None]:

@@ -13,15 +13,19 @@ from aloe_hub.audit.measured import NAN, Floats, Measured, places, share
 from aloe_hub.audit.order import Choices, counted, label_noise, position_bias
 from aloe_hub.audit.retest import retest
 from aloe_hub.audit.versus import versus
+from aloe_hub.rubrics import Scale
 from aloe_hub.types import Row
 
 Judged = Sequence[tuple[Choices, str]]  # the verdicts of forks in both orders, and whose they are
 
 
-def findings(rows: Sequence[Row], verdicts: Judged, table: Floats | None, seed: int = 0) -> dict[str, Any]:
+def findings(
+    rows: Sequence[Row], verdicts: Judged, table: Floats | None, seed: int = 0, scale: Scale | None = None
+) -> dict[str, Any]:
     """rows: the judge's answers, each with its `choices`. verdicts: all that are known, at least those of the rows.
 
     table (N, features): what the two replies of each row differ in; None where that was not measured.
+    scale: the lowest and the highest score that the judge can give.
     """
     people = places([row["profile_id"] for row in rows])
     scores = {name: [row["scores"][name] for row in rows] for name in rows[0]["scores"]}
@@ -43,11 +47,11 @@ def findings(rows: Sequence[Row], verdicts: Judged, table: Floats | None, seed: 
             [choices[place] for place in scored],
             people[scored],
         ),
-        "length": length_effect(longer, [value for value in first for _ in DOSES], people.repeat(len(DOSES))),
+        "length": length_effect(longer, [value for value in first for _ in DOSES], people.repeat(len(DOSES)), scale),
         "persona": told_apart(written, only["stranger"], people),
-        "leak": premium(only["leaking"], only["beside_leak"], people),
-        "flattery": premium(only["flattering"], only["padded"], people),
-        "self_grading": premium(only["self_grading"], only["padded"], people),
+        "leak": premium(only["leaking"], only["beside_leak"], people, scale),
+        "flattery": premium(only["flattering"], only["padded"], people, scale),
+        "self_grading": premium(only["self_grading"], only["padded"], people, scale),
         "features": None
         if table is None
         else explained(table[decided], [choices[place] for place in decided], people[decided], seed),

@@ -25,7 +25,8 @@ NAMES = ("length", "length over turns", "spread of length", "questions", "punctu
 LEVEL = "length"
 TURNS = 4  # both sides are compared over as many: half of RecLLMSim's conversations have no more
 FEWEST_TURNS = 2
-FEWEST = 10  # conversations, and 2 people, on either side
+FEWEST, FEWEST_USERS = 10, 2  # conversations and people, on either side
+ENOUGH = f"{FEWEST} or more, by {FEWEST_USERS} or more users"
 FOLDS = 10
 
 
@@ -34,8 +35,8 @@ def likeness(simulated: Sequence[Talk], real: Sequence[Talk], *, turns: int = TU
 
     `features`: by name the AUC of that feature alone, above ½ where the simulated side has more of it.
     """
-    sides = [[talk for talk in side if len(talk.turns) >= FEWEST_TURNS] for side in (simulated, real)]
-    if any(len(side) < FEWEST or len({talk.user for talk in side}) < 2 for side in sides):
+    sides = [long_enough(side) for side in (simulated, real)]
+    if any(lacking(side) for side in sides):
         return None
     table = np.array([features(talk, turns) for side in sides for talk in side])
     label = np.repeat([1, 0], [len(side) for side in sides])
@@ -53,11 +54,26 @@ def likeness(simulated: Sequence[Talk], real: Sequence[Talk], *, turns: int = TU
 
 def among_themselves(real: Sequence[Talk], *, turns: int = TURNS, seed: int = 0) -> dict[str, Any] | None:
     """One half of the people against the other, drawn by the seed: what the test finds where there is nothing to find."""
+    return likeness(*halves(real, seed), turns=turns, seed=seed)
+
+
+def halves(real: Sequence[Talk], seed: int = 0) -> tuple[list[Talk], list[Talk]]:
     users = sorted({talk.user for talk in real}, key=lambda user: digest(seed, user))
     half = set(users[: len(users) // 2])
-    return likeness(
-        [one for one in real if one.user in half], [one for one in real if one.user not in half], turns=turns, seed=seed
-    )
+    return [one for one in real if one.user in half], [one for one in real if one.user not in half]
+
+
+def long_enough(side: Sequence[Talk]) -> list[Talk]:
+    return [talk for talk in side if len(talk.turns) >= FEWEST_TURNS]
+
+
+def lacking(side: Sequence[Talk]) -> str | None:
+    """What a side has where that is too little to be told apart; None where it is enough."""
+    kept = long_enough(side)
+    users = len({talk.user for talk in kept})
+    if len(kept) >= FEWEST and users >= FEWEST_USERS:
+        return None
+    return f"{len(kept)} conversation(s) of {FEWEST_TURNS} or more messages, by {users} user(s)"
 
 
 def c2st(table: Floats, label: Places, people: Places, seed: int = 0) -> Measured:

@@ -1,19 +1,28 @@
-"""A table of scores by people, with or without a judge's: CSV, TSV or JSON Lines with `human`, `judge`, `item` and `rater`."""
+"""A table of scores by people, with or without a judge's, with `human`, `judge`, `item` and `rater`.
+
+CSV (with commas, semicolons or tabs), JSON Lines or a JSON array, in UTF-8 or UTF-16, compressed or not.
+"""
 
 from __future__ import annotations
 
 import csv
+import io
+import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from aloe_hub.errors import DataError
 from aloe_hub.files.jsonl import loads
+from aloe_hub.stages.chats.records import records
+from aloe_hub.stages.import_files import unpacked
 from aloe_hub.types import Row
 
 SCORES = ("human", "judge")
 IDS = ("item", "rater")
+LARGEST = 1e100  # its square is a number, too
 HUMAN = "wanted: a header (or JSON keys) with item and human, and, if known, rater"
 FORM = "wanted: a header (or JSON keys) with human and judge, and, if known, item and rater"
 
@@ -34,33 +43,40 @@ def read_scores(path: Path) -> ScoresFile:
     Raises:
         DataError: no such file, a column that is not there, a score that is not a number, an id on some lines only.
     """
-    scores, ids, missing = _read(path, SCORES, FORM)
-    return ScoresFile(scores["human"], scores["judge"], ids["item"], ids["rater"], missing)
+    read = _read(path, SCORES, FORM)
+    return ScoresFile(read.scores["human"], read.scores["judge"], read.ids["item"], read.ids["rater"], read.missing)
 
 
-def read_human(path: Path) -> tuple[list[str], list[float], list[str] | None]:
-    """Items, people's scores of them, and, if known, who gave each.
+def read_human(path: Path) -> tuple[list[str], list[float], list[str] | None, list[str]]:
+    """Items, people's scores of them, if known who gave each, and the line of each.
 
     Raises:
         DataError: as `read_scores`; and where there are no items.
     """
-    scores, ids, _ = _read(path, ("human",), HUMAN)
-    if ids["item"] is None:
+    read = _read(path, ("human",), HUMAN)
+    if read.ids["item"] is None:
         raise DataError(f"{path}: no column 'item'; {HUMAN}")
-    return ids["item"], scores["human"], ids["rater"]
+    return read.ids["item"], read.scores["human"], read.ids["rater"], read.lines
 
 
-def _read(path: Path, names: Sequence[str], form: str) -> tuple[dict[str, list[float]], dict[str, list[str] | None], int]:
-    """The scores of these names, the ids, and how many lines lack a score."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = "not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror
-        raise DataError(f"{path}: cannot be read ({reason})") from None
+class _Read(NamedTuple):
+    """By name the scores and the ids, the line of each, and how many more lines lack a score."""
+
+    scores: dict[str, list[float]]
+    ids: dict[str, list[str] | None]
+    lines: list[str]
+    missing: int
+
+
+def _read(path: Path, names: Sequence[str], form: str) -> _Read:
+    with unpacked(path) as (stream, wide):
+        text = stream.read().decode("utf-16" if wide else "utf-8-sig")
     scores: dict[str, list[float]] = {name: [] for name in names}
     ids: dict[str, list[str | None]] = {name: [] for name in IDS}
+    lines: list[str] = []
     missing = 0
-    for where, row in _rows(text, path, names, form):
+    for line, row in _rows(text, path, names, form):
+        where = f"{path}, {line}"
         found = {name: _score(row, name, where, form) for name in names}
         if any(value is None for value in found.values()):
             missing += 1
@@ -69,33 +85,56 @@ def _read(path: Path, names: Sequence[str], form: str) -> tuple[dict[str, list[f
             scores[name].append(value or 0.0)
         for name in IDS:
             one = row.get(name)
+            if isinstance(one, list | dict | bool):
+                raise DataError(f"{where}: {name} {one!r} is neither text nor a number")
             if (one is None) != (ids[name][:1] == [None]) and ids[name]:
                 raise DataError(f"{where}: some lines have {name!r}, others do not; give it to all or to none")
             ids[name].append(None if one is None else str(one))
+        lines.append(line)
     if len(scores["human"]) < 2:
         what = "both scores" if len(names) > 1 else "a score"
-        raise DataError(f"{path}: {len(scores['human'])} line(s) with {what}; agreement needs at least two")
-    return scores, {name: [one for one in ids[name] if one is not None] or None for name in IDS}, missing
+        raise DataError(f"{path}: {len(scores['human'])} line(s) with {what}, {missing} without; agreement needs at least two")
+    return _Read(scores, {name: [one for one in ids[name] if one is not None] or None for name in IDS}, lines, missing)
 
 
 def _rows(text: str, path: Path, names: Sequence[str], form: str) -> Iterator[tuple[str, Row]]:
-    """Each row with the place it stands at."""
-    if text.lstrip()[:1] in ("{", "["):
-        for number, line in enumerate(text.splitlines(), 1):
-            if line.strip():
-                yield f"{path}, line {number}", loads(line, f"{path}, line {number}")
+    """Each row with the line it stands on."""
+    if text.lstrip()[:1] == "[":
+        yield from _entries(path, form)
         return
-    lines = csv.reader(text.splitlines(), delimiter="\t" if "\t" in text.partition("\n")[0] else ",")
-    header = [name.strip() for name in next(lines, [])]
+    if text.lstrip()[:1] == "{":
+        # Not str.splitlines: JSON may hold the other characters that it takes for line ends.
+        for number, line in enumerate(text.split("\n"), 1):
+            if line.strip():
+                yield f"line {number}", loads(line, f"{path}, line {number}")
+        return
+    lines = csv.reader(io.StringIO(text, newline=None), delimiter=_delimiter(text))
+    header = next(([name.strip().lower() for name in cells] for cells in lines if any(cells)), [])
     for name in names:
         if header.count(name) != 1:
-            raise DataError(f"{path}, line 1: {header.count(name)} columns named {name!r} among {header}; {form}")
+            raise DataError(
+                f"{path}, line {max(1, lines.line_num)}: {header.count(name)} columns named {name!r} among {header}; {form}"
+            )
     for cells in lines:
         if any(cell.strip() for cell in cells):
-            where = f"{path}, line {lines.line_num}"
             if len(cells) != len(header):
-                raise DataError(f"{where}: {len(cells)} cells, the header has {len(header)}")
-            yield where, {name: cell.strip() or None for name, cell in zip(header, cells, strict=True)}
+                raise DataError(f"{path}, line {lines.line_num}: {len(cells)} cells, the header has {len(header)}")
+            yield f"line {lines.line_num}", {name: cell.strip() or None for name, cell in zip(header, cells, strict=True)}
+
+
+def _delimiter(text: str) -> str:
+    """The one of the header: names of columns hold none of the three."""
+    header = text.lstrip().partition("\n")[0]
+    return max(",", ";", "\t", key=header.count)
+
+
+def _entries(path: Path, form: str) -> Iterator[tuple[str, Row]]:
+    """The objects of a JSON array."""
+    for where, one in records(path):
+        if not isinstance(one, dict):
+            found = str(one) if isinstance(one, DataError) else f"found {json.dumps(one, ensure_ascii=False)[:60]}"
+            raise DataError(f"{path}, {where}: expected an object in the list, {found}; {form}")
+        yield where, one
 
 
 def _score(row: Row, name: str, where: str, form: str) -> float | None:
@@ -108,7 +147,8 @@ def _score(row: Row, name: str, where: str, form: str) -> float | None:
     try:
         score = float("bool" if isinstance(value, bool) else value)
     except (TypeError, ValueError):
-        raise DataError(f"{where}: {name} {value!r} is not a number") from None
-    if math.isinf(score):
-        raise DataError(f"{where}: {name} {value!r} is not a finite number")
+        point = "; write it with a decimal point" if isinstance(value, str) and "," in value else ""
+        raise DataError(f"{where}: {name} {value!r} is not a number{point}") from None
+    if math.isinf(score) or abs(score) > LARGEST:
+        raise DataError(f"{where}: {name} {value!r} is not a finite number{'' if math.isinf(score) else ' that can be squared'}")
     return None if math.isnan(score) else score

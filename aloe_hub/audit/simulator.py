@@ -55,8 +55,8 @@ def revelation(talks: Sequence[Talk]) -> dict[str, Any] | None:
     steps = np.diff(table, axis=1, prepend=0.0)
     largest = int(steps.mean(axis=0).argmax())
     return {
-        "r": [mean(column, people) for column in table.T],
-        "largest_step": {"turn": largest + 1, "step": mean(steps[:, largest], people)},
+        "r": [share(column, people) for column in table.T],
+        "largest_step": {"turn": largest + 1, "step": mean(steps[:, largest], people, within=(-1, 1))},
     }
 
 
@@ -90,7 +90,8 @@ def found_again(talks: Sequence[Talk], embed: Embed, seed: int = 0) -> dict[str,
         ranks.append(1.0 + nearer)
     people = places([talk.user for talk in known])
     top: list[float] = [float(rank == 1) for rank in ranks]
-    return {"among": min(AMONG, len(personas)), "top1": share(top, people), "rank": mean(ranks, people)}
+    among = min(AMONG, len(personas))
+    return {"among": among, "top1": share(top, people), "rank": mean(ranks, people, within=(1, among))}
 
 
 def _middle(texts: Sequence[str], embed: Embed) -> Floats:

@@ -11,7 +11,7 @@ from aloe_hub.errors import DataError
 from aloe_hub.results.rows import finished, holds_rows, rows_of
 from aloe_hub.stages.chats.base import Chat
 from aloe_hub.stages.chats.forms import chat_in, form_of
-from aloe_hub.stages.chats.outcomes import id_of
+from aloe_hub.stages.chats.outcomes import UNKNOWN, id_of
 from aloe_hub.stages.chats.records import records
 from aloe_hub.types import Persona, Transcript, Tree
 
@@ -34,6 +34,11 @@ class Talk:
     @property
     def messages(self) -> list[str]:
         return [message for message, _ in self.turns]
+
+
+def is_known(persona: Persona) -> bool:
+    """Whether it says anything: of most people whose chats are imported nothing is recorded."""
+    return persona.personality != UNKNOWN or not persona.profile.startswith(UNKNOWN)
 
 
 def talks_of(run: Path) -> list[Talk]:
@@ -66,7 +71,7 @@ def _of_transcript(row: Mapping[str, Any]) -> Talk:
         transcript.conversation_id,
         str(row.get("user_id") or transcript.persona.profile_id),  # a real user may have several personas
         tuple((turn.user, turn.reply) for turn in transcript.turns),
-        transcript.persona if transcript.became is None else None,
+        transcript.persona if transcript.became is None and is_known(transcript.persona) else None,
         tuple(share for share in revealed if share is not None) if None not in revealed else (),
     )
 
@@ -74,7 +79,7 @@ def _of_transcript(row: Mapping[str, Any]) -> Talk:
 def _of_tree(row: Mapping[str, Any]) -> Talk:
     tree = Tree.from_row(row)
     turns = tuple((exchange.user, exchange.replies[exchange.spoken].text) for exchange in tree.exchanges)
-    return Talk(tree.tree_id, tree.persona.profile_id, turns, tree.persona)
+    return Talk(tree.tree_id, tree.persona.profile_id, turns, tree.persona if is_known(tree.persona) else None)
 
 
 def _chats(path: Path) -> Iterator[Talk]:

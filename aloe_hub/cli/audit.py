@@ -111,6 +111,8 @@ def _print_run(found: dict[str, Any]) -> None:
         out.print(table)
     for reason in found["left_out"]:
         err.print(f"left out, since something is not installed: {reason}", soft_wrap=True)
+    for note in found["notes"]:
+        err.print(note, soft_wrap=True)
 
 
 def _of_scores(scores: Path, json: bool) -> None:

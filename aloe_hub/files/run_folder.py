@@ -95,6 +95,19 @@ class RunFolder:
         return found
 
 
+def holds_chats(run: Path) -> bool:
+    """Whether chats were imported there that became no trees: rated ones, or such without forks and ratings."""
+    chats = (run / "conversations.jsonl", *(run / "transcripts").glob("*.jsonl"))
+    return (run / "import.json").exists() and any(path.is_file() for path in chats)
+
+
+def how_to_get_trees(run: Path) -> str:
+    """What to do where a run has no trees: recorded chats fork where somebody was dissatisfied, all others are grown."""
+    if holds_chats(run):
+        return f"its chats have no forks; make some of what people said: aloe feedback --run {run}"
+    return f"grow them first: aloe trees --run {run}"
+
+
 def plain(settings: object) -> dict[str, Any]:
     """Settings as TOML can hold them: no None, no tuples; a switch that is off is left out, as where there was none yet."""
     table = asdict(settings) if is_dataclass(settings) and not isinstance(settings, type) else dict(settings)  # type: ignore[call-overload]

@@ -189,6 +189,8 @@ class RunReport:
         if stage == "evaluate" and self.is_recorded:
             return "recorded chats, rated by the people who chatted"
         judge, user = self.model(stage, "judge"), self.model(stage, "user")
+        if stage == "trees" and "source" in self.settings.get(stage, {}):
+            return f"of imported chats, judged by {judge}" if judge else "of imported chats, with the preferences they came with"
         verb = "scored" if stage == "evaluate" else "judged"
         test_bed = "a test bed, it says nothing about language understanding"
         if is_scripted(judge):

@@ -11,7 +11,7 @@ from typing import Any
 
 from aloe_hub.errors import AloeError, DataError
 from aloe_hub.fields import number, one_of
-from aloe_hub.files.run_folder import RunFolder
+from aloe_hub.files.run_folder import RunFolder, holds_chats
 from aloe_hub.results.audited import read_audit
 from aloe_hub.results.counts import (
     BINS,
@@ -24,7 +24,7 @@ from aloe_hub.results.counts import (
 )
 from aloe_hub.results.pairwise import read_win_rates
 from aloe_hub.results.policies import all_pairs, baseline_of, gaps, knowing_too_early, read_policies, reports
-from aloe_hub.results.recorded import only_stayed, together
+from aloe_hub.results.recorded import together, who_stayed
 from aloe_hub.results.rows import rows_of
 from aloe_hub.results.trained import neighbours
 from aloe_hub.results.trees import TreeTally
@@ -41,7 +41,7 @@ def read_runs(paths: Sequence[Path], stayed: int | None = None) -> Report:
 
     Raises:
         DataError: a row that is not JSON or lacks something; names the file and the line.
-        AloeError: a folder that is not a run folder, or holds nothing to report.
+        AloeError: a folder that is not a run folder, or holds nothing to report; nobody stayed for so many turns.
     """
     if not paths:
         raise AloeError("no run folder given; name at least one, made by aloe personas, trees or evaluate")
@@ -54,13 +54,18 @@ def _run(path: Path, stayed: int | None) -> RunReport:
     report = read_settings(path)
     scored = read_policies(path, report.rubric)
     if stayed is not None:
-        scored = [one for one in (only_stayed(one, stayed) for one in scored) if one.scores]
+        scored = who_stayed(scored, stayed, path)
     tally = TreeTally()
     for tree in rows_of(path / "trees.jsonl", Tree.from_row):
         tally.add(tree)
     trees = tally.stats(count_failed(path)) if tally.first else None
     pool = read_pool(path, report.settings.get("personas", {}))
     if not scored and trees is None and pool is None:
+        if holds_chats(path):
+            raise AloeError(
+                f"{path}: the chats imported there have no ratings, so there are no scores to report; make preferences of what "
+                f"people said, and report those: aloe feedback --run {path}"
+            )
         raise AloeError(
             f"{path}: nothing finished to report: no pool, trees, transcripts or scores; "
             f"make a run first, or resume it: aloe personas --run {path}"

@@ -8,7 +8,7 @@ from itertools import islice
 
 from aloe_hub.errors import DataError, UsageError
 from aloe_hub.files.jsonl import read_rows
-from aloe_hub.files.run_folder import RunFolder
+from aloe_hub.files.run_folder import RunFolder, how_to_get_trees
 from aloe_hub.hub_dataset import dataset_named, open_dataset
 from aloe_hub.rows import asked
 from aloe_hub.training.base import Base
@@ -38,7 +38,7 @@ def asked_rows(run: RunFolder, data: str | None, limit: int | None, *, openings:
     else:
         path = run.file("trees.jsonl")
         if not path.exists():
-            raise DataError(f"{path}: no such file; grow the trees first: aloe trees --run {run.path}; or give --data org/name")
+            raise DataError(f"{path}: no such file; {how_to_get_trees(run.path)}; or give --data org/name")
         with path.open("rb") as file:
             origin = {"run": run.path.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
         trees = read_rows(path, Tree.from_row) if path.stat().st_size else ()

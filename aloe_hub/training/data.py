@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from aloe_hub.errors import DataError, UsageError
 from aloe_hub.files.jsonl import read_rows
-from aloe_hub.files.run_folder import RunFolder
+from aloe_hub.files.run_folder import RunFolder, holds_chats, how_to_get_trees
 from aloe_hub.text import is_valid
 from aloe_hub.training.control_tokens import ControlTokens
 from aloe_hub.training.hub_rows import COMPLETIONS, CONFIG, dataset_rows
@@ -86,10 +86,8 @@ def load_rows(run: RunFolder, data: str | None, method: Method, limit: int | Non
                 raise DataError(f"{data}, row {number}: {error}") from None
     else:
         if not path.exists():
-            more = " --replies 4" if method == "rank" else ""
-            raise DataError(
-                f"{path}: no such file; grow the trees first: aloe trees --run {run.path}{more}; or give --data org/name"
-            )
+            more = " --replies 4" if method == "rank" and not holds_chats(run.path) else ""
+            raise DataError(f"{path}: no such file; {how_to_get_trees(run.path)}{more}; or give --data org/name")
         # Trees without an inferrer have no rows to distill, those of two replies a fork none to rank, which is said below.
         none = method in _SAYING and path.stat().st_size == 0
         rows = [] if none else list(read_rows(path, lambda row: training_row(row, method)))

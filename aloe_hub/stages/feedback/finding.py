@@ -20,7 +20,7 @@ from aloe_hub.errors import DataError, ParseError, UsageError
 from aloe_hub.fields import text
 from aloe_hub.files.journal import Journal
 from aloe_hub.files.jsonl import read_rows, write_rows
-from aloe_hub.files.run_folder import RunFolder, policy_file
+from aloe_hub.files.run_folder import RunFolder, holds_chats, policy_file
 from aloe_hub.model_string import ModelString
 from aloe_hub.rubrics import FIVE
 from aloe_hub.stages.chats.base import Chat
@@ -94,12 +94,20 @@ def find(
     sampling: how a judge is asked, under the role `judge`.
 
     Raises:
-        DataError: nothing was imported there, or the judge failed.
+        DataError: nothing was imported there, no reply is rated, or the judge failed.
         RunStopped: the budget allows no further chat, or every call fails.
     """
+    if (run.path / "import.json").exists() and not holds_chats(run.path):
+        raise DataError(f"{run.path}: no chats without forks were imported there, so there is nothing to find")
     path = run.file(f"{FOLDER}/{policy_file(finder)}")
     if finder == RATINGS:
         found = list(islice(by_ratings(run), limit))
+        if all(value is None for one in found for value in one.dissatisfaction):
+            of = "" if limit is None else f"first {limit} "
+            raise DataError(
+                f"--finder {RATINGS}: no reply of the {of}chats in {run.path} is rated; take --finder {BASELINE}, "
+                "or the model string of a judge, such as --finder hub:org/model"
+            )
     elif finder == BASELINE:
         found = [_by_baseline(chat) for chat in islice(_chats(run), limit)]
     else:
