@@ -113,7 +113,8 @@ def audit(
         scripted = user is not None and ModelString.recorded(user).is_scripted
         if training := amplified.findings(run, marker=settings.marker, scripted=scripted):
             found["training"] = training
-        found["simulator"] = {"user": user} | simulator.findings(
+        whose = user or ("people whose chats were imported" if run.file("import.json").exists() else None)
+        found["simulator"] = {"user": whose} | simulator.findings(
             talks, scripted=scripted, embed=embed, real=real, seed=settings.seed
         )
     found["notes"] = [note for note in (unknown, *_without_value(settings, found, talks, real)) if note]

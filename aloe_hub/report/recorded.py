@@ -48,6 +48,8 @@ def _left_early(policy: PolicyReport) -> bool:
 
 
 def _fitted(policy: PolicyReport) -> str:
+    if policy.scores.n[0] < policy.fewest:
+        return f"{policy.scores.n[0]} conversations; AVG and IR take {policy.fewest} or more at a turn"
     n = ", ".join(map(str, policy.scores.n[: policy.last]))
     later = f"; turns after {policy.last} have fewer than {policy.fewest} and are left out of AVG and IR"
     return f"conversations at turns 1 to {policy.last}: {n}" + (later if len(policy.scores.n) > policy.last else "")

@@ -1,6 +1,7 @@
 """Agreement of a judge with people: against the libraries, against published figures, on odd scores."""
 
 import csv
+import gzip
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -127,6 +128,29 @@ def test_the_same_table_in_three_forms_reads_alike(tmp_path):
     assert (found[0].human, found[0].raters) == ([1, 3, 5], ["x", "y", "x"])
 
 
+def test_a_table_is_read_as_other_programs_write_it(tmp_path):
+    rows = [{"item": "a", "human": 1, "judge": 2}, {"item": "b", "human": 3, "judge": 3}]
+    written = {
+        "semicolons": b"item;human;judge\na;1;2\nb;3;3\n",
+        "utf-16": "item\thuman\tjudge\na\t1\t2\nb\t3\t3\n".encode("utf-16"),
+        "capitals": b"\n Item , Human,Judge\ra,1,2\rb,3,3\r",
+        "list.json": json.dumps(rows, indent=1).encode(),
+        "lines.jsonl.gz": gzip.compress("\n".join(map(json.dumps, rows)).encode()),
+    }
+    for name, content in written.items():
+        (tmp_path / name).write_bytes(content)
+        read = read_scores(tmp_path / name)
+        assert (name, read.items, read.human, read.judge) == (name, ["a", "b"], [1, 3], [2, 3])
+
+
+def test_resamples_are_fewer_where_pairs_are_many(monkeypatch):
+    drawn = []
+    monkeypatch.setattr("aloe_hub.audit.agreement.resamples", lambda of, number, seed: drawn.append(number) or iter([of]))
+    for pairs in (200, 40_000, 400_000):
+        agreement(np.arange(pairs) % 2 + 0.5, np.arange(pairs) % 3)
+    assert drawn == [1000, 500, 100]
+
+
 def test_lines_without_a_score_are_left_out_and_counted(tmp_path):
     table = tmp_path / "scores.csv"
     table.write_text("human,judge\n1,2\n,3\n4,nan\n5,5\n")
@@ -145,6 +169,11 @@ def test_lines_without_a_score_are_left_out_and_counted(tmp_path):
         ("human,judge\n1,2\n3\n", "line 3: 1 cells, the header has 2"),
         ("human,judge\n1,2\n", "1 line(s) with both scores"),
         ('{"human": 1}\n', "line 1: has no 'judge'"),
+        ("human;judge\n4,5;2\n", "line 2: human '4,5' is not a number; write it with a decimal point"),
+        ("human,judge\n1,1e200\n", "line 2: judge '1e200' is not a finite number that can be squared"),
+        ("human,judge\n1,\n", "0 line(s) with both scores, 1 without"),
+        ('[\n["a", 1, 2]]', 'line 2: expected an object in the list, found ["a", 1, 2]'),
+        ('{"item": [1], "human": 1, "judge": 2}\n', "line 1: item [1] is neither text nor a number"),
         ('{"human": true, "judge": 2}\n', "line 1: human True is not a number"),
         ("item,human,judge\na,1,2\n,3,4\n", "line 3: some lines have 'item', others do not"),
     ],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aloe_hub.audit.changes import length_effect, premium, told_apart
-from aloe_hub.audit.measured import mean, slope
+from aloe_hub.audit.measured import mean, share, slope
 from aloe_hub.audit.order import Orders, counted, label_noise, position_bias
 from aloe_hub.audit.retest import icc, retest
 from aloe_hub.audit.versus import versus
@@ -30,8 +30,8 @@ def test_intervals_hold_the_truth(held, name):
 @pytest.mark.parametrize("planted", [(0.3, 0.1, 0.2, 0.5), (0.0, 0.0, 0.0, 0.5), (-0.8, -0.05, 0.0, 0.2)])
 def test_a_thousand_seeds_hold_the_truth_in_93_percent(planted):
     names = ("position", "length", "leak", "noise")
-    for name, (_, _, share) in coverage(1000, **dict(zip(names, planted, strict=True))).items():
-        assert share >= 0.93, name
+    for name, (_, _, often) in coverage(1000, **dict(zip(names, planted, strict=True))).items():
+        assert often >= 0.93, name
 
 
 def test_position_bias_does_not_depend_on_how_different_the_replies_are():
@@ -104,3 +104,32 @@ def test_scores_and_verdicts_are_compared_whichever_reply_comes_first():
     assert found["agreement"].value == pytest.approx(2.5 / 4)  # type: ignore[union-attr]
     # All verdicts name reply 0, which without a second look would leave τ undefined.
     assert versus([1.0, 2.0, 0.5], [0, 0, 0], np.arange(3))["kendall"].value > 0.5  # type: ignore[union-attr]
+
+
+def test_an_interval_of_what_has_bounds_stays_between_them():
+    people = np.arange(6)
+    ranks = [1.0, 1.0, 2.0, 1.0, 1.0, 8.0]
+    assert mean(ranks, people).interval[0] < 1
+    for low, high in (
+        mean(ranks, people, within=(1, 8)).interval,
+        mean([9 - one for one in ranks], people, within=(1, 8)).interval,
+    ):
+        assert 1 < low < high < 8
+    low, high = share([1.0, 1.0, 1.0, 0.9, 1.0, 1.0], people).interval
+    assert 0 < low < high < 1
+    low, high = premium([5.0, 1.0, 5.0], [1.0, 1.0, 1.0], np.arange(3), (1, 5)).interval
+    assert -4 < low < high < 4
+    low, high = slope([1, 2, 1], [4, 4, 0], np.arange(3), within=(-4, 4)).interval
+    assert -4 * 4 / 6 < low < high < 4 * 4 / 6
+
+
+def test_an_interval_near_a_bound_holds_the_truth_where_one_cut_off_there_does_not():
+    rng, people, held, cut = np.random.default_rng(0), np.arange(12), 0, 0
+    truth = float(np.minimum(rng.geometric(0.7, 100_000), 8).mean())
+    for _ in range(400):
+        ranks = np.minimum(rng.geometric(0.7, 12), 8).astype(float)
+        (low, high), (below, above) = mean(ranks, people, within=(1, 8)).interval, mean(ranks, people).interval
+        held += low <= truth <= high
+        cut += max(1.0, below) <= truth <= min(8.0, above)
+    assert held >= 0.93 * 400
+    assert cut < held

@@ -96,6 +96,11 @@ def test_people_are_set_beside_the_judge(grown, tmp_path):
     found = audited(grown, judges=("scripted",), human=table)["people"]["scripted"]
     assert found["n"] >= 10
     assert found["within_people"]["n"] == found["n"]
+    table.write_text(f"item,human\n{items[0]},1\nnobody/1/1,2\n{items[1]},3\n")
+    (note,) = audited(grown, judges=("scripted",), human=table)["notes"]
+    assert note.endswith(
+        f"2 of its 3 scores are of replies that are audited in {grown.path}; the first of the others is 'nobody/1/1' (line 3)"
+    )
     table.write_text("item,human\nnobody,1\nnothing,2\n")
     with pytest.raises(DataError, match=r"none of its 2 items, such as 'nobody', is a reply of .*; wanted: TREE_ID/TURN/REPLY"):
         audited(grown, human=table)
@@ -130,6 +135,58 @@ def test_a_judge_that_cannot_be_read_is_one_line(grown):
 def test_a_run_without_trees_is_one_line(run):
     with pytest.raises(DataError, match="no trees there to audit a judge on; grow them first: aloe trees --run"):
         audited(run)
+
+
+def test_what_was_asked_for_and_has_no_value_is_said_with_the_reason(grown, tmp_path):
+    chats = tmp_path / "chats.jsonl"
+    chat = {"messages": [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}] * 2}
+    chats.write_text("".join(json.dumps({"user_id": f"u{number}"} | chat) + "\n" for number in range(3)))
+    beside, among, marker = audited(grown, judges=("scripted",), people=chats, marker="zap")["notes"]
+    assert "users beside people: the people's side has 3 conversation(s) of 2 or more messages, by 3 user(s)" in beside
+    assert "people among themselves: one half has 1 conversation(s)" in among
+    assert "each side takes 10 or more, by 2 or more users" in among
+    assert "no adapter beside its base" in marker
+
+
+def test_a_run_of_imported_chats_is_told_what_helps_there(aloe, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = [
+        {"role": "user", "content": "Hi."},
+        {"role": "assistant", "content": "No answer."},
+        {"role": "user", "content": "Why?"},
+    ]
+    rated = [said[0], said[1] | {"rating": 1}, said[2], {"role": "assistant", "content": "So.", "rating": 4}]
+    for name, messages in (("plain", said), ("rated", rated)):
+        (tmp_path / f"{name}.jsonl").write_text(
+            "".join(json.dumps({"user_id": user, "messages": messages}) + "\n" for user in "abc")
+        )
+        assert aloe("import", f"{name}.jsonl", "--run", name, "--scale", "1..5", "--language", "en")[0] == 0
+    for arguments, helps in (
+        (("audit", "plain"), "aloe feedback --run plain; or set users beside these people: aloe audit RUN --people plain"),
+        (
+            ("audit", "rated", "--judge", "scripted"),
+            "its chats have no forks; make some of what people said: aloe feedback --run rated",
+        ),
+        (("report", "plain"), "have no ratings, so there are no scores to report; make preferences of what people said"),
+        (("report", "rated", "--stayed", "99"), "--stayed 99: no chat in rated has more than 2 ratings; give 2 or fewer"),
+        (
+            ("feedback", "--run", "plain", "--finder", "ratings"),
+            "no reply of the chats in plain is rated; take --finder baseline",
+        ),
+        (("train", "dpo", "--run", "plain", "--base", "pocket"), "aloe feedback --run plain; or give --data"),
+        (("audit", "nowhere"), "nowhere: no such folder"),
+    ):
+        status, _, error = aloe(*arguments)
+        assert (status, error.count("\n"), helps in error) == (1, 1, True), error
+    # What is advised helps: trees of the feedback, on which a judge is audited; of unknown people nothing can be leaked.
+    assert aloe("feedback", "--run", "rated", "--model", "scripted")[0] == 0
+    monkeypatch.setattr(nearness, "embedder", lambda: (_ for _ in ()).throw(AloeError("not installed")))
+    status, output, _ = aloe("audit", "rated", "--repeat", "1", "--json")
+    assert status == 0
+    found = json.loads(output)
+    assert found["judges"]["scripted"]["leak"]["value"] is None
+    assert found["judges"]["scripted"]["persona"]["value"] is None
+    assert found["simulator"]["user"] == "people whose chats were imported"
 
 
 def test_settings_are_checked():
