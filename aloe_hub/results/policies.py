@@ -89,12 +89,11 @@ class Scored:
     def _of_recorded(self) -> PolicyReport:
         """In both readings of those who left early. A cluster is a person."""
         rows, users = list(self.scores.values()), list(self.profiles.values())
-        named = {user for chat, user in self.profiles.items() if chat not in self.unnamed}
         score = partial(scoring.score, rows, cluster_ids=users, scale=self.rubric.shown_scale, fewest=FEWEST)
         return PolicyReport(
             self.policy,
             len(rows),
-            len(named),
+            len({user for chat, user in self.profiles.items() if chat not in self.unnamed}),
             score(early_leavers="stayed"),
             self.samples.chosen,
             rubric=self.rubric,
@@ -151,8 +150,7 @@ class Scored:
             )
 
     def _add_recorded(self, user: str, chat_id: str, scores: Sequence[float | None]) -> None:
-        """Under a name of its own: no two recorded chats are the same, whoever they are with. Where nobody said whose a chat is,
-        the import took the chat's id for the user's."""
+        """Under a name of its own. Where nobody said whose a chat is, the import took its id for the user's."""
         chat = f"{self.path.stem} {len(self.scores)}"
         self.scores[chat], self.profiles[chat] = as_shown(scores, self.rubric.scale, "score"), user or chat
         if user in ("", chat_id):

@@ -189,6 +189,17 @@ def test_messages_in_a_row_are_one_and_the_last_may_wait_for_a_reply():
     assert read({"messages": messages(USER)}).unanswered == USER
 
 
+@pytest.mark.parametrize("roles", [("Developer", "USER", "Assistant"), ("system", "Human", " GPT ")])
+def test_roles_are_told_however_they_are_written(roles):
+    said = [{"role": role, "content": text} for role, text in zip(roles, ("Be brief.", USER, REPLY), strict=True)]
+    assert [message.role for message in read({"messages": said}).messages] == ["system", "user", "assistant"]
+
+
+@pytest.mark.parametrize(("value", "name"), [(7.0, "7"), (7, "7"), (float("nan"), None), (True, None), ("", None), (["x"], None)])
+def test_a_user_may_be_a_number_also_one_that_a_table_made_a_float(value, name):
+    assert read({"messages": messages(), "user_id": value}).user_id == name
+
+
 def test_people_of_whom_nothing_is_known_are_different_people():
     one, other = (tree({"user_id": name} | FORKED["preference"]) for name in ("ann", "ben"))
     assert one.persona == Persona("unknown (ann)", "unknown")
@@ -243,5 +254,5 @@ def test_an_unknown_form_is_wrong_usage_that_names_the_known_ones():
 
 
 def test_a_list_that_came_as_text_is_said_to_be_that():
-    with pytest.raises(DataError, match=r"and 'messages' is text, no list \(write JSON into the cell, or export"):
+    with pytest.raises(DataError, match="and 'messages' is text: write a list, in a cell of a table as JSON"):
         read({"messages": "[{'role': 'user'}\n {'role': 'assistant'}]"}, "messages")

@@ -60,10 +60,12 @@ def read(tmp_path):
         ("a.jsonl.gz", gzip.compress(LINES.encode("utf-16-be"), mtime=0)),
         ("a.json", ARRAY.encode("utf-16-le")),
         ("a.csv", table(written=str)),
+        ("a.csv", table(";")),
+        ("a.csv", "\r\n" + table().replace("id,messages", "id, messages")),
         ("a.gz", gzip.compress(table().encode(), mtime=0)),
         ("a", table("\t")),
     ],
-    ids=range(23),
+    ids=range(25),
 )
 def test_records_come_in_any_dress(read, name, content):
     assert [record for _, record in read(name, content)] == ROWS
@@ -92,6 +94,7 @@ def test_a_line_may_be_a_bare_list_of_messages(read):
         ("a.json", ARRAY.replace('"id": "1"', '"id": oops'), "line 15"),
         ("a.json", json.dumps(ROWS).replace('"id": "1"', '"id" "1"'), "line 1"),
         ("a.csv", table().replace("\r\n1,", "\r\n1,2,"), "line 3"),
+        ("a.csv", "\n\n" + table().replace("\r\n1,", "\r\n1,2,"), "line 5"),
         ("a.csv", table().encode().replace(b"\r\n1,", b"\r\n\xff,"), "line 3"),
         ("a.json", json.dumps(ROWS).encode().replace(b'"id": "1"', b'"id": "\xff"'), "line 1"),
         ("a.jsonl", LINES.replace('{"id": "1"', '{"id": "\0"'), "line 2"),

@@ -186,6 +186,13 @@ def test_options_of_the_hub_are_for_the_hub_and_a_missing_file_is_one(aloe, writ
     assert aloe("import", tmp_path / "c.jsonl", "--run", tmp_path / "run", "--language", "Chinese")[0] == 2
 
 
+def test_of_a_folder_everything_is_read_but_what_is_hidden(write, tmp_path):
+    for name in ("a.jsonl", "sub/deep/b.jsonl", ".ipynb_checkpoints/a.jsonl", "sub/._b.jsonl"):
+        write(f"chats/{name}", PLAIN["messages"])
+    names = [name for name, _ in open_source(str(tmp_path / "chats")).parts]
+    assert names == [str(tmp_path / "chats" / name) for name in ("a.jsonl", "sub/deep/b.jsonl")]
+
+
 def test_the_same_import_again_changes_nothing_and_another_is_refused(write, tmp_path):
     path, run = write("c.jsonl", *chats()), RunFolder(tmp_path / "run")
     first = import_chats(open_source(str(path)), run)
@@ -284,7 +291,7 @@ def test_the_authors_conversations_are_read_alone_too(aloe, write, tmp_path):
     turn = {"user": "hi", "assistant": {"preferred": "a", "rejected": "b"}, "chosen": "preferred"}
     row = {"profile": "She is a nurse.", "personality": "kind", "conversations": [turn]}
     status, output, _ = aloe("import", write("talks.jsonl", row), "--run", tmp_path / "run")
-    assert (status, "1 trees in" in output) == (0, True)
+    assert (status, "1 tree in" in output) == (0, True)
 
 
 def test_recorded_chats_are_reported_in_both_readings_with_people_as_clusters(write, tmp_path):

@@ -12,6 +12,7 @@ from aloe_hub.errors import DataError
 from aloe_hub.stages.import_files import usable_text
 from aloe_hub.types import Message
 
+SYSTEMS = ("system", "developer")
 USERS = ("user", "human", "prompter")
 ASSISTANTS = ("assistant", "gpt", "chatgpt", "model", "bot", "claude", "bard", "bing")
 RATINGS = ("satisfaction", "rating", "score")  # what a message's rating is called
@@ -160,9 +161,10 @@ def message_of(message: object) -> tuple[str, str, object]:
     """(role, text, what stands for a rating) of a message. Raises: DataError: another role, or no text."""
     if not isinstance(message, Mapping):
         raise DataError("a message that is not a JSON object")
-    said = message.get("role", message.get("from"))
-    role = "user" if said in USERS else "assistant" if said in ASSISTANTS else said
-    if role not in ("user", "assistant", "system"):
+    said = str(message.get("role", message.get("from"))).strip().lower()
+    names = {"user": USERS, "assistant": ASSISTANTS, "system": SYSTEMS}
+    role = next((role for role, known in names.items() if said in known), None)
+    if role is None:
         raise DataError("a message of another role than user, assistant and system")
     text = text_of(message.get("content", message.get("value")))
     if not text and role != "system":

@@ -171,16 +171,22 @@ def keys_of(record: object) -> str:
     if not isinstance(record, dict):
         return shortened(record)
     texts = [key for key, value in record.items() if isinstance(value, str) and _LIKE_JSON.match(value)]
-    why = f", and {texts[0]!r} is text, no list (write JSON into the cell, or export JSON Lines or Parquet)" if texts else ""
+    why = f", and {texts[0]!r} is text: write a list, in a cell of a table as JSON" if texts else ""
     return f"the keys {shortened(sorted(record))}{why}"
 
 
 def _about(row: Row) -> Iterator[tuple[str, Any]]:
     """Who talked with whom, and what is known of the user."""
     for name, keys in (("chat_id", CHAT_IDS), ("user_id", USER_IDS), ("model", MODELS)):
-        found = (row[key] for key in keys if isinstance(row.get(key), str | int) and not isinstance(row[key], bool))
-        yield name, next((text for one in found if (text := text_of(str(one)))), None)
+        yield name, next((text for key in keys if (text := _named(row.get(key)))), None)
     persona = row.get("persona")
     parts = persona if isinstance(persona, Mapping) else {"profile": persona}
     for name in ("profile", "personality"):
         yield name, words(row.get(name)) or words(parts.get(name))
+
+
+def _named(value: object) -> str:
+    """An id as text; whole numbers are floats in tables where one of them is missing."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return text_of(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else ""

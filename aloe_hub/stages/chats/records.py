@@ -25,7 +25,7 @@ LONGEST = 1 << 26  # characters of one entry of an array; what is longer has no 
 CHUNK = 1 << 16
 BATCH = 256  # rows of Parquet
 _CONVERSATION = re.compile(r'\s*\[\s*\{\s*"(role|from|content|value)"')
-_HEADER = re.compile(r"[\w-]+(([,\t])[\w-]+)+\s*")
+_HEADER = re.compile(r"[\w-]+([,;\t][\w-]+)+\s*")
 _TOKENS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["\[\]{}]', re.DOTALL)
 
 
@@ -44,15 +44,15 @@ def records(path: Path) -> Iterator[tuple[str, object]]:
     if suffix == ".parquet":
         return _parquet(path)
     if suffix in (".csv", ".tsv"):
-        return _table(path, "\t" if suffix == ".tsv" else ",")
+        return _table(path, "\t" if suffix == ".tsv" else ",;\t")
     lines = ((number, line) for number, line in enumerate(byte_lines(path), 1) if line.strip())
     first = next(lines, None)
     if first is None:
         return iter(())
     text = first[1].decode("utf-8", "replace")
     is_array = text.lstrip().startswith("[") and not _CONVERSATION.match(text)
-    if not suffix and (header := _HEADER.fullmatch(text)):
-        return _table(path, header[2])
+    if not suffix and _HEADER.fullmatch(text):
+        return _table(path, ",;\t")
     if suffix not in SUFFIXES and not text.lstrip().startswith(('"', "{", "[")):
         lines.close()
         return ((f"line {number}", text.strip()) for number, text in enumerate(text_lines(path), 1) if text.strip())
@@ -124,11 +124,13 @@ def _next_entry(text: str, at: int) -> tuple[int, int] | None:
     return None
 
 
-def _table(path: Path, delimiter: str) -> Iterator[tuple[str, object]]:
+def _table(path: Path, delimiters: str) -> Iterator[tuple[str, object]]:
     """The rows of a table under its header. A cell that holds a list or object in JSON, or in Python as of pandas, is that."""
     csv.field_size_limit(LONGEST)
     with text_of_file(path, newline="") as stream:
-        reader = csv.DictReader(stream, delimiter=delimiter, strict=False)
+        skipped, header = next(((number, line) for number, line in enumerate(stream) if line.strip()), (0, ""))
+        delimiter = max(delimiters, key=header.count)  # where commas are decimal, semicolons stand for them
+        reader = csv.DictReader(chain([header], stream), delimiter=delimiter, strict=False)
         rows = iter(reader)
         while True:
             try:
@@ -136,15 +138,15 @@ def _table(path: Path, delimiter: str) -> Iterator[tuple[str, object]]:
             except StopIteration:
                 return
             except csv.Error as error:
-                yield f"line {reader.line_num}", DataError(f"not a row of a table ({error})")
+                yield f"line {skipped + reader.line_num}", DataError(f"not a row of a table ({error})")
                 continue
-            where = f"line {reader.line_num}"
+            where = f"line {skipped + reader.line_num}"
             if None in row or None in row.values():
                 yield where, DataError("a row with more or fewer cells than the header")
             elif not is_valid("".join(chain(row, row.values()))):
                 yield where, DataError("not UTF-8")
             else:
-                yield where, {name: _cell(value) for name, value in row.items()}
+                yield where, {name.strip(): _cell(value) for name, value in row.items()}
 
 
 def _cell(text: str) -> object:
