@@ -51,10 +51,10 @@ def records(path: Path) -> Iterator[tuple[str, object]]:
         return iter(())
     text = first[1].decode("utf-8", "replace")
     is_array = text.lstrip().startswith("[") and not _CONVERSATION.match(text)
-    if not suffix and _HEADER.fullmatch(text):
-        return _table(path, ",;\t")
     if suffix not in SUFFIXES and not text.lstrip().startswith(('"', "{", "[")):
         lines.close()
+        if not suffix and _HEADER.fullmatch(text):
+            return _table(path, ",;\t")
         return ((f"line {number}", text.strip()) for number, text in enumerate(text_lines(path), 1) if text.strip())
     # One object over many lines begins with a line that is not whole.
     if is_array or text.strip() == "{":
