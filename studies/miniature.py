@@ -11,6 +11,9 @@ A pre-training takes half an hour. Without any, with the base that ships, which 
 
     python studies/miniature.py --out runs/miniature --bases 1 --tokens 14000000 --no-ablation
 
+With `--beyond-pairs` also LiPO on four replies a fork; DPO, robust DPO and LCPO on the on-policy replies as a judge prefers them
+who is wrong about a fifth; and three rounds of on-policy DPO. Each learns from as many judged replies as the on-policy DPO does.
+
 With `--grpo` also online, each on as many judged replies as the on-policy pairs have: GRPO on the next reply, on whole
 conversations, and without SFT before it; its users have half of the world's wordings, and every trained policy is benchmarked on
 users of the other half too (`SPLIT-held-out`), and audited there.
@@ -50,12 +53,28 @@ SHIPPED = json.loads((POCKET / "pocket.json").read_text(encoding="utf-8"))
 ON_POLICY_DPO = ("--lr", 5e-4, "--beta", 0.5, "--epochs", 2)
 ON_POLICY_TREES = 200  # as many as the off-policy DPO trains on
 JUDGED = ON_POLICY_TREES * 10 * 2  # replies; online as many
+# A fifth of the pairs that it decides are the wrong way round, and `--noise measured` finds .20, by its two orders.
+NOISY_JUDGE = "scripted:biased?noise=1"
+NOISY = {
+    "noisy-dpo": (),
+    "noisy-robust": ("--noise", "measured"),
+    "noisy-lcpo": ("--noise", "measured", "--set", "loss_type=lcpo"),
+}
+ROUNDS = 3
 # name → level, what it starts from, and the rows of a step: five prompts, or the openings of two conversations, eight times each
 ONLINE = {"grpo-turn": ("turn", "sft", 40), "grpo-talk": ("conversation", "sft", 16), "grpo-base": ("turn", "base", 40)}
 
 
 def study(
-    out: Path, bases: int, seeds: int, tokens: int, split: str, ablation: bool = True, grpo: bool = False
+    out: Path,
+    bases: int,
+    seeds: int,
+    tokens: int,
+    split: str,
+    *,
+    ablation: bool = True,
+    beyond_pairs: bool = False,
+    grpo: bool = False,
 ) -> Iterator[Cell]:
     """All cells, each after what it needs."""
     pools = {"dev": out / "dev", "test": out / "test"}
@@ -94,6 +113,10 @@ def study(
                 ("dpo", "sft-dpo", train, ("--adapter", sft), f"sft-{at}"),
                 ("dpo", "sft-onpolicy", own, ("--adapter", sft, *ON_POLICY_DPO), f"pairs-{at}"),
             ]
+            if beyond_pairs:
+                data, more_methods = _beyond_pairs(out, folder, seed, at, sft)
+                yield from data
+                methods += more_methods
             for name, (level, start, rows) in ONLINE.items() if grpo else ():
                 begins = ("--adapter", sft) if start == "sft" else ()
                 steps = JUDGED // (rows if level == "turn" else 10 * rows)
@@ -103,6 +126,8 @@ def study(
             command = aloe("train", method, "--run", run, "--name", f"{name}-{at}", "--base", folder, "--recipe", RECIPE,
                            "--seed", seed, "--resume", *more)  # fmt: skip
             made = run / "adapters" / f"{name}-{at}"
+            if method == "round":  # trains as it goes
+                command = (sys.executable, str(Path(__file__).with_name("best_round.py")), str(made), *map(str, more))
             yield Cell(made.name, command, made, ("trees", need))
             policies.append((made.name, f"local:{folder}+{made}"))
             needs[made.name] = made.name
@@ -127,6 +152,34 @@ def study(
         yield Cell("audit", aloe("audit", held_out), held_out / "audit.json", every)
 
 
+def _beyond_pairs(
+    out: Path, folder: Path, seed: int, at: str, sft: Path
+) -> tuple[list[Cell], list[tuple[str, str, Path, tuple[object, ...], str]]]:
+    """The cells that grow and judge what these methods learn from, and the methods."""
+    own, ranked, noisy, rounds = (out / kind / at for kind in ("on-policy", "ranked", "noisy", "rounds"))
+    start, policy = ("--adapter", sft), f"local:{folder}+{sft}"
+    sampled = ("--temperature", 1.0, "--concurrency", 100, "--accept-failures", "--recipe", RECIPE)
+    four = aloe(
+        "trees", "--run", ranked, "--policy", policy, "--replies", 4, "--limit", ON_POLICY_TREES // 2, "--seed", 7, *sampled
+    )
+    again = aloe("trees", "--run", noisy, "--rejudge", own, "--judge", NOISY_JUDGE, "--recipe", RECIPE)
+    training = [word for option in ("lr=5e-4", "beta=0.5", "epochs=2") for word in ("--set", option)]
+    in_rounds = ("--run", rounds, "--base", folder, *start, "--replies", 2, "--rounds", ROUNDS,
+                 "--limit", ON_POLICY_TREES // ROUNDS, "--seed", seed, *sampled, *training)  # fmt: skip
+    pools = {kind: run / "personas.jsonl" for kind, run in (("ranked", ranked), ("noisy", noisy), ("rounds", rounds))}
+    cells = [
+        *(Cell(f"{kind}-pool-{at}", copy(own / "personas.jsonl", pool), pool, (f"pool-{at}",)) for kind, pool in pools.items()),
+        Cell(f"ranked-trees-{at}", four, ranked / "ranked.jsonl", (f"ranked-pool-{at}", f"sft-{at}")),
+        Cell(f"noisy-trees-{at}", again, noisy / "sft.jsonl", (f"noisy-pool-{at}", f"pairs-{at}")),
+    ]
+    methods: list[tuple[str, str, Path, tuple[object, ...], str]] = [
+        ("rank", "lipo", ranked, (*start, *ON_POLICY_DPO), f"ranked-trees-{at}"),
+        *(("dpo", name, noisy, (*start, *ON_POLICY_DPO, *more), f"noisy-trees-{at}") for name, more in NOISY.items()),
+        ("round", "rounds", rounds, in_rounds, f"rounds-pool-{at}"),
+    ]
+    return cells, methods
+
+
 def _bases(out: Path, bases: int, ablation: bool) -> list[tuple[str, Path]]:
     return [(base, out / "bases" / base) for base in (*map(str, range(bases)), *([UNASKED] if ablation else []))]
 
@@ -138,15 +191,17 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="training seeds of each base")
     parser.add_argument("--tokens", type=int, default=20_000_000, help="of each pre-training")
     parser.add_argument("--no-ablation", dest="ablation", action="store_false", help="without the base that was never asked")
+    parser.add_argument("--beyond-pairs", action="store_true", help="also four replies a fork, a noisy judge, rounds")
     parser.add_argument("--grpo", action="store_true", help="also online, as long as the on-policy pairs are")
     parser.add_argument("--split", choices=("dev", "test"), default="dev", help="dev while choosing; test once, at the end")
     parser.add_argument("--jobs", type=int, default=2, help="cells at once, one thread each")
     options = parser.parse_args()
     how = (options.out, options.bases, options.seeds)
-    planned = list(study(*how, options.tokens, options.split, options.ablation, options.grpo))
+    which = {"ablation": options.ablation, "beyond_pairs": options.beyond_pairs, "grpo": options.grpo}
+    planned = list(study(*how, options.tokens, options.split, **which))
     cells.run(planned, options.jobs, options.out / "logs")
     for run in (options.split, *([f"{options.split}-held-out"] if options.grpo else [])):
-        table = miniature_table.written(options.out / run, *how, options.ablation, options.grpo)
+        table = miniature_table.written(options.out / run, *how, **which)
         (options.out / f"{run}.md").write_text(table, encoding="utf-8")
         print(table)
 

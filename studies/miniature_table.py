@@ -27,6 +27,11 @@ METHODS: dict[str, list[str] | str] = {
     "DPO off-policy": "dpo",
     "SFT + DPO off-policy": "sft-dpo",
     "SFT + DPO on-policy": "sft-onpolicy",
+    "SFT + LiPO, four replies": "lipo",
+    "SFT + DPO, a fifth flipped": "noisy-dpo",
+    "SFT + robust DPO, a fifth flipped": "noisy-robust",
+    "SFT + LCPO, a fifth flipped": "noisy-lcpo",
+    "SFT + DPO in rounds": "rounds",
     "SFT + GRPO, next reply": "grpo-turn",
     "SFT + GRPO, conversations": "grpo-talk",
     "GRPO, next reply": "grpo-base",
@@ -39,6 +44,30 @@ METHODS: dict[str, list[str] | str] = {
     "scripted parrot": ["scripted:parrot"],
     "scripted dump": ["scripted:dump"],
 }
+# What a study may leave out, by its flag; and the folder of a method's adapters where it isn't that of the off-policy trees.
+EXTRA = {
+    "beyond_pairs": ("lipo", "noisy-dpo", "noisy-robust", "noisy-lcpo", "rounds"),
+    "grpo": ("grpo-turn", "grpo-talk", "grpo-base"),
+}
+FOLDERS = {"sft-onpolicy": "on-policy", "lipo": "ranked", "rounds": "rounds"} | dict.fromkeys(
+    ("noisy-dpo", "noisy-robust", "noisy-lcpo"), "noisy"
+)
+COMPARED = (
+    ("SFT", "base"),
+    ("SFT + DPO off-policy", "SFT"),
+    ("SFT + DPO on-policy", "SFT"),
+    ("SFT + LiPO, four replies", "SFT"),
+    ("SFT + LiPO, four replies", "SFT + DPO on-policy"),
+    ("SFT + DPO, a fifth flipped", "SFT"),
+    ("SFT + robust DPO, a fifth flipped", "SFT + DPO, a fifth flipped"),
+    ("SFT + LCPO, a fifth flipped", "SFT + DPO, a fifth flipped"),
+    ("SFT + DPO in rounds", "SFT"),
+    ("SFT + DPO in rounds", "SFT + DPO on-policy"),
+    ("SFT + GRPO, next reply", "SFT"),
+    ("SFT + GRPO, conversations", "SFT"),
+    ("GRPO, next reply", "SFT"),
+    ("DPO off-policy", "SFT"),
+)
 FAULTS = {"contradictions": re.compile(r"(\d+) contradiction"), "unrevealed facts": re.compile(r"(\d+) unrevealed")}
 MOST_FAULTS = 50
 
@@ -58,23 +87,24 @@ class Method:
         return [[float(found[1]) if (found := pattern.search(text)) else 0.0 for text in turns] for turns in self.texts]
 
 
-def written(run: Path, out: Path, bases: int, seeds: int, ablation: bool = True, grpo: bool = False) -> str:
+def written(
+    run: Path, out: Path, bases: int, seeds: int, *, ablation: bool = True, beyond_pairs: bool = False, grpo: bool = False
+) -> str:
     """Both tables, in Markdown: the study with bases that knew requests, and the ablation."""
     asked = [str(base) for base in range(bases)]
-    parts = [_table(run, f"{bases} pre-training seeds x {seeds} training seeds", _policies(out, asked, seeds, grpo))]
+    left_out = (*(() if beyond_pairs else EXTRA["beyond_pairs"]), *(() if grpo else EXTRA["grpo"]))
+    parts = [_table(run, f"{bases} pre-training seeds x {seeds} training seeds", _policies(out, asked, seeds, left_out))]
     if ablation:
         parts.append(_table(run, "Ablation: a base that never saw a personal or style request", _policies(out, ["unasked"], 1)))
     return "\n".join(parts)
 
 
-def _policies(out: Path, bases: Sequence[str], seeds: int, grpo: bool = False) -> Callable[[str], list[str]]:
+def _policies(out: Path, bases: Sequence[str], seeds: int, left_out: Sequence[str] = ()) -> Callable[[str], list[str]]:
     """The model strings of the trained models of a method."""
 
     def of(method: str) -> list[str]:
         models: list[str] = []
-        if "unasked" in bases and method not in ("base", "sft"):  # the ablation stops there
-            return models
-        if method.startswith("grpo") and not grpo:
+        if method in left_out or ("unasked" in bases and method not in ("base", "sft")):  # the ablation stops there
             return models
         for base in bases:
             folder = out / "bases" / base
@@ -82,8 +112,9 @@ def _policies(out: Path, bases: Sequence[str], seeds: int, grpo: bool = False) -
                 models.append(f"local:{folder}")
                 continue
             for seed in range(seeds):
-                run = out / "on-policy" / f"{base}-{seed}" if method == "sft-onpolicy" else out / "dev"
-                models.append(f"local:{folder}+{run / 'adapters' / f'{method}-{base}-{seed}'}")
+                at = f"{base}-{seed}"
+                run = out / FOLDERS[method] / at if method in FOLDERS else out / "dev"
+                models.append(f"local:{folder}+{run / 'adapters' / f'{method}-{at}'}")
         return models
 
     return of
@@ -104,16 +135,8 @@ def _table(run: Path, title: str, policies: Callable[[str], list[str]]) -> str:
         "| difference | AVG [95%] | contradictions a reply [95%] |",
         "|---|---|---|",
     ]
-    for name, baseline in (
-        ("SFT", "base"),
-        ("SFT + DPO off-policy", "SFT"),
-        ("SFT + DPO on-policy", "SFT"),
-        ("SFT + GRPO, next reply", "SFT"),
-        ("SFT + GRPO, conversations", "SFT"),
-        ("GRPO, next reply", "SFT"),
-        ("DPO off-policy", "SFT"),
-    ):
-        if name not in methods:
+    for name, baseline in COMPARED:
+        if not methods.keys() >= {name, baseline}:
             continue
         a, b = methods[name], methods[baseline]
         if len(a.scores) != len(b.scores):  # a base has one model for all of its training seeds

@@ -110,7 +110,7 @@ def bootstrapped(
 def resamples(clusters: Places, n_resamples: int, seed: int) -> Iterator[Places]:
     """The rows of as many clusters as there are, drawn with replacement."""
     order, sizes = np.argsort(clusters, kind="stable"), np.bincount(clusters)
-    rows = None if sizes.max() == 1 else np.split(order, np.cumsum(sizes)[:-1])
+    rows = None if (sizes == 1).all() else np.split(order, np.cumsum(sizes)[:-1])
     rng = np.random.default_rng(seed)
     for _ in range(n_resamples):
         drawn = rng.integers(len(sizes), size=len(sizes))

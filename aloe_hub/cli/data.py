@@ -254,17 +254,20 @@ def print_notes(notes: Iterable[str]) -> None:
 
 def write_rows_of(run: RunFolder, trees: int) -> None:
     """Write the training rows of a run that has so many trees, and say what there is now."""
+    from aloe_hub.results.formatting import counted
     from aloe_hub.stages.training_rows import control_tokens_in, write_training_rows
 
     marked: Counter[str] = Counter()
     with working("writing the training rows"):
         derived = write_training_rows(run, lambda tree: marked.update(control_tokens_in(tree)))
-    out.print(f"{trees:,} trees in {run.path}")
+    out.print(f"{counted(trees, 'tree')} in {run.path}")
     print_rows(derived, marked)
 
 
 def print_rows(counts: dict[str, int], marked: Counter[str]) -> None:
-    out.print(f"{counts['pairs']} preference pairs (pairs.jsonl) and {counts['sft']} SFT rows (sft.jsonl)")
+    from aloe_hub.results.formatting import counted
+
+    out.print(f"{counted(counts['pairs'], 'preference pair')} (pairs.jsonl) and {counted(counts['sft'], 'SFT row')} (sft.jsonl)")
     told = f"{counts['distill']} rows" if counts["distill"] else "no rows, for nothing was inferred in these trees"
     out.print(f"for distillation (distill.jsonl): {told}")
     if "ranked" in counts:

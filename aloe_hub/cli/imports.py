@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,6 +53,7 @@ def import_(
     """
     from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.files.settings import settings
+    from aloe_hub.stages.chats.forms import NO_CHATS, form_named
     from aloe_hub.stages.chats.importing import import_chats
     from aloe_hub.stages.chats.recognise import is_authors_folder, what_are
     from aloe_hub.stages.chats.sources import open_source
@@ -67,6 +69,8 @@ def import_(
     pairing, path, into, on = settings(Pairing, {}, by_hand), Path(source), RunFolder(run), _scale(scale)
     if language is not None and not re.fullmatch(r"[a-z]{2,3}(,[a-z]{2,3})*", language):
         raise UsageError(f"--language {language!r}: not codes of ISO 639, such as en or zh,ar")
+    if form not in (None, *NO_CHATS):
+        form_named(form)  # an unknown one is refused before anything is fetched
     if path.is_dir() and (form == "aloe" or (form is None and is_authors_folder(path))):
         _import_authors(path, into, pairing, fewer=pairings is None)
         return
@@ -106,19 +110,23 @@ def _import_authors(path: Path, run: RunFolder, pairing: Pairing, *, fewer: bool
 
 def _print_chats(run: RunFolder, counts: Counts) -> None:
     """What came of the chats, and in the last line how many there are."""
+    from aloe_hub.results.formatting import counted
+
     print_notes(counts.notes)
     if not counts.languages:
-        err.print("the language was not detected, for which `pip install 'aloe-hub[import]'` is needed, or give --language")
+        missing = "" if find_spec("py3langid") else "pip install 'aloe-hub[import]', or "
+        err.print(f"the language was not detected: {missing}give --language", soft_wrap=True)
     if counts.trees:
         write_rows_of(run, counts.trees)
     for model, talks in sorted(counts.transcripts.items()):
-        out.print(f"{talks:,} rated conversations with {model}", soft_wrap=True)
+        out.print(f"{counted(talks, 'rated conversation')} with {model}", soft_wrap=True)
     if counts.others:
-        out.print(f"{counts.others:,} conversations without forks and ratings (conversations.jsonl)")
-    refused = f"; {counts.refused:,} records refused" if counts.refused else ""
+        out.print(f"{counted(counts.others, 'conversation')} without forks and ratings (conversations.jsonl)")
+    refused = f"; {counted(counts.refused, 'record')} refused" if counts.refused else ""
     languages = f"; language: {', '.join(counts.languages)}" if counts.languages else ""
     out.print(f"in {run.path}{languages}{refused}", soft_wrap=True)
-    out.print(f"{counts.conversations:,} conversations, {counts.users:,} users, {counts.ratings:,} ratings")
+    numbers = (counts.conversations, "conversation"), (counts.users, "user"), (counts.ratings, "rating")
+    out.print(", ".join(counted(number, one) for number, one in numbers))
 
 
 def _scale(text: str | None) -> tuple[int, int] | None:

@@ -251,9 +251,7 @@ def _row(run: RunReport) -> Row:
             for policy in run.policies
         ],
         "together": run.together
-        and {"conversations": run.together.conversations, "users": run.together.profiles}
-        | run.together.scores.to_dict()
-        | recorded.row(run.together),
+        and {"conversations": run.together.conversations} | run.together.scores.to_dict() | recorded.row(run.together),
         "comparisons": [_pair(paired) for paired in run.comparisons],
         "neighbours": [_pair(paired) for paired in run.neighbours],
         "pairs": [_pair(paired) for paired in run.pairs],

@@ -33,6 +33,7 @@ class PolicyReport:
     """One policy's benchmark. What holds or does not, by its rubric, is a percentage in all numbers here.
 
     criteria: by name, in the order of the rubric; empty where none was recorded.
+    profiles: of recorded chats the users who are named.
     """
 
     policy: str
@@ -48,6 +49,7 @@ class PolicyReport:
     adaptation: Adaptation | None = None  # the slope of its scores on what was revealed, where that was measured
     above_oracle: Interval | None = None  # AL(1) less the oracle's, where all of the interval is above 0
     carried: Score | None = None  # of recorded chats, with the last score of those who left carried forward
+    unnamed: int = 0  # recorded chats that do not say whose they are: each is a cluster of its own
     fewest: int = 1  # turns with fewer conversations are in no number but their own AL(k)
     gap: Gap | None = None  # which share of the way from `PLAIN` to `ORACLE` it makes, where both were benchmarked
 
@@ -175,10 +177,17 @@ class RunReport:
     def intervals_over(self) -> str:
         """What the intervals rest on: those of a single profile have no width, and say nothing."""
         kinds = {kind: [over[kind] for policy in self.policies if kind in (over := policy.scores.over or {})] for kind in OVER}
-        names = OVER | ({"cluster": ("user", "users")} if self.is_recorded else {})
+        names = OVER | ({"cluster": self._people()} if self.is_recorded else {})
         said = [_counted(sorted({*numbers}), *names[kind]) for kind, numbers in kinds.items() if numbers]
         methods = [words for method, words in METHODS.items() if any(policy.scores.method == method for policy in self.policies)]
         return f"{' x '.join(said)} ({' or '.join(methods)})"
+
+    def _people(self) -> tuple[str, str]:
+        """What a cluster of recorded chats is: one, and many."""
+        if not any(policy.unnamed for policy in self.policies):
+            return "user", "users"
+        named = any(policy.profiles for policy in self.policies)
+        return ("user or unnamed conversation", "users and unnamed conversations") if named else ("conversation", "conversations")
 
     def is_test_bed(self, stage: Stage) -> bool:
         """Whether a script judged, or played the users."""

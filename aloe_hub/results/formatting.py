@@ -20,6 +20,14 @@ def number(value: float | None, digits: int, sign: bool = False) -> str:
     return f"{rounded:{'+' if sign and rounded else ''}.{digits}f}".replace("-", "−")
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """
+    >>> counted(1, "user"), counted(1200, "policy", "policies")
+    ('1 user', '1,200 policies')
+    """
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def percent(value: float) -> str:
     """
     >>> percent(-0.494)

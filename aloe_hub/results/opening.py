@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from aloe_hub.results.audited import in_short
 from aloe_hub.results.counts import ORACLE, PLAIN, Paired, RunReport, is_scripted
-from aloe_hub.results.formatting import p_value, share, with_interval
+from aloe_hub.results.formatting import counted, p_value, share, with_interval
 from aloe_hub.results.trained import base_of, trained_from
 
 LEVEL = 0.05  # of p by Holm, over all pairs of the run
@@ -50,19 +50,19 @@ def _compared(run: RunReport) -> str:
     base = base_of(names)
     trained = trained_from(base, names)
     if run.is_recorded:
-        who = _counted(len(names), "assistant")
+        who = counted(len(names), "assistant")
     elif base is None:
-        who = _counted(len(names), "policy", "policies")
+        who = counted(len(names), "policy", "policies")
     else:
         others = len(names) - len(trained) - 1
-        who = f"{base}, {_counted(len(trained), 'training')} of it ({_listed([called(run, one) for one in trained])})"
-        who += f" and {_counted(others, 'other policy', 'other policies')}" if others else ""
+        who = f"{base}, {counted(len(trained), 'training')} of it ({_listed([called(run, one) for one in trained])})"
+        who += f" and {counted(others, 'other policy', 'other policies')}" if others else ""
     most = max(run.policies, key=lambda policy: policy.conversations)
-    over = f"{most.conversations:,} conversations" if run.is_recorded else f"{most.conversations:,} held-out personas"
+    over = counted(most.conversations, "conversation" if run.is_recorded else "held-out persona")
     turns = max(policy.last for policy in run.policies)
     points = f"points from {run.rubric.shown_scale[0]} to {run.rubric.shown_scale[1]}"
     scenario = f" ({'; '.join(run.scenario.values())})" if run.scenario else ""
-    return f"Compared: {who}, on {over}{scenario} over {_counted(turns, 'turn')}, in {points}; {run.made_by('evaluate')}."
+    return f"Compared: {who}, on {over}{scenario} over {counted(turns, 'turn')}, in {points}; {run.made_by('evaluate')}."
 
 
 def _rose(run: RunReport) -> str:
@@ -121,7 +121,3 @@ def _short(policy: str) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(names)
-
-
-def _counted(count: int, one: str, many: str = "") -> str:
-    return f"{count} {one if count == 1 else many or one + 's'}"

@@ -40,6 +40,7 @@ class Scored:
         self.rubric = by
         self.scores: dict[str, list[float | None]] = {}  # by persona_id
         self.profiles: dict[str, str] = {}
+        self.unnamed: set[str] = set()  # recorded chats that do not say whose they are
         self.personalities: dict[str, str] = {}  # files of older versions do without them
         self.criteria: dict[str, list[list[float | None]]] = {criterion.name: [] for criterion in by.criteria}
         self.shares: dict[str, dict[str, list[float]]] = {}  # by persona_id, what was measured of the persona
@@ -92,12 +93,13 @@ class Scored:
         return PolicyReport(
             self.policy,
             len(rows),
-            len(set(users)),
+            len({user for chat, user in self.profiles.items() if chat not in self.unnamed}),
             score(early_leavers="stayed"),
             self.samples.chosen,
             rubric=self.rubric,
             carried=score(early_leavers="carried"),
             fewest=FEWEST,
+            unnamed=len(self.unnamed),
         )
 
     def _adaptation(self, ids: dict[str, Any]) -> Adaptation | None:
@@ -122,7 +124,7 @@ class Scored:
         persona = transcript.persona
         self._check_rubric(transcript.rubric)
         if self.is_recorded:
-            self._add_recorded(transcript.user_id or transcript.conversation_id, transcript.scores)
+            self._add_recorded(transcript.user_id, transcript.chat_id, transcript.scores)
             self.samples.offer(transcript)
             return
         self._add(persona.persona_id, persona.profile_id, persona.personality_id, transcript.scores, transcript.criteria)
@@ -135,7 +137,7 @@ class Scored:
         criteria = {name: numbers(values, name) for name, values in dict(row.get("criteria", {})).items()}
         self._check_rubric(str(row.get("rubric", DEFAULT)))
         if self.is_recorded:
-            self._add_recorded(str(row.get("user_id") or row["conversation_id"]), scores)
+            self._add_recorded(str(row.get("user_id", "")), str(row.get("chat_id", "")), scores)
             return
         self._add(str(row["persona_id"]), str(row["profile_id"]), row.get("personality_id"), scores, criteria)
         self.shares[str(row["persona_id"])] = shares_of(row)
@@ -147,10 +149,12 @@ class Scored:
                 "in one table; give each rubric a run folder of its own"
             )
 
-    def _add_recorded(self, user: str, scores: Sequence[float | None]) -> None:
-        """Under a name of its own: no two recorded chats are the same, whoever they are with."""
+    def _add_recorded(self, user: str, chat_id: str, scores: Sequence[float | None]) -> None:
+        """Under a name of its own. Where nobody said whose a chat is, the import took its id for the user's."""
         chat = f"{self.path.stem} {len(self.scores)}"
-        self.scores[chat], self.profiles[chat] = as_shown(scores, self.rubric.scale, "score"), user
+        self.scores[chat], self.profiles[chat] = as_shown(scores, self.rubric.scale, "score"), user or chat
+        if user in ("", chat_id):
+            self.unnamed.add(chat)
 
     def _add(
         self,

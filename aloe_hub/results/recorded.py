@@ -34,6 +34,7 @@ def _only_stayed(scored: Scored, turns: int) -> Scored:
     found.policy, found.samples = scored.policy, scored.samples
     found.scores = {chat: scored.scores[chat][:turns] for chat in stayed}
     found.profiles = {chat: scored.profiles[chat] for chat in stayed}
+    found.unnamed = scored.unnamed.intersection(stayed)
     return found
 
 
@@ -46,6 +47,7 @@ def together(scored: Sequence[Scored]) -> PolicyReport | None:
     for one in scored:
         found.scores |= one.scores
         found.profiles |= one.profiles
+        found.unnamed |= one.unnamed
     # By user, so that no number depends on what the assistants are called.
     found.profiles = dict(sorted(found.profiles.items(), key=lambda item: item[1]))
     found.scores = {chat: found.scores[chat] for chat in found.profiles}

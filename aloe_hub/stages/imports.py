@@ -18,7 +18,7 @@ from reprlib import repr as shortened
 from aloe_hub.errors import DataError
 from aloe_hub.files.jsonl import read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder
-from aloe_hub.stages.import_files import byte_lines, found, is_plain, text_values, usable_text
+from aloe_hub.stages.import_files import found, is_plain, text_lines, text_values, usable_text
 from aloe_hub.stages.import_trees import CONVERSATIONS, Notes, conversations
 from aloe_hub.stages.pairing import Pairing
 from aloe_hub.stages.pool import FILES, Kind, PoolCounts, count_pool, seeds, write_pool
@@ -132,10 +132,7 @@ def read_texts(path: Path) -> ReadTexts:
             f"{path}: no such file; the folder needs {PROFILES}.jsonl and {PERSONALITIES}.jsonl, or {CONVERSATIONS}.jsonl "
             "(.gz, .json and .txt are read too)"
         )
-    try:
-        content = b"".join(byte_lines(path)).decode()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: cannot be read ({error})") from None
+    content = "".join(text_lines(path))
     read = distinct_texts(str(path), text_values(content))
     plain = [f"{path}: no JSON, so read as plain text, one text a line"] if is_plain(content) else []
     return replace(read, notes=(*read.notes, *plain))

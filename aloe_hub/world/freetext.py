@@ -10,9 +10,36 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from aloe_hub.world import sentences
-from aloe_hub.world.lexicon import GUESSES, POLES, WORDS
+from aloe_hub.world.lexicon import DIMENSIONS, GUESSES, POLES, WORDS
 
 FREE_KIND = "other"
+
+
+def statements(sentence: str) -> list[str]:
+    """What a sentence that somebody typed states, each part from its subject on; what it asks at its end is left out.
+
+    >>> statements("hi, I just moved to Lisbon with my two kids and I hate long answers")
+    ['I just moved to Lisbon with my two kids', 'I hate long answers']
+    >>> statements("I work as a nurse, any dinner ideas?")
+    ['I work as a nurse']
+    """
+    commas = _NEXT_SUBJECT.split(_HELLO.sub("", sentence))
+    parts = [part for one in commas for part in (_AND_I.split(one) if _I.match(one) else [one])]
+    return parts[:-1] if sentence.endswith("?") else parts
+
+
+def wished(statement: str) -> str | None:
+    """The pole of somebody who says how they like to be answered.
+
+    >>> wished("I hate long answers"), wished("Please keep it short"), wished("I hate long winters")
+    ('concise', 'concise', None)
+    """
+    wish = next(filter(None, (pattern.fullmatch(statement.rstrip(" .!")) for pattern in _WISHES)), None)
+    if wish is None:
+        return None
+    pole = _LENGTHS.get(wish["how"].lower()) or next(iter(poles_in(wish["how"])), None)
+    opposite = {one: other for pair in DIMENSIONS for one, other in (pair, pair[::-1])}
+    return opposite[pole] if pole and wish["not"] else pole
 
 
 def clauses(you: str) -> Iterator[str]:
@@ -90,3 +117,31 @@ _AGED = re.compile(r"are an? (?P<age>\d\d)[- ]years?[- ]old(?: (?P<rest>.+))?", 
 _LIKES = re.compile(r"(enjoy|love|like|really enjoy|really love) (.+)")
 _ITEM_END = re.compile(r",? and |, ")
 _REMARK = re.compile(r",| that | which | where | while | when | because | who | whom | and ")
+_HELLO = re.compile(
+    r"^(?:(?:hi|hello|hey|good (?:morning|afternoon|evening)|well|so|ok|okay|btw|by the way)(?: there| all)?,? )+"
+    r"(?=(?:i|i'm|my|please)\b)",
+    re.IGNORECASE,
+)
+_NEXT_SUBJECT = re.compile(
+    r"[,;] (?:(?:and|but|so|because) )?(?=(?:i|my|what|how|where|which|who|when|can|could|should|do|any|please)\b)", re.IGNORECASE
+)
+_I = re.compile(r"i\b", re.IGNORECASE)
+_AND_I = re.compile(r" (?:and|but|so|because) (?=i\b)", re.IGNORECASE)
+_TOO = "(?:very |really |too )?"
+_ANSWERS = r"(?:answers?|repl(?:y|ies)|responses?|explanations?|texts?|messages?)"
+_NOT = r"(?P<not>hate|dislike|can['’]?t stand|do(?:n['’]t| not) (?:like|want|need))"
+_WISHES = tuple(
+    re.compile(wish, re.IGNORECASE)
+    for wish in (
+        rf"i (?:really |just |always )?(?:{_NOT}|like|love|prefer|want|need) (?:an? )?{_TOO}(?P<how>[\w-]+) {_ANSWERS}",
+        rf"(?P<not>)(?:please )?(?:keep|make) (?:it|them|things|your {_ANSWERS}) {_TOO}(?P<how>[\w-]+)(?:,? please)?",
+    )
+)
+_LENGTHS = {
+    "long": "detailed",
+    "lengthy": "detailed",
+    "longer": "detailed",
+    "short": "concise",
+    "shorter": "concise",
+    "brief": "concise",
+}

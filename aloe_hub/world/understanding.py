@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from aloe_hub.world import sentences
-from aloe_hub.world.freetext import clauses, content_words, kind_of, poles_in, words_of
+from aloe_hub.world.freetext import clauses, content_words, kind_of, poles_in, statements, wished, words_of
 from aloe_hub.world.lexicon import DIMENSIONS, KINDS, POLES, TOPICS
 
 
@@ -68,10 +68,13 @@ def read_message(text: str) -> Known:
     for sentence in sentences.split_sentences(text):
         if sentence in _CUES:
             traits.append(_CUES[sentence])
-        elif sentence not in _QUESTIONS and not sentence.endswith("?"):
-            you = sentences.from_first(sentence)
-            if you is not None:
-                facts.update(dict.fromkeys(_facts(you)))
+        elif sentence not in _QUESTIONS:
+            for part in statements(sentence):
+                you, pole = sentences.from_first(part), wished(part)
+                if pole is not None:
+                    traits.append(pole)
+                elif you is not None:
+                    facts.update(dict.fromkeys(_facts(you)))
     return Known(tuple(facts), _one_of_each_pair(traits))
 
 

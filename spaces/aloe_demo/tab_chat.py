@@ -129,8 +129,9 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
             with session.at_work() as stopped:
                 try:
                     async for session.talk in until(stopped, talks):
-                        yield shown(session, problem, problem)
-                        problem = None  # the visitor may be writing the next one, and be told to wait
+                        if not session.talk.turns[-1].done:  # a whole one is shown once the next message may be sent
+                            yield shown(session, problem, problem)
+                            problem = None  # the visitor may be writing the next one, and be told to wait
                 finally:
                     session.talk = session.talk.stopped()
             yield shown(session, "" if stopped.is_set() else None)

@@ -144,10 +144,15 @@ def test_a_table_is_read_as_other_programs_write_it(tmp_path):
 
 
 def test_resamples_are_fewer_where_pairs_are_many(monkeypatch):
-    drawn = []
-    monkeypatch.setattr("aloe_hub.audit.agreement.resamples", lambda of, number, seed: drawn.append(number) or iter([of]))
+    drawn: list[int] = []
+
+    def resamples(of: Any, number: int, seed: int) -> Any:
+        drawn.append(number)
+        yield of
+
+    monkeypatch.setattr("aloe_hub.audit.agreement.resamples", resamples)
     for pairs in (200, 40_000, 400_000):
-        agreement(np.arange(pairs) % 2 + 0.5, np.arange(pairs) % 3)
+        agreement((np.arange(pairs) % 2 + 0.5).tolist(), (np.arange(pairs) % 3).tolist())
     assert drawn == [1000, 500, 100]
 
 

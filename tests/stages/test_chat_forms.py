@@ -1,13 +1,14 @@
 """Each form of recorded chats, from a record of our own to what becomes of it."""
 
 import json
+from decimal import Decimal
 
 import pytest
 
 from aloe_hub.errors import DataError, UsageError
 from aloe_hub.rows import pairs
 from aloe_hub.stages.chats.forms import NAMES, chat_in, form_named, form_of
-from aloe_hub.stages.chats.outcomes import conversation_of, kind_of, transcript_of, tree_of
+from aloe_hub.stages.chats.outcomes import conversation_of, kind_of, transcript_of, tree_of, with_read_ratings
 from aloe_hub.types import Persona, Transcript, Tree
 from tests.stages.recorded import (
     AGAIN,
@@ -24,6 +25,11 @@ from tests.stages.recorded import (
     several,
     transcript,
 )
+
+
+def rated_as(*ratings):
+    said = [message | {"rating": rating} for rating in ratings for message in messages(USER, REPLY)]
+    return {"messages": said}
 
 
 def read(row, name=None):
@@ -124,7 +130,7 @@ def test_what_has_ratings_is_a_transcript_with_scores_of_one_assistant():
     chat = read(rated(3, user=12, ratings=(5, None, 2)))
     assert (kind_of(chat), chat.user_id, chat.ratings) == ("transcript", "User_12", 2)
     found, outside = transcript_of(chat, (1, 5))
-    assert (found.policy, found.scores, found.user_id, outside) == ("model-a", (5, None, 2), "User_12", 0)
+    assert (found.policy, found.scores, found.user_id, outside) == ("model-a", (5, None, 2), "User_12", [])
     assert found.persona == Persona("age: 42; daily_interests: roses, tea", "calm, kind")
     assert Transcript.from_row(json.loads(json.dumps(found.to_row()))) == found
     assert found.to_scores_row()["user_id"] == "User_12"
@@ -138,7 +144,41 @@ def test_two_chats_of_one_person_with_one_assistant_have_two_ids():
 
 def test_a_rating_off_the_scale_is_missing_and_counted():
     found, outside = transcript_of(read(rated(ratings=(7, 4))), (1, 5))
-    assert (found.scores, outside) == ((None, 4), 1)
+    assert (found.scores, outside) == ((None, 4), [7])
+
+
+def test_what_stands_for_a_rating_and_is_none_is_left_out_and_the_chat_is_not():
+    odd = ("good", [3], float("nan"), 10**400, {"stars": 4}, " ", None, "4 ", Decimal("2.5"))
+    chat, left_out = with_read_ratings(read(rated_as(*odd)), (1, 5))
+    assert [turn.answers[0].rating for turn in chat.turns] == [None] * 7 + [4, 2.5]
+    assert [found for _, found in left_out[:3]] == ["'good'", "[3]", "nan"]
+    assert [reason for reason, _ in left_out] == ["a rating that is no number"] * 5
+
+
+@pytest.mark.parametrize(("scale", "ratings", "said"), [((0, 1), [1, 0], []), ((1, 5), [None] * 2, ["true", "false"])])
+def test_true_and_false_are_thumbs_and_no_number_of_stars(scale, ratings, said):
+    chat, left_out = with_read_ratings(read(rated_as(True, False)), scale)
+    assert [turn.answers[0].rating for turn in chat.turns] == ratings
+    assert [found for _, found in left_out] == said
+
+
+def test_odd_ratings_of_forks_are_left_out_too():
+    found = several(0, USER, (REPLY, True, True), (OTHER, "n/a", False), ("Tulips.", 40, False))
+    chat, left_out = with_read_ratings(read({"conversation_history": found}), (1, 100))
+    assert [answer.rating for answer in chat.turns[0].answers] == [None, None, 40]
+    assert [found for _, found in left_out] == ["true", "'n/a'"]
+    completions = [{"response": REPLY, "fine-grained_score": "N/A"}, {"response": OTHER, "overall_score": "9"}]
+    chat, left_out = with_read_ratings(read({"instruction": USER, "completions": completions}), (1, 5))
+    assert [answer.rating for answer in chat.turns[0].answers] == [None, 9]
+    assert left_out == [("a rating that is no number", "'N/A'")]
+
+
+@pytest.mark.parametrize("winner", ["nobody", None, 1, ["tie"]])
+def test_only_the_words_for_a_tie_are_ties(winner):
+    with pytest.raises(DataError, match=r"`winner` is none of model_a, model_b, tie, tie \(bothbad\), both_bad"):
+        read(FORKED["arena"] | {"winner": winner})
+    for words in ("tie", "tie (bothbad)", "both_bad", "tie (inconsistent)"):
+        assert tree(FORKED["arena"] | {"winner": words}).exchanges[0].preferred is None
 
 
 def test_messages_in_a_row_are_one_and_the_last_may_wait_for_a_reply():
@@ -147,6 +187,17 @@ def test_messages_in_a_row_are_one_and_the_last_may_wait_for_a_reply():
     assert (chat.system, chat.unanswered, len(chat.turns)) == ("Be brief.", f"Wait.\n\n{AGAIN}", 1)
     assert [message.role for message in chat.messages] == ["system", "user", "assistant", "user"]
     assert read({"messages": messages(USER)}).unanswered == USER
+
+
+@pytest.mark.parametrize("roles", [("Developer", "USER", "Assistant"), ("system", "Human", " GPT ")])
+def test_roles_are_told_however_they_are_written(roles):
+    said = [{"role": role, "content": text} for role, text in zip(roles, ("Be brief.", USER, REPLY), strict=True)]
+    assert [message.role for message in read({"messages": said}).messages] == ["system", "user", "assistant"]
+
+
+@pytest.mark.parametrize(("value", "name"), [(7.0, "7"), (7, "7"), (float("nan"), None), (True, None), ("", None), (["x"], None)])
+def test_a_user_may_be_a_number_also_one_that_a_table_made_a_float(value, name):
+    assert read({"messages": messages(), "user_id": value}).user_id == name
 
 
 def test_people_of_whom_nothing_is_known_are_different_people():
@@ -200,3 +251,8 @@ def test_an_unknown_form_is_wrong_usage_that_names_the_known_ones():
     with pytest.raises(UsageError, match="--form 'csv': no such form; known: recllmsim, prism"):
         form_named("csv")
     assert form_of({"text": "hello"}) is None
+
+
+def test_a_list_that_came_as_text_is_said_to_be_that():
+    with pytest.raises(DataError, match="and 'messages' is text: write a list, in a cell of a table as JSON"):
+        read({"messages": "[{'role': 'user'}\n {'role': 'assistant'}]"}, "messages")

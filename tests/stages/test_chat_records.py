@@ -17,10 +17,10 @@ LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS)
 ARRAY = json.dumps(ROWS, ensure_ascii=False, indent=1)
 
 
-def table(delimiter=","):
+def table(delimiter=",", written=json.dumps):
     text = io.StringIO()
     writer = csv.writer(text, delimiter=delimiter)
-    writer.writerows([["id", "messages"], *([row["id"], json.dumps(row["messages"])] for row in ROWS)])
+    writer.writerows([["id", "messages"], *([row["id"], written(row["messages"])] for row in ROWS)])
     return text.getvalue()
 
 
@@ -56,8 +56,16 @@ def read(tmp_path):
         ("a.tsv", table("\t")),
         ("a.csv.gz", gzip.compress(codecs.BOM_UTF8 + table().encode(), mtime=0)),
         ("a.csv", table().encode("utf-16")),
+        ("a.csv", table().encode("utf-16-le")),
+        ("a.jsonl.gz", gzip.compress(LINES.encode("utf-16-be"), mtime=0)),
+        ("a.json", ARRAY.encode("utf-16-le")),
+        ("a.csv", table(written=str)),
+        ("a.csv", table(";")),
+        ("a.csv", "\r\n" + table().replace("id,messages", "id, messages")),
+        ("a.gz", gzip.compress(table().encode(), mtime=0)),
+        ("a", table("\t")),
     ],
-    ids=range(17),
+    ids=range(25),
 )
 def test_records_come_in_any_dress(read, name, content):
     assert [record for _, record in read(name, content)] == ROWS
@@ -86,6 +94,10 @@ def test_a_line_may_be_a_bare_list_of_messages(read):
         ("a.json", ARRAY.replace('"id": "1"', '"id": oops'), "line 15"),
         ("a.json", json.dumps(ROWS).replace('"id": "1"', '"id" "1"'), "line 1"),
         ("a.csv", table().replace("\r\n1,", "\r\n1,2,"), "line 3"),
+        ("a.csv", "\n\n" + table().replace("\r\n1,", "\r\n1,2,"), "line 5"),
+        ("a.csv", table().encode().replace(b"\r\n1,", b"\r\n\xff,"), "line 3"),
+        ("a.json", json.dumps(ROWS).encode().replace(b'"id": "1"', b'"id": "\xff"'), "line 1"),
+        ("a.jsonl", LINES.replace('{"id": "1"', '{"id": "\0"'), "line 2"),
     ],
 )
 def test_a_broken_record_in_the_middle_costs_itself_only(read, name, content, where):
@@ -119,6 +131,25 @@ def test_lines_of_text_are_records_where_the_ending_says_nothing_else(read):
     assert read("a.txt", "She is 30.\n\nHe sews.\n") == [("line 1", "She is 30."), ("line 3", "He sews.")]
     assert read("a.txt", '"She is 30."\n') == [("line 1", "She is 30.")]
     assert read("a.jsonl", "") == []
+
+
+def test_what_is_python_by_chance_stays_text(read):
+    cells = ["[1,", "{'a'}", "['a', 'b']", "[smiles] hi", "{x: 1}", "[" * 300, "{'a': 1}"]
+    content = "a\n" + "".join('"' + cell + '"\n' for cell in cells)
+    assert [record["a"] for _, record in read("a.csv", content)] == [*cells[:-1], {"a": 1}]
+
+
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.csv", PNG), ("a.txt", PNG), ("a.jsonl", PNG), ("a.json.gz", gzip.compress(PNG)), ("a.pdf", b"%PDF-1.4\n%plain\n"),
+     ("a.json", '{"a": 1}'.encode("utf-32")), ("a.json", '{"a": 1}'.encode("utf-32-le")), ("a.txt", b"She is 30.\nShe \xe9\n")],
+)  # fmt: skip
+def test_what_is_no_text_is_refused_with_what_is_read(read, name, content):
+    with pytest.raises(DataError, match=r"read are JSON Lines, JSON, \.csv, \.tsv and texts, one a line, in UTF-8 or UTF-16"):
+        read(name, content)
 
 
 @pytest.mark.parametrize("name", ["a.jsonl.gz", "a.csv.gz", "a.json.gz"])

@@ -66,9 +66,35 @@ def test_a_chat_whose_ratings_are_all_off_the_scale_is_a_conversation_without_an
     path = write("chats.jsonl", rated(0, 0, (2, 3)), rated(1, 1, (9,), model="org/model-b"))
     status, output, errors = aloe("import", path, "--run", tmp_path / "run", "--scale", "1..5")
     assert (status, last_line(output)) == (0, "2 conversations, 2 users, 3 ratings"), errors
+    assert f"{path}, line 2: left out: a rating that is not from 1 to 5: 9\n" in errors
     assert len(list(read_rows(tmp_path / "run/conversations.jsonl", dict))) == 1
     assert [file.name for file in (tmp_path / "run/transcripts").iterdir()] == ["model-a.jsonl"]
     assert aloe("report", tmp_path / "run")[0] == 0
+
+
+def test_a_rating_that_is_none_is_counted_with_file_and_line_and_is_no_refused_record(aloe, write, tmp_path):
+    path = write("chats.jsonl", rated(0, 0, (2, "good")), rated(1, 1, ("bad", 3)))
+    status, output, errors = aloe("import", path, "--run", tmp_path / "run", "--language", "en")
+    assert (status, last_line(output)) == (0, "2 conversations, 2 users, 2 ratings")
+    assert errors == f"{path}, line 1: left out: a rating that is no number: 'good' (2 times, here first)\n"
+    assert "refused" not in output
+
+
+@pytest.mark.parametrize("named", [0, 1])
+def test_the_report_counts_the_users_that_the_import_counted(aloe, write, tmp_path, named):
+    nobody = {"path": None}
+    path = write("c.jsonl", rated(0) | ({} if named else nobody), rated(1) | nobody)
+    _, output, _ = aloe("import", path, "--run", tmp_path / "run", "--language", "en")
+    users = ("0 users", "1 user")[named]
+    assert last_line(output) == f"2 conversations, {users}, 4 ratings"
+    status, output, _ = aloe("report", tmp_path / "run")
+    unnamed = ("2 conversations", "1 conversation")[named]
+    assert (status, f"A: {users} and {unnamed} without a named user; " in output) == (0, True)
+    assert f"over 2 {('conversations', 'users and unnamed conversations')[named]}" in output
+    (row,) = json.loads(to_json(read_runs([tmp_path / "run"])))["runs"][0]["policies"]
+    assert (row["users"], row["unnamed"], row["over"]) == (named, 2 - named, {"cluster": 2})
+    (tmp_path / "run/transcripts/model-a.jsonl").unlink()  # the scores alone say the same
+    assert read_runs([tmp_path / "run"]).runs[0].policies[0].profiles == named
 
 
 def test_an_assistant_with_few_long_chats_is_drawn_beside_one_with_many(aloe, write, tmp_path):
@@ -99,9 +125,9 @@ def test_all_other_chats_become_conversations_that_can_be_imported_again(aloe, w
     for name, row in PLAIN.items():
         write(f"plain/{name}.jsonl", row)
     status, output, _ = aloe("import", tmp_path / "plain", "--run", tmp_path / "run", "--language", "en")
-    assert (status, last_line(output)) == (0, "6 conversations, 1 users, 0 ratings")
+    assert (status, last_line(output)) == (0, "6 conversations, 1 user, 0 ratings")
     again = aloe("import", tmp_path / "run/conversations.jsonl", "--run", tmp_path / "again", "--language", "en")
-    assert (again[0], last_line(again[1])) == (0, "6 conversations, 1 users, 0 ratings")
+    assert (again[0], last_line(again[1])) == (0, "6 conversations, 1 user, 0 ratings")
     assert files_of(tmp_path / "run")["conversations.jsonl"] == files_of(tmp_path / "again")["conversations.jsonl"]
 
 
@@ -132,6 +158,14 @@ def test_a_form_may_be_said(aloe, write, tmp_path):
     assert (status, "not of the form prism" in errors) == (1, True)
 
 
+def test_a_form_that_is_unknown_names_all_that_are_taken(aloe, write, tmp_path):
+    path, run = write("c.jsonl", PLAIN["messages"]), tmp_path / "run"
+    status, _, errors = aloe("import", path, "--run", run, "--form", "nope")
+    _, _, names = " ".join(errors.split()).partition("--form 'nope': no such form; known: ")
+    assert (status, {"aloe", "personas", "openai", "messages"} < {*names.split(", ")}) == (2, True)
+    assert not [name for name in names.split(", ") if aloe("import", path, "--run", run / name, "--form", name)[0] == 2]
+
+
 def test_ratings_need_a_scale_where_the_form_has_none(aloe, write, tmp_path):
     said = messages("a", "b")
     said[1]["rating"] = 1
@@ -150,6 +184,13 @@ def test_options_of_the_hub_are_for_the_hub_and_a_missing_file_is_one(aloe, writ
     status, _, errors = aloe("import", tmp_path / "none.jsonl", "--run", tmp_path / "run")
     assert (status, "no such file or folder" in errors) == (1, True)
     assert aloe("import", tmp_path / "c.jsonl", "--run", tmp_path / "run", "--language", "Chinese")[0] == 2
+
+
+def test_of_a_folder_everything_is_read_but_what_is_hidden(write, tmp_path):
+    for name in ("a.jsonl", "sub/deep/b.jsonl", ".ipynb_checkpoints/a.jsonl", "sub/._b.jsonl"):
+        write(f"chats/{name}", PLAIN["messages"])
+    names = [name for name, _ in open_source(str(tmp_path / "chats")).parts]
+    assert names == [str(tmp_path / "chats" / name) for name in ("a.jsonl", "sub/deep/b.jsonl")]
 
 
 def test_the_same_import_again_changes_nothing_and_another_is_refused(write, tmp_path):
@@ -250,7 +291,7 @@ def test_the_authors_conversations_are_read_alone_too(aloe, write, tmp_path):
     turn = {"user": "hi", "assistant": {"preferred": "a", "rejected": "b"}, "chosen": "preferred"}
     row = {"profile": "She is a nurse.", "personality": "kind", "conversations": [turn]}
     status, output, _ = aloe("import", write("talks.jsonl", row), "--run", tmp_path / "run")
-    assert (status, "1 trees in" in output) == (0, True)
+    assert (status, "1 tree in" in output) == (0, True)
 
 
 def test_recorded_chats_are_reported_in_both_readings_with_people_as_clusters(write, tmp_path):

@@ -95,6 +95,7 @@ LINES = ["She is 30.", "Er heißt Jürgen.", "She sews."]
         ("profile.json", json.dumps(LINES).encode()),
         ("profile.txt", "\r\n".join(LINES).encode("utf-8-sig")),
         ("profile.txt.gz", zipped("\n\n".join(LINES).encode("utf-16"))),
+        ("profile.txt", "\n".join(LINES).encode("utf-16-le")),
         ("profile.jsonl", "\n".join(json.dumps({"persona": line, "id": 7}) for line in LINES).encode()),
     ],
 )
@@ -122,6 +123,12 @@ def test_an_object_of_another_form_is_named_with_the_form_that_is_wanted(tmp_pat
 def test_what_cannot_be_unpacked_or_decoded_is_one_line(tmp_path, content):
     (tmp_path / "profile.jsonl").write_bytes(content)
     with pytest.raises(DataError, match=r"profile\.jsonl: cannot be read"):
+        read_texts(tmp_path / "profile.jsonl")
+
+
+def test_what_is_no_text_holds_no_personas(tmp_path):
+    (tmp_path / "profile.jsonl").write_bytes(b"GIF89a\0\1\0\1")
+    with pytest.raises(DataError, match=r"profile\.jsonl: not text; read are JSON Lines"):
         read_texts(tmp_path / "profile.jsonl")
 
 

@@ -52,6 +52,23 @@ def test_online_training_gets_as_many_judged_replies_as_the_on_policy_pairs_and_
     assert {need for cell in cells.values() for need in cell.needs} <= cells.keys()
 
 
+def test_beyond_pairs_each_method_learns_from_as_many_judged_replies_as_the_on_policy_pairs_are_made_of(tmp_path):
+    cells = {cell.name: cell for cell in miniature.study(tmp_path, 1, 1, 1000, "dev", ablation=False, beyond_pairs=True)}
+
+    def given(name, option):
+        return cells[name].command[cells[name].command.index(option) + 1]
+
+    assert int(given("ranked-trees-0-0", "--replies")) * int(given("ranked-trees-0-0", "--limit")) == 400
+    assert int(given("rounds-0-0", "--rounds")) * int(given("rounds-0-0", "--limit")) * 2 == pytest.approx(400, abs=6)
+    assert given("noisy-trees-0-0", "--rejudge") == given("pairs-0-0", "--run")
+    assert given("noisy-lcpo-0-0", "--noise") == given("noisy-robust-0-0", "--noise") == "measured"
+    assert "--noise" not in cells["noisy-dpo-0-0"].command
+    assert {need for cell in cells.values() for need in cell.needs} <= cells.keys()
+    policies = miniature_table._policies(tmp_path, ["0"], 1)
+    for method in miniature_table.EXTRA["beyond_pairs"]:
+        assert policies(method) == [given(f"dev-{method}-0-0", "--policy")]
+
+
 def test_a_cell_of_the_study_trains(tmp_path):
     """The command as it is planned, at the smallest size."""
     run = tmp_path / "dev"

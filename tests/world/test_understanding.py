@@ -186,6 +186,29 @@ def test_the_facts_of_a_free_sentence_are_its_clauses_or_the_world_s_own_facts(s
     assert [fact.value for fact in facts if not fact.free] == [value for value in clauses if value in ("34", "nurse")]
 
 
+@pytest.mark.parametrize(
+    ("message", "facts", "traits"),
+    [
+        (
+            "hi, I just moved to Lisbon with my two kids and I hate long answers",
+            ["just moved to Lisbon with your two kids"],
+            ("concise",),
+        ),
+        ("i work as a nurse and i have a dog, any dinner ideas?", ["nurse", "have a dog"], ()),
+        ("Hello! I'm a teacher, and my dog is sick, what should I do?", ["are a teacher", "your dog is sick"], ()),
+        ("My brother and I live together.", ["your brother and I live together"], ()),
+        ("well, i'm 34 and I don't like short replies", ["are 34"], ("detailed",)),
+        ("Please keep it short!", [], ("concise",)),
+        ("I hate long winters.", ["hate long winters"], ()),
+        ("What should I cook, I wonder?", [], ()),
+    ],
+)
+def test_a_typed_sentence_is_read_from_its_subjects_on_without_what_it_asks(message, facts, traits):
+    known = read_message(message)
+    assert [fact.value for fact in known.facts] == facts
+    assert known.traits == traits
+
+
 def test_a_fact_in_the_world_s_own_words_is_exact_even_among_free_text():
     facts = read_profile("She collects stamps and restores old cars.")
     assert facts[0] == Fact("collects", "stamps")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from reprlib import repr as shortened
 from typing import Any, Literal
 
 from aloe_hub.errors import DataError
 from aloe_hub.stages.import_files import usable_text
 from aloe_hub.types import Message
 
+SYSTEMS = ("system", "developer")
 USERS = ("user", "human", "prompter")
 ASSISTANTS = ("assistant", "gpt", "chatgpt", "model", "bot", "claude", "bard", "bing")
 RATINGS = ("satisfaction", "rating", "score")  # what a message's rating is called
@@ -18,11 +20,15 @@ RATINGS = ("satisfaction", "rating", "score")  # what a message's rating is call
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A reply, and how it was rated; None: nobody said."""
+    """A reply, and how it was rated; None: nobody said. True and False are thumbs up and down.
+
+    unread: what stands where the rating is expected, and is none.
+    """
 
     text: str
     rating: float | None = None
     model: str | None = None
+    unread: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +82,33 @@ class Chat:
         return sum(answer.rating is not None for turn in self.turns for answer in turn.answers)
 
 
+class Unusable(DataError):
+    """A record that cannot be used: the reason that many may share, and what this one is like."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason, self.detail = reason, detail
+
+
 @dataclass(slots=True)
 class Tally:
-    """What has to be said: each reason once, with how often and where first. As many lines as there are reasons."""
+    """What has to be said: each reason once, with how often and where first. As many lines as there are reasons.
+
+    "left out" is what the rest of its record does without.
+    """
 
     _first: dict[tuple[str, str], str] = field(default_factory=dict)
     _times: dict[tuple[str, str], int] = field(default_factory=dict)
 
-    def add(self, action: Literal["refused", "repaired"], where: str, reason: str, detail: str = "") -> None:
+    def add(self, action: Literal["refused", "repaired", "left out"], where: str, reason: str, detail: str = "") -> None:
         """`reason` is the same for all records that are counted together; `detail` is what the first of them is like."""
         key = action, reason
         self._times[key] = self._times.get(key, 0) + 1
         self._first.setdefault(key, f"{where}: {action}: {reason}{detail and f': {detail}'}")
+
+    def refuse(self, where: str, error: DataError) -> None:
+        reason, detail = (error.reason, error.detail) if isinstance(error, Unusable) else (str(error), "")
+        self.add("refused", where, reason, detail)
 
     @property
     def refused(self) -> int:
@@ -123,30 +144,33 @@ def chat_of(messages: object, **about: Any) -> Chat:  # noqa: ANN401 - fields of
         elif role == "user":
             heard.append(text)
         elif heard:
-            turns.append(Said("\n\n".join(heard), (Answer(text, rating),)))
+            turns.append(Said("\n\n".join(heard), (answer_of(text, rating),)))
             heard.clear()
         else:
             (before,) = turns[-1].answers
-            joined = Answer(f"{before.text}\n\n{text}", before.rating if rating is None else rating)
+            joined = answer_of(f"{before.text}\n\n{text}", rating)
+            rated = before.rating if joined.rating is None else joined.rating
+            joined = replace(joined, rating=rated, unread=before.unread or joined.unread)
             turns[-1] = replace(turns[-1], answers=(joined,))
     if not turns and not heard:
         raise DataError("nobody says anything")
     return replace(found, turns=tuple(turns), unanswered="\n\n".join(heard))
 
 
-def message_of(message: object) -> tuple[str, str, float | None]:
-    """(role, text, rating) of a message. Raises: DataError: another role, or no text."""
+def message_of(message: object) -> tuple[str, str, object]:
+    """(role, text, what stands for a rating) of a message. Raises: DataError: another role, or no text."""
     if not isinstance(message, Mapping):
         raise DataError("a message that is not a JSON object")
-    said = message.get("role", message.get("from"))
-    role = "user" if said in USERS else "assistant" if said in ASSISTANTS else said
-    if role not in ("user", "assistant", "system"):
+    said = str(message.get("role", message.get("from"))).strip().lower()
+    names = {"user": USERS, "assistant": ASSISTANTS, "system": SYSTEMS}
+    role = next((role for role, known in names.items() if said in known), None)
+    if role is None:
         raise DataError("a message of another role than user, assistant and system")
     text = text_of(message.get("content", message.get("value")))
     if not text and role != "system":
         raise DataError(f"a message of the {role} without text")
     rating = next((message[name] for name in RATINGS if message.get(name) is not None), None)
-    return role, text, rating_of(rating) if role == "assistant" else None
+    return role, text, rating if role == "assistant" else None
 
 
 def text_of(value: object) -> str:
@@ -158,15 +182,28 @@ def text_of(value: object) -> str:
     return usable_text("\n\n".join(part["text"] for part in value))
 
 
-def rating_of(value: object) -> float | None:
-    """A rating, also as a text; None for what is not a number.
+def answer_of(text: str, rating: object, model: str | None = None) -> Answer:
+    """A reply with what stands for its rating; nothing and blanks are nobody's rating.
 
-    >>> rating_of("5"), rating_of(4.5), rating_of("good"), rating_of(None)
-    (5, 4.5, None, None)
+    >>> answer_of("Tea.", " 4 "), answer_of("Tea.", "good").unread
+    (Answer(text='Tea.', rating=4, model=None, unread=''), "'good'")
     """
+    found = rating_of(rating)
+    nobody = found is not None or rating is None or (isinstance(rating, str) and not rating.strip())
+    return Answer(text, found, model, "" if nobody else shortened(rating))
+
+
+def rating_of(value: object) -> float | None:
+    """A rating, also as a text; None for what is neither a number nor a thumb, which stays one.
+
+    >>> rating_of("5"), rating_of(4.5), rating_of(True), rating_of("good"), rating_of(None)
+    (5, 4.5, True, None, None)
+    """
+    if isinstance(value, bool):
+        return value
     try:
         number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return (int(number) if number == int(number) else number) if math.isfinite(number) else None
 

@@ -5,6 +5,7 @@ What is known of who talked with whom stands beside the messages under its usual
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from reprlib import repr as shortened
@@ -12,7 +13,7 @@ from typing import Any
 
 from aloe_hub.errors import DataError, UsageError
 from aloe_hub.rubrics import FIVE, Scale
-from aloe_hub.stages.chats.base import Chat, Said, chat_of, text_of, words
+from aloe_hub.stages.chats.base import Chat, Said, Unusable, chat_of, text_of, words
 from aloe_hub.stages.chats.rated_forms import prism, recllmsim, ultrafeedback
 from aloe_hub.trl_forms import messages_of, preference, transcript
 from aloe_hub.types import Row
@@ -21,6 +22,10 @@ CHAT_IDS = ("conversation_id", "conversation_hash", "chat_id", "prompt_id", "que
 USER_IDS = ("user_id", "user", "hashed_ip")
 MODELS = ("model", "chat_model", "model_name")
 OTHER_NAMES = {"openai": "messages", "trl": "preference"}
+NO_CHATS = ("aloe", "personas")  # forms of what `stages.imports` reads
+TIES = ("tie", "tie (bothbad)", "both_bad", "tie (inconsistent)")  # as arenas and MT-Bench call them
+VOTES: dict[str, int | None] = {"model_a": 0, "model_b": 1, **dict.fromkeys(TIES)}
+_LIKE_JSON = re.compile(r"\s*(\[\s*)?\{")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +81,13 @@ def forked(prompt: object, ends: list[Any], about: dict[str, Any], best: int | N
 
 def arena(row: Row, about: dict[str, Any]) -> Chat:
     """Two models' conversations and who won. They must be alike up to the last reply."""
-    votes = {"model_a": 0, "model_b": 1}
     winner, first, second = row["winner"], row["conversation_a"], row["conversation_b"]
     if not isinstance(first, list) or not isinstance(second, list) or not first or first[:-1] != second[:-1]:
         raise DataError("the two conversations differ in more than their last reply, or in nothing")
     about["user_id"] = about["user_id"] or text_of(row.get("judge")) or None  # a vote's judge is the user
-    return forked(first[:-1], [first[-1:], second[-1:]], about, votes.get(winner))
+    if not isinstance(winner, str) or winner not in VOTES:
+        raise Unusable(f"`winner` is none of {', '.join(VOTES)}", shortened(winner))
+    return forked(first[:-1], [first[-1:], second[-1:]], about, VOTES[winner])
 
 
 def completion(row: Row, about: dict[str, Any]) -> Chat:
@@ -129,7 +135,8 @@ def form_named(name: str) -> Form:
     wanted = OTHER_NAMES.get(name, name)
     found = next((form for form in FORMS if form.name == wanted), None)
     if found is None:
-        raise UsageError(f"--form {name!r}: no such form; known: {', '.join(NAMES)}")
+        known = ", ".join((*NAMES, *OTHER_NAMES, *NO_CHATS))
+        raise UsageError(f"--form {name!r}: no such form; known: {known}")
     return found
 
 
@@ -150,7 +157,7 @@ def chat_in(record: object, form: Form) -> Chat:
     """Raises: DataError: the record is not of this form, or nothing in it can be used."""
     row = as_row(record)
     if row is None or not form.fits(row):
-        raise DataError(f"not of the form {form.name}")
+        raise Unusable(f"not of the form {form.name}", f"found {keys_of(record)}; wanted {form.wanted}")
     return form.read(row, dict(_about(row)))
 
 
@@ -160,15 +167,26 @@ def known_forms() -> Iterator[str]:
 
 
 def keys_of(record: object) -> str:
-    return f"the keys {shortened(sorted(record))}" if isinstance(record, dict) else shortened(record)
+    """What a record is like, for a person who has to mend it."""
+    if not isinstance(record, dict):
+        return shortened(record)
+    texts = [key for key, value in record.items() if isinstance(value, str) and _LIKE_JSON.match(value)]
+    why = f", and {texts[0]!r} is text: write a list, in a cell of a table as JSON" if texts else ""
+    return f"the keys {shortened(sorted(record))}{why}"
 
 
 def _about(row: Row) -> Iterator[tuple[str, Any]]:
     """Who talked with whom, and what is known of the user."""
     for name, keys in (("chat_id", CHAT_IDS), ("user_id", USER_IDS), ("model", MODELS)):
-        found = (row[key] for key in keys if isinstance(row.get(key), str | int) and not isinstance(row[key], bool))
-        yield name, next((text for one in found if (text := text_of(str(one)))), None)
+        yield name, next((text for key in keys if (text := _named(row.get(key)))), None)
     persona = row.get("persona")
     parts = persona if isinstance(persona, Mapping) else {"profile": persona}
     for name in ("profile", "personality"):
         yield name, words(row.get(name)) or words(parts.get(name))
+
+
+def _named(value: object) -> str:
+    """An id as text; whole numbers are floats in tables where one of them is missing."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return text_of(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else ""

@@ -21,10 +21,10 @@ from aloe_hub.files.jsonl import atomic_file, encoded
 from aloe_hub.files.run_folder import RunFolder, policy_file
 from aloe_hub.rubrics import PEOPLE, Scale
 from aloe_hub.stages.chats import forms
-from aloe_hub.stages.chats.base import Chat, Tally
+from aloe_hub.stages.chats.base import Chat, Tally, Unusable
 from aloe_hub.stages.chats.forms import Form
 from aloe_hub.stages.chats.language import Sample
-from aloe_hub.stages.chats.outcomes import conversation_of, kind_of, persona_of, transcript_of, tree_of
+from aloe_hub.stages.chats.outcomes import conversation_of, kind_of, persona_of, transcript_of, tree_of, with_read_ratings
 from aloe_hub.stages.chats.sources import Source
 from aloe_hub.types import PoolText, Row, digest
 
@@ -94,13 +94,10 @@ def _chats(source: Source, named: Form | None, tally: Tally) -> Iterator[tuple[s
                 form = form or forms.form_of(record)
                 if form is None:
                     known = "; ".join(forms.known_forms())
-                    tally.add("refused", where, "of no known form", f"found {forms.keys_of(record)}; known: {known}")
-                    continue
+                    raise Unusable("of no known form", f"found {forms.keys_of(record)}; known: {known}")
                 chat = forms.chat_in(record, form)
             except DataError as error:
-                wrong = str(error).startswith("not of the form") and form is not None
-                detail = f"found {forms.keys_of(record)}; wanted {form.wanted}" if wrong and form else ""
-                tally.add("refused", where, str(error), detail)
+                tally.refuse(where, error)
                 continue
             if chat.cut:
                 tally.add("repaired", where, f"{chat.cut}; only what was said before it is kept")
@@ -120,6 +117,9 @@ class _Writer:
         self._sample, self._counts, self._said = Sample(), Counts(), Counter[str]()
 
     def add(self, where: str, form: Form, chat: Chat) -> None:
+        chat, left_out = with_read_ratings(chat, self._scale or form.scale)
+        for reason, found in left_out:
+            self._tally.add("left out", where, reason, found)
         kind = kind_of(chat)
         if kind == "tree":
             grown = tree_of(chat, form.name)
@@ -161,7 +161,8 @@ class _Writer:
                 f"{where}: replies are rated, and the form {form.name} does not say from what to what: give --scale, as in 1..5"
             )
         transcript, outside = transcript_of(chat, scale)
-        self._said["ratings left out: not from {} to {}".format(*scale)] += outside
+        for rating in outside:
+            self._tally.add("left out", where, "a rating that is not from {} to {}".format(*scale), f"{rating:g}")
         if all(turn.score is None for turn in transcript.turns):
             self._add_other(chat)
             return

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from aloe_hub.rubrics import PEOPLE, Scale
 from aloe_hub.stages.chats.base import Answer, Chat, Said
 from aloe_hub.types import Exchange, Persona, Reply, Row, Transcript, Tree, Turn, Verdict, digest
 
+THUMBS: Scale = (0, 1)
 Kind = Literal["tree", "transcript", "conversation"]
 UNKNOWN = "unknown"  # of a person of whom nothing was recorded
 ASSISTANT = "assistant"  # where no model is named
@@ -20,6 +21,27 @@ class Grown:
 
     tree: Tree
     left_out: int
+
+
+def with_read_ratings(chat: Chat, scale: Scale | None) -> tuple[Chat, list[tuple[str, str]]]:
+    """A chat whose ratings are numbers, and (why, what stood there) of what was left out: thumbs are numbers from 0 to 1 alone.
+
+    Without a scale they stay what they are, for those of a fork are compared with each other.
+    """
+    left_out: list[tuple[str, str]] = []
+
+    def read(answer: Answer) -> Answer:
+        if answer.unread:
+            left_out.append(("a rating that is no number", answer.unread))
+        if not isinstance(answer.rating, bool) or scale is None:
+            return answer
+        if scale == THUMBS:
+            return replace(answer, rating=int(answer.rating))
+        left_out.append(("a rating that is true or false, which --scale 0..1 reads", str(answer.rating).lower()))
+        return replace(answer, rating=None)
+
+    turns = tuple(replace(turn, answers=tuple(map(read, turn.answers))) for turn in chat.turns)
+    return replace(chat, turns=turns), left_out
 
 
 def kind_of(chat: Chat) -> Kind:
@@ -48,14 +70,16 @@ def tree_of(chat: Chat, form: str) -> Grown:
     return Grown(Tree(tree_id, persona, tuple(exchanges)), left_out)
 
 
-def transcript_of(chat: Chat, scale: Scale) -> tuple[Transcript, int]:
-    """A transcript, and how many ratings were not on the scale, and are missing in it."""
+def transcript_of(chat: Chat, scale: Scale) -> tuple[Transcript, list[float]]:
+    """A transcript, and the ratings that were not on the scale, and are missing in it."""
     low, high = scale
-    turns, outside = [], 0
+    turns, outside = list[Turn](), list[float]()
     for turn in chat.turns:
         answer = turn.answers[turn.spoken]
-        rating = answer.rating if answer.rating is not None and low <= answer.rating <= high else None
-        outside += rating != answer.rating
+        rating = answer.rating
+        if rating is not None and not low <= rating <= high:
+            outside.append(rating)
+            rating = None
         turns.append(Turn(turn.user, answer.text, rating, ""))
     named = (turn.answers[turn.spoken].model for turn in chat.turns)
     policy, chat_id = chat.model or next(filter(None, named), ASSISTANT), id_of(chat)

@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from aloe_hub.errors import DataError
-from aloe_hub.stages.chats.base import Answer, Chat, Said, chat_of, rating_of, text_of, words
+from aloe_hub.stages.chats.base import Chat, Said, answer_of, chat_of, rating_of, text_of, words
 from aloe_hub.types import Row
 
 _USER = re.compile(r"(?:^|/)(User_[^/]+)/")
@@ -59,7 +59,7 @@ def _prism_turn(messages: list[Row]) -> Said:
     chosen = [place for place, one in enumerate(replies) if one.get("if_chosen") in (True, "True", "true", 1)]
     if len(chosen) != 1:
         raise DataError("a turn of which not one reply is the chosen one")
-    answers = (Answer(text_of(one["content"]), rating_of(one.get("score")), one.get("model_name")) for one in replies)
+    answers = (answer_of(text_of(one["content"]), one.get("score"), one.get("model_name")) for one in replies)
     return Said(user, tuple(answers), chosen[0], chosen[0])
 
 
@@ -71,7 +71,7 @@ def ultrafeedback(row: Row, about: dict[str, Any]) -> Chat:
         raise DataError("no instruction")
     replies = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
     answers = tuple(
-        Answer(text, _fine_grained(one), one.get("model")) for one in replies if (text := text_of(one.get("response")))
+        answer_of(text, _fine_grained(one), one.get("model")) for one in replies if (text := text_of(one.get("response")))
     )
     if not answers:
         raise DataError("no reply")
@@ -80,11 +80,13 @@ def ultrafeedback(row: Row, about: dict[str, Any]) -> Chat:
     return Chat((Said(user, answers, best),), **about)
 
 
-def _fine_grained(completion: Row) -> float | None:
-    rating = rating_of(completion.get("fine-grained_score"))
-    if rating is not None:
-        return rating
+def _fine_grained(completion: Row) -> object:
+    """What stands for its rating; an aspect that is "N/A" is none."""
+    overall, fine = completion.get("overall_score"), completion.get("fine-grained_score")
+    if rating_of(fine) is not None:
+        return fine
     annotations = completion.get("annotations")
     aspects = annotations.values() if isinstance(annotations, dict) else ()
-    rated = [found for one in aspects if isinstance(one, dict) and (found := rating_of(one.get("Rating"))) is not None]
-    return fmean(rated) if rated else rating_of(completion.get("overall_score"))
+    found = [rating_of(one.get("Rating")) for one in aspects if isinstance(one, dict)]
+    rated = [rating for rating in found if rating is not None and not isinstance(rating, bool)]
+    return fmean(rated) if rated else fine if overall is None else overall

@@ -6,22 +6,26 @@ a table. Memory holds one record at a time, of Parquet a batch of them.
 
 from __future__ import annotations
 
+import ast
 import csv
 import json
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
 from aloe_hub.errors import DataError, UsageError
-from aloe_hub.stages.import_files import byte_lines, json_values, text_of_file
+from aloe_hub.stages.import_files import byte_lines, json_values, text_lines, text_of_file
+from aloe_hub.text import is_valid
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 LONGEST = 1 << 26  # characters of one entry of an array; what is longer has no end
 CHUNK = 1 << 16
 BATCH = 256  # rows of Parquet
 _CONVERSATION = re.compile(r'\s*\[\s*\{\s*"(role|from|content|value)"')
+_HEADER = re.compile(r"[\w-]+([,;\t][\w-]+)+\s*")
 _TOKENS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["\[\]{}]', re.DOTALL)
 
 
@@ -40,7 +44,7 @@ def records(path: Path) -> Iterator[tuple[str, object]]:
     if suffix == ".parquet":
         return _parquet(path)
     if suffix in (".csv", ".tsv"):
-        return _table(path, "\t" if suffix == ".tsv" else ",")
+        return _table(path, "\t" if suffix == ".tsv" else ",;\t")
     lines = ((number, line) for number, line in enumerate(byte_lines(path), 1) if line.strip())
     first = next(lines, None)
     if first is None:
@@ -48,7 +52,10 @@ def records(path: Path) -> Iterator[tuple[str, object]]:
     text = first[1].decode("utf-8", "replace")
     is_array = text.lstrip().startswith("[") and not _CONVERSATION.match(text)
     if suffix not in SUFFIXES and not text.lstrip().startswith(('"', "{", "[")):
-        return ((f"line {number}", line.decode("utf-8", "replace").strip()) for number, line in chain([first], lines))
+        lines.close()
+        if not suffix and _HEADER.fullmatch(text):
+            return _table(path, ",;\t")
+        return ((f"line {number}", text.strip()) for number, text in enumerate(text_lines(path), 1) if text.strip())
     # One object over many lines begins with a line that is not whole.
     if is_array or text.strip() == "{":
         lines.close()
@@ -93,7 +100,7 @@ def _entries(path: Path, *, inside: bool) -> Iterator[tuple[str, object]]:
                 return
             line += between.count("\n")
             try:
-                yield f"line {line}", json.loads(text[begin:end])
+                yield f"line {line}", json.loads(text[begin:end]) if is_valid(text[begin:end]) else DataError("not UTF-8")
             except (ValueError, RecursionError):
                 yield f"line {line}", DataError("not JSON")
             line += text.count("\n", begin, end)
@@ -117,11 +124,13 @@ def _next_entry(text: str, at: int) -> tuple[int, int] | None:
     return None
 
 
-def _table(path: Path, delimiter: str) -> Iterator[tuple[str, object]]:
-    """The rows of a table under its header. A cell that holds a JSON list or object is that."""
+def _table(path: Path, delimiters: str) -> Iterator[tuple[str, object]]:
+    """The rows of a table under its header. A cell that holds a list or object in JSON, or in Python as of pandas, is that."""
     csv.field_size_limit(LONGEST)
     with text_of_file(path, newline="") as stream:
-        reader = csv.DictReader(stream, delimiter=delimiter, strict=False)
+        skipped, header = next(((number, line) for number, line in enumerate(stream) if line.strip()), (0, ""))
+        delimiter = max(delimiters, key=header.count)  # where commas are decimal, semicolons stand for them
+        reader = csv.DictReader(chain([header], stream), delimiter=delimiter, strict=False)
         rows = iter(reader)
         while True:
             try:
@@ -129,19 +138,26 @@ def _table(path: Path, delimiter: str) -> Iterator[tuple[str, object]]:
             except StopIteration:
                 return
             except csv.Error as error:
-                yield f"line {reader.line_num}", DataError(f"not a row of a table ({error})")
+                yield f"line {skipped + reader.line_num}", DataError(f"not a row of a table ({error})")
                 continue
-            where = f"line {reader.line_num}"
+            where = f"line {skipped + reader.line_num}"
             if None in row or None in row.values():
                 yield where, DataError("a row with more or fewer cells than the header")
+            elif not is_valid("".join(chain(row, row.values()))):
+                yield where, DataError("not UTF-8")
             else:
-                yield where, {name: _cell(value) for name, value in row.items()}
+                yield where, {name.strip(): _cell(value) for name, value in row.items()}
 
 
 def _cell(text: str) -> object:
     if text.lstrip()[:1] in ("[", "{"):
         with suppress(ValueError, RecursionError):
             return json.loads(text)
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError), warnings.catch_warnings(action="ignore"):
+            found = ast.literal_eval(text.strip())
+            # Of a text that happens to be Python nothing is made but what messages can be.
+            if isinstance(found, dict) or (isinstance(found, list) and all(isinstance(one, dict) for one in found)):
+                return found
     return text or None
 
 

@@ -54,7 +54,9 @@ def open_source(name: str, config: str | None = None, split: str | None = None) 
 def _of_path(path: Path) -> Source:
     files = [path]
     if path.is_dir():
-        files = sorted(one for one in path.rglob("*") if one.is_file() and suffix_of(one) in SUFFIXES)
+        # What is hidden are copies and notes of programs: .ipynb_checkpoints, and ._NAME from a Mac.
+        shown = (one for one in path.rglob("*") if not any(part.startswith(".") for part in one.relative_to(path).parts))
+        files = sorted(one for one in shown if one.is_file() and suffix_of(one) in SUFFIXES)
         if not files:
             raise DataError(f"{path}: no files to read in it; known endings: {', '.join(SUFFIXES)}, each also with .gz")
     digest = hashlib.sha256()

@@ -10,7 +10,7 @@ MESSAGES = [
     ("Hello. Any dinner ideas?", "answered", set()),
     ("I am 36 years old. I live with my sister.", "question", {"36", "sister"}),
     ("Hello.", "question", set()),
-    ("hi, I just moved to Lisbon with my two kids and I hate long answers", "unknown", set()),
+    ("hi, I just moved to Lisbon with my two kids and I hate long answers", "unknown", {"moved to Lisbon"}),
     ("I have a dog named Rex. Any dinner ideas?", "unknown", {"Rex"}),
     ("I'm so confused by this", "unknown", set()),
     ("I am confused by this page. What is it?", "unknown", set()),
