@@ -69,8 +69,8 @@ class _Read(NamedTuple):
 
 
 def _read(path: Path, names: Sequence[str], form: str) -> _Read:
-    with unpacked(path) as (stream, wide):
-        text = stream.read().decode("utf-16" if wide else "utf-8-sig")
+    with unpacked(path) as (stream, encoding):
+        text = stream.read().decode(encoding)
     scores: dict[str, list[float]] = {name: [] for name in names}
     ids: dict[str, list[str | None]] = {name: [] for name in IDS}
     lines: list[str] = []
