@@ -98,7 +98,7 @@ def find(
         RunStopped: the budget allows no further chat, or every call fails.
     """
     if (run.path / "import.json").exists() and not holds_chats(run.path):
-        raise DataError(f"{run.path}: no chats without forks were imported there, so there is nothing to find")
+        raise DataError(f"{run.path}: holds only forks of the chats themselves; import those without forks into another run")
     path = run.file(f"{FOLDER}/{policy_file(finder)}")
     if finder == RATINGS:
         found = list(islice(by_ratings(run), limit))
