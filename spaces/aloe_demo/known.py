@@ -8,19 +8,20 @@ asked anything. Whoever seems to be in distress is answered by the page whicheve
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from random import Random
 
+from delicate import delicate
 from models import Models
 
 from aloe_hub.errors import UsageError
+from aloe_hub.hub.demo_settings import of_the_world
 from aloe_hub.model_string import ModelString
-from aloe_hub.source import POCKET
-from aloe_hub.types import Persona
+from aloe_hub.types import Message, Persona
 from aloe_hub.world.lexicon import COLOURS, DIMENSIONS, GREETINGS, KINDS, POLES, REACTIONS, TOPICS
 from aloe_hub.world.sentences import from_third, split_sentences, to_first
 from aloe_hub.world.speaking import said
-from aloe_hub.world.understanding import Fact, read_message, read_personality, read_profile
+from aloe_hub.world.understanding import Fact, read_message, read_messages, read_personality, read_profile
 
 EXAMPLES = (
     "I work as a nurse. I have a pet called Tiki. What should I make for dinner?",
@@ -35,13 +36,21 @@ class Unknown(UsageError):
     """A text that the models of this page would make nonsense of: the page answers."""
 
 
+class Untold(UsageError):
+    """A question in a conversation that has told nothing yet: the pocket model has learned to use what it was told."""
+
+
 class Distress(UsageError):
     """A text after which no model is asked, and nothing is noted down."""
 
 
+class Insult(UsageError):
+    """The same, of somebody who is angry at the page."""
+
+
 def is_world(models: Models) -> bool:
     """Whether one of the two models that answer knows the sentences of the scripted world alone."""
-    return any(_of_the_world(ModelString.recorded(part.model)) for part in (models.base, models.aligned))
+    return any(of_the_world(ModelString.recorded(part.model)) for part in (models.base, models.aligned))
 
 
 def sentences_of(text: str) -> list[tuple[str, str | None]]:
@@ -53,24 +62,32 @@ def sentences_of(text: str) -> list[tuple[str, str | None]]:
     return [(sentence, _in_the_world(sentence)) for sentence in split_sentences(text)]
 
 
-def understandable(text: str, world: bool) -> str:
-    """The text as the models are asked it.
+def understandable(text: str, world: bool, said_before: Sequence[Message] = ()) -> str:
+    """The text as the models are asked it, after `said_before`.
 
     Raises:
         Distress: somebody seems to need help, which no model here can give.
+        Insult: it insults.
         Unknown: `world`, and not all of the text is of the world, or nothing in it is a question.
+        Untold: `world`, and nothing was told by which one model could know better than the other.
     """
-    if _DISTRESS.search(text):
+    found = delicate(text)
+    if found == "distress":
         raise Distress("what was written sounds as if somebody may be in distress")
+    if found == "insult":
+        raise Insult("what was written is an insult")
     if not world:
         return text
-    found = sentences_of(text)
-    strange = [sentence for sentence, known in found if known is None]
+    sentences = sentences_of(text)
+    strange = [sentence for sentence, known in sentences if known is None]
     if strange:
         raise Unknown(f"“{strange[0][:120]}{'…' if len(strange[0]) > 120 else ''}”")
-    known = [sentence for _, sentence in found if sentence]
+    known = [sentence for _, sentence in sentences if sentence]
     if not any(sentence in _QUESTIONS for sentence in known):
         raise Unknown("")
+    told = read_messages([*(message.content for message in said_before if message.role == "user"), *known])
+    if not (told.facts or told.traits):
+        raise Untold("nothing was told yet")
     return " ".join(known)
 
 
@@ -107,15 +124,6 @@ def readings(persona: Persona, world: bool) -> list[tuple[str, str]]:
     return lines
 
 
-def _of_the_world(model: ModelString) -> bool:
-    if model.inner is not None:  # whoever infers or selects beside it reads anything
-        return _of_the_world(model.inner)
-    if model.is_scripted or model.base is None:
-        return model.is_scripted
-    folder = model.base.folder
-    return POCKET in model.base.name.rpartition("/")[2] or (folder is not None and (folder / "pocket.json").is_file())
-
-
 def _in_the_world(sentence: str) -> str | None:
     plain = _plain(sentence)
     if plain in _KNOWN:
@@ -135,19 +143,3 @@ def _plain(sentence: str) -> str:
 _QUESTIONS = frozenset(sentence for topic in TOPICS.values() for one in topic.questions for sentence in split_sentences(one))
 _CUES = (cue for pole in POLES.values() for cue in pole.cues)
 _KNOWN = {_plain(sentence): sentence for sentence in (*GREETINGS, *REACTIONS, *_CUES, *_QUESTIONS)}
-# In doubt a kind notice: what it costs to show one to somebody who did not mean it is little.
-_DISTRESS = re.compile(
-    "|".join(
-        (
-            r"suicid|kill(?:ing)? (?:my|our)sel|\b(?:end|ending|take|taking) (?:my (?:own )?life|it all)\b",
-            r"self[- ]?harm|better off dead",
-            r"\b(?:want|wanna|going|plan|wish|ready|like) (?:to )?(?:die|be dead)\b|\bwish i (?:was|were) (?:dead|never born)",
-            r"\b(?:hurt|hurting|harm|harming|cut|cutting) myself|no reason to live|overdos",
-            r"(?:don['’]?t|not) want to (?:live|be alive|wake up|exist)",
-            r"me matar|matar-me|tirar a minha vida|quero morrer|quiero morir|quitarme la vida|matarme",
-            r"selbstmord|umbringen|suizid|will sterben|veux mourir|me tuer",
-            r"自杀|自殺|想死|不想活|自残|死にたい|انتحار|أنتحر|انتحر|أقتل نفسي|أريد أن أموت",
-        )
-    ),
-    re.IGNORECASE,
-)

@@ -65,7 +65,7 @@ def build(state: AppState) -> None:
             return
         now = Watch(about, max(1, min(int(turns), settings.watch_turns)))
         with session.at_work() as stop:
-            async for now in until(stop, watched(now, models, settings.temperature)):  # noqa: B020 - it grows
+            async for now in until(stop, watched(now, models, settings.policy_temperature)):  # noqa: B020 - it grows
                 yield shown(now, session)
         yield shown(now.stopped(), session)
 
