@@ -24,9 +24,9 @@ from aloe_hub.world.speaking import said
 from aloe_hub.world.understanding import Fact, read_message, read_messages, read_personality, read_profile
 
 EXAMPLES = (
-    "I work as a nurse. I have a pet called Tiki. What should I make for dinner?",
-    "I only have a minute. I love sushi. Any ideas for the weekend?",
-    "I was joking around all day. I live with my sister. How can I relax tonight?",
+    "I live with my sister. I work as a nurse. Any ideas for the weekend?",
+    "I was joking around all day. I play jazz in a band. How can I relax tonight?",
+    "I only have a minute. I love sushi. How should I celebrate my birthday?",
 )
 _MISSPELT = ("city",)  # what the pocket model often copies wrong is offered to nobody
 _CHIPS = {"about you": 4, "your manner": 3, "a question": 4}

@@ -23,6 +23,7 @@ from aloe_hub.world.understanding import read_message, read_personality, read_pr
 
 _LEAST = 4  # letters of a word of free text
 _WORD = re.compile(r"[\w'’-]+")
+_STUCK = re.compile(r"\b(\w+)(?: \1){2,}\W*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +69,24 @@ def told(persona: Persona, messages: Sequence[str]) -> list[tuple[str, str, int]
 
 
 @lru_cache(maxsize=512)
-def slips(reply: str) -> bool:
-    """Whether a reply in the sentences of the scripted world has one among them that is none: the pocket model's own."""
+def slips(reply: str) -> str:
+    """What is wrong with a reply in the sentences of the scripted world, "" where nothing is: such is the pocket model's own.
+
+    >>> slips("Wake up at a fixed hour. Wake up at a fixed hour."), slips("🎉 Woohoo!"), slips("Wake up at a fixed hour.")
+    ('the same sentence twice', 'nothing but an exclamation', '')
+    """
     said = [*parts(reply)]
-    if reply.rstrip()[-1:] not in (".", "!", "?"):
+    if reply.rstrip()[-1:] not in (".", "!", "?") and not _STUCK.search(reply):
         said = said[:-1]  # broken off
     says = {part.says for part in said}
-    return bool(says & {"tip", "use"}) and bool(says & {"other", "wrong name"})
+    if says == {"phrase"} and reply.rstrip().endswith("!"):
+        return "nothing but an exclamation"
+    if not says & {"tip", "use"}:
+        return ""
+    if says & {"other", "wrong name"}:
+        return "not a sentence of its small world"
+    told = [part.text for part in said if part.says in ("tip", "use")]
+    return "the same sentence twice" if len({*told}) < len(told) else ""
 
 
 def _places(reply: str, statement: Statement) -> Iterator[tuple[int, int]]:

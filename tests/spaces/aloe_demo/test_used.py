@@ -42,5 +42,9 @@ def test_a_persona_is_told_line_by_line():
 def test_a_slip_is_a_broken_sentence_among_those_of_the_world():
     assert not slips("Put punk on. Wake up at a fixed hour.")
     assert slips("It suits a busy punk on that. Wake up at a fixed hour.")
+    assert slips("A nurse would like that. Wake up at a fixed hour. A nurse would like that.")
+    assert slips("🎉 Woohoo!")
+    assert slips("Teach it to learn it twice. Your pottery fits well. A n n n n")
+    assert not slips("🎉 Woohoo! Wake up at a fixed hour.")
     assert not slips("Any other model says this.")
     assert not slips("Wake up at a fixed hour. Let the sunrise into the")
