@@ -16,12 +16,22 @@ from understood import Statement, understood
 from aloe_hub.types import Persona
 from aloe_hub.world.freetext import content_words, words_of
 from aloe_hub.world.grammar import parts
-from aloe_hub.world.lexicon import POLES
+from aloe_hub.world.lexicon import POLES, WORDS
 from aloe_hub.world.replies import revealed_facts
 from aloe_hub.world.sentences import split_sentences
 from aloe_hub.world.understanding import read_message, read_personality, read_profile
 
 _LEAST = 4  # letters of a word of free text
+# Words of free text that say nothing of anybody: a reply that has one uses no fact.
+_IDLE = content_words(
+    " ".join(WORDS["adverbs"])
+    + " just only already actually again maybe quite more most less least well good great nice best better bad big small little bit"
+    " thing things kind sort way day days week month today time times lot lots people person someone everyone other another each every"
+    " both first second last next same work works live lives come comes go goes get gets make makes take takes want wants need needs"
+    " know knows think thinks feel feels try tries use uses help helps keep keeps find look looks say says tell give gives eat eats"
+    " speak start moved move born grew here there where when what how because with without while after before around between not"
+    " don't doesn't can't cannot don’t doesn’t can’t no"
+)
 _WORD = re.compile(r"[\w'’-]+")
 _STUCK = re.compile(r"\b(\w+)(?: \1){2,}\W*$")
 
@@ -97,7 +107,7 @@ def _places(reply: str, statement: Statement) -> Iterator[tuple[int, int]]:
         if not fact.free:
             yield from (found.span() for found in re.finditer(rf"\b{re.escape(fact.value)}\b", reply))
             continue
-        stems = content_words(fact.value)
+        stems = content_words(fact.value) - _IDLE
         for found in _WORD.finditer(reply):
             if len(found[0]) >= _LEAST and stems.intersection(*map(content_words, words_of(found[0]))):
                 yield found.span()

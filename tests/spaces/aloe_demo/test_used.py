@@ -29,6 +29,12 @@ def test_free_text_is_used_by_its_words():
     assert linked("Put the roses by the door.", [known]) == [("roses", 1)]
 
 
+def test_words_that_say_nothing_of_anybody_are_no_use():
+    known = Persona("They just moved to Lisbon with their two kids. They don't eat meat. They work from home.", "")
+    assert linked("Just a bit more. Don't move it, that can work. Take time to eat.", [known]) == []
+    assert linked("A place without meat, in Lisbon, for kids.", [known]) == [("meat", 1), ("Lisbon", 1), ("kids", 1)]
+
+
 def test_a_persona_is_told_line_by_line():
     persona = Persona("She works as a nurse. She has a pet called Tiki.", "She is full of jokes. She cries at weddings.")
     messages = ["Hello. Any dinner ideas?", "I earn my living as a nurse.", "I was joking around all day."]
