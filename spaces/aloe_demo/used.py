@@ -25,12 +25,13 @@ _LEAST = 4  # letters of a word of free text
 # Words of free text that say nothing of anybody: a reply that has one uses no fact.
 _IDLE = content_words(
     " ".join(WORDS["adverbs"])
-    + " just only already actually again maybe quite more most less least well good great nice best better bad big small little bit"
-    " thing things kind sort way day days week month today time times lot lots people person someone everyone other another each every"
-    " both first second last next same work works live lives come comes go goes get gets make makes take takes want wants need needs"
-    " know knows think thinks feel feels try tries use uses help helps keep keeps find look looks say says tell give gives eat eats"
-    " speak start moved move born grew here there where when what how because with without while after before around between not"
-    " don't doesn't can't cannot don’t doesn’t can’t no"
+    + " just only already actually again maybe quite more most less least well good great nice best better bad big small"
+    " little bit thing things kind sort way day days week month today time times lot lots people person someone"
+    " everyone other another each every both first second last next same work works live lives come comes goes get"
+    " gets make makes take takes want wants need needs know knows think thinks feel feels try tries use uses help"
+    " helps keep keeps find look looks say says tell give gives eat eats speak start moved move born grew here there"
+    " where when what how because with without while after before around between not don't doesn't can't cannot don’t"
+    " doesn’t can’t"
 )
 _WORD = re.compile(r"[\w'’-]+")
 _STUCK = re.compile(r"\b(\w+)(?: \1){2,}\W*$")
