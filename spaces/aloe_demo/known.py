@@ -18,8 +18,9 @@ from aloe_hub.errors import UsageError
 from aloe_hub.hub.demo_settings import of_the_world
 from aloe_hub.model_string import ModelString
 from aloe_hub.types import Message, Persona
-from aloe_hub.world.lexicon import COLOURS, DIMENSIONS, GREETINGS, KINDS, POLES, REACTIONS, TOPICS
-from aloe_hub.world.sentences import from_third, split_sentences, to_first
+from aloe_hub.world.freetext import statements
+from aloe_hub.world.lexicon import COLOURS, DIMENSIONS, GREETINGS, KINDS, POLES, REACTIONS, TOPICS, WORDS
+from aloe_hub.world.sentences import from_first, from_third, split_sentences, to_first, to_third
 from aloe_hub.world.speaking import said
 from aloe_hub.world.understanding import Fact, read_message, read_messages, read_personality, read_profile
 
@@ -28,6 +29,7 @@ EXAMPLES = (
     "I was joking around all day. I play jazz in a band. How can I relax tonight?",
     "I only have a minute. I love sushi. How should I celebrate my birthday?",
 )
+_LONG = 60  # characters from which on a line may be broken because it is long
 _MISSPELT = ("city",)  # what the pocket model often copies wrong is offered to nobody
 _CHIPS = {"about you": 4, "your manner": 3, "a question": 4}
 
@@ -108,6 +110,27 @@ def chips(seed: int, said_before: Iterable[str] = ()) -> dict[str, list[str]]:
     return {title: random.sample(found[title], min(number, len(found[title]))) for title, number in _CHIPS.items()}
 
 
+def in_third(persona: Persona) -> Persona:
+    """A persona that somebody wrote, as the world reads one: of "They", whoever it was written of, and manners as manners.
+
+    >>> in_third(Persona("I work as a nurse. I hate long answers.", "Ana is funny"))
+    Persona(profile='They work as a nurse.', personality='They like things short. They are funny.')
+    """
+    profile: dict[str, None] = {}
+    personality: dict[str, None] = {}
+    for text, kept in ((persona.profile, profile), (persona.personality, personality)):
+        for sentence in (sentence for line in _lines(text) for sentence in split_sentences(line)):
+            for part in [sentence] if from_third(sentence) else statements(sentence):
+                third = _third(part)
+                first = to_first(from_third(third) or "you are") if third != part or from_third(part) else part
+                traits = read_message(f"{first.rstrip(' .!')}.").traits  # said as in a conversation
+                if traits and not (from_third(third) and read_personality(third)):
+                    personality |= {f"They {POLES[trait].said[0]}.": None for trait in traits}
+                else:
+                    (personality if traits else kept)[third] = None
+    return Persona(" ".join(profile), " ".join(personality))
+
+
 def readings(persona: Persona, world: bool) -> list[tuple[str, str]]:
     """Each line of a persona, and how the scripted user reads it: "understood", "free text" or "" (not at all).
 
@@ -122,6 +145,29 @@ def readings(persona: Persona, world: bool) -> list[tuple[str, str]]:
             how = "understood" if neutral or (found and not free) else "free text" if found and not world else ""
             lines.append((line, how))
     return lines
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a text, each with an end; one that is broken because it is long goes on in the next."""
+    lines: list[str] = []
+    for line in filter(None, (_BULLET.sub("", line).strip() for line in text.splitlines())):
+        if lines and len(lines[-1]) >= _LONG and line[0].islower() and lines[-1][-1] not in ".!?":
+            lines[-1] += f" {line}"
+        else:
+            lines.append(line)
+    return [line if line[-1] in ".!?" else f"{line.rstrip(' ,;:')}." for line in lines]
+
+
+def _third(sentence: str) -> str:
+    if from_third(sentence):
+        return sentence
+    you = from_first(sentence)
+    if you is None and sentence.startswith(("You ", "Your ")):
+        you = sentence[0].lower() + sentence[1:].rstrip(" .!")
+    if you is None and (bare := _NAMED.match(sentence)):
+        rest = sentence[bare.start("rest") :]
+        you = from_third(f"She {'is ' if bare['age'] else ''}{rest[0].lower()}{rest[1:]}")
+    return to_third(you, "they") if you else sentence
 
 
 def _in_the_world(sentence: str) -> str | None:
@@ -140,6 +186,12 @@ def _plain(sentence: str) -> str:
     return " ".join(re.findall(r"[\w']+", sentence.replace("’", "'").lower()))
 
 
+_BULLET = re.compile(r"^\s*(?:[-*•–]|\d+[.)])\s+")
+_NO_NAME = "this|that|these|those|it|there|here|what|who|which|everyone|everybody|nobody|somebody|someone|one|the|my|life|we"
+_NAMED = re.compile(  # "Ana works as …", "works as …", "34 years old"
+    rf"(?:(?!(?i:{_NO_NAME})\b)(?:[A-Z][\w'’-]+ ){{1,2}})?(?P<rest>(?:(?:{'|'.join(WORDS['adverbs'])}) )*"
+    rf"(?:(?i:{'|'.join(WORDS['verbs'])}|has|is)\b|(?P<age>\d+ years old)))"
+)
 _QUESTIONS = frozenset(sentence for topic in TOPICS.values() for one in topic.questions for sentence in split_sentences(one))
 _CUES = (cue for pole in POLES.values() for cue in pole.cues)
 _KNOWN = {_plain(sentence): sentence for sentence in (*GREETINGS, *REACTIONS, *_CUES, *_QUESTIONS)}

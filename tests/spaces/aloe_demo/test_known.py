@@ -4,6 +4,7 @@ import asyncio
 
 import known
 import pytest
+from library import made_personas
 from understood import understood
 
 from aloe_hub.chat.scripted import Scripted
@@ -87,3 +88,27 @@ def test_a_persona_says_which_of_its_lines_are_understood():
     in_the_world = [how for _, how in known.readings(persona, True)]
     assert in_the_world == ["understood", "", "", "understood", "understood", ""]
     assert [how for _, how in known.readings(persona, False)] == ["understood", "free text", "", "understood", "understood", ""]
+
+
+def test_a_persona_is_read_whoever_it_is_written_of():
+    def third(profile, personality="She is full of jokes."):
+        found = known.in_third(Persona(profile, personality))
+        return found.profile, found.personality.replace("She is full of jokes.", "").strip()
+
+    nurse = "They work as a nurse."
+    assert third("I work as a nurse.") == third("Ana works as a nurse") == third("works as a nurse") == (nurse, "")
+    assert third("works as a nurse\n- loves sushi\n34 years old")[0] == f"{nurse} They love sushi. They are 34 years old."
+    assert third("I'm a nurse in Porto, I hate long answers.") == ("They are a nurse in Porto.", "They like things short.")
+    assert third("I only have a minute.") == ("", "They like things short.")
+    assert third("She works as a nurse. Her son is 6.")[0] == "She works as a nurse. Her son is 6."
+    wrapped = "She has long worked for a hospital that lies far away from home,\nin a town."
+    assert third(wrapped)[0] == wrapped.replace("\n", " ")
+    assert third("Ana Silva works as a nurse.") == third("You work as a nurse.") == third("Works as a nurse") == (nurse, "")
+    assert third("She hates long answers. Please be brief.", "I never plan ahead")[1] == (
+        "They like things short. They never plan ahead."
+    )
+    assert third("This is a test. Lorem ipsum.")[0] == "This is a test. Lorem ipsum."
+    for persona in made_personas(20):
+        assert known.in_third(persona) == persona
+    understood = known.readings(known.in_third(Persona("I work as a nurse.\nI hate long answers.", "I am funny")), True)
+    assert [how for _, how in understood] == ["understood"] * 3
