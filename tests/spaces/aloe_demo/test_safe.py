@@ -56,6 +56,7 @@ def test_what_is_typed_is_stripped_or_refused():
 
 def test_one_thing_again_and_again_is_found_whatever_it_is_but_no_line_of_dashes():
     assert repeats("A: " * 60) == len("A: " * 3)
-    assert repeats("No" + "o" * 60) is not None
+    assert repeats("A n n n n n n n n n n n n n n n n n n") is not None
+    assert repeats("w" * 80) is None
     assert repeats("Dinner:\n" + "-" * 80) is None
     assert repeats("Yes, yes, yes, and no.") is None
