@@ -23,10 +23,10 @@ _STATES = "from|married|divorced|engaged|single|widowed|retired|vegan|vegetarian
 _STATES += "|pregnant|dyslexic|fluent|diabetic|asthmatic"
 _NOT_BEEN = "bit|little|lot|few|tad|idiot|fool|moron|liar|burden|failure|mess|wreck|disaster|loser|joke"
 _NOT_HAD = (
-    r"no (?:idea|clue|time|patience)|to\b|any (?:idea|clue|time)|been|had|never|always|already|just|only|seen|heard|read|tried"
-    r"|done|got|gone|enough|some\b|time|fun|trouble|patience|forgetting"
-    r"|an? (?:\w+ )?(?:question|problem|doubt|idea|feeling|headache|minute|point|day|week|night|moment|look|guess|meeting"
-    r"|deadline|cold|fever|call|date|exam|test|request|suggestion|thought)\b"
+    "no (?:idea|clue|time|patience)|to|any (?:idea|clue|time)|been|had|never|always|already|just|only|seen|heard|read|tried|done|got"
+    "|gone|enough|some|time|fun|trouble|patience|forgetting|lunch|dinner|breakfast"
+    r"|(?:(?:an?|two|three|many|other|more) )?(?:\w+ )?(?:question|problem|doubt|idea|feeling|headache|minute|point|day|week|night"
+    "|moment|look|guess|meeting|deadline|cold|fever|call|date|exam|test|request|suggestion|thought|flight)s?"
 )
 _VERBS = (
     "live|work|study|studie|teach|volunteer|play|collect|love|like|enjoy|prefer|hate|dislike|cook|bake|grow|paint|sing|dance|swim|cycle"
@@ -34,10 +34,10 @@ _VERBS = (
 )
 # What follows a verb where it is about this conversation, or about no lasting thing.
 _NOT_DONE = (
-    r"that|what|how|when|where|why|thanks?|out\b|into|away|along|to (?:know|see|hear|ask|say|think|be)\b"
-    r"|their (?:own )?(?:life|lives)\b"
-    r"|(?:the|an?) (?:first|second|third|fourth|last|next|other|former|latter|previous|same|idea|answer|reply|suggestion|option"
-    r"|question|sound|way)\b"
+    "that|what|how|when|where|why|thanks?|both|neither|all of|him|them|with the|out|into|away|along"
+    "|to (?:know|see|hear|ask|say|think|be)|their (?:own )?(?:life|lives)"
+    "|(?:the|an?) (?:first|second|third|fourth|last|next|other|former|latter|previous|same|idea|answer|reply|suggestion|option|question"
+    "|one|sound|way)"
 )
 _NO = r"(?:(?:do|does)(?: not|n['’]t)|can(?:not|['’]t| not)) "
 _OWN = (
@@ -46,10 +46,10 @@ _OWN = (
 )
 _LASTING = re.compile(
     rf"{_SUBJECT}(?:"
-    rf"(?:is|are|was|were) (?:(?:now|actually|already|only) )?(?:\d+|an? (?!{_NOT_BEEN})|(?:{_STATES})\b)"
-    rf"|(?:{_NO})?(?:has|have|own|owns|keep|keeps|raise|raises) (?!{_NOT_HAD})\w"
-    rf"|(?:{_NO})?(?:{_VERBS})(?:s|es)?(?: (?!{_NOT_DONE})\w|[.!]?$)"
-    r"|(?:moved (?!on\b)|grew up|was born|were born|come from|comes from) ?\w)"
+    rf"(?:is|are|was|were) (?:(?:now|actually|already|only) )?(?:\d+|an? (?!(?:{_NOT_BEEN})\b)|(?:{_STATES})\b)"
+    rf"|(?:{_NO})?(?:has|have|own|owns|keep|keeps|raise|raises) (?!(?:{_NOT_HAD})\b)\w"
+    rf"|(?:{_NO})?(?:{_VERBS})(?:s|es)?(?: (?!(?:{_NOT_DONE})\b)\w|[.!]?$)"
+    r"|(?:moved (?!on\b)|grew up|was born|were born|comes? from (?!the\b)) ?\w)"
     rf"|(?:their|her|his) (?:{_OWN})\w*\s(?!(?:is|are|was|were|does|do)(?: not|n['’]t))",
     re.IGNORECASE,
 )
@@ -62,7 +62,7 @@ _OF_NOW = re.compile(
     r"\b(?:I|it|this|these|those|your?|yourself|tomorrow|yesterday|tonight|today|right now|twice|again)\b", re.IGNORECASE
 )
 _NEGATION = re.compile(r"\b(?:not|no|never)\b|n['’]t\b", re.IGNORECASE)
-_AGE = re.compile(r"\b(?:are|is|turned) (?:\w+ )?(\d+)(?: years old)?[.!]*$", re.IGNORECASE)
+_AGE = re.compile(r"(.*?) (?:are|is|turned) (?:\w+ )?(\d+)(?: years old)?[.!]*$", re.IGNORECASE)
 # What says nothing of what is denied: the subject, the negation, "any more".
 _EMPTY = re.compile(
     r"\b(?:they|she|he|user|a|an|the|any ?more|longer|now|do|does|no|not|never|actually|any)\b|\b(?:do|does)?n['’]t\b|\W+",
@@ -125,7 +125,7 @@ def takes_back(later: str, earlier: str) -> bool:
     (True, False)
     """
     one, other = _heard(earlier), _heard(later)
-    if one.age and other.age:
+    if one.age and other.age and one.age[0] == other.age[0]:  # of the same person
         return one.age != other.age
     if one.denied == other.denied:
         return False
@@ -139,14 +139,14 @@ class _Heard(NamedTuple):
     denied: bool
     words: frozenset[str]
     values: tuple[frozenset[str], ...]
-    age: str
+    age: tuple[str, ...]
 
 
 @lru_cache(maxsize=4096)
 def _heard(text: str) -> _Heard:
-    age = _AGE.search(text)
+    age = _AGE.match(text)
     values = tuple(_words(fact.value) for fact in read_profile(text) if not fact.free)
-    return _Heard(bool(_NEGATION.search(text)), _words(text), values, age[1] if age else "")
+    return _Heard(bool(_NEGATION.search(text)), _words(text), values, age.groups() if age else ())
 
 
 def _words(text: str) -> frozenset[str]:

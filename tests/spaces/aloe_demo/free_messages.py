@@ -184,6 +184,11 @@ HARMLESS = [
 
 # What somebody writes, message by message, and all that is listed of them then.
 TOLD = [
+    (["I'm 25, my sister is 30"], ["They are 25.", "Their sister is 30."]),
+    (["I have two questions", "I have a flight at nine", "I have dinner at eight"], []),
+    (["I like both", "I like all of them", "I love the one with cheese", "I hate him"], []),
+    (["I have two brothers", "I have a car", "I have no car"], ["They have two brothers.", "They have no car."]),
+    (["I like your style, I'm a designer", "I am so sorry, my cat is sick today"], ["They are a designer."]),
     (["I like your answer"], []),
     (["I read your answer twice"], []),
     (["I hate myself"], []),
