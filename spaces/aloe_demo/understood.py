@@ -23,10 +23,10 @@ _STATES = "from|married|divorced|engaged|single|widowed|retired|vegan|vegetarian
 _STATES += "|pregnant|dyslexic|fluent|diabetic|asthmatic"
 _NOT_BEEN = "bit|little|lot|few|tad|idiot|fool|moron|liar|burden|failure|mess|wreck|disaster|loser|joke"
 _NOT_HAD = (
-    "no (?:idea|clue|time|patience)|to|any (?:idea|clue|time)|been|had|never|always|already|just|only|seen|heard|read|tried|done|got"
-    "|gone|enough|some|time|fun|trouble|patience|forgetting|lunch|dinner|breakfast"
-    r"|(?:(?:an?|two|three|many|other|more) )?(?:\w+ )?(?:question|problem|doubt|idea|feeling|headache|minute|point|day|week|night"
-    "|moment|look|guess|meeting|deadline|cold|fever|call|date|exam|test|request|suggestion|thought|flight)s?"
+    "no (?:idea|clue|time|patience)|to|any (?:idea|clue|time)|been|had|never|always|already|just|only|seen|heard|read|tried|done"
+    "|got|gone|enough|some|time|fun|trouble|patience|forgetting|lunch|dinner|breakfast"
+    r"|(?:(?:an?|two|three|many|other|more) )?(?:\w+ )?(?:question|problem|doubt|idea|feeling|headache|minute|point|day|week"
+    "|night|moment|look|guess|meeting|deadline|cold|fever|call|date|exam|test|request|suggestion|thought|flight)s?"
 )
 _VERBS = (
     "live|work|study|studie|teach|volunteer|play|collect|love|like|enjoy|prefer|hate|dislike|cook|bake|grow|paint|sing|dance|swim|cycle"
@@ -36,8 +36,8 @@ _VERBS = (
 _NOT_DONE = (
     "that|what|how|when|where|why|thanks?|both|neither|all of|him|them|with the|out|into|away|along"
     "|to (?:know|see|hear|ask|say|think|be)|their (?:own )?(?:life|lives)"
-    "|(?:the|an?) (?:first|second|third|fourth|last|next|other|former|latter|previous|same|idea|answer|reply|suggestion|option|question"
-    "|one|sound|way)"
+    "|(?:the|an?) (?:first|second|third|fourth|last|next|other|former|latter|previous|same|idea|answer|reply|suggestion|option"
+    "|question|one|sound|way)"
 )
 _NO = r"(?:(?:do|does)(?: not|n['’]t)|can(?:not|['’]t| not)) "
 _OWN = (
