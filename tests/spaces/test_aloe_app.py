@@ -481,14 +481,14 @@ def test_an_answer_to_an_earlier_input_is_dropped(tab):
     compute = tab.get_by_role("button", name="Compute the curve")
     compute.click()
     tab.get_by_text("6 conversations of 8 turns").wait_for()
-    tab.get_by_label("Scores, one conversation a line").fill("\n".join(["2 3 3 4", "3 3 4 5", "1 3 4 4"] * 700))
-    tab.get_by_role("status").get_by_text("2,100 x 4 scores").wait_for()
+    tab.get_by_label("Scores, one conversation a line").fill("\n".join(["2 3 3 4", "3 3 4 5", "1 3 4 4"] * 100))
+    tab.get_by_role("status").get_by_text("300 x 4 scores").wait_for()
     tab.evaluate("""() => {
         window.seen = [];
         const box = document.getElementById("result");
         new MutationObserver(() => seen.push(box.innerText.match(/\\d+ conversations/)?.[0])).observe(box, {childList: true, subtree: true});
     }""")
-    tab.get_by_label("Resamples").fill("5000")
+    tab.get_by_label("Resamples").fill("10000")
     compute.click()
     with_seed = tab.get_by_label("Seed")
     with_seed.fill("5")  # while it computes
