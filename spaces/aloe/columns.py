@@ -19,7 +19,6 @@ from itertools import groupby
 from reprlib import Repr
 
 MAX_TURNS = 200
-TOO_MANY = f"{{:,}} turns are too many for this page, which takes {MAX_TURNS}; use evaluate.load"
 IDS = ("profile_id", "personality_id")
 MISSING = ("", "null", "none", "nan")
 WANTED = "call the columns t1, t2, … where a line is a conversation, or conversation, turn and score where it is one score"
@@ -183,6 +182,11 @@ def _twice(columns: Columns, name: Sequence[object], what: str) -> str:
     return f"without a column conversation there are {what}{whose}; the columns are {shown(', '.join(columns.names))}"
 
 
+def check_count(turns: int) -> None:
+    if turns > MAX_TURNS:
+        raise Unreadable(f"{turns:,} turns are too many for this page, which takes {MAX_TURNS}; use evaluate.load")
+
+
 def counts_up(rows: Sequence[Row]) -> str:
     """Of rows without names: that the first line or column looks like a counter, and would be scored; "" where none does.
 
@@ -234,8 +238,7 @@ def _turn(value: object, line: str) -> int:
 
 def _check_turns(turns: list[int]) -> None:
     """Raises: Unreadable: they are not counted on from 1, or from 0."""
-    if len(turns) > MAX_TURNS:
-        raise Unreadable(TOO_MANY.format(len(turns)))
+    check_count(len(turns))
     wanted = range(turns[0], turns[0] + len(turns))
     if turns[0] > 1 or list(turns) != list(wanted):
         odd = next((at for at, due in zip(turns, wanted, strict=True) if at != due), turns[0])

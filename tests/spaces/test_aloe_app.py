@@ -141,7 +141,10 @@ def test_any_text_at_all_is_read_or_refused_in_one_short_line(text):
         ("conversation,turn,score\na,1,2\na,1,3", "line 3: conversation 'a' has two scores of turn 1, the other in line 2"),
         ("turn,score\n1,2\n1,3", "line 3: without a column conversation there are two scores of turn 1"),
         ("talk,turn,score\na,1,2\nb,1,3", "the other in line 2; the columns are 'talk, turn, score'"),
-        ("User ID,turn,score\na,1,2\na,1,3", "two scores of turn 1, the other in line 2, for User ID 'a'; the columns are 'User ID, "),
+        (
+            "User ID,turn,score\na,1,2\na,1,3",
+            "two scores of turn 1, the other in line 2, for User ID 'a'; the columns are 'User ID, ",
+        ),
         ("User-ID,turn,score\na,1,2\nb,2,3", "'User-ID' differs in every line"),
         ("user_id,turn,score\n,1,2", "line 2: user_id is empty"),
         ("Conversation ID,turn,points\na,1,2", "line 1 names 'turn', but no score: 'Conversation ID, turn, points'; call"),
@@ -200,7 +203,11 @@ over two lines",b,1,4,"cook, tall"
             "scores in score; left out: id, note",
         ),
         *(
-            (f"{name},{turn},Score\na,1,2\na,2,3\nb,1,4\nb,2,5", reading.Scores([[2, 3], [4, 5]], None), f"conversations in {name}, ")
+            (
+                f"{name},{turn},Score\na,1,2\na,2,3\nb,1,4\nb,2,5",
+                reading.Scores([[2, 3], [4, 5]], None),
+                f"conversations in {name}, ",
+            )
             for name, turn in zip(
                 ("Conversation ID", "conversation-id", "conversationid", "Dialogue_ID", "chat", "Session Id", "thread"),
                 ("turn_number", "Turn Index", "step", "TURN", "turn-no", "round", "Step_Number"),
@@ -486,7 +493,8 @@ def test_an_answer_to_an_earlier_input_is_dropped(tab):
     tab.evaluate("""() => {
         window.seen = [];
         const box = document.getElementById("result");
-        new MutationObserver(() => seen.push(box.innerText.match(/\\d+ conversations/)?.[0])).observe(box, {childList: true, subtree: true});
+        const look = () => seen.push(box.innerText.match(/\\d+ conversations/)?.[0]);
+        new MutationObserver(look).observe(box, {childList: true, subtree: true});
     }""")
     tab.get_by_label("Resamples").fill("10000")
     compute.click()

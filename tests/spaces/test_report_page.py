@@ -63,7 +63,9 @@ def test_the_letters_of_two_policies_stand_side_by_side(crowded):
 def test_no_table_is_wider_than_the_paper(crowded):
     crowded.emulate_media(media="print")
     column = crowded.locator("main").evaluate("e => e.clientWidth - 2 * parseFloat(getComputedStyle(e).paddingLeft)")
-    widths = crowded.locator("table").evaluate_all("all => all.map(one => [one.caption.innerText, one.scrollWidth, one.offsetWidth])")
+    widths = crowded.locator("table").evaluate_all(
+        "all => all.map(one => [one.caption.innerText, one.scrollWidth, one.offsetWidth])"
+    )
     assert len(widths) >= 8
     assert [table for table in widths if max(table[1:]) > column + 1] == []
     numbers = crowded.locator("td").evaluate_all(
