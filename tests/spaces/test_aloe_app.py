@@ -490,17 +490,21 @@ def test_an_answer_to_an_earlier_input_is_dropped(tab):
     tab.get_by_text("6 conversations of 8 turns").wait_for()
     tab.get_by_label("Scores, one conversation a line").fill("\n".join(["2 3 3 4", "3 3 4 5", "1 3 4 4"] * 100))
     tab.get_by_role("status").get_by_text("300 x 4 scores").wait_for()
-    tab.evaluate("""() => {
+    tab.get_by_label("Resamples").fill("10000")
+    tab.get_by_label("Seed").focus()
+    before = tab.evaluate("""async () => {  // in one go: a step of this test may take as long as the computing
+        const box = document.getElementById("result"), seed = document.activeElement;
+        [...document.querySelectorAll("button")].find(one => one.innerText == "Compute the curve").click();
+        await new Promise(done => setTimeout(done, 60));
+        const before = box.innerText;
+        seed.value = "5";
+        seed.dispatchEvent(new Event("input", {bubbles: true}));
         window.seen = [];
-        const box = document.getElementById("result");
         const look = () => seen.push(box.innerText.match(/\\d+ conversations/)?.[0]);
         new MutationObserver(look).observe(box, {childList: true, subtree: true});
+        return before;
     }""")
-    tab.get_by_label("Resamples").fill("10000")
-    compute.click()
-    with_seed = tab.get_by_label("Seed")
-    with_seed.fill("5")  # while it computes
-    with_seed.press("Tab")
+    assert "conversations" not in before
     tab.get_by_label("Scores, one conversation a line").fill("2 3 3 4\n3 3 4 5")
     tab.get_by_role("status").get_by_text("2 x 4 scores").wait_for()
     compute.click()  # one answer at a time: this one comes after the other
