@@ -33,13 +33,17 @@ def build(state: AppState) -> None:
         return profile, personality, read(profile, personality)
 
     def read(profile: str, personality: str) -> str:
-        return show.page("readings", known.readings(Persona(profile or "", personality or ""), world), state.scripted_user, world)
+        lines = known.readings(known.in_third(Persona(profile or "", personality or "")), world)
+        return show.page("readings", lines, state.scripted_user, world)
 
     def persona_of(profile: str, personality: str) -> Persona:
         """What the simulated user is told: where only the world's sentences are understood, only those."""
         about = Persona(entered(profile, "the profile", MOST_PERSONA), entered(personality, "the personality", MOST_PERSONA))
         known.understandable(f"{about.profile} {about.personality}", world=False)
-        if not (world and state.scripted_user):
+        if not state.scripted_user:
+            return about
+        about = known.in_third(about)
+        if not world:
             return about
         kept = [line for line, how in known.readings(about, world) if how]
         if not kept:
@@ -65,7 +69,7 @@ def build(state: AppState) -> None:
             return
         now = Watch(about, max(1, min(int(turns), settings.watch_turns)))
         with session.at_work() as stop:
-            async for now in until(stop, watched(now, models, settings.temperature)):  # noqa: B020 - it grows
+            async for now in until(stop, watched(now, models, settings.policy_temperature)):  # noqa: B020 - it grows
                 yield shown(now, session)
         yield shown(now.stopped(), session)
 
