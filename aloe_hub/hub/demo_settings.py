@@ -76,14 +76,31 @@ class DemoSettings:
     @property
     def is_test_bed(self) -> bool:
         """Whether all who take part are of the scripted world: nothing here is about people then, which has to be said."""
-        models = self.base, self.adapter, self.user, self.inferrer, self.judge
-        named = {model: ModelString.recorded(model) for model in models}
-        return all(model in (DEFAULT_BASE, DEFAULT_ADAPTER) or one.is_scripted or one.only_judges for model, one in named.items())
+        judge = ModelString.recorded(self.judge)
+        return all(map(_is_tiny, (self.base, self.adapter, self.user, self.inferrer))) and (
+            judge.is_scripted or judge.only_judges
+        )
+
+    @property
+    def who_is_scripted(self) -> str:
+        """A sentence that names who around the two models is of the scripted world; "" where nobody is."""
+        around = {"the user": self.user, "the note-taker": self.inferrer, "the judge": self.judge}
+        names = [name for name, model in around.items() if ModelString.recorded(model).is_scripted]
+        if not names:
+            return ""
+        said = f"{', '.join(names[:-1])} and {names[-1]} are" if names[1:] else f"{names[0]} is"
+        alone = len(names) == len(around) and not any(map(_is_tiny, (self.base, self.adapter)))
+        return f"{said[0].upper()}{said[1:]} scripted{'; only the two models that answer are real' if alone else ''}."
 
     def environment(self) -> dict[str, str]:
         """The variables that give these settings; none for what is the default."""
         values = {one: getattr(self, one.name) for one in fields(self)}
         return {_variable(one.name): str(value) for one, value in values.items() if value != one.default}
+
+
+def _is_tiny(model: str) -> bool:
+    """Whether it is the pocket model, its adapter, or of the scripted world."""
+    return model in (DEFAULT_BASE, DEFAULT_ADAPTER) or ModelString.recorded(model).is_scripted
 
 
 def _variable(name: str) -> str:

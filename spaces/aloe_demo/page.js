@@ -1,6 +1,14 @@
 // What the page does without asking the server: addresses of tabs, the conversation that plays by itself, sentences to click.
 // Everything is found anew each time, since Gradio writes its HTML anew whenever it changes.
 window.aloe = (() => {
+  // Gradio keeps a BrowserState for all tabs of a browser; what this page keeps is of one tab, and outlives a reload of it alone.
+  for (const name of ["getItem", "setItem"]) {
+    const original = Storage.prototype[name];
+    Storage.prototype[name] = function (key, ...rest) {
+      return original.call(String(key).startsWith("aloe-") ? sessionStorage : this, key, ...rest);
+    };
+  }
+
   const one = (selector, within = document) => within.querySelector(selector);
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
   const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -21,13 +29,18 @@ window.aloe = (() => {
   let at = 1, follows = !calm(), shown = "", timer = 0, wentLive = false;
   const player = () => one("#watch .player");
   const told = (element) => Number(element.dataset.told ?? element.dataset.turn);
+  const opened = new Set();  // what a visitor unfolded stays so while replies grow
+  const folds = (details) => `${details.closest("section")?.id} ${one("summary", details).textContent}`;
+  addEventListener("toggle", ({ target }) => {
+    if (target.closest?.("#watch")) opened[target.open ? "add" : "delete"](folds(target));
+  }, true);
   const draw = () => {
     const here = player(), done = Number(here?.dataset.done ?? 0);
     if (!here) return;
+    all("details", here).forEach((details) => { details.open = opened.has(folds(details)); });
     if (here.dataset.watch !== shown) {
       shown = here.dataset.watch;
       if (here.dataset.live === "true") [at, follows] = [1, true];
-      else if (calm()) at = done;
     }
     if (follows && here.dataset.live === "true") at = done;
     at = Math.max(1, Math.min(at, done));
@@ -113,6 +126,7 @@ window.aloe = (() => {
     observed("#watch", draw);
     const turn = /^#turn-(\d+)$/.exec(location.hash);
     if (turn) [at, follows] = [Number(turn[1]), false];
+    else if (calm()) at = Infinity;
     openTab();
     addEventListener("popstate", openTab);
     draw();

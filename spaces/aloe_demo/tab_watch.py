@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from operator import itemgetter
 from typing import Any
 
 import gradio as gr
@@ -11,7 +12,7 @@ import show
 from app_state import AppState
 from library import persona_text
 from safe import entered, tidy
-from search import choice
+from search import choice, labelled
 from session import Session, until
 from watch import Watch, recorded, watched
 
@@ -50,7 +51,7 @@ def build(state: AppState) -> None:
         return Persona(" ".join(facts), " ".join(line for line in kept if line not in facts))
 
     def shown(now: Watch | None, session: Session, problem: Exception | str = "") -> tuple[Any, ...]:
-        page = show.page("watch", now) if now else gr.skip()
+        page = show.page("watch", now, settings.who_is_scripted) if now else gr.skip()
         busy = session.busy
         return page, show.alert(problem) if problem else "", session, gr.update(interactive=not busy), gr.update(interactive=busy)
 
@@ -80,7 +81,8 @@ def build(state: AppState) -> None:
         stop = gr.Button("Stop", min_width=80, interactive=False)
     notice = gr.HTML(elem_classes=["page", "notice"])
     first, second, readings = filled(0)
-    with gr.Accordion("Choose the simulated user, or write one", open=False, elem_id="persona"), gr.Row(equal_height=False):
+    chooser = gr.Accordion("Choose the simulated user, or write one", open=False, elem_id="persona")
+    with chooser, gr.Row(equal_height=False):
         with gr.Column(min_width=280):
             picked = choice(
                 personas, "personas", text=persona_text, title=persona_text, most=6, source=state.library.personas_from
@@ -95,8 +97,10 @@ def build(state: AppState) -> None:
         """The persona that the address names: ?persona=3."""
         place = dict(request.query_params).get("persona", "")
         if not (place.isdecimal() and 0 < int(place) <= len(personas)):
-            return (gr.skip(),) * 3
-        return filled(int(place) - 1)
+            return (gr.skip(),) * 5
+        named = int(place) - 1
+        choices = dict.fromkeys([labelled(named, persona_text(personas[named])), *picked.choices])
+        return gr.update(open=True), gr.update(choices=sorted(choices, key=itemgetter(1)), value=named), *filled(named)
 
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     written = [profile, personality]
@@ -104,7 +108,7 @@ def build(state: AppState) -> None:
     gr.on([profile.change, personality.change], read, written, understood, **private)
     blocks = gr.context.Context.root_block
     assert blocks is not None
-    blocks.load(addressed, None, [*written, understood], **private)
+    blocks.load(addressed, None, [chooser, picked, *written, understood], **private)
     inputs, outputs = [*written, turns, session], [page, notice, session, go, stop]
     go.click(watch, inputs, outputs, api_visibility="private", **state.generating)
     stop.click(lambda session: session.stop.set(), session, None, queue=False, **private)
