@@ -31,9 +31,6 @@ window.aloe = (() => {
   const told = (element) => Number(element.dataset.told ?? element.dataset.turn);
   const opened = new Set();  // what a visitor unfolded stays so while replies grow
   const folds = (details) => `${details.closest("section")?.id} ${one("summary", details).textContent}`;
-  addEventListener("toggle", ({ target }) => {
-    if (target.closest?.("#watch")) opened[target.open ? "add" : "delete"](folds(target));
-  }, true);
   const draw = () => {
     const here = player(), done = Number(here?.dataset.done ?? 0);
     if (!here) return;
@@ -54,6 +51,13 @@ window.aloe = (() => {
     one("[data-do=back]").disabled = at <= 1;
     one("[data-do=on]").disabled = at >= done;
     one("[data-do=play]").textContent = follows ? "Pause" : "Play";
+  };
+  const grow = () => {
+    const slots = all(".turn", player()).at(-1)?.querySelectorAll(".reply") ?? [];
+    all("#growing p").forEach(({ textContent: text }, side) => {
+      const slot = slots[side] && one(".grows", slots[side]);
+      if (slot && text.length > slot.textContent.length) slot.textContent = text;
+    });
   };
   const go = (turn, moves = false) => { at = turn; follows = moves; draw(); };
   const visible = () => one("#watch")?.offsetParent && document.visibilityState === "visible";
@@ -83,6 +87,8 @@ window.aloe = (() => {
     const chip = find(".chip"), tab = find(TAB), turn = find("a[href^='#turn-']"), message = find("a[href^='#message-']");
     const does = find("[data-do]")?.dataset.do;
     if (chip) write(chip);
+    const fold = find("#watch summary")?.parentElement;
+    if (fold) opened[fold.open ? "delete" : "add"](folds(fold));
     if (tab && event.isTrusted) history.pushState(null, "", location.pathname + location.search + "#" + slug(tab));
     if (turn || message) event.preventDefault();
     const leads = (turn || message)?.getAttribute("href");  // a link in an SVG has no other form
@@ -122,8 +128,9 @@ window.aloe = (() => {
   const start = () => {
     if (!one("#tabs [role=tab]") || !player()) return setTimeout(start, 50);
     document.body.append(Object.assign(document.createElement("div"), { id: "told", role: "status", className: "unseen" }));
-    const observed = (id, act) => new MutationObserver(act).observe(one(id), { childList: true, subtree: true });
-    observed("#watch", draw);
+    const observed = (element, act) => new MutationObserver(act).observe(element, { childList: true, characterData: true, subtree: true });
+    observed(one("#watch"), () => { draw(); grow(); });
+    observed(one("#growing"), grow);
     const turn = /^#turn-(\d+)$/.exec(location.hash);
     if (turn) [at, follows] = [Number(turn[1]), false];
     else if (calm()) at = Infinity;
@@ -135,7 +142,9 @@ window.aloe = (() => {
       for (const id of ["talk", "blind"])
         if (one(`#${id}`) && !one(`#${id}`).dataset.observed) {
           one(`#${id}`).dataset.observed = "true";
-          observed(`#${id}`, () => { tellReplies(id); refocus(); });
+          observed(one(`#${id}`), () => { tellReplies(id); refocus(); });
+          const notice = one(".composer .notice", one(`#${id}`).closest("[role=tabpanel]"));
+          observed(notice, () => one(".answer", notice)?.scrollIntoView({ block: "nearest" }));
         }
       setTimeout(chats, 500);
     };

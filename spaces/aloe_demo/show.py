@@ -132,6 +132,7 @@ def _pages() -> Any:  # noqa: ANN401 - a module of macros
         "shown_inline": lambda text: safe.tidy(text)[:64],
         "slips": slips,
         "spoken_curve": _spoken_curve,
+        "tidy": safe.tidy,
         "told": lambda watch: told(watch.persona, [step.user for step in watch.steps]),
         "understood": statements_of,
         "uses": lambda text, inferred: uses(safe.tidy(text)[: safe.MOST_SHOWN], tuple(inferred)),

@@ -66,7 +66,8 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
         lambda: show.page("notes", [*models.problems("base", "aligned", "inferrer", "judge"), *filter(None, [votes.problem])]),
         elem_classes=["page", "notice"],
     )
-    session = gr.State(lambda: Voting())
+    session = gr.State()
+    session.value = lambda: Voting()  # as in Chat
 
     def shown(session: Voting, problem: Exception | str = "", text: str | None = None) -> tuple[Any, ...]:
         alert = show.unanswered(problem) if isinstance(problem, AloeError) else show.alert(problem) if problem else ""
@@ -89,7 +90,7 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
             gr.update(interactive=bool(session.receipts)),
             gr.update(
                 interactive=len(session.receipts) > 1,
-                value=f"Take back all {len(session.receipts)}" if session.receipts[1:] else "Take back all",
+                value=f"Take all {len(session.receipts)} back" if session.receipts[1:] else "Take all back",
             ),
             *(gr.update(interactive=session.open and not busy) for _ in buttons),
         )
@@ -175,15 +176,17 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
         return shown(session)
 
     def restored(receipts: object, session: Voting) -> tuple[Any, ...]:
-        """The votes whose receipts the tab kept over a reload."""
+        """The votes whose receipts the tab kept over a reload; a visitor who was quicker has what they did already."""
         known = {receipt: votes.judged(receipt) for receipt in map(str, receipts if isinstance(receipts, list) else [])}
-        session.receipts = [receipt for receipt, agreement in known.items() if agreement]
+        session.receipts += (receipt for receipt, agreement in known.items() if agreement)
         session.counts.update(filter(None, known.values()))
-        if lost := len(known) - len(session.receipts):
+        lost = sum(not agreement for agreement in known.values())
+        if lost:
             session.verdict = (
                 f"This Space has started anew: votes that you stored before ({lost}) can no longer be taken back here."
             )
-        return shown(session)
+        told = kept, verdict, back, all_back
+        return tuple(value for one, value in zip(outputs, shown(session), strict=True) if one in told)
 
     def anew(session: Voting, consent: bool, verdict: str = "", text: str | None = None) -> tuple[Any, ...]:
         """Another conversation of the same visitor."""
@@ -223,7 +226,7 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
             with gr.Row(elem_classes="buttons"):
                 keep = gr.Button("Store this vote", min_width=120, interactive=False)
                 back = gr.Button("Take my last vote back", min_width=120, interactive=False)
-                all_back = gr.Button("Take back all", min_width=120, interactive=False)
+                all_back = gr.Button("Take all back", min_width=120, interactive=False)
 
     outputs = [page, notice, box, session, kept, row, verdict, chips, send, stop, clear, keep, back, all_back]
     outputs += [button for button, _ in buttons]
@@ -239,4 +242,4 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
     consent.input(agreed, [consent, session], outputs, **private)
     blocks = gr.context.Context.root_block
     assert blocks is not None
-    blocks.load(restored, [kept, session], outputs, **private)
+    blocks.load(restored, [kept, session], [kept, verdict, back, all_back], **private)

@@ -54,7 +54,9 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
     models, settings = state.models, state.settings
     world = known.is_world(models)
     always_noted = ModelString.recorded(models.aligned.model).scheme == "inferred"
-    session = gr.State(lambda: Chatting())
+    # Made when it is first asked for. What gr.State is given it makes once more at the page's `load`: whoever is quick loses it.
+    session = gr.State()
+    session.value = lambda: Chatting()
     gr.HTML(lambda: show.page("notes", models.problems("base", "aligned", "inferrer")), elem_classes=["page", "notice"])
     with gr.Row(equal_height=False):
         with gr.Column(scale=7, min_width=320):

@@ -27,7 +27,8 @@ PERSONALITY = "Traits: how the user likes to be answered."
 def build(state: AppState) -> None:
     models, settings, personas = state.models, state.settings, state.library.personas
     world = known.is_world(models)
-    session = gr.State(lambda: Session())
+    session = gr.State()
+    session.value = lambda: Session()  # as in Chat
 
     def filled(place: int) -> tuple[str, str, str]:
         profile, personality = tidy(personas[place].profile), tidy(personas[place].personality)
@@ -51,9 +52,16 @@ def build(state: AppState) -> None:
         return Persona(" ".join(facts), " ".join(line for line in kept if line not in facts))
 
     def shown(now: Watch | None, session: Session, problem: Exception | str = "") -> tuple[Any, ...]:
-        page = show.page("watch", now, settings.who_is_scripted) if now else gr.skip()
-        busy = session.busy
-        return page, show.alert(problem) if problem else "", session, gr.update(interactive=not busy), gr.update(interactive=busy)
+        page = gr.update(value=show.page("watch", now, settings.who_is_scripted)) if now else gr.skip()
+        alert, busy = show.alert(problem) if problem else "", session.busy
+        return (
+            page,
+            gr.update(value=alert),
+            session,
+            gr.update(interactive=not busy),
+            gr.update(interactive=busy),
+            gr.update(value=""),
+        )
 
     async def watch(profile: str, personality: str, turns: int, session: Session) -> AsyncIterator[tuple[Any, ...]]:
         """A simulated user of this persona talks with both models, turn by turn."""
@@ -65,9 +73,14 @@ def build(state: AppState) -> None:
             yield shown(None, session, error)
             return
         now = Watch(about, max(1, min(int(turns), settings.watch_turns)))
+        before: Watch | None = None
         with session.at_work() as stop:
             async for now in until(stop, watched(now, models, settings.temperature)):  # noqa: B020 - it grows
-                yield shown(now, session)
+                if now.without_growing == before:  # who reads, unfolds or clicks on the page is not disturbed word by word
+                    yield *(gr.skip(),) * 5, gr.update(value=show.page("growing", now))
+                else:
+                    yield shown(now, session)
+                before = now.without_growing
         yield shown(now.stopped(), session)
 
     gr.HTML(show.page("controls", state.settings.is_test_bed), elem_id="controls", elem_classes="page")
@@ -76,6 +89,7 @@ def build(state: AppState) -> None:
         lambda: show.page("notes", [*models.problems(), *state.library.problems]),
         elem_classes=["page", "notice"],
     )
+    grown = gr.HTML(elem_id="growing", padding=False)  # what page.js puts into the replies that are not whole yet
     with gr.Row(elem_classes="buttons"):
         go = gr.Button("Watch live", variant="primary", min_width=80, elem_id="live")
         stop = gr.Button("Stop", min_width=80, interactive=False)
@@ -109,6 +123,6 @@ def build(state: AppState) -> None:
     blocks = gr.context.Context.root_block
     assert blocks is not None
     blocks.load(addressed, None, [chooser, picked, *written, understood], **private)
-    inputs, outputs = [*written, turns, session], [page, notice, session, go, stop]
+    inputs, outputs = [*written, turns, session], [page, notice, session, go, stop, grown]
     go.click(watch, inputs, outputs, api_visibility="private", **state.generating)
     stop.click(lambda session: session.stop.set(), session, None, queue=False, **private)

@@ -88,6 +88,14 @@ class Watch:
         scores = self.scores(side)
         return scoring.score([scores], n_resamples=0).to_dict() if scores else None
 
+    @property
+    def without_growing(self) -> Self:
+        """What there is but for replies that are not whole yet."""
+        if not self.steps:
+            return self
+        first, second = (answer if answer and answer.done else None for answer in self.steps[-1].answers)
+        return replace(self, steps=(*self.steps[:-1], replace(self.steps[-1], answers=(first, second))))
+
     def stopped(self) -> Self:
         """The conversations end here, if they go on."""
         if not self.doing:

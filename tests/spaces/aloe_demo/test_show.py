@@ -95,6 +95,7 @@ def test_a_hostile_text_is_text_on_every_page(text):
         show.understood(talk),
         show.page("blind", talk, Order(1), False),
         show.page("watch", looked_at(persona, hostile)),
+        show.page("growing", Watch(persona, 1, (Step("hi", None, (Answer(text, done=False), None)),))),
         show.page("tree", Tree(text, persona, (exchange,))),
         show.page("notes", [text]),
         show.alert(text),
