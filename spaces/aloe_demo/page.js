@@ -144,7 +144,7 @@ window.aloe = (() => {
           one(`#${id}`).dataset.observed = "true";
           observed(one(`#${id}`), () => { tellReplies(id); refocus(); });
           const notice = one(".composer .notice", one(`#${id}`).closest("[role=tabpanel]"));
-          observed(notice, () => one(".answer", notice)?.scrollIntoView({ block: "nearest" }));
+          observed(notice, () => one(".answer", notice)?.closest(".composer").scrollIntoView({ block: "nearest" }));
         }
       setTimeout(chats, 500);
     };

@@ -196,8 +196,12 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
     def agreed(value: bool, session: Voting) -> tuple[Any, ...]:
         """What was written before is part of no row: the conversation begins anew."""
         number = len(session.receipts)
-        stay = f"What you stored ({number}) stays, until you take it back with the buttons below." if number else ""
-        return anew(session, value, "" if value else f"From now on nothing of yours is stored. {stay}".strip())
+        stay = f" What you stored ({number}) stays, until you take it back with the buttons below." if number else ""
+        return anew(
+            session,
+            value,
+            "A new conversation: now you may store votes." if value else f"From now on nothing of yours is stored.{stay}",
+        )
 
     with gr.Row(equal_height=False):
         with gr.Column(scale=7, min_width=320):

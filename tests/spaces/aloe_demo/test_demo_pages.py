@@ -276,7 +276,8 @@ def test_a_blind_vote_names_nobody_before_it_and_is_stored_only_when_its_row_was
 
 ODD_BUTTONS = """() => {
   const all = [...document.querySelectorAll("button, [role=button], [role=tab]")];
-  const visible = all.filter(one => one.checkVisibility({ visibilityProperty: true }));
+  const unseen = "[aria-hidden=true], .visually-hidden";  // Gradio measures its tabs in such a one
+  const visible = all.filter(one => one.checkVisibility({ visibilityProperty: true }) && !one.closest(unseen));
   const shown = visible.map(one => [one, one.getBoundingClientRect()]).filter(([, box]) => box.width > 1);
   const name = one => one.innerText || one.ariaLabel;
   const odd = [];
@@ -284,7 +285,7 @@ ODD_BUTTONS = """() => {
     const range = document.createRange();
     range.selectNodeContents(one);
     const text = range.getBoundingClientRect();
-    if (text.width > box.width + 1 || text.height > box.height + 1) odd.push(`cut: ${name(one)}`);
+    if (text.width > box.width + 1) odd.push(`cut: ${name(one)}`);
     for (const [other, beside] of shown.slice(place + 1)) {
       const apart = one.contains(other) || !one.closest(".composer") !== !other.closest(".composer");
       const over = Math.min(box.right, beside.right) - Math.max(box.left, beside.left) > 1
@@ -365,10 +366,10 @@ def test_each_tab_of_a_browser_keeps_its_own_conversation(visit, pocket_demo):
 def test_an_address_leads_to_a_turn_and_to_a_simulated_user(visit, pocket_demo):
     page = visit(pocket_demo, at="?persona=30#turn-4").page  # motion is reduced
     assert page.locator("#turn-now").inner_text() == "turn 4 of 10"
-    chosen = page.locator("#personas input:checked").locator("visible=true")
+    chosen = page.locator("#personas label.selected")
     chosen.wait_for()
-    assert page.locator("#personas label", has=chosen).inner_text().startswith("30. ")
-    assert page.get_by_label("Profile").input_value().startswith(page.locator("#personas label.selected").inner_text()[4:40])
+    assert chosen.inner_text().startswith("30. ")
+    assert page.get_by_label("Profile").input_value().startswith(chosen.inner_text()[4:40])
 
 
 def test_votes_can_be_taken_back_as_long_as_the_tab_is_open(visit, pocket_demo):
@@ -376,6 +377,7 @@ def test_votes_can_be_taken_back_as_long_as_the_tab_is_open(visit, pocket_demo):
     page = visitor.page
     said = page.locator("#agreement")
     page.get_by_label("I agree that my votes").check()
+    said.get_by_text("now you may store votes").wait_for()
     for text in SAID:
         visitor.box().fill(text)
         visitor.box().press("Enter")
@@ -391,6 +393,7 @@ def test_votes_can_be_taken_back_as_long_as_the_tab_is_open(visit, pocket_demo):
     visitor.press("Take my last vote back")
     said.get_by_text("Your last vote is taken back").wait_for()
     page.get_by_label("I agree that my votes").check()
+    said.get_by_text("now you may store votes").wait_for()
     visitor.box().fill(SAID[0])
     visitor.box().press("Enter")
     page.get_by_role("button", name="A is better").click()
