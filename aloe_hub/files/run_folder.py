@@ -105,7 +105,7 @@ def how_to_get_trees(run: Path) -> str:
     """What to do where a run has no trees: recorded chats fork where somebody was dissatisfied, all others are grown."""
     if holds_chats(run):
         return f"its chats have no forks; make some of what people said: aloe feedback --run {run}"
-    return f"grow them first: aloe trees --run {run}"
+    return f"grow the trees first: aloe trees --run {run}"
 
 
 def plain(settings: object) -> dict[str, Any]:

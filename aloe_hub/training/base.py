@@ -59,8 +59,8 @@ def find_base(text: str) -> Base:
     return Base(place.source, tokenizer, getattr(config, "max_position_embeddings", None), stops)
 
 
-def find_adapter(text: str) -> Adapter:
-    """The adapter of `--adapter`.
+def find_adapter(text: str, option: str = "--adapter") -> Adapter:
+    """The adapter of `--adapter`, or of another option.
 
     Raises:
         DataError: no adapter of PEFT, or one whose weights are not safetensors.
@@ -69,12 +69,12 @@ def find_adapter(text: str) -> Adapter:
     source = Source.parse(text)
     config, weights = file_of(source, "adapter_config.json"), file_of(source, "adapter_model.safetensors")
     if config is None or weights is None:
-        raise DataError(f"--adapter {source}: no adapter_config.json with an adapter_model.safetensors in it; save it with PEFT")
+        raise DataError(f"{option} {source}: no adapter_config.json with an adapter_model.safetensors in it; save it with PEFT")
     try:
         shape = json.loads(config.read_bytes())
         lora = {name: _short(shape[name]) for name in _SHAPE if name in shape}
     except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"--adapter {source}: its adapter_config.json cannot be read ({error}); save it again") from None
+        raise DataError(f"{option} {source}: its adapter_config.json cannot be read ({error}); save it again") from None
     with weights.open("rb") as file:
         return Adapter(at_commit(source, config), file_digest(file, "sha256").hexdigest(), lora)
 

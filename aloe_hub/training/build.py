@@ -14,9 +14,11 @@ from transformers import PrinterCallback, TrainerCallback, set_seed
 
 from aloe_hub.errors import UsageError
 from aloe_hub.loading import load_adapter, load_model
+from aloe_hub.source import Source
 from aloe_hub.training.base import Adapter, Base
 from aloe_hub.training.settings import TrainSettings, config_of
-from aloe_hub.training.tree import TreeDPOTrainer, TreeRankTrainer, TreeSFTTrainer
+from aloe_hub.training.teacher import load_teacher
+from aloe_hub.training.tree import TreeDPOTrainer, TreeGuidedTrainer, TreeRankTrainer, TreeSFTTrainer
 from aloe_hub.types import Row
 
 if TYPE_CHECKING:
@@ -64,12 +66,17 @@ def build_trainer(
         assert asked is not None
         grpo.check_options(config, len(rows[0]), asked)
         kind = grpo.Reinforcer
+    if settings.teacher:
+        kind = TreeGuidedTrainer
     model: Any = load_model(base.source, dtype=dtype, device=device)
     others: dict[str, Any] = {"tree": settings.tree}
     if settings.method == "sdft":
         others = {"from_adapter": adapter is not None, "teacher": None}
     if settings.method == "grpo":
         others["asked"] = asked
+    if settings.teacher:
+        guidance = 1.0 if settings.guidance is None else settings.guidance
+        others |= load_teacher(Source.parse(settings.teacher), dtype=dtype, device=device) | {"guidance": guidance}
     if adapter is not None:
         model = load_adapter(model, adapter.source, trainable=True)
     elif not settings.full:

@@ -28,6 +28,7 @@ from aloe_hub.training.noise import options_of_noise
 from aloe_hub.training.online import NAMES as ONLINE
 from aloe_hub.training.online import Online
 from aloe_hub.training.record import METHODS, Method
+from aloe_hub.training.teacher import options_of_teaching
 from aloe_hub.training.tree import RankConfig
 
 SHARING: tuple[Method, ...] = ("sft", "dpo")  # a name in a recipe's [train] is known to both
@@ -106,6 +107,7 @@ class TrainSettings:
     online: of GRPO alone.
     noise: DPO's ε, the share of pairs that are the wrong way round, as `{"epsilon": 0.1, "source": "audit.json"}`.
     objectives: how much rows count by their column `objective`, such as `{"style": 0.5, "content": 1.0}`.
+    teacher: of DPO, an adapter that DPO has made, and guidance how much its advantages count (ADPA's γ; None is 1).
     lora: options of `LoraConfig`, and `options` of the method's config of TRL, that were set: by default, by recipe, by hand.
     """
 
@@ -120,6 +122,8 @@ class TrainSettings:
     chat_template_kwargs: dict[str, Any] = field(default_factory=dict)
     noise: dict[str, Any] = field(default_factory=dict)
     objectives: dict[str, Any] = field(default_factory=dict)
+    teacher: str | None = None
+    guidance: float | None = None
     eval_share: float = 0.05
     limit: int | None = None
     seed: int = 0
@@ -203,6 +207,10 @@ def train_settings(method: Method, recipe: Mapping[str, Any], by_hand: Mapping[s
         ours = {"online": Online(**online), "eval_share": 0.0} | ours
     if ours.get("noise"):
         options |= options_of_noise(method, ours["noise"]["epsilon"], options)
+    if ours.get("teacher"):
+        options |= options_of_teaching(method, ours, options)
+    elif ours.get("guidance") is not None:
+        raise UsageError("guidance: is that of a teacher; give teacher, an adapter that aloe train dpo made")
     if ours.get("objectives") and method not in ("dpo", "rank"):
         raise UsageError(f"objectives: are for dpo and rank, and {method} has no preferences to weigh; leave them out")
     return TrainSettings(method=method, **ours, lora=LORA | lora if fresh else {}, options=OPTIONS | own | options)

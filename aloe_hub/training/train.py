@@ -88,6 +88,7 @@ def train(
     with quiet():
         base = find_base(settings.base)
         adapter = find_adapter(settings.adapter) if settings.adapter is not None else None
+        teacher = find_adapter(settings.teacher, "teacher") if settings.teacher is not None else None
         told = settings.chat_template_kwargs or (
             template_kwargs_of(adapter.source) if adapter else {}
         )  # as it was trained so far
@@ -115,6 +116,8 @@ def train(
                 "chat_template_kwargs": told or None,
                 "noise": settings.noise or None,
                 "objectives": settings.objectives or None,
+                "teacher": {"model": teacher.source.name, "sha256": teacher.sha256} if teacher else None,
+                "guidance": settings.guidance,
                 "template_date": template_date(base.tokenizer),
                 **asks,
             },

@@ -133,7 +133,7 @@ def test_a_judge_that_cannot_be_read_is_one_line(grown):
 
 
 def test_a_run_without_trees_is_one_line(run):
-    with pytest.raises(DataError, match="no trees there to audit a judge on; grow them first: aloe trees --run"):
+    with pytest.raises(DataError, match="no trees there to audit a judge on; grow the trees first: aloe trees --run"):
         audited(run)
 
 

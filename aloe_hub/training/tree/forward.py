@@ -31,7 +31,10 @@ def trl_obstacle() -> str | None:
 
 
 def add_tree_forward(model: PreTrainedModel, packs: bool = True) -> None:
-    """Let a causal LM that carries TRL's fused LM head take `tree=`; with `packs=False` it takes it and ignores it."""
+    """Let a causal LM that carries TRL's fused LM head take `tree=`; with `packs=False` it takes it and ignores it.
+
+    With `predictions=True`, for which no fused head is needed, the answer is the logits (n, V) of the tree's n predictions.
+    """
     plain = model.forward
     if packs and model.config._attn_implementation == "sdpa":
         model.set_attn_implementation(BY_BRANCHES)
@@ -42,12 +45,17 @@ def add_tree_forward(model: PreTrainedModel, packs: bool = True) -> None:
         *args: Any,  # noqa: ANN401 - what a model is called with
         tree: TreeBatch | None = None,
         fused_lm_head: bool = False,
+        predictions: bool = False,
         **kwargs: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
-        if tree is None or not (packs and fused_lm_head):
-            return plain(*args, fused_lm_head=fused_lm_head, **kwargs)
+        if tree is None or not (packs and (fused_lm_head or predictions)):
+            return plain(*args, **kwargs, **({"fused_lm_head": True} if fused_lm_head else {}))
         kwargs |= {"input_ids": tree.tokens, "position_ids": tree.depths, "attention_mask": tree_mask(self, tree)}
-        kwargs |= {"labels": None, "shift_labels": tree.labels, "aloe_tree": tree}
+        kwargs |= {"labels": None, "aloe_tree": tree}
+        if predictions:
+            with _only_at(self.base_model, tree.predictors):
+                return plain(*args, **kwargs).logits[0]
+        kwargs["shift_labels"] = tree.labels
         with _only_at(self.base_model, tree.predictors):
             packed = plain(*args, fused_lm_head=True, **kwargs)
         return _scattered(packed, tree)

@@ -11,6 +11,7 @@ from tests.training import tiny_trees as tiny
 _OF_THE_ONE_PASS = [
     "fallbacks",
     "forward",
+    "guided",
     "lifted_out",
     "names",
     "pairs",
