@@ -282,10 +282,11 @@ ODD_BUTTONS = """() => {
   const name = one => one.innerText || one.ariaLabel;
   const odd = [];
   shown.forEach(([one, box], place) => {
-    const range = document.createRange();
-    range.selectNodeContents(one);
-    const text = range.getBoundingClientRect();
-    if (text.width > box.width + 1) odd.push(`cut: ${name(one)}`);
+    const texts = document.createTreeWalker(one, NodeFilter.SHOW_TEXT), range = document.createRange();
+    while (texts.nextNode()) {
+      range.selectNode(texts.currentNode);
+      if (range.getBoundingClientRect().width > box.width + 1) odd.push(`cut: ${name(one)}`);
+    }
     for (const [other, beside] of shown.slice(place + 1)) {
       const apart = one.contains(other) || !one.closest(".composer") !== !other.closest(".composer");
       const over = Math.min(box.right, beside.right) - Math.max(box.left, beside.left) > 1
