@@ -104,7 +104,7 @@ def test_a_full_conversation_is_refused_with_a_message(launched, tmp_path):
     one = client(here)
     for message in ("one", "two", "three"):
         page, _, notice, *_ = one.predict(message, api_name="/say")
-    assert "this conversation has 2 messages" in notice
+    assert "this conversation has 2 messages" in notice["value"]
     assert "three" not in page
 
 
