@@ -13,11 +13,13 @@ from typing import Any, Self
 
 from aloe_hub.errors import UsageError
 from aloe_hub.model_string import ModelString, has_scheme
+from aloe_hub.source import POCKET
 
 DEFAULT_BASE, DEFAULT_ADAPTER = "local:pocket", "pocket-sft"
+TEMPERATURE, TOP_P = 0.7, 0.9  # of models that say the same again and again at 0
 
 
-def _within(least: float, most: float, default: float) -> Any:  # noqa: ANN401 - as `field` has it
+def _within(least: float, most: float, default: float | None) -> Any:  # noqa: ANN401 - as `field` has it
     return field(default=default, metadata={"bounds": (least, most)})
 
 
@@ -39,7 +41,7 @@ class DemoSettings:
     chat_turns: int = _within(1, 200, 30)
     message_characters: int = _within(10, 100_000, 4000)
     reply_tokens: int = _within(1, 8192, 256)
-    temperature: float = _within(0, 2, 0.0)
+    temperature: float | None = _within(0, 2, None)
     trees: int = _within(1, 10_000, 60)  # how many are read
     concurrency: int = _within(1, 256, 4)  # visitors who are answered at once
     queue: int = _within(1, 10_000, 40)  # visitors who wait
@@ -74,12 +76,22 @@ class DemoSettings:
         return self.adapter if has_scheme(self.adapter) else f"{self.base}+{self.adapter}"
 
     @property
+    def policy_temperature(self) -> float:
+        """What is given; else 0 where one of the two models is of the scripted world, whose sentences have no slack."""
+        if self.temperature is not None:
+            return self.temperature
+        return 0.0 if self._answers_of_the_world else TEMPERATURE
+
+    @property
+    def _answers_of_the_world(self) -> bool:
+        return any(of_the_world(ModelString.recorded(model)) for model in (self.base, self.aligned))
+
+    @property
     def is_test_bed(self) -> bool:
         """Whether all who take part are of the scripted world: nothing here is about people then, which has to be said."""
-        judge = ModelString.recorded(self.judge)
-        return all(map(_is_tiny, (self.base, self.adapter, self.user, self.inferrer))) and (
-            judge.is_scripted or judge.only_judges
-        )
+        models = self.base, self.adapter, self.user, self.inferrer, self.judge
+        named = {model: ModelString.recorded(model) for model in models}
+        return all(model in (DEFAULT_BASE, DEFAULT_ADAPTER) or one.is_scripted or one.only_judges for model, one in named.items())
 
     @property
     def who_is_scripted(self) -> str:
@@ -89,7 +101,9 @@ class DemoSettings:
         if not names:
             return ""
         said = f"{', '.join(names[:-1])} and {names[-1]} are" if names[1:] else f"{names[0]} is"
-        alone = len(names) == len(around) and not any(map(_is_tiny, (self.base, self.adapter)))
+        alone = len(names) == len(around) and not any(
+            of_the_world(ModelString.recorded(model)) for model in (self.base, self.aligned)
+        )
         return f"{said[0].upper()}{said[1:]} scripted{'; only the two models that answer are real' if alone else ''}."
 
     def environment(self) -> dict[str, str]:
@@ -98,9 +112,14 @@ class DemoSettings:
         return {_variable(one.name): str(value) for one, value in values.items() if value != one.default}
 
 
-def _is_tiny(model: str) -> bool:
-    """Whether it is the pocket model, its adapter, or of the scripted world."""
-    return model in (DEFAULT_BASE, DEFAULT_ADAPTER) or ModelString.recorded(model).is_scripted
+def of_the_world(model: ModelString) -> bool:
+    """Whether a model knows the sentences of the scripted world alone."""
+    if model.inner is not None:  # whoever infers or selects beside it reads anything
+        return of_the_world(model.inner)
+    if model.is_scripted or model.base is None:
+        return model.is_scripted
+    folder = model.base.folder
+    return POCKET in model.base.name.rpartition("/")[2] or (folder is not None and (folder / "pocket.json").is_file())
 
 
 def _variable(name: str) -> str:
@@ -109,7 +128,7 @@ def _variable(name: str) -> str:
 
 def _value(setting: Field[Any], text: str) -> Any:  # noqa: ANN401 - of the type of the default
     """The value that a variable's text gives to a setting, within its bounds."""
-    kind: Any = type(setting.default)
+    kind: Any = float if setting.default is None else type(setting.default)
     if kind is str:
         return text
     try:

@@ -136,6 +136,7 @@ class RunReport:
     tree: Tree | None = None  # the first one, to be drawn
     audit: Mapping[str, Any] | None = None  # what `aloe audit` found; None: it was not asked
     made_with: Mapping[str, Any] = field(default_factory=dict)  # the day that the run began, and versions
+    newest: str = ""  # the day of its newest file, where it does not say when it began
 
     def model(self, stage: Stage, role: str) -> str | None:
         """The model string that played `role` in `stage`, as far as run.toml tells."""

@@ -21,9 +21,10 @@ def sentences(run: RunReport) -> tuple[str, ...]:
 
 
 def made_with(run: RunReport) -> str:
-    """The day and the version, of a run that says when it began; runs of before say the version alone."""
+    """The day and the version. Of a run that does not say when it began it is the day of its newest file, and called so."""
     date, version = run.made_with.get("date"), run.made_with.get("aloe_hub")
-    return ", ".join([f"begun {date}"] * bool(date) + [f"made with aloe-hub {version}"] * bool(version))
+    day = f"begun {date}" if date else run.newest and f"newest file of {run.newest}, since run.toml holds no date"
+    return "; ".join(filter(None, (day, version and f"made with aloe-hub {version}")))
 
 
 def called(run: RunReport, policy: str) -> str:

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,14 @@ def read_settings(path: Path) -> RunReport:
     tables = {stage: table for stage in STAGES if isinstance(table := settings.get(stage), Mapping)}
     _check_rubric(tables.get("evaluate", {}), path / "run.toml")
     made_with = settings.get("made_with")
-    return RunReport(path.resolve().name, tables, made_with=made_with if isinstance(made_with, Mapping) else {})
+    made_with = made_with if isinstance(made_with, Mapping) else {}
+    return RunReport(path.resolve().name, tables, made_with=made_with, newest="" if "date" in made_with else _newest(path))
+
+
+def _newest(path: Path) -> str:
+    """The day, in UTC, on which the newest rows of a run were written; "" where it has none."""
+    written = [file.stat().st_mtime for pattern in ("*.jsonl", "*/*.jsonl") for file in path.glob(pattern)]
+    return datetime.fromtimestamp(max(written), UTC).date().isoformat() if written else ""
 
 
 def _check_rubric(settings: Mapping[str, Any], path: Path) -> None:

@@ -22,10 +22,14 @@ def statements(sentence: str) -> list[str]:
     ['I just moved to Lisbon with my two kids', 'I hate long answers']
     >>> statements("I work as a nurse, any dinner ideas?")
     ['I work as a nurse']
+    >>> statements("My son is 6 and allergic to peanuts, and I like your answer")
+    ['My son is 6', 'My son is allergic to peanuts']
     """
     commas = _NEXT_SUBJECT.split(_HELLO.sub("", sentence))
     parts = [part for one in commas for part in (_AND_I.split(one) if _I.match(one) else [one])]
-    return parts[:-1] if sentence.endswith("?") else parts
+    asked = parts[:-1] if sentence.endswith("?") else parts
+    own = [part for part in asked if wished(part) or not _YOURS.search(part)]  # whose it is, is no fact of whoever speaks
+    return [part for one in own for part in _AND_STATE.sub(r"\g<is>\g<first>\n\g<is>\g<second>", one).split("\n")]
 
 
 def wished(statement: str) -> str | None:
@@ -33,13 +37,15 @@ def wished(statement: str) -> str | None:
 
     >>> wished("I hate long answers"), wished("Please keep it short"), wished("I hate long winters")
     ('concise', 'concise', None)
+    >>> wished("please be brief"), wished("explain step by step with lots of detail")
+    ('concise', 'detailed')
     """
     wish = next(filter(None, (pattern.fullmatch(statement.rstrip(" .!")) for pattern in _WISHES)), None)
     if wish is None:
         return None
     pole = _LENGTHS.get(wish["how"].lower()) or next(iter(poles_in(wish["how"])), None)
     opposite = {one: other for pair in DIMENSIONS for one, other in (pair, pair[::-1])}
-    return opposite[pole] if pole and wish["not"] else pole
+    return opposite[pole] if pole and wish.groupdict().get("not") else pole
 
 
 def clauses(you: str) -> Iterator[str]:
@@ -118,7 +124,8 @@ _LIKES = re.compile(r"(enjoy|love|like|really enjoy|really love) (.+)")
 _ITEM_END = re.compile(r",? and |, ")
 _REMARK = re.compile(r",| that | which | where | while | when | because | who | whom | and ")
 _HELLO = re.compile(
-    r"^(?:(?:hi|hello|hey|good (?:morning|afternoon|evening)|well|so|ok|okay|btw|by the way)(?: there| all)?,? )+"
+    r"^(?:(?:hi|hello|hey|good (?:morning|afternoon|evening)|well|so|ok|okay|btw|by the way|no|sorry|oops|wait"
+    r"|correction|actually|i mean|i meant(?: to say)?(?: that)?)(?: there| all)?,? )+"
     r"(?=(?:i|i'm|my|please)\b)",
     re.IGNORECASE,
 )
@@ -126,15 +133,26 @@ _NEXT_SUBJECT = re.compile(
     r"[,;] (?:(?:and|but|so|because) )?(?=(?:i|my|what|how|where|which|who|when|can|could|should|do|any|please)\b)", re.IGNORECASE
 )
 _I = re.compile(r"i\b", re.IGNORECASE)
+_YOURS = re.compile(r"\byours?\b", re.IGNORECASE)
+_AND_STATE = re.compile(
+    r"^(?P<is>(?:i am|i['’]m|my [\w' -]+? is) )(?P<first>.+?),? and (?:also )?"
+    r"(?P<second>(?:allergic|intolerant|diabetic|vegan|vegetarian|married|single|retired|pregnant|deaf|blind|dyslexic)\b.*)$",
+    re.IGNORECASE,
+)
 _AND_I = re.compile(r" (?:and|but|so|because) (?=i\b)", re.IGNORECASE)
 _TOO = "(?:very |really |too )?"
 _ANSWERS = r"(?:answers?|repl(?:y|ies)|responses?|explanations?|texts?|messages?)"
 _NOT = r"(?P<not>hate|dislike|can['’]?t stand|do(?:n['’]t| not) (?:like|want|need))"
+_TELL = "(?:explain|answer|reply|write|describe|tell me|give me)(?: (?:it|me|things|everything|all|answers|examples))*"
+_MUCH = "(?:(?:a )?lots? of |plenty of |much |more |great |full |all the |as much |every |a |as )*"
 _WISHES = tuple(
     re.compile(wish, re.IGNORECASE)
     for wish in (
         rf"i (?:really |just |always )?(?:{_NOT}|like|love|prefer|want|need) (?:an? )?{_TOO}(?P<how>[\w-]+) {_ANSWERS}",
-        rf"(?P<not>)(?:please )?(?:keep|make) (?:it|them|things|your {_ANSWERS}) {_TOO}(?P<how>[\w-]+)(?:,? please)?",
+        rf"(?:please )?(?:keep|make) (?:it|them|things|your {_ANSWERS}) {_TOO}(?P<how>[\w-]+)(?:,? please)?",
+        rf"(?:please )?(?:be|stay) {_TOO}(?P<how>brief|short|concise|succinct|thorough|detailed|precise|blunt|direct|gentle|kind)"
+        r"(?:,? please)?",
+        rf"(?:please )?{_TELL}(?: step by step)?(?:,? (?:and )?(?:in|with)) {_MUCH}(?P<how>detail|few words)s?(?:,? please)?",
     )
 )
 _LENGTHS = {

@@ -173,10 +173,11 @@ def build() -> gr.Blocks:
                 result = gr.HTML(NOTHING_YET, elem_id="result")
         gr.Markdown((HERE / "about.md").read_text(encoding="utf-8"), elem_classes="meaning")
         entered: list[Any] = [text, low, high, confidence, resamples, seed]
-        gr.on([one.change for one in entered], None, None, [result, error], js=CLEARED, api_visibility="private")
         shown: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "always_last"}
         gr.on([one.change for one in entered[:3]], understood, entered[:3], form, **shown)
-        button.click(pressed, entered, [error, result], api_visibility="private")
+        answer = button.click(pressed, entered, [error, result], api_visibility="private")
+        changed = [one.change for one in entered]
+        gr.on(changed, None, None, [result, error], js=CLEARED, cancels=answer, api_visibility="private")
         upload.upload(filled, upload, [text, error], api_visibility="private")
         for chosen, name in examples:
             chosen.click(lambda name=name: (*EXAMPLES[name], ""), None, [text, low, high, error], api_visibility="private")

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from columns import IDS, MAX_TURNS, MISSING, TOO_MANY, Columns, Row, Unreadable, counts_up, is_known, rows_of, shown
+from columns import IDS, MISSING, Columns, Row, Unreadable, check_count, counts_up, is_known, numbers_turns, rows_of, shown
 
 LIMIT = 2_000_000  # characters: 10,000 conversations of 10 turns, as aloe writes them
 TOO_LONG = f"{{:,}} characters are too many for this page, which reads {LIMIT:,}; use evaluate.load"
@@ -26,6 +26,8 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORE
 _WORD = re.compile(r'\\.|"(?:[^"\\\n]|\\.)*"|\b(?:None|NaN|nan)\b')
 _QUOTED = re.compile(r'"[^"]*"')
 _JSON = json.JSONDecoder(parse_int=lambda digits: int(digits) if len(digits) < 20 else float(digits))  # 5,000 digits are inf
+COUNTED = "The first line was read as numbers of turns: if it is a conversation, put a line of names (t1, t2, …) above it."
+COUNTING = "The first line counts up: if it numbers the turns, delete it."
 _SEVERAL = object()  # in place of a value where there are more
 
 
@@ -73,8 +75,7 @@ def read(text: str, scale: tuple[float, float]) -> Scores:
         place, turns = f"conversation {number}{row.line and f' ({row.line})'}", len(rows[0].cells)
         if len(row.cells) != turns:
             raise Unreadable(f"{place} has {_scores(len(row.cells))}, conversation 1 has {_scores(turns)}")
-        if turns > MAX_TURNS:
-            raise Unreadable(TOO_MANY.format(turns))
+        check_count(turns)
         for name, one, needed in zip(IDS, row.ids, given, strict=True):
             if needed and one in (None, ""):
                 raise Unreadable(f"{place} has no {name}, others have one")
@@ -168,15 +169,20 @@ def _row(value: object, place: str, line: str) -> Row:
 def _read_text(text: str) -> _Read:
     (_, names), *others = lines = list(_lines(text)) or [("", [])]
     has_words = all(name[:1].isalpha() or not name for name in names) and not all(name.lower() in MISSING for name in names)
-    if not (len(lines) > 1 and (has_words or any(map(is_known, names)))):
+    numbered = len(lines) > 1 and numbers_turns(names)
+    is_header = len(names) > 2 if numbered else len(lines) > 1 and (has_words or any(map(is_known, names)))
+    said = "" if not numbered else COUNTED if is_header else COUNTING
+    if not is_header:
         rows = [Row(line, [_cell(cell) for cell in cells]) for line, cells in lines]
-        return _Read(rows, "a conversation a line, without a line of names: every number is a score", counts_up(rows))
+        form = "a conversation a line, without a line of names: every number is a score"
+        return _Read(rows, form, f"{said} {counts_up(rows)}".strip())
     if uneven := next(((line, cells) for line, cells in others if len(cells) != len(names)), None):
         raise Unreadable(f"{uneven[0]} has {len(uneven[1])} columns, the first line names {len(names)}")
     columns = Columns.of(names)
     scores = {*columns.turns, columns.score}
     table = ((line, [_cell(cell) if at in scores else cell for at, cell in enumerate(cells)]) for line, cells in others)
-    return _Read(rows_of(columns, table), columns.form)
+    rows = rows_of(columns, table)
+    return _Read(rows, columns.form, said and f"{said} {counts_up(rows)}".strip())
 
 
 def _lines(text: str) -> Iterator[tuple[str, list[str]]]:

@@ -8,7 +8,7 @@
     app_state.py  models.py  gpu.py  library.py                         what all visitors share
     session.py                                                          what one visitor does in one tab
     talk.py  understood.py  watch.py  blind.py  votes.py                conversations as values, and the votes on them
-    known.py  used.py                                                   what may be asked; what a reply uses of what was learned
+    known.py  delicate.py  used.py                                      what may be asked; what a reply uses of what was learned
     safe.py  show.py  pages.html.j2  page.js                            values → HTML; what anybody typed is shown as text
 
 On the Hub a copy of the package lies beside this file.

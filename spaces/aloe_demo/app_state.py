@@ -13,7 +13,7 @@ from models import Models
 from votes import Votes
 
 from aloe_hub.chat.base import Sampling
-from aloe_hub.hub.demo_settings import DemoSettings
+from aloe_hub.hub.demo_settings import TOP_P, DemoSettings
 from aloe_hub.model_string import ModelString
 
 
@@ -39,7 +39,8 @@ class AppState:
     @property
     def sampling(self) -> Sampling:
         """How the two models draw their replies."""
-        return Sampling(self.settings.temperature, max_tokens=self.settings.reply_tokens)
+        top_p = TOP_P if self.settings.temperature is None and self.settings.policy_temperature else 1.0
+        return Sampling(self.settings.policy_temperature, top_p, self.settings.reply_tokens)
 
     @property
     def generating(self) -> dict[str, Any]:

@@ -8,25 +8,28 @@ asked anything. Whoever seems to be in distress is answered by the page whicheve
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from random import Random
 
+from delicate import delicate
 from models import Models
 
 from aloe_hub.errors import UsageError
+from aloe_hub.hub.demo_settings import of_the_world
 from aloe_hub.model_string import ModelString
-from aloe_hub.source import POCKET
-from aloe_hub.types import Persona
-from aloe_hub.world.lexicon import COLOURS, DIMENSIONS, GREETINGS, KINDS, POLES, REACTIONS, TOPICS
-from aloe_hub.world.sentences import from_third, split_sentences, to_first
+from aloe_hub.types import Message, Persona
+from aloe_hub.world.freetext import statements
+from aloe_hub.world.lexicon import COLOURS, DIMENSIONS, GREETINGS, KINDS, POLES, REACTIONS, TOPICS, WORDS
+from aloe_hub.world.sentences import from_first, from_third, split_sentences, to_first, to_third
 from aloe_hub.world.speaking import said
-from aloe_hub.world.understanding import Fact, read_message, read_personality, read_profile
+from aloe_hub.world.understanding import Fact, read_message, read_messages, read_personality, read_profile
 
 EXAMPLES = (
-    "I work as a nurse. I have a pet called Tiki. What should I make for dinner?",
-    "I only have a minute. I love sushi. Any ideas for the weekend?",
-    "I was joking around all day. I live with my sister. How can I relax tonight?",
+    "I live with my sister. I work as a nurse. Any ideas for the weekend?",
+    "I was joking around all day. I play jazz in a band. How can I relax tonight?",
+    "I only have a minute. I love sushi. How should I celebrate my birthday?",
 )
+_LONG = 60  # characters from which on a line may be broken because it is long
 _MISSPELT = ("city",)  # what the pocket model often copies wrong is offered to nobody
 _CHIPS = {"about you": 4, "your manner": 3, "a question": 4}
 
@@ -35,13 +38,21 @@ class Unknown(UsageError):
     """A text that the models of this page would make nonsense of: the page answers."""
 
 
+class Untold(UsageError):
+    """A question in a conversation that has told nothing yet: the pocket model has learned to use what it was told."""
+
+
 class Distress(UsageError):
     """A text after which no model is asked, and nothing is noted down."""
 
 
+class Insult(UsageError):
+    """The same, of somebody who is angry at the page."""
+
+
 def is_world(models: Models) -> bool:
     """Whether one of the two models that answer knows the sentences of the scripted world alone."""
-    return any(_of_the_world(ModelString.recorded(part.model)) for part in (models.base, models.aligned))
+    return any(of_the_world(ModelString.recorded(part.model)) for part in (models.base, models.aligned))
 
 
 def sentences_of(text: str) -> list[tuple[str, str | None]]:
@@ -53,24 +64,32 @@ def sentences_of(text: str) -> list[tuple[str, str | None]]:
     return [(sentence, _in_the_world(sentence)) for sentence in split_sentences(text)]
 
 
-def understandable(text: str, world: bool) -> str:
-    """The text as the models are asked it.
+def understandable(text: str, world: bool, said_before: Sequence[Message] = ()) -> str:
+    """The text as the models are asked it, after `said_before`.
 
     Raises:
         Distress: somebody seems to need help, which no model here can give.
+        Insult: it insults.
         Unknown: `world`, and not all of the text is of the world, or nothing in it is a question.
+        Untold: `world`, and nothing was told by which one model could know better than the other.
     """
-    if _DISTRESS.search(text):
+    found = delicate(text)
+    if found == "distress":
         raise Distress("what was written sounds as if somebody may be in distress")
+    if found == "insult":
+        raise Insult("what was written is an insult")
     if not world:
         return text
-    found = sentences_of(text)
-    strange = [sentence for sentence, known in found if known is None]
+    sentences = sentences_of(text)
+    strange = [sentence for sentence, known in sentences if known is None]
     if strange:
         raise Unknown(f"“{strange[0][:120]}{'…' if len(strange[0]) > 120 else ''}”")
-    known = [sentence for _, sentence in found if sentence]
+    known = [sentence for _, sentence in sentences if sentence]
     if not any(sentence in _QUESTIONS for sentence in known):
         raise Unknown("")
+    told = read_messages([*(message.content for message in said_before if message.role == "user"), *known])
+    if not (told.facts or told.traits):
+        raise Untold("nothing was told yet")
     return " ".join(known)
 
 
@@ -91,6 +110,27 @@ def chips(seed: int, said_before: Iterable[str] = ()) -> dict[str, list[str]]:
     return {title: random.sample(found[title], min(number, len(found[title]))) for title, number in _CHIPS.items()}
 
 
+def in_third(persona: Persona) -> Persona:
+    """A persona that somebody wrote, as the world reads one: of "They", whoever it was written of, and manners as manners.
+
+    >>> in_third(Persona("I work as a nurse. I hate long answers.", "Ana is funny"))
+    Persona(profile='They work as a nurse.', personality='They like things short. They are funny.')
+    """
+    profile: dict[str, None] = {}
+    personality: dict[str, None] = {}
+    for text, kept in ((persona.profile, profile), (persona.personality, personality)):
+        for sentence in (sentence for line in _lines(text) for sentence in split_sentences(line)):
+            for part in [sentence] if from_third(sentence) else statements(sentence):
+                third = _third(part)
+                first = to_first(from_third(third) or "you are") if third != part or from_third(part) else part
+                traits = read_message(f"{first.rstrip(' .!')}.").traits  # said as in a conversation
+                if traits and not (from_third(third) and read_personality(third)):
+                    personality |= {f"They {POLES[trait].said[0]}.": None for trait in traits}
+                else:
+                    (personality if traits else kept)[third] = None
+    return Persona(" ".join(profile), " ".join(personality))
+
+
 def readings(persona: Persona, world: bool) -> list[tuple[str, str]]:
     """Each line of a persona, and how the scripted user reads it: "understood", "free text" or "" (not at all).
 
@@ -107,13 +147,27 @@ def readings(persona: Persona, world: bool) -> list[tuple[str, str]]:
     return lines
 
 
-def _of_the_world(model: ModelString) -> bool:
-    if model.inner is not None:  # whoever infers or selects beside it reads anything
-        return _of_the_world(model.inner)
-    if model.is_scripted or model.base is None:
-        return model.is_scripted
-    folder = model.base.folder
-    return POCKET in model.base.name.rpartition("/")[2] or (folder is not None and (folder / "pocket.json").is_file())
+def _lines(text: str) -> list[str]:
+    """The lines of a text, each with an end; one that is broken because it is long goes on in the next."""
+    lines: list[str] = []
+    for line in filter(None, (_BULLET.sub("", line).strip() for line in text.splitlines())):
+        if lines and len(lines[-1]) >= _LONG and line[0].islower() and lines[-1][-1] not in ".!?":
+            lines[-1] += f" {line}"
+        else:
+            lines.append(line)
+    return [line if line[-1] in ".!?" else f"{line.rstrip(' ,;:')}." for line in lines]
+
+
+def _third(sentence: str) -> str:
+    if from_third(sentence):
+        return sentence
+    you = from_first(sentence)
+    if you is None and sentence.startswith(("You ", "Your ")):
+        you = sentence[0].lower() + sentence[1:].rstrip(" .!")
+    if you is None and (bare := _NAMED.match(sentence)):
+        rest = sentence[bare.start("rest") :]
+        you = from_third(f"She {'is ' if bare['age'] else ''}{rest[0].lower()}{rest[1:]}")
+    return to_third(you, "they") if you else sentence
 
 
 def _in_the_world(sentence: str) -> str | None:
@@ -132,22 +186,12 @@ def _plain(sentence: str) -> str:
     return " ".join(re.findall(r"[\w']+", sentence.replace("’", "'").lower()))
 
 
+_BULLET = re.compile(r"^\s*(?:[-*•–]|\d+[.)])\s+")
+_NO_NAME = "this|that|these|those|it|there|here|what|who|which|everyone|everybody|nobody|somebody|someone|one|the|my|life|we"
+_NAMED = re.compile(  # "Ana works as …", "works as …", "34 years old"
+    rf"(?:(?!(?i:{_NO_NAME})\b)(?:[A-Z][\w'’-]+ ){{1,2}})?(?P<rest>(?:(?:{'|'.join(WORDS['adverbs'])}) )*"
+    rf"(?:(?i:{'|'.join(WORDS['verbs'])}|has|is)\b|(?P<age>\d+ years old)))"
+)
 _QUESTIONS = frozenset(sentence for topic in TOPICS.values() for one in topic.questions for sentence in split_sentences(one))
 _CUES = (cue for pole in POLES.values() for cue in pole.cues)
 _KNOWN = {_plain(sentence): sentence for sentence in (*GREETINGS, *REACTIONS, *_CUES, *_QUESTIONS)}
-# In doubt a kind notice: what it costs to show one to somebody who did not mean it is little.
-_DISTRESS = re.compile(
-    "|".join(
-        (
-            r"suicid|kill(?:ing)? (?:my|our)sel|\b(?:end|ending|take|taking) (?:my (?:own )?life|it all)\b",
-            r"self[- ]?harm|better off dead",
-            r"\b(?:want|wanna|going|plan|wish|ready|like) (?:to )?(?:die|be dead)\b|\bwish i (?:was|were) (?:dead|never born)",
-            r"\b(?:hurt|hurting|harm|harming|cut|cutting) myself|no reason to live|overdos",
-            r"(?:don['’]?t|not) want to (?:live|be alive|wake up|exist)",
-            r"me matar|matar-me|tirar a minha vida|quero morrer|quiero morir|quitarme la vida|matarme",
-            r"selbstmord|umbringen|suizid|will sterben|veux mourir|me tuer",
-            r"自杀|自殺|想死|不想活|自残|死にたい|انتحار|أنتحر|انتحر|أقتل نفسي|أريد أن أموت",
-        )
-    ),
-    re.IGNORECASE,
-)

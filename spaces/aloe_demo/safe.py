@@ -49,7 +49,7 @@ def repeats(text: str) -> int | None:
     """
     for size in range(LEAST_REPEATED, min(MOST_REPEATED, len(text) // 4) + 1):
         again = text[-size:]
-        if text.endswith(again * 4) and len({*filter(str.isalpha, again)}) > 1:  # and no line of dashes
+        if text.endswith(again * 4) and len({*again}) > 1 and any(map(str.isalpha, again)):  # and no line of dashes
             place = len(text)
             while text.endswith(again, 0, place):
                 place -= size

@@ -100,7 +100,8 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
         try:
             if session.busy or session.open:
                 raise UsageError(BUSY if session.busy else NO_VOTE)
-            text = known.understandable(entered(message, "the message", settings.message_characters), world)
+            text = entered(message, "the message", settings.message_characters)
+            text = known.understandable(text, world, session.talk.messages)
         except AloeError as error:
             yield shown(session, error, "" if isinstance(error, known.Distress) else None)
             return

@@ -78,7 +78,7 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
                     stop = gr.Button("Stop", min_width=64, scale=1, interactive=False)
             with gr.Row(elem_classes="buttons"):
                 suggest = gr.Button("Suggest a message", size="sm", min_width=130)
-                retry = gr.Button("Retry", size="sm", min_width=70, interactive=False, visible=settings.temperature > 0)
+                retry = gr.Button("Retry", size="sm", min_width=70, interactive=False, visible=settings.policy_temperature > 0)
                 undo = gr.Button("Undo", size="sm", min_width=70, interactive=False)
                 clear = gr.Button("Clear", size="sm", min_width=70, interactive=False)
                 copy = gr.Button("Copy the conversation", size="sm", min_width=130, interactive=False)
@@ -124,7 +124,7 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
                 written, tries = last.user, last.tries + 1
             else:
                 written, tries, before = entered(message, "the message", settings.message_characters), 0, session.talk
-                written = known.understandable(written, world)
+                written = known.understandable(written, world, session.talk.messages)
             talks = answered(before, written, models, state.sampling, settings.chat_turns, tries=tries, noted=session.noted)
             problem: str | None = ""
             with session.at_work() as stopped:

@@ -35,13 +35,17 @@ def build(state: AppState) -> None:
         return profile, personality, read(profile, personality)
 
     def read(profile: str, personality: str) -> str:
-        return show.page("readings", known.readings(Persona(profile or "", personality or ""), world), state.scripted_user, world)
+        lines = known.readings(known.in_third(Persona(profile or "", personality or "")), world)
+        return show.page("readings", lines, state.scripted_user, world)
 
     def persona_of(profile: str, personality: str) -> Persona:
         """What the simulated user is told: where only the world's sentences are understood, only those."""
         about = Persona(entered(profile, "the profile", MOST_PERSONA), entered(personality, "the personality", MOST_PERSONA))
         known.understandable(f"{about.profile} {about.personality}", world=False)
-        if not (world and state.scripted_user):
+        if not state.scripted_user:
+            return about
+        about = known.in_third(about)
+        if not world:
             return about
         kept = [line for line, how in known.readings(about, world) if how]
         if not kept:
@@ -75,7 +79,7 @@ def build(state: AppState) -> None:
         now = Watch(about, max(1, min(int(turns), settings.watch_turns)))
         before: Watch | None = None
         with session.at_work() as stop:
-            async for now in until(stop, watched(now, models, settings.temperature)):  # noqa: B020 - it grows
+            async for now in until(stop, watched(now, models, settings.policy_temperature)):  # noqa: B020 - it grows
                 if now.without_growing == before:  # who reads, unfolds or clicks on the page is not disturbed word by word
                     yield *(gr.skip(),) * 5, gr.update(value=show.page("growing", now))
                 else:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from aloe_hub.types import Persona
 from aloe_hub.world.understanding import read_personality, read_profile
@@ -20,29 +20,53 @@ _NO_LETTER = re.compile(r"\W+")
 _OFTEN = "also|always|often|never|really|usually|currently|recently|just|both"
 _SUBJECT = rf"(?:(?:they|she|he|the user|this user|user) )?(?:(?:{_OFTEN}) )*"
 _STATES = "from|married|divorced|engaged|single|widowed|retired|vegan|vegetarian|allergic|left-handed|deaf|blind"
-_STATES += "|pregnant|dyslexic|fluent"
-_NOT_HAD = r"no idea|to\b|been|some\b|an? (?:question|problem|doubt|idea|feeling|headache|minute|point)"
+_STATES += "|pregnant|dyslexic|fluent|diabetic|asthmatic"
+_NOT_BEEN = "bit|little|lot|few|tad|idiot|fool|moron|liar|burden|failure|mess|wreck|disaster|loser|joke"
+_NOT_HAD = (
+    r"no (?:idea|clue|time|patience)|to\b|any (?:idea|clue|time)|been|had|never|always|already|just|only|seen|heard|read|tried"
+    r"|done|got|gone|enough|some\b|time|fun|trouble|patience|forgetting"
+    r"|an? (?:\w+ )?(?:question|problem|doubt|idea|feeling|headache|minute|point|day|week|night|moment|look|guess|meeting"
+    r"|deadline|cold|fever|call|date|exam|test|request|suggestion|thought)\b"
+)
 _VERBS = (
     "live|work|study|studie|teach|volunteer|play|collect|love|like|enjoy|prefer|hate|dislike|cook|bake|grow|paint|sing|dance|swim|cycle"
-    "|hike|run|read|write|speak|drive|knit|garden|travel|train|listen|drink|eat|avoid|use|wear|rent|belong"
+    "|hike|run|read|write|speak|drive|knit|garden|travel|train|listen|drink|eat|avoid|use|wear|rent|belong|smoke"
 )
+# What follows a verb where it is about this conversation, or about no lasting thing.
+_NOT_DONE = (
+    r"that|what|how|when|where|why|thanks?|out\b|into|away|along|to (?:know|see|hear|ask|say|think|be)\b"
+    r"|their (?:own )?(?:life|lives)\b"
+    r"|(?:the|an?) (?:first|second|third|fourth|last|next|other|former|latter|previous|same|idea|answer|reply|suggestion|option"
+    r"|question|sound|way)\b"
+)
+_NO = r"(?:(?:do|does)(?: not|n['’]t)|can(?:not|['’]t| not)) "
 _OWN = (
-    "favou?rite|name|age|job|hobby|sport|roots|famil|kid|child|son|daughter|wife|husband|partner|brother|sister|mother|father|dog|cat|pet"
-    "|home|old subject|budget"
+    "favou?rite|name|age|job|hobby|sport|roots|famil|kid|child|son|daughter|wife|husband|partner|brother|sister|mother|father|dog"
+    "|cat|pet|home|old subject|budget"
 )
 _LASTING = re.compile(
     rf"{_SUBJECT}(?:"
-    rf"(?:is|are|was|were) (?:\d+|an? (?!bit|little|lot|idiot|fool|moron|liar)|(?:{_STATES})\b)"
-    rf"|(?:has|have|own|owns|keep|keeps|raise|raises) (?!{_NOT_HAD})\w"
-    rf"|(?:{_VERBS})(?:s|es)?(?: \w|[.!]?$)"
-    r"|(?:moved|grew up|was born|were born|come|comes) \w)"
-    rf"|(?:their|her|his) (?:{_OWN})\w*\s",
+    rf"(?:is|are|was|were) (?:(?:now|actually|already|only) )?(?:\d+|an? (?!{_NOT_BEEN})|(?:{_STATES})\b)"
+    rf"|(?:{_NO})?(?:has|have|own|owns|keep|keeps|raise|raises) (?!{_NOT_HAD})\w"
+    rf"|(?:{_NO})?(?:{_VERBS})(?:s|es)?(?: (?!{_NOT_DONE})\w|[.!]?$)"
+    r"|(?:moved (?!on\b)|grew up|was born|were born|come from|comes from) ?\w)"
+    rf"|(?:their|her|his) (?:{_OWN})\w*\s(?!(?:is|are|was|were|does|do)(?: not|n['’]t))",
     re.IGNORECASE,
 )
 _PASSING = re.compile(
-    r"\b(?:this|that|it|you|your|here|now|today|tonight|at the moment|die|dead)[.!]*$|\?"
+    r"\b(?:this|that|it|you|your|here|now|today|tonight|at the moment|die|dead|ones?|not|is|does|do|\w+n['’]t)[.!]*$|\?"
     r"|\b(?:suicid\w*|kill (?:them|him|her)sel\w+|confused|stupid|useless|this (?:page|model|demo|chat|thing))\b",
     re.IGNORECASE,
+)
+_OF_NOW = re.compile(
+    r"\b(?:I|it|this|these|those|your?|yourself|tomorrow|yesterday|tonight|today|right now|twice|again)\b", re.IGNORECASE
+)
+_NEGATION = re.compile(r"\b(?:not|no|never)\b|n['’]t\b", re.IGNORECASE)
+_AGE = re.compile(r"\b(?:are|is|turned) (?:\w+ )?(\d+)(?: years old)?[.!]*$", re.IGNORECASE)
+# What says nothing of what is denied: the subject, the negation, "any more".
+_EMPTY = re.compile(
+    r"\b(?:they|she|he|user|a|an|the|any ?more|longer|now|do|does|no|not|never|actually|any)\b|\b(?:do|does)?n['’]t\b|\W+",
+    re.I,
 )
 
 
@@ -81,14 +105,52 @@ def is_fact(text: str) -> bool:
     """
     if any(not fact.free for fact in read_profile(text)):
         return True
-    return bool(_LASTING.match(text)) and not _PASSING.search(text)
+    return bool(_LASTING.match(text)) and not _PASSING.search(text) and not _OF_NOW.search(text)
 
 
 def _statements(persona: Persona | None) -> Iterator[tuple[Literal["profile", "personality"], str]]:
     if persona is None:
         return
-    yield from (("profile", part) for part in _END.split(persona.profile) if is_fact(part))
+    said = _END.split(persona.profile)
+    for place, part in enumerate(said, 1):
+        if is_fact(part) and not any(takes_back(later, part) for later in said[place:]):
+            yield "profile", part
     yield from (("personality", part) for part in _END.split(persona.personality) if read_personality(part) or is_trait(part))
+
+
+def takes_back(later: str, earlier: str) -> bool:
+    """Whether a later statement says that an earlier one is not so: its opposite, or another age.
+
+    >>> takes_back("They are not vegan any more.", "They are vegan."), takes_back("They have a cat.", "They have a dog.")
+    (True, False)
+    """
+    one, other = _heard(earlier), _heard(later)
+    if one.age and other.age:
+        return one.age != other.age
+    if one.denied == other.denied:
+        return False
+    less, more = (other.words, one.words) if other.denied else (one.words, other.words)
+    return (bool(less) and less <= more) or (other.denied and any(value <= less for value in one.values))
+
+
+class _Heard(NamedTuple):
+    """What a statement says or denies: its words, the values of the lexicon in it, an age."""
+
+    denied: bool
+    words: frozenset[str]
+    values: tuple[frozenset[str], ...]
+    age: str
+
+
+@lru_cache(maxsize=4096)
+def _heard(text: str) -> _Heard:
+    age = _AGE.search(text)
+    values = tuple(_words(fact.value) for fact in read_profile(text) if not fact.free)
+    return _Heard(bool(_NEGATION.search(text)), _words(text), values, age[1] if age else "")
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(word.rstrip("s") for word in _EMPTY.sub(" ", text.casefold()).split())
 
 
 def is_trait(text: str) -> bool:

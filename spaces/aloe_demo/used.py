@@ -16,13 +16,25 @@ from understood import Statement, understood
 from aloe_hub.types import Persona
 from aloe_hub.world.freetext import content_words, words_of
 from aloe_hub.world.grammar import parts
-from aloe_hub.world.lexicon import POLES
+from aloe_hub.world.lexicon import POLES, WORDS
 from aloe_hub.world.replies import revealed_facts
 from aloe_hub.world.sentences import split_sentences
 from aloe_hub.world.understanding import read_message, read_personality, read_profile
 
 _LEAST = 4  # letters of a word of free text
+# Words of free text that say nothing of anybody: a reply that has one uses no fact.
+_IDLE = content_words(
+    " ".join(WORDS["adverbs"])
+    + " just only already actually again maybe quite more most less least well good great nice best better bad big small"
+    " little bit thing things kind sort way day days week month today time times lot lots people person someone"
+    " everyone other another each every both first second last next same work works live lives come comes goes get"
+    " gets make makes take takes want wants need needs know knows think thinks feel feels try tries use uses help"
+    " helps keep keeps find look looks say says tell give gives eat eats speak start moved move born grew here there"
+    " where when what how because with without while after before around between not don't doesn't can't cannot don’t"
+    " doesn’t can’t"
+)
 _WORD = re.compile(r"[\w'’-]+")
+_STUCK = re.compile(r"\b(\w+)(?: \1){2,}\W*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +80,24 @@ def told(persona: Persona, messages: Sequence[str]) -> list[tuple[str, str, int]
 
 
 @lru_cache(maxsize=512)
-def slips(reply: str) -> bool:
-    """Whether a reply in the sentences of the scripted world has one among them that is none: the pocket model's own."""
+def slips(reply: str) -> str:
+    """What is wrong with a reply in the sentences of the scripted world, "" where nothing is: such is the pocket model's own.
+
+    >>> slips("Wake up at a fixed hour. Wake up at a fixed hour."), slips("🎉 Woohoo!"), slips("Wake up at a fixed hour.")
+    ('the same sentence twice', 'nothing but an exclamation', '')
+    """
     said = [*parts(reply)]
-    if reply.rstrip()[-1:] not in (".", "!", "?"):
+    if reply.rstrip()[-1:] not in (".", "!", "?") and not _STUCK.search(reply):
         said = said[:-1]  # broken off
     says = {part.says for part in said}
-    return bool(says & {"tip", "use"}) and bool(says & {"other", "wrong name"})
+    if says == {"phrase"} and reply.rstrip().endswith("!"):
+        return "nothing but an exclamation"
+    if not says & {"tip", "use"}:
+        return ""
+    if says & {"other", "wrong name"}:
+        return "not a sentence of its small world"
+    told = [part.text for part in said if part.says in ("tip", "use")]
+    return "the same sentence twice" if len({*told}) < len(told) else ""
 
 
 def _places(reply: str, statement: Statement) -> Iterator[tuple[int, int]]:
@@ -85,7 +108,7 @@ def _places(reply: str, statement: Statement) -> Iterator[tuple[int, int]]:
         if not fact.free:
             yield from (found.span() for found in re.finditer(rf"\b{re.escape(fact.value)}\b", reply))
             continue
-        stems = content_words(fact.value)
+        stems = content_words(fact.value) - _IDLE
         for found in _WORD.finditer(reply):
             if len(found[0]) >= _LEAST and stems.intersection(*map(content_words, words_of(found[0]))):
                 yield found.span()

@@ -64,6 +64,22 @@ def test_what_was_given_can_be_given_again():
 
 
 @pytest.mark.parametrize(
+    ("variables", "temperature"),
+    [
+        ({}, 0.0),
+        ({"ALOE_BASE": "scripted:plain", "ALOE_ADAPTER": "http://127.0.0.1:1/v1#m"}, 0.0),
+        ({"ALOE_BASE": "local:org/model", "ALOE_ADAPTER": "org/adapter"}, 0.7),
+        ({"ALOE_BASE": "local:org/model", "ALOE_ADAPTER": "org/adapter", "ALOE_TEMPERATURE": "0.0"}, 0.0),
+        ({"ALOE_TEMPERATURE": "1.0"}, 1.0),
+    ],
+)
+def test_a_temperature_that_is_not_given_fits_the_models(variables, temperature):
+    settings = DemoSettings.read(variables)
+    assert settings.policy_temperature == temperature
+    assert settings.environment() == variables
+
+
+@pytest.mark.parametrize(
     ("variables", "message"),
     [
         ({"ALOE_WATCH_TURNS": "ten"}, "ALOE_WATCH_TURNS=ten: must be a whole number"),
@@ -82,6 +98,7 @@ def test_what_cannot_be_meant_is_one_line_that_names_the_variable(variables, mes
 def test_the_readme_of_the_space_has_a_row_for_each_variable_with_its_default():
     rows = dict(re.findall(r"^\| `(ALOE_\w+)` \| ([^|]*) \|", README.read_text(encoding="utf-8"), flags=re.MULTILINE))
     wanted = {
-        f"ALOE_{field.name.upper()}": f"`{field.default}`" if field.default != "" else "none" for field in fields(DemoSettings)
+        f"ALOE_{field.name.upper()}": f"`{field.default}`" if field.default not in ("", None) else "none"
+        for field in fields(DemoSettings)
     }
     assert {name: text.strip() for name, text in rows.items()} == wanted

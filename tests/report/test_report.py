@@ -458,10 +458,18 @@ def test_the_page_opens_with_what_was_compared_what_rose_and_what_that_does_not_
     assert limits.endswith("one training each, so what another seed would give is in no interval; judge and users not audited.")
     text = html(report, tmp_path)
     top = text[text.index("<h1>") : text.index("<nav")]
-    assert "begun 2026-03-01, made with aloe-hub 0.0.9" in top
+    assert "begun 2026-03-01; made with aloe-hub 0.0.9" in top
     shown = re.findall('<p class="opening" dir="auto">(.*?)</p>', top)
     assert [unescape(one) for one in shown] == found["opening"]
     assert " ".join(rose.split()) in " ".join(printed(report).split())
+
+
+def test_a_run_that_does_not_say_when_it_began_has_the_day_of_its_newest_file(run):
+    for file in run.rglob("*.jsonl"):
+        os.utime(file, (1_700_000_000, 1_700_000_000))
+    os.utime(run / "trees.jsonl", (1_772_323_200, 1_772_323_200))
+    assert opening.made_with(one(run)) == "newest file of 2026-03-01, since run.toml holds no date"
+    assert "newest file of 2026-03-01, since run.toml holds no date" in printed(read_runs([run]))
 
 
 def test_what_does_not_show_is_not_said_to_rise(tmp_path):

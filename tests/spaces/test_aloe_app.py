@@ -4,6 +4,7 @@ import doctest
 import json
 import math
 import os
+import random
 import re
 import shutil
 import socket
@@ -139,6 +140,15 @@ def test_any_text_at_all_is_read_or_refused_in_one_short_line(text):
         ("conversation,turn,score\na,1,2\na,one,2", "line 3: the turn 'one' is not a whole number"),
         ("conversation,turn,score\na,1,2\na,1,3", "line 3: conversation 'a' has two scores of turn 1, the other in line 2"),
         ("turn,score\n1,2\n1,3", "line 3: without a column conversation there are two scores of turn 1"),
+        ("talk,turn,score\na,1,2\nb,1,3", "the other in line 2; the columns are 'talk, turn, score'"),
+        (
+            "User ID,turn,score\na,1,2\na,1,3",
+            "two scores of turn 1, the other in line 2, for User ID 'a'; the columns are 'User ID, ",
+        ),
+        ("User-ID,turn,score\na,1,2\nb,2,3", "'User-ID' differs in every line"),
+        ("user_id,turn,score\n,1,2", "line 2: user_id is empty"),
+        ("Conversation ID,turn,points\na,1,2", "line 1 names 'turn', but no score: 'Conversation ID, turn, points'; call"),
+        ("conversation id,Conversation_ID,t1\na,b,2", "names 'Conversation_ID' twice"),
         ("conversation,turn,score\n,1,2", "line 2: conversation is empty"),
         ("id,turn,score\n1,1,2\n2,2,2", "'id' differs in every line"),
         ("conversation,turn,score\na,1,2\na,2,9", "conversation 1 (line 3), turn 2: 9 is outside the scale"),
@@ -192,6 +202,28 @@ over two lines",b,1,4,"cook, tall"
             "a long table with a score a line: conversations in Conversation, profiles in profile_id, turns in turn, "
             "scores in score; left out: id, note",
         ),
+        *(
+            (
+                f"{name},{turn},Score\na,1,2\na,2,3\nb,1,4\nb,2,5",
+                reading.Scores([[2, 3], [4, 5]], None),
+                f"conversations in {name}, ",
+            )
+            for name, turn in zip(
+                ("Conversation ID", "conversation-id", "conversationid", "Dialogue_ID", "chat", "Session Id", "thread"),
+                ("turn_number", "Turn Index", "step", "TURN", "turn-no", "round", "Step_Number"),
+                strict=True,
+            )
+        ),
+        (
+            "user_id,turn,score\na,1,2\na,2,3\nb,1,4\nb,2,5",
+            reading.Scores([[2, 3], [4, 5]], ["a", "b"]),
+            "a long table with a score a line: one conversation of each user_id, profiles in user_id, turns in turn",
+        ),
+        (
+            "profile,personality,turn,score\na,x,1,2\na,x,2,3\na,y,1,4\na,y,2,5",
+            reading.Scores([[2, 3], [4, 5]], ["a", "a"], ["x", "y"]),
+            "one conversation of each profile and personality, profiles in profile",
+        ),
         ("turn;score\n1;2\n2;3", reading.Scores([[2, 3]], None), "with a score a line: turns in turn, scores in score"),
         ("chat_id,turn,score\nx,0,2\nx,1,3\ny,0,4", reading.Scores([[2, 3], [4, None]], None), "a long table"),
         (
@@ -220,10 +252,46 @@ def test_the_header_says_what_a_column_is_and_ids_and_turns_are_never_scores(tex
 
 
 def test_a_counter_without_a_name_is_pointed_at_before_anything_is_scored():
-    assert "The first column counts up" in app.understood("1 4 5\n2 3 3\n3 4 4", 1, 5)
-    assert "counts up" not in app.understood("2 4 5\n2 3 3\n3 4 4", 1, 5)
+    for text in ("1 4 5\n2 3 3\n3 4 4", "3,1,2,4\n1,2,3,4\n2,4,4,4", "1,2,3\n3,4,4\n1,2,2\n2,5,5"):
+        assert "The first column numbers the lines" in app.understood(text, 1, 5)
+    for text in ("2 4 5\n2 3 3\n3 4 4", "1 4 5\n2 3 3", "1 4 5\n3 3 3\n5 4 4", "1.5 4\n2 3\n3 4"):
+        assert "numbers the lines" not in app.understood(text, 1, 5)
+    assert "look like a conversation and a turn: if they are" in app.understood("1,1,4\n2,1,3\n2,2,4\n2,3,5", 1, 5)
     assert app.understood("", 1, 5) == app.understood("1 2", None, 5) == ""
     assert "Not understood:</b> conversation 1 (line 1), turn 2: &#x27;&lt;b&gt;&#x27;" in app.understood("2 <b>", 1, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("1,2,3,4\n4,3,4,5\n2,3,3,5", [[4, 3, 4, 5], [2, 3, 3, 5]]),
+        ("0 1 2\n4 3 4", [[4, 3, 4]]),
+        (" ".join(map(str, range(1, 11))) + "\n" + "3 " * 10, [[3] * 10]),
+        (",0,1\n0,4,3\n1,2,3", [[4, 3], [2, 3]]),  # as pandas writes a table that has no names
+    ],
+)
+def test_a_first_line_of_turn_numbers_is_a_header_and_that_is_said(text, found):
+    assert read(text) == reading.Scores(found, None)
+    assert reading.COUNTED.split("(")[0] in app.understood(text, 1, 5)
+
+
+@pytest.mark.parametrize("text", ["1,2,3,4", "1,2,4\n3,3,3", "4,3,2\n1,2,3", "1.0,2.0,3.0\n3,3,3", "2,3,4\n3,3,3", "1,2\n3,4"])
+def test_other_first_lines_of_numbers_are_scored_and_a_doubtful_one_is_told(text):
+    assert len(read(text).conversations) == len(text.split("\n"))
+    assert (read(text).doubt == reading.COUNTING) == (text == "1,2\n3,4")
+
+
+def test_a_first_line_below_zero_is_no_header():
+    assert reading.read("-3,2,1\n.5,1,1", (-3, 3)).conversations == [[-3, 2, 1], [0.5, 1, 1]]
+
+
+@pytest.mark.parametrize(("rows", "most"), [(range(3, 6), 0.06), (range(6, 40), 0.01)])
+def test_random_scores_are_rarely_doubted_and_never_refused(rows, most):
+    chance, doubted, tables = random.Random(0), 0, 2000
+    for _ in range(tables):
+        turns, lines = chance.randint(2, 12), chance.choice(rows)
+        doubted += bool(read("\n".join(",".join(str(chance.randint(1, 5)) for _ in range(turns)) for _ in range(lines))).doubt)
+    assert 0 < doubted < most * tables
 
 
 def test_the_page_shows_what_the_metric_returns():
@@ -414,6 +482,34 @@ def test_a_person_pastes_scores_and_sees_curve_numbers_and_errors(tab, tmp_path)
     assert tab.get_by_label("Highest score").input_value() == "100"
     compute.click()
     tab.get_by_role("row", name="N-IR").get_by_text("0.090").first.wait_for()
+
+
+def test_an_answer_to_an_earlier_input_is_dropped(tab):
+    compute = tab.get_by_role("button", name="Compute the curve")
+    compute.click()
+    tab.get_by_text("6 conversations of 8 turns").wait_for()
+    tab.get_by_label("Scores, one conversation a line").fill("\n".join(["2 3 3 4", "3 3 4 5", "1 3 4 4"] * 100))
+    tab.get_by_role("status").get_by_text("300 x 4 scores").wait_for()
+    tab.get_by_label("Resamples").fill("10000")
+    tab.get_by_label("Seed").focus()
+    before = tab.evaluate("""async () => {  // in one go: a step of this test may take as long as the computing
+        const box = document.getElementById("result"), seed = document.activeElement;
+        [...document.querySelectorAll("button")].find(one => one.innerText == "Compute the curve").click();
+        await new Promise(done => setTimeout(done, 60));
+        const before = box.innerText;
+        seed.value = "5";
+        seed.dispatchEvent(new Event("input", {bubbles: true}));
+        window.seen = [];
+        const look = () => seen.push(box.innerText.match(/\\d+ conversations/)?.[0]);
+        new MutationObserver(look).observe(box, {childList: true, subtree: true});
+        return before;
+    }""")
+    assert "conversations" not in before
+    tab.get_by_label("Scores, one conversation a line").fill("2 3 3 4\n3 3 4 5")
+    tab.get_by_role("status").get_by_text("2 x 4 scores").wait_for()
+    compute.click()  # one answer at a time: this one comes after the other
+    tab.get_by_text("2 conversations of 4 turns").wait_for()
+    assert {one for one in tab.evaluate("seen") if one} == {"2 conversations"}
 
 
 def test_every_control_has_a_name_and_the_headings_are_in_order(tab):

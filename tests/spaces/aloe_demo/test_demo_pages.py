@@ -214,8 +214,11 @@ def test_free_text_is_answered_by_the_page(visitor):
     visitor.box().press("Enter")
     answer = page.get_by_role("alert")
     answer.get_by_text("do not know this sentence").wait_for()
-    answer.get_by_role("button", name="I work as a nurse.").click()
-    assert visitor.box().input_value().startswith("I work as a nurse. I have a pet")
+    answer.get_by_role("button", name="I live with my sister.").click()
+    assert visitor.box().input_value().startswith("I live with my sister. I work as a nurse.")
+    visitor.box().fill(STRESS)
+    visitor.box().press("Enter")
+    answer.get_by_text("Tell it something about you first").wait_for()
     visitor.box().fill("I am thinking about suicide")
     visitor.box().press("Enter")
     answer.get_by_text("You do not have to be alone with it").wait_for()
@@ -476,14 +479,16 @@ def test_a_free_message_is_answered_sensibly_or_by_the_page(pocket_demo, text, k
     if kind == "answered":
         assert page.count('class="text"') == 3
         assert "slip" not in page
-        assert "alert" not in notice["value"]
+        assert "alert" not in str(notice)
         return
     assert 'class="turn"' not in page
     assert panel.count("none yet") == 2
     wanted = {
         "unknown": "do not know this sentence",
         "question": "Ask something, too",
+        "untold": "Tell it something about you first",
+        "insult": "No model is asked that",
         "distress": "988",
         "refused": "20,000" if text.strip("x \n\u200b") == "" and "x" in text else "empty",
     }
-    assert wanted[kind] in notice["value"]
+    assert wanted[kind] in str(notice)

@@ -4,6 +4,7 @@ import asyncio
 
 import known
 import pytest
+from library import made_personas
 from understood import understood
 
 from aloe_hub.chat.scripted import Scripted
@@ -13,6 +14,7 @@ from aloe_hub.types import Message, Persona
 from tests.spaces.aloe_demo.fake_models import fake_models
 from tests.spaces.aloe_demo.free_messages import MESSAGES
 
+ANSWERED_BY_PAGE = {"distress": known.Distress, "insult": known.Insult, "untold": known.Untold}
 ASKED = [(text, kind, facts) for text, kind, facts in MESSAGES if kind != "refused"]
 
 
@@ -22,14 +24,14 @@ def test_what_the_world_does_not_know_is_told_before_a_model_is_asked(text, kind
         found = known.understandable(text, True)
         assert known.understandable(found, True) == found
     else:
-        with pytest.raises(known.Distress if kind == "distress" else known.Unknown):
+        with pytest.raises(ANSWERED_BY_PAGE.get(kind, known.Unknown)):
             known.understandable(text, True)
 
 
 @pytest.mark.parametrize(("text", "kind", "facts"), ASKED)
 def test_a_model_that_knows_english_is_asked_all_but_distress_and_no_false_fact_is_noted(text, kind, facts):
-    if kind == "distress":
-        with pytest.raises(known.Distress):
+    if kind in ("distress", "insult"):
+        with pytest.raises(ANSWERED_BY_PAGE[kind]):
             known.understandable(text, False)
         return
     assert known.understandable(text, False) == text
@@ -39,13 +41,23 @@ def test_a_model_that_knows_english_is_asked_all_but_distress_and_no_false_fact_
     assert all(any(fact in one for one in stated) for fact in facts)
 
 
+def test_a_question_is_asked_once_something_was_told_whether_now_or_before():
+    question = "What should I make for dinner?"
+    for told in ("I love sushi.", "I only have a minute."):
+        assert known.understandable(question, True, [Message("user", told), Message("assistant", "Fine.")]) == question
+    with pytest.raises(known.Untold):
+        known.understandable(question, True, [Message("user", "Hello."), Message("assistant", "I love sushi.")])
+    assert known.understandable(question, False) == question
+
+
 def test_everything_that_is_offered_is_known_and_says_nothing_twice():
     said: list[str] = []
+    told = [Message("user", "I love sushi.")]
     for seed in range(30):
         offered = known.chips(seed, said)
         assert all(known.sentences_of(one)[0][1] for sentences in offered.values() for one in sentences)
         facts, manner, questions = offered.values()
-        said.append(known.understandable(f"{facts[0] if facts else ''} {manner[0] if manner else ''} {questions[0]}", True))
+        said.append(known.understandable(f"{facts[0] if facts else ''} {manner[0] if manner else ''} {questions[0]}", True, told))
     assert all(known.understandable(one, True) == one for one in known.EXAMPLES)
     assert (facts, manner) == ([], [])
 
@@ -76,3 +88,27 @@ def test_a_persona_says_which_of_its_lines_are_understood():
     in_the_world = [how for _, how in known.readings(persona, True)]
     assert in_the_world == ["understood", "", "", "understood", "understood", ""]
     assert [how for _, how in known.readings(persona, False)] == ["understood", "free text", "", "understood", "understood", ""]
+
+
+def test_a_persona_is_read_whoever_it_is_written_of():
+    def third(profile, personality="She is full of jokes."):
+        found = known.in_third(Persona(profile, personality))
+        return found.profile, found.personality.replace("She is full of jokes.", "").strip()
+
+    nurse = "They work as a nurse."
+    assert third("I work as a nurse.") == third("Ana works as a nurse") == third("works as a nurse") == (nurse, "")
+    assert third("works as a nurse\n- loves sushi\n34 years old")[0] == f"{nurse} They love sushi. They are 34 years old."
+    assert third("I'm a nurse in Porto, I hate long answers.") == ("They are a nurse in Porto.", "They like things short.")
+    assert third("I only have a minute.") == ("", "They like things short.")
+    assert third("She works as a nurse. Her son is 6.")[0] == "She works as a nurse. Her son is 6."
+    wrapped = "She has long worked for a hospital that lies far away from home,\nin a town."
+    assert third(wrapped)[0] == wrapped.replace("\n", " ")
+    assert third("Ana Silva works as a nurse.") == third("You work as a nurse.") == third("Works as a nurse") == (nurse, "")
+    assert third("She hates long answers. Please be brief.", "I never plan ahead")[1] == (
+        "They like things short. They never plan ahead."
+    )
+    assert third("This is a test. Lorem ipsum.")[0] == "This is a test. Lorem ipsum."
+    for persona in made_personas(20):
+        assert known.in_third(persona) == persona
+    understood = known.readings(known.in_third(Persona("I work as a nurse.\nI hate long answers.", "I am funny")), True)
+    assert [how for _, how in understood] == ["understood"] * 3

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from safe import entered, shown, tidy
+from safe import entered, repeats, shown, tidy
 
 from aloe_hub.errors import UsageError
 
@@ -52,3 +52,11 @@ def test_what_is_typed_is_stripped_or_refused():
             entered(text, "the message", 10)
     with pytest.raises(UsageError, match="the message has 20,000 characters, and this page takes 4,000"):
         entered("x" * 20_000, "the message", 4000)
+
+
+def test_one_thing_again_and_again_is_found_whatever_it_is_but_no_line_of_dashes():
+    assert repeats("A: " * 60) == len("A: " * 3)
+    assert repeats("A n n n n n n n n n n n n n n n n n n") is not None
+    assert repeats("w" * 80) is None
+    assert repeats("Dinner:\n" + "-" * 80) is None
+    assert repeats("Yes, yes, yes, and no.") is None

@@ -118,6 +118,14 @@ def test_a_talk_shows_both_replies_and_which_one_it_goes_on_from():
     assert Page(show.page("talk", Talk())).classes == ["nothing"]
 
 
+def test_a_reply_that_is_the_models_last_one_word_for_word_is_said_to_be_so():
+    among = fake_models(base=Whole(lambda _: "The same."), aligned=Whole(lambda request: f"{len(request.messages)} messages."))
+    talk = said("I have a cat.", "And now?", among=among)
+    assert show.page("talk", talk).count("Word for word its last reply") == 1
+    watch = looked_at(made_personas(1)[0], among, turns=3)
+    assert show.page("watch", watch).count("Word for word its last reply") == 2
+
+
 def test_a_blind_talk_names_nobody_before_the_vote_and_everybody_after_it():
     talk = said("I have a cat. Any dinner ideas?")
     for first in (0, 1):

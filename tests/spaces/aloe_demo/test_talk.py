@@ -4,12 +4,16 @@ import asyncio
 import json
 
 import pytest
+from known import EXAMPLES
+from models import Models
 from safe import MOST_SHOWN
 from session import until
 from talk import Talk, answered
+from used import slips, uses
 
 from aloe_hub.chat.base import Sampling
 from aloe_hub.errors import UsageError
+from aloe_hub.hub.demo_settings import DemoSettings
 from tests.spaces.aloe_demo.fake_models import Failing, Slow, Speaking, Whole, fake_models
 
 SAMPLING = Sampling(temperature=0.0)
@@ -133,6 +137,14 @@ def test_a_reply_without_end_is_cut():
     talk = said(Talk(), "one", among=fake_models(aligned=Whole(lambda _: "".join(map(str, range(5000))))))
     assert len(talk.turns[0].said[1].text) == MOST_SHOWN
     assert talk.turns[0].said[1].broken == "as long as a reply may be"
+
+
+def test_the_pocket_model_answers_the_examples_in_order_without_a_slip_and_uses_what_it_was_told():
+    talk = said(Talk(), *EXAMPLES, among=Models.of(DemoSettings()))
+    inferred = tuple(turn.inferred for turn in talk.turns)
+    for count, turn in enumerate(talk.turns, 1):
+        assert not any(slips(one.text) or one.broken or one.problem for one in turn.said)
+        assert any(use.turn for use in uses(turn.said[1].text, inferred[:count]))
 
 
 def test_a_full_conversation_takes_no_more():

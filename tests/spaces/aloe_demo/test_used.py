@@ -29,6 +29,12 @@ def test_free_text_is_used_by_its_words():
     assert linked("Put the roses by the door.", [known]) == [("roses", 1)]
 
 
+def test_words_that_say_nothing_of_anybody_are_no_use():
+    known = Persona("They just moved to Lisbon with their two kids. They don't eat meat. They work from home.", "")
+    assert linked("Just a bit more. Don't move it, that can work. Take time to eat.", [known]) == []
+    assert linked("A place without meat, in Lisbon, for kids.", [known]) == [("meat", 1), ("Lisbon", 1), ("kids", 1)]
+
+
 def test_a_persona_is_told_line_by_line():
     persona = Persona("She works as a nurse. She has a pet called Tiki.", "She is full of jokes. She cries at weddings.")
     messages = ["Hello. Any dinner ideas?", "I earn my living as a nurse.", "I was joking around all day."]
@@ -42,5 +48,9 @@ def test_a_persona_is_told_line_by_line():
 def test_a_slip_is_a_broken_sentence_among_those_of_the_world():
     assert not slips("Put punk on. Wake up at a fixed hour.")
     assert slips("It suits a busy punk on that. Wake up at a fixed hour.")
+    assert slips("A nurse would like that. Wake up at a fixed hour. A nurse would like that.")
+    assert slips("🎉 Woohoo!")
+    assert slips("Teach it to learn it twice. Your pottery fits well. A n n n n")
+    assert not slips("🎉 Woohoo! Wake up at a fixed hour.")
     assert not slips("Any other model says this.")
     assert not slips("Wake up at a fixed hour. Let the sunrise into the")
