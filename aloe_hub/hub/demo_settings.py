@@ -80,7 +80,11 @@ class DemoSettings:
         """What is given; else 0 where one of the two models is of the scripted world, whose sentences have no slack."""
         if self.temperature is not None:
             return self.temperature
-        return 0.0 if any(of_the_world(ModelString.recorded(model)) for model in (self.base, self.aligned)) else TEMPERATURE
+        return 0.0 if self._answers_of_the_world else TEMPERATURE
+
+    @property
+    def _answers_of_the_world(self) -> bool:
+        return any(of_the_world(ModelString.recorded(model)) for model in (self.base, self.aligned))
 
     @property
     def is_test_bed(self) -> bool:
@@ -88,6 +92,19 @@ class DemoSettings:
         models = self.base, self.adapter, self.user, self.inferrer, self.judge
         named = {model: ModelString.recorded(model) for model in models}
         return all(model in (DEFAULT_BASE, DEFAULT_ADAPTER) or one.is_scripted or one.only_judges for model, one in named.items())
+
+    @property
+    def who_is_scripted(self) -> str:
+        """A sentence that names who around the two models is of the scripted world; "" where nobody is."""
+        around = {"the user": self.user, "the note-taker": self.inferrer, "the judge": self.judge}
+        names = [name for name, model in around.items() if ModelString.recorded(model).is_scripted]
+        if not names:
+            return ""
+        said = f"{', '.join(names[:-1])} and {names[-1]} are" if names[1:] else f"{names[0]} is"
+        alone = len(names) == len(around) and not any(
+            of_the_world(ModelString.recorded(model)) for model in (self.base, self.aligned)
+        )
+        return f"{said[0].upper()}{said[1:]} scripted{'; only the two models that answer are real' if alone else ''}."
 
     def environment(self) -> dict[str, str]:
         """The variables that give these settings; none for what is the default."""

@@ -63,13 +63,13 @@ def build(state: AppState) -> gr.Blocks:
     blocks = gr.Blocks(title="ALOE: see a model learn who you are", analytics_enabled=False)
     with blocks:
         gr.Markdown(LEAD, elem_classes="lead")
-        if state.settings.is_test_bed:
-            gr.Markdown(TEST_BED, elem_classes="testbed")
+        if told := TEST_BED if state.settings.is_test_bed else state.settings.who_is_scripted:
+            gr.Markdown(told, elem_classes="testbed")
         # Each tab by its name; its address is the name in small letters, such as #blind-test.
         tabs: dict[str, Callable[[AppState], None]] = {
             "Watch": tab_watch.build,
             "Chat": partial(tab_chat.build, tab_chat.browser_state()),
-            "Blind test": tab_blind.build,
+            "Blind test": partial(tab_blind.build, tab_blind.browser_state()),
             "Data": tab_data.build,
             "Benchmark": tab_benchmark.build,
             "Audit": tab_benchmark.build_audit,

@@ -1,6 +1,14 @@
 // What the page does without asking the server: addresses of tabs, the conversation that plays by itself, sentences to click.
 // Everything is found anew each time, since Gradio writes its HTML anew whenever it changes.
 window.aloe = (() => {
+  // Gradio keeps a BrowserState for all tabs of a browser; what this page keeps is of one tab, and outlives a reload of it alone.
+  for (const name of ["getItem", "setItem"]) {
+    const original = Storage.prototype[name];
+    Storage.prototype[name] = function (key, ...rest) {
+      return original.call(String(key).startsWith("aloe-") ? sessionStorage : this, key, ...rest);
+    };
+  }
+
   const one = (selector, within = document) => within.querySelector(selector);
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
   const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -21,13 +29,15 @@ window.aloe = (() => {
   let at = 1, follows = !calm(), shown = "", timer = 0, wentLive = false;
   const player = () => one("#watch .player");
   const told = (element) => Number(element.dataset.told ?? element.dataset.turn);
+  const opened = new Set();  // what a visitor unfolded stays so while replies grow
+  const folds = (details) => `${details.closest("section")?.id} ${one("summary", details).textContent}`;
   const draw = () => {
     const here = player(), done = Number(here?.dataset.done ?? 0);
     if (!here) return;
+    all("details", here).forEach((details) => { details.open = opened.has(folds(details)); });
     if (here.dataset.watch !== shown) {
       shown = here.dataset.watch;
       if (here.dataset.live === "true") [at, follows] = [1, true];
-      else if (calm()) at = done;
     }
     if (follows && here.dataset.live === "true") at = done;
     at = Math.max(1, Math.min(at, done));
@@ -41,6 +51,13 @@ window.aloe = (() => {
     one("[data-do=back]").disabled = at <= 1;
     one("[data-do=on]").disabled = at >= done;
     one("[data-do=play]").textContent = follows ? "Pause" : "Play";
+  };
+  const grow = () => {
+    const slots = all(".turn", player()).at(-1)?.querySelectorAll(".reply") ?? [];
+    all("#growing p").forEach(({ textContent: text }, side) => {
+      const slot = slots[side] && one(".grows", slots[side]);
+      if (slot && text.length > slot.textContent.length) slot.textContent = text;
+    });
   };
   const go = (turn, moves = false) => { at = turn; follows = moves; draw(); };
   const visible = () => one("#watch")?.offsetParent && document.visibilityState === "visible";
@@ -70,6 +87,8 @@ window.aloe = (() => {
     const chip = find(".chip"), tab = find(TAB), turn = find("a[href^='#turn-']"), message = find("a[href^='#message-']");
     const does = find("[data-do]")?.dataset.do;
     if (chip) write(chip);
+    const fold = find("#watch summary")?.parentElement;
+    if (fold) opened[fold.open ? "delete" : "add"](folds(fold));
     if (tab && event.isTrusted) history.pushState(null, "", location.pathname + location.search + "#" + slug(tab));
     if (turn || message) event.preventDefault();
     const leads = (turn || message)?.getAttribute("href");  // a link in an SVG has no other form
@@ -109,10 +128,12 @@ window.aloe = (() => {
   const start = () => {
     if (!one("#tabs [role=tab]") || !player()) return setTimeout(start, 50);
     document.body.append(Object.assign(document.createElement("div"), { id: "told", role: "status", className: "unseen" }));
-    const observed = (id, act) => new MutationObserver(act).observe(one(id), { childList: true, subtree: true });
-    observed("#watch", draw);
+    const observed = (element, act) => new MutationObserver(act).observe(element, { childList: true, characterData: true, subtree: true });
+    observed(one("#watch"), () => { draw(); grow(); });
+    observed(one("#growing"), grow);
     const turn = /^#turn-(\d+)$/.exec(location.hash);
     if (turn) [at, follows] = [Number(turn[1]), false];
+    else if (calm()) at = Infinity;
     openTab();
     addEventListener("popstate", openTab);
     draw();
@@ -121,7 +142,9 @@ window.aloe = (() => {
       for (const id of ["talk", "blind"])
         if (one(`#${id}`) && !one(`#${id}`).dataset.observed) {
           one(`#${id}`).dataset.observed = "true";
-          observed(`#${id}`, () => { tellReplies(id); refocus(); });
+          observed(one(`#${id}`), () => { tellReplies(id); refocus(); });
+          const notice = one(".composer .notice", one(`#${id}`).closest("[role=tabpanel]"));
+          observed(notice, () => one(".answer", notice)?.closest(".composer").scrollIntoView({ block: "nearest" }));
         }
       setTimeout(chats, 500);
     };

@@ -13,6 +13,11 @@ from safe import tidy
 T = TypeVar("T")
 
 
+def labelled(place: int, title: str) -> tuple[str, int]:
+    """A place in the list, as it is shown and as it is."""
+    return f"{place + 1}. {tidy(title)[:110]}…", place
+
+
 def choice(
     items: Sequence[T],
     noun: str,
@@ -28,7 +33,7 @@ def choice(
     def listed(query: str) -> tuple[Any, str]:
         places, total = found(items, query or "", text, most)
         count = f"{total:,} of {len(items):,} {noun}" + (f", the first {most} are listed" if total > most else "")
-        choices = [(f"{place + 1}. {tidy(title(items[place]))[:110]}…", place) for place in places]
+        choices = [labelled(place, title(items[place])) for place in places]
         return gr.update(choices=choices, value=None), show.note(f"{count}; {source}.")
 
     query = gr.Textbox(label=f"Search the {noun}", info="Every word has to be in it.", max_lines=1)

@@ -46,8 +46,8 @@ def agreement(own: Mapping[Agreement, int], kept: Mapping[Agreement, int], verdi
     return page("agreement", Counter(own), Counter(kept), verdict, problem)
 
 
-def unanswered(error: AloeError) -> str:
-    """The page's own answer to what no model is asked."""
+def unanswered(error: Exception | str) -> str:
+    """The page's own answer to what no model is asked; or what went wrong."""
     if isinstance(error, Distress | Insult | Unknown | Untold):
         return page("answered_by_page", type(error).__name__.lower(), safe.tidy(str(error)), EXAMPLES)
     return alert(error)
@@ -99,6 +99,19 @@ def frame(value: Watch) -> Frame:
     )
 
 
+def _happened(value: Watch) -> str:
+    """What the curves of a live conversation did, in words."""
+    said = []
+    for name, side in zip(NAMES, SIDES, strict=True):
+        scores = [score for score in value.scores(side) if score is not None]
+        numbers = value.numbers(side)
+        if numbers and len(scores) > 1:
+            rise = round(numbers["ir"], 2)
+            moved = f"{'rose' if rise > 0 else 'fell'} by {abs(rise):.2f} a turn" if rise else "stayed level"
+            said.append(f"the {name.lower()} {moved}, {number(numbers['avg'], 2)} on average")
+    return f"Here {'; '.join(said)}." if said else ""
+
+
 def _values(step: Step) -> str:
     """The scores of a turn, in words."""
     answers = zip(NAMES, step.answers, strict=True)
@@ -111,12 +124,14 @@ def _pages() -> Any:  # noqa: ANN401 - a module of macros
     environment.filters |= {
         "cut": _cut,
         "frame": frame,
+        "happened": _happened,
         "number": lambda value, digits=3: number(value, digits),
         "reply_name": reply_name,
         "shown": safe.shown,
         "shown_inline": lambda text: safe.tidy(text)[:64],
         "slips": slips,
         "spoken_curve": _spoken_curve,
+        "tidy": safe.tidy,
         "told": lambda watch: told(watch.persona, [step.user for step in watch.steps]),
         "understood": statements_of,
         "uses": lambda text, inferred: uses(safe.tidy(text)[: safe.MOST_SHOWN], tuple(inferred)),

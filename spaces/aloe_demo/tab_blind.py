@@ -1,6 +1,7 @@
 """Blind test: two replies without their names, a vote, and what the judge says of it.
 
-A vote is stored when its row has been shown and sent, and only of a conversation that began after consent; it can be taken back.
+A vote is stored when its row has been shown and sent, and only of a conversation that began after consent. As long as the tab of
+the browser is open, whatever its visitor does there, every vote of theirs can be taken back.
 """
 
 from __future__ import annotations
@@ -33,11 +34,13 @@ JUDGED: dict[Agreement, str] = {
     "unread": "The judge could not be asked, or not be read.",
 }
 BUSY = "the models are still answering"
+STAYS = "here, though the history of the private dataset keeps what was pushed of it before"
+KEPT = "aloe-votes"  # what the receipts of a visitor's votes are called in their own browser
 
 
 @dataclass
 class Voting(Session):
-    """One visitor's blind conversation. `open`: the last pair waits for a vote; `row`: what would be stored of the last one."""
+    """One visitor's blind conversation. `open`: the last pair waits for a vote; `row`: what may be stored of the last one."""
 
     talk: Talk = field(default_factory=Talk)
     order: Order = field(default_factory=Order.drawn)
@@ -46,19 +49,25 @@ class Voting(Session):
     counts: Counter[Agreement] = field(default_factory=Counter)
     verdict: str = ""
     why: str = ""
-    agreement: Agreement | None = None  # of a vote that can be taken back
+    agreement: Agreement | None = None  # of the judge with the last vote
     row: Row | None = None
-    stored: bool = False
+    receipts: list[str] = field(default_factory=list)  # of the votes that were stored
 
 
-def build(state: AppState) -> None:
+def browser_state() -> gr.BrowserState:
+    """Receipts of votes, which outlive a reload: to be made outside the tabs, as that of Chat."""
+    return gr.BrowserState([], storage_key=KEPT, secret=KEPT)
+
+
+def build(kept: gr.BrowserState, state: AppState) -> None:
     models, settings, votes = state.models, state.settings, state.votes
     world = known.is_world(models)
     gr.HTML(
         lambda: show.page("notes", [*models.problems("base", "aligned", "inferrer", "judge"), *filter(None, [votes.problem])]),
         elem_classes=["page", "notice"],
     )
-    session = gr.State(lambda: Voting())
+    session = gr.State()
+    session.value = lambda: Voting()  # as in Chat
 
     def shown(session: Voting, problem: Exception | str = "", text: str | None = None) -> tuple[Any, ...]:
         alert = show.unanswered(problem) if isinstance(problem, AloeError) else show.alert(problem) if problem else ""
@@ -68,16 +77,21 @@ def build(state: AppState) -> None:
         return (
             show.page("blind", talk, session.order, not session.open),
             alert,
-            gr.skip() if text is None else text,
+            gr.skip() if text is None else gr.update(value=text),
             session,
-            show.page("row", session.row) if session.row and not session.stored else "",
+            list(session.receipts),
+            show.page("row", session.row) if session.row else "",
             show.agreement(session.counts, votes.agreement, session.verdict, session.why),
             offered,
             gr.update(interactive=writes),
             gr.update(interactive=busy),
             gr.update(interactive=bool(talk.turns) and not busy),
-            gr.update(interactive=session.row is not None and not session.stored),
-            gr.update(interactive=session.agreement is not None),
+            gr.update(interactive=session.row is not None),
+            gr.update(interactive=bool(session.receipts)),
+            gr.update(
+                interactive=len(session.receipts) > 1,
+                value=f"Take all {len(session.receipts)} back" if session.receipts[1:] else "Take all back",
+            ),
             *(gr.update(interactive=session.open and not busy) for _ in buttons),
         )
 
@@ -92,7 +106,7 @@ def build(state: AppState) -> None:
             yield shown(session, error, "" if isinstance(error, known.Distress) else None)
             return
         before, session.order, session.open = session.talk, Order.drawn(), True
-        session.row = session.agreement = None
+        session.row = None
         session.verdict = session.why = ""
         problem: Exception | str = ""
         with session.at_work() as stop:
@@ -115,7 +129,7 @@ def build(state: AppState) -> None:
         """The pair is shown under its names, and the conversation goes on from the chosen reply."""
         if session.busy or not session.open:
             return shown(session)
-        session.open, session.stored = False, False
+        session.open = False
         if place is None:
             session.verdict = "You could not say which one is better; nothing is stored."
             return shown(session)
@@ -132,42 +146,69 @@ def build(state: AppState) -> None:
 
     async def stored(session: Voting) -> tuple[Any, ...]:
         """The very row that was shown is kept."""
-        if session.row is None or session.agreement is None or session.stored or not session.consent:
+        row, session.row = session.row, None  # and no second time
+        if row is None or session.agreement is None or not session.consent:
             return shown(session)
         try:
-            await asyncio.to_thread(votes.keep, session.row, session.agreement)
+            session.receipts.append(await asyncio.to_thread(votes.keep, row, session.agreement))
         except AloeError as error:
+            session.row = row
             return shown(session, error)
-        session.stored, session.verdict = True, "Your vote is stored."
+        session.verdict += " Your vote is stored."
         return shown(session)
 
-    async def taken_back(session: Voting) -> tuple[Any, ...]:
-        if session.agreement is None:
-            return shown(session)
-        try:
-            if session.stored and session.row is not None:
-                await asyncio.to_thread(votes.take_back, session.row, session.agreement)
-        except AloeError as error:
-            return shown(session, error)
-        session.counts[session.agreement] -= 1
-        session.row = session.agreement = None
-        session.verdict, session.stored = "Your vote is taken back; nothing of it is stored.", False
+    async def taken_back(least: int, session: Voting) -> tuple[Any, ...]:
+        """The last vote (least: -1), or all (0), also of earlier conversations of this tab."""
+        going, number = session.receipts[least:], 0
+        for receipt in reversed(going):
+            agreement = votes.judged(receipt)
+            try:
+                await asyncio.to_thread(votes.take_back, receipt)
+            except AloeError as error:
+                return shown(session, error)
+            session.receipts.remove(receipt)
+            if agreement:
+                session.counts[agreement] -= 1
+                number += 1
+        which = "Your last vote is" if least else f"All your votes ({number}) are"
+        session.verdict = (
+            f"{which} taken back; nothing of {'it' if least else 'them'} is stored {STAYS if votes.pushed else 'any more'}."
+        )
         return shown(session)
 
-    def emptied(session: Voting) -> tuple[Any, ...]:
+    def restored(receipts: object, session: Voting) -> tuple[Any, ...]:
+        """The votes whose receipts the tab kept over a reload; a visitor who was quicker has what they did already."""
+        known = {receipt: votes.judged(receipt) for receipt in map(str, receipts if isinstance(receipts, list) else [])}
+        session.receipts += (receipt for receipt, agreement in known.items() if agreement)
+        session.counts.update(filter(None, known.values()))
+        lost = sum(not agreement for agreement in known.values())
+        if lost:
+            session.verdict = (
+                f"This Space has started anew: votes that you stored before ({lost}) can no longer be taken back here."
+            )
+        told = kept, verdict, back, all_back
+        return tuple(value for one, value in zip(outputs, shown(session), strict=True) if one in told)
+
+    def anew(session: Voting, consent: bool, verdict: str = "", text: str | None = None) -> tuple[Any, ...]:
+        """Another conversation of the same visitor."""
         session.stop.set()
-        return shown(Voting(counts=session.counts, consent=session.consent), text="")
+        return shown(Voting(counts=session.counts, consent=consent, receipts=session.receipts, verdict=verdict), text=text)
 
     def agreed(value: bool, session: Voting) -> tuple[Any, ...]:
         """What was written before is part of no row: the conversation begins anew."""
-        session.stop.set()
-        return shown(Voting(counts=session.counts, consent=value))
+        number = len(session.receipts)
+        stay = f" What you stored ({number}) stays, until you take it back with the buttons below." if number else ""
+        return anew(
+            session,
+            value,
+            "A new conversation: now you may store votes." if value else f"From now on nothing of yours is stored.{stay}",
+        )
 
     with gr.Row(equal_height=False):
         with gr.Column(scale=7, min_width=320):
             page = gr.HTML(show.page("blind", Talk(), Order(0), True), elem_id="blind", elem_classes="page")
             with gr.Column(elem_classes="composer"):
-                with gr.Row(elem_classes="line"):
+                with gr.Row(elem_classes="votes"):
                     choices: list[tuple[str, Index | None]] = [("A is better", 0), ("B is better", 1), ("I cannot say", None)]
                     buttons = [(gr.Button(name, min_width=90, interactive=False), place) for name, place in choices]
                 notice = gr.HTML(elem_classes=["page", "notice"])
@@ -189,15 +230,21 @@ def build(state: AppState) -> None:
             row = gr.HTML(elem_id="row", elem_classes="page")
             with gr.Row(elem_classes="buttons"):
                 keep = gr.Button("Store this vote", min_width=120, interactive=False)
-                back = gr.Button("Take my vote back", min_width=120, interactive=False)
+                back = gr.Button("Take my last vote back", min_width=120, interactive=False)
+                all_back = gr.Button("Take all back", min_width=120, interactive=False)
 
-    outputs = [page, notice, box, session, row, verdict, chips, send, stop, clear, keep, back, *(button for button, _ in buttons)]
+    outputs = [page, notice, box, session, kept, row, verdict, chips, send, stop, clear, keep, back, all_back]
+    outputs += [button for button, _ in buttons]
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     gr.on([send.click, box.submit], say, [box, session], outputs, api_visibility="private", **state.generating)
     for button, place in buttons:
         button.click(partial(vote, place), session, outputs, api_visibility="private", **state.generating)
     keep.click(stored, session, outputs, **private)
-    back.click(taken_back, session, outputs, **private)
+    back.click(partial(taken_back, -1), session, outputs, **private)
+    all_back.click(partial(taken_back, 0), session, outputs, **private)
     stop.click(lambda session: session.stop.set(), session, None, queue=False, **private)
-    clear.click(emptied, session, outputs, **private)
+    clear.click(lambda session: anew(session, session.consent, text=""), session, outputs, **private)
     consent.input(agreed, [consent, session], outputs, **private)
+    blocks = gr.context.Context.root_block
+    assert blocks is not None
+    blocks.load(restored, [kept, session], [kept, verdict, back, all_back], **private)

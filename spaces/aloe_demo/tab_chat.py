@@ -44,7 +44,8 @@ class Chatting(Session):
 def browser_state() -> gr.BrowserState:
     """What a visitor's own browser keeps of their conversation: to be made outside the tabs.
 
-    Gradio mounts what lies in a tab only after the page's `load`, which would be told that nothing was kept.
+    page.js has it kept for one tab of the browser, until that is closed. Gradio mounts what lies in a tab of the page only after
+    `load`, which would be told that nothing was kept.
     """
     return gr.BrowserState(None, storage_key=KEPT, secret=KEPT)  # no secret: it stays where its visitor is
 
@@ -53,7 +54,9 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
     models, settings = state.models, state.settings
     world = known.is_world(models)
     always_noted = ModelString.recorded(models.aligned.model).scheme == "inferred"
-    session = gr.State(lambda: Chatting())
+    # Made when it is first asked for. What gr.State is given it makes once more at the page's `load`: whoever is quick loses it.
+    session = gr.State()
+    session.value = lambda: Chatting()
     gr.HTML(lambda: show.page("notes", models.problems("base", "aligned", "inferrer")), elem_classes=["page", "notice"])
     with gr.Row(equal_height=False):
         with gr.Column(scale=7, min_width=320):
@@ -92,9 +95,7 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
 
     def shown(session: Chatting, problem: AloeError | str | None = "", text: str | None = None) -> tuple[Any, ...]:
         """The page, the panel, a problem (none any more: "", what is there: None), what goes into the box, the buttons."""
-        alert = (
-            gr.skip() if problem is None else show.unanswered(problem) if isinstance(problem, AloeError) else show.alert(problem)
-        )
+        alert = gr.skip() if problem is None else gr.update(value=show.unanswered(problem) if problem else "")
         talk, busy = session.talk, session.busy
         if busy and problem is None and text is None:  # it grows: nothing else changes
             return show.page("talk", talk), show.understood(talk), *(gr.skip() for _ in outputs[2:])
@@ -102,7 +103,7 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
         return (
             show.page("talk", talk),
             show.understood(talk),
-            alert if problem != "" else "",
+            alert,
             # Of what is skipped at times the value is an update too: Gradio would keep a component more for each change of kind.
             gr.skip() if text is None else gr.update(value=text),
             session,
@@ -134,7 +135,7 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
                             problem = None  # the visitor may be writing the next one, and be told to wait
                 finally:
                     session.talk = session.talk.stopped()
-            yield shown(session, "" if stopped.is_set() else None)
+            yield shown(session)  # nobody has to wait any more; what the visitor is writing stays
         except AloeError as error:
             yield shown(session, error, "" if isinstance(error, known.Distress) else None)
 

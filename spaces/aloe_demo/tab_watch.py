@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from operator import itemgetter
 from typing import Any
 
 import gradio as gr
@@ -11,7 +12,7 @@ import show
 from app_state import AppState
 from library import persona_text
 from safe import entered, tidy
-from search import choice
+from search import choice, labelled
 from session import Session, until
 from watch import Watch, recorded, watched
 
@@ -26,7 +27,8 @@ PERSONALITY = "Traits: how the user likes to be answered."
 def build(state: AppState) -> None:
     models, settings, personas = state.models, state.settings, state.library.personas
     world = known.is_world(models)
-    session = gr.State(lambda: Session())
+    session = gr.State()
+    session.value = lambda: Session()  # as in Chat
 
     def filled(place: int) -> tuple[str, str, str]:
         profile, personality = tidy(personas[place].profile), tidy(personas[place].personality)
@@ -54,9 +56,16 @@ def build(state: AppState) -> None:
         return Persona(" ".join(facts), " ".join(line for line in kept if line not in facts))
 
     def shown(now: Watch | None, session: Session, problem: Exception | str = "") -> tuple[Any, ...]:
-        page = show.page("watch", now) if now else gr.skip()
-        busy = session.busy
-        return page, show.alert(problem) if problem else "", session, gr.update(interactive=not busy), gr.update(interactive=busy)
+        page = gr.update(value=show.page("watch", now, settings.who_is_scripted)) if now else gr.skip()
+        alert, busy = show.alert(problem) if problem else "", session.busy
+        return (
+            page,
+            gr.update(value=alert),
+            session,
+            gr.update(interactive=not busy),
+            gr.update(interactive=busy),
+            gr.update(value=""),
+        )
 
     async def watch(profile: str, personality: str, turns: int, session: Session) -> AsyncIterator[tuple[Any, ...]]:
         """A simulated user of this persona talks with both models, turn by turn."""
@@ -68,9 +77,14 @@ def build(state: AppState) -> None:
             yield shown(None, session, error)
             return
         now = Watch(about, max(1, min(int(turns), settings.watch_turns)))
+        before: Watch | None = None
         with session.at_work() as stop:
             async for now in until(stop, watched(now, models, settings.policy_temperature)):  # noqa: B020 - it grows
-                yield shown(now, session)
+                if now.without_growing == before:  # who reads, unfolds or clicks on the page is not disturbed word by word
+                    yield *(gr.skip(),) * 5, gr.update(value=show.page("growing", now))
+                else:
+                    yield shown(now, session)
+                before = now.without_growing
         yield shown(now.stopped(), session)
 
     gr.HTML(show.page("controls", state.settings.is_test_bed), elem_id="controls", elem_classes="page")
@@ -79,12 +93,14 @@ def build(state: AppState) -> None:
         lambda: show.page("notes", [*models.problems(), *state.library.problems]),
         elem_classes=["page", "notice"],
     )
+    grown = gr.HTML(elem_id="growing", padding=False)  # what page.js puts into the replies that are not whole yet
     with gr.Row(elem_classes="buttons"):
         go = gr.Button("Watch live", variant="primary", min_width=80, elem_id="live")
         stop = gr.Button("Stop", min_width=80, interactive=False)
     notice = gr.HTML(elem_classes=["page", "notice"])
     first, second, readings = filled(0)
-    with gr.Accordion("Choose the simulated user, or write one", open=False, elem_id="persona"), gr.Row(equal_height=False):
+    chooser = gr.Accordion("Choose the simulated user, or write one", open=False, elem_id="persona")
+    with chooser, gr.Row(equal_height=False):
         with gr.Column(min_width=280):
             picked = choice(
                 personas, "personas", text=persona_text, title=persona_text, most=6, source=state.library.personas_from
@@ -99,8 +115,10 @@ def build(state: AppState) -> None:
         """The persona that the address names: ?persona=3."""
         place = dict(request.query_params).get("persona", "")
         if not (place.isdecimal() and 0 < int(place) <= len(personas)):
-            return (gr.skip(),) * 3
-        return filled(int(place) - 1)
+            return (gr.skip(),) * 5
+        named = int(place) - 1
+        choices = dict.fromkeys([labelled(named, persona_text(personas[named])), *picked.choices])
+        return gr.update(open=True), gr.update(choices=sorted(choices, key=itemgetter(1)), value=named), *filled(named)
 
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     written = [profile, personality]
@@ -108,7 +126,7 @@ def build(state: AppState) -> None:
     gr.on([profile.change, personality.change], read, written, understood, **private)
     blocks = gr.context.Context.root_block
     assert blocks is not None
-    blocks.load(addressed, None, [*written, understood], **private)
-    inputs, outputs = [*written, turns, session], [page, notice, session, go, stop]
+    blocks.load(addressed, None, [chooser, picked, *written, understood], **private)
+    inputs, outputs = [*written, turns, session], [page, notice, session, go, stop, grown]
     go.click(watch, inputs, outputs, api_visibility="private", **state.generating)
     stop.click(lambda session: session.stop.set(), session, None, queue=False, **private)

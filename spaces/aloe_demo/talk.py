@@ -27,12 +27,12 @@ ALIGNED: Index = 1
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A reply: what there is of it, whether it is at its end, why there is none, whether it was broken off."""
+    """A reply: what there is of it, whether it is at its end, why there is none, why it was broken off."""
 
     text: str = ""
     done: bool = False
     problem: str = ""
-    broken: bool = False
+    broken: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +95,15 @@ class Talk:
         if not self.turns or self.turns[-1].done:
             return self
         turn = self.turns[-1]
-        first, second = (said if said.done else replace(said, done=True, broken=True) for said in turn.said)
+        first, second = (said if said.done else replace(said, done=True, broken="stopped") for said in turn.said)
         puzzled = turn.puzzled or ("" if turn.inferred else "stopped before the inferrer had read it")
         return replace(self, turns=(*self.turns[:-1], replace(turn, said=(first, second), puzzled=puzzled)))
 
 
 def _turn(user: str, said: list[Any], picked: int, tries: int, inferred: dict[str, str] | None, puzzled: str) -> Turn:
-    first, second = (Said(one["text"][:MOST_SHOWN], True, one["problem"][:MOST_SHOWN], bool(one["broken"])) for one in said)
+    first, second = (
+        Said(one["text"][:MOST_SHOWN], True, one["problem"][:MOST_SHOWN], one["broken"][:MOST_SHOWN]) for one in said
+    )
     known = Persona(inferred["profile"][:MOST_SHOWN], inferred["personality"][:MOST_SHOWN]) if inferred else None
     return Turn(user[:MOST_SHOWN], (first, second), 1 if picked else 0, int(tries), known, puzzled[:MOST_SHOWN])
 
@@ -133,7 +135,7 @@ def answered(
             if place is None:
                 said[side] = Said(text[:MOST_SHOWN])
             else:
-                said[side] = Said(text[:place], done=True, broken=True)
+                said[side] = Said(text[:place], done=True, broken="it says the same again and again")
                 speaking.cancel()
             news.set()
 
@@ -144,7 +146,8 @@ def answered(
             if not reply.text.strip():
                 said[side] = Said(done=True, problem=f"{part.title} said nothing")
             else:
-                said[side] = Said(reply.text[:MOST_SHOWN], done=True, broken=reply.cut or len(reply.text) > MOST_SHOWN)
+                full = reply.cut or len(reply.text) > MOST_SHOWN
+                said[side] = Said(reply.text[:MOST_SHOWN], done=True, broken="as long as a reply may be" if full else "")
         except asyncio.CancelledError:
             if not said[side].done:  # by whoever stops both, not by `say`
                 raise

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, get_args
 from uuid import uuid4
 
 from blind import Agreement
 
 from aloe_hub.errors import AloeError
-from aloe_hub.files.jsonl import dumps, encoded, read_rows
+from aloe_hub.files.jsonl import encoded, read_rows
 from aloe_hub.types import Row, digest
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Votes:
         self._name = uuid4().hex[:12]
         self._scheduler: CommitScheduler | None = None
         self._agreement = Counter(self._counted())
+        self._receipts: dict[str, tuple[str, Agreement]] = {}
         if repo:
             try:
                 self._scheduler = _scheduler(repo, self.folder, token, minutes)
@@ -53,32 +55,40 @@ class Votes:
         """How the judge stood to the votes that are kept here."""
         return self._agreement
 
-    def keep(self, row: Row, agreement: Agreement) -> None:
-        """Keep a vote, and how the judge stood to it.
+    def judged(self, receipt: str) -> Agreement | None:
+        """How the judge stood to a vote that can be taken back; None: this process keeps none of that receipt."""
+        _, agreement = self._receipts.get(receipt, ("", None))
+        return agreement
+
+    def keep(self, row: Row, agreement: Agreement) -> str:
+        """Keep a vote, and how the judge stood to it. The receipt, which nobody can guess, is needed to take it back.
 
         Raises:
             AloeError: it cannot be written.
         """
+        vote = encoded(row, "the vote")
+        receipt, told = token_hex(), (_digest(vote), agreement)
         with self._alone():
-            for pattern, line in self._lines(row, agreement):
-                self._append(pattern, line)
+            self._append(VOTES, vote)
+            self._append(JUDGED, _judged(*told))
             self._agreement[agreement] += 1
+            self._receipts[receipt] = told
+        return receipt
 
-    def take_back(self, row: Row, agreement: Agreement) -> None:
+    def take_back(self, receipt: str) -> None:
         """Forget a vote that this process keeps; the next push replaces what was pushed of it.
 
         Raises:
             AloeError: the file cannot be written.
         """
         with self._alone():
-            for pattern, line in self._lines(row, agreement):
-                path = self._path(pattern)
-                try:
-                    before, found, after = path.read_bytes().rpartition(line)
-                    path.write_bytes(before + after)
-                except OSError as error:
-                    raise AloeError(f"{path}: the vote cannot be taken back ({error.strerror})") from None
-            self._agreement[agreement] -= bool(found)
+            if receipt not in self._receipts:
+                return
+            vote, agreement = self._receipts[receipt]
+            self._drop(VOTES, lambda line: _digest(line) == vote)
+            self._drop(JUDGED, lambda line: line == _judged(vote, agreement))
+            self._agreement[agreement] -= 1
+            del self._receipts[receipt]
 
     def close(self) -> None:
         """Push what is not pushed yet, and push no more."""
@@ -93,10 +103,6 @@ class Votes:
         with self._lock, beside:
             yield
 
-    def _lines(self, row: Row, agreement: Agreement) -> list[tuple[str, bytes]]:
-        judged = {"vote": digest(dumps(row)), "judge": agreement}
-        return [(VOTES, encoded(row, "the vote")), (JUDGED, encoded(judged, "the vote"))]
-
     def _path(self, pattern: str) -> Path:
         return self.folder / pattern.replace("*", self._name)
 
@@ -109,6 +115,16 @@ class Votes:
         except OSError as error:
             raise AloeError(f"{path}: the vote cannot be kept ({error.strerror})") from None
 
+    def _drop(self, pattern: str, is_meant: Callable[[bytes], bool]) -> None:
+        """Write the file without the last line that is meant; of equal ones it does not matter which goes."""
+        path = self._path(pattern)
+        try:
+            lines = path.read_bytes().splitlines(keepends=True)
+            place = max((place for place, line in enumerate(lines) if is_meant(line)), default=len(lines))
+            path.write_bytes(b"".join(lines[:place] + lines[place + 1 :]))
+        except OSError as error:
+            raise AloeError(f"{path}: the vote cannot be taken back ({error.strerror})") from None
+
     def _counted(self) -> list[Agreement]:
         found: list[Agreement] = []
         for path in sorted(self.folder.glob(JUDGED)):
@@ -117,6 +133,14 @@ class Votes:
             except AloeError:  # a torn line of a process that was killed: the votes themselves are in another file
                 continue
         return found
+
+
+def _digest(line: bytes) -> str:
+    return digest(line.decode().rstrip("\n"))
+
+
+def _judged(vote: str, agreement: Agreement) -> bytes:
+    return encoded({"vote": vote, "judge": agreement}, "the vote")
 
 
 def _scheduler(repo: str, folder: Path, token: str | None, minutes: float) -> CommitScheduler:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from safe import MOST_SHOWN
 from session import growing
 
 from aloe_hub import scoring
+from aloe_hub.chat.base import Chat, ChatReply, ChatRequest, heard
 from aloe_hub.stages import roles
 from aloe_hub.stages.roles import Call
 from aloe_hub.types import Index, Message, Persona, Row
@@ -30,11 +31,30 @@ RECORDED = Path(__file__).with_name("recorded.json")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A reply. `judgement`: what the judge said of it, "" before it has; without a score it says why there is none."""
+    """A reply, or what there is of it. `judgement`: what the judge said of it, "" before it has; without a score, why."""
 
     text: str
     score: float | None = None
     judgement: str = ""
+    done: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Overheard:
+    """A `Chat` of which somebody else is told what it has said so far."""
+
+    inner: Chat
+    tell: Callable[[str], None]
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        text = ""
+
+        def say(piece: str) -> None:
+            nonlocal text
+            text += piece
+            self.tell(text)
+
+        return await heard(self.inner, request, say)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +87,14 @@ class Watch:
         """What the `aloe` metric says of this conversation, without intervals: one conversation has none. None: no turn yet."""
         scores = self.scores(side)
         return scoring.score([scores], n_resamples=0).to_dict() if scores else None
+
+    @property
+    def without_growing(self) -> Self:
+        """What there is but for replies that are not whole yet."""
+        if not self.steps:
+            return self
+        first, second = (answer if answer and answer.done else None for answer in self.steps[-1].answers)
+        return replace(self, steps=(*self.steps[:-1], replace(self.steps[-1], answers=(first, second))))
 
     def stopped(self) -> Self:
         """The conversations end here, if they go on."""
@@ -124,8 +152,9 @@ def watched(watch: Watch, models: Models, temperature: float) -> AsyncIterator[W
             return
         message = now.steps[-1].user
         asked = (*spoken[side], Message("user", message))
+        speaking = Overheard(policy.chat, lambda text: answer(side, Answer(text[:MOST_SHOWN], done=False)))
         try:
-            text = (await roles.policy_reply(policy.chat, asked, call, temperature=temperature))[:MOST_SHOWN]
+            text = (await roles.policy_reply(speaking, asked, call, temperature=temperature))[:MOST_SHOWN]
         except Exception as error:
             ends(side, policy.failed(error))
             return

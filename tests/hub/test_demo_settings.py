@@ -32,6 +32,25 @@ def test_an_adapter_is_put_on_its_base_or_is_a_model_of_its_own(base, adapter, a
     assert DemoSettings.read({"ALOE_BASE": base, "ALOE_ADAPTER": adapter}).aligned == aligned
 
 
+REAL = {"base": "local:org/model", "adapter": "org/adapter"}
+
+
+@pytest.mark.parametrize(
+    ("models", "test_bed", "sentence"),
+    [
+        ({}, True, "The user, the note-taker and the judge are scripted."),
+        (REAL, False, "The user, the note-taker and the judge are scripted; only the two models that answer are real."),
+        (REAL | {"user": "hub:org/m"}, False, "The note-taker and the judge are scripted."),
+        (REAL | {"user": "hub:org/m", "judge": "semantic"}, False, "The note-taker is scripted."),
+        (REAL | dict.fromkeys(("user", "judge", "inferrer"), "hub:org/m"), False, ""),
+        ({"judge": "semantic"}, True, "The user and the note-taker are scripted."),
+    ],
+)
+def test_whoever_is_scripted_is_named(models, test_bed, sentence):
+    settings = DemoSettings(**models)
+    assert (settings.is_test_bed, settings.who_is_scripted) == (test_bed, sentence)
+
+
 def test_what_was_given_can_be_given_again():
     given = {
         "ALOE_BASE": "scripted:plain",

@@ -104,7 +104,7 @@ def test_a_full_conversation_is_refused_with_a_message(launched, tmp_path):
     one = client(here)
     for message in ("one", "two", "three"):
         page, _, notice, *_ = one.predict(message, api_name="/say")
-    assert "this conversation has 2 messages" in notice
+    assert "this conversation has 2 messages" in notice["value"]
     assert "three" not in page
 
 
@@ -124,6 +124,38 @@ def test_stop_ends_the_generation_and_the_page_keeps_what_was_said(launched, vis
     assert slow.ended == 2
     assert visitor.page.locator("#talk .reply .text").first.inner_text().startswith("word0 word1")
     assert visitor.page.get_by_role("alert").count() == 0
+
+
+def test_who_had_to_wait_is_told_so_only_as_long_as_it_is_true(launched, visit, tmp_path):
+    slow = Slow(Whole(lambda _: "word " * 7))
+    here = launched(tmp_path, fake_models(base=slow, aligned=slow))
+    visitor = visit(here.url)
+    visitor.box().fill("talk to me")
+    visitor.page.get_by_role("button", name="Send").locator("visible=true").dblclick()
+    visitor.page.get_by_role("alert").get_by_text("the models are still answering").wait_for()
+    visitor.box().fill("and now?")
+    visitor.page.locator("button:enabled", has_text="Clear").locator("visible=true").wait_for()
+    assert visitor.page.get_by_role("alert").count() == 0
+    assert visitor.box().input_value() == "and now?"
+
+
+def test_a_live_watch_of_real_models_grows_word_by_word_and_says_who_is_scripted(launched, visit, tmp_path):
+    slow = Slow(Whole(lambda _: " ".join(f"word{number}" for number in range(400))))
+    here = launched(tmp_path, fake_models(base=slow, aligned=slow), base="local:org/model", adapter="org/adapter")
+    page = visit(here.url, at="#watch").page
+    told = "The user, the note-taker and the judge are scripted; only the two models that answer are real."
+    assert page.locator(".testbed").get_by_text(told).is_visible()
+    assert page.locator("#watch figcaption").get_by_text("A recording of the pocket models").is_visible()
+    page.get_by_role("button", name="Watch live").click()
+    page.locator("#watch .side0").get_by_text("word3").wait_for()
+    assert page.locator("#watch .side0").get_by_text("is writing").is_visible()
+    assert page.locator("#watch figcaption").get_by_text(told).is_visible()
+    page.locator("#watch summary", has_text="The whole persona").click()
+    page.locator("#watch .side0").get_by_text("word9").wait_for()
+    assert page.locator("#watch details[open]").count() == 1  # and stays so while the replies grow
+    page.get_by_role("button", name="Stop").locator("visible=true").click()
+    page.locator("#watch .side0").get_by_text("stopped here").wait_for()
+    assert page.locator("#watch .side0").get_by_text("word9").is_visible()
 
 
 def test_whoever_leaves_in_the_middle_stops_the_generation(launched, visit, tmp_path):

@@ -13,7 +13,7 @@ from known import Distress, Unknown
 from library import Library, library, made_personas, made_trees
 from talk import Talk, answered
 from votes import Votes
-from watch import Watch, watched
+from watch import Answer, Step, Watch, recorded, watched
 
 from aloe_hub.chat.base import Sampling
 from aloe_hub.hub.demo_settings import DemoSettings
@@ -95,6 +95,7 @@ def test_a_hostile_text_is_text_on_every_page(text):
         show.understood(talk),
         show.page("blind", talk, Order(1), False),
         show.page("watch", looked_at(persona, hostile)),
+        show.page("growing", Watch(persona, 1, (Step("hi", None, (Answer(text, done=False), None)),))),
         show.page("tree", Tree(text, persona, (exchange,))),
         show.page("notes", [text]),
         show.alert(text),
@@ -137,6 +138,32 @@ def test_a_blind_talk_names_nobody_before_the_vote_and_everybody_after_it():
     assert "Aligned model" in show.page("blind", talk, Order(1), True)
 
 
+@pytest.mark.parametrize(
+    ("base", "aligned", "words"),
+    [
+        (
+            (2, 2, 2),
+            (2, 3, 4),
+            "Here the base model stayed level, 2.00 on average; the aligned model rose by 1.00 a turn, 3.00 on",
+        ),
+        (
+            (1, 2, None),
+            (4, 3, 2),
+            "Here the base model rose by 1.00 a turn, 1.50 on average; the aligned model fell by 1.00 a turn",
+        ),
+        ((1,), (2,), ""),
+    ],
+)
+def test_the_caption_of_a_live_watch_says_what_its_curves_did_and_that_one_conversation_is_noisy(base, aligned, words):
+    steps = [Step("hi", answers=(Answer("a", one, "j"), Answer("b", two, "j"))) for one, two in zip(base, aligned, strict=True)]
+    page = show.page("watch", Watch(Persona("", ""), 3, tuple(steps)), "The user is scripted.")
+    assert words in page
+    assert ("Here the" in page) == bool(words)
+    assert "One conversation is a noisy curve" in page
+    assert "The user is scripted." in page
+    assert "rose" not in show.page("watch", recorded(), "The user is scripted.")
+
+
 def test_a_watch_shows_the_numbers_of_the_metric_and_the_curve_in_words():
     watch = looked_at(made_personas(1)[0], fake_models(), turns=3)
     page = show.page("watch", watch)
@@ -149,6 +176,8 @@ def test_a_watch_shows_the_numbers_of_the_metric_and_the_curve_in_words():
     assert f"Aligned model: {scores}." in page
     assert (page.count("<circle"), page.count('class="column"'), page.count("<rect")) == (3, 3, 6)
     assert page.count("<title>Turn ") == 3
+    assert "recording" not in page
+    assert "Only one model uses what it heard" not in page
     missing = show.page("watch", looked_at(made_personas(1)[0], fake_models(judge=Failing())))
     assert "no score, no score" in missing
     assert "nan" not in missing

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 from votes import Votes
@@ -36,15 +37,25 @@ def rows(folder, pattern):
     return [json.loads(line) for path in sorted(folder.glob(pattern)) for line in path.read_text().splitlines()]
 
 
-def test_a_vote_can_be_taken_back_and_no_other_goes_with_it(tmp_path):
+def test_a_vote_is_taken_back_by_its_receipt_and_no_other_goes_with_it(tmp_path):
     votes = Votes(tmp_path)
-    for turn in (0, 1, 0):
-        votes.keep(ROW | {"turn": turn}, "agrees" if turn else "differs")
-    votes.take_back(ROW, "differs")
+    first, second, third = (votes.keep(ROW | {"turn": turn}, "agrees" if turn else "differs") for turn in (0, 1, 0))
+    votes.take_back(third)
     assert [row["turn"] for row in rows(tmp_path, "votes-*.jsonl")] == [0, 1]
     assert dict(votes.agreement) == dict(Votes(tmp_path).agreement) == {"agrees": 1, "differs": 1}
+    assert [votes.judged(receipt) for receipt in (first, second, third, "guessed")] == ["differs", "agrees", None, None]
+    for receipt in (third, "guessed", second, first):
+        votes.take_back(receipt)
+    assert rows(tmp_path, "*.jsonl") == []
+    assert sum(votes.agreement.values()) == 0
+
+
+def test_a_vote_whose_file_is_gone_cannot_be_taken_back(tmp_path):
+    votes = Votes(tmp_path / "votes")
+    receipt = votes.keep(ROW, "agrees")
+    rmtree(tmp_path / "votes")
     with pytest.raises(AloeError, match="cannot be taken back"):
-        Votes(tmp_path / "none").take_back(ROW, "agrees")
+        votes.take_back(receipt)
 
 
 def test_a_vote_is_kept_and_the_next_process_counts_on(tmp_path):

@@ -72,6 +72,15 @@ def test_a_model_that_fails_ends_its_own_conversation_with_the_reason():
     assert alone.problems == ("the simulated user is not there: user: no such model",) * 2
 
 
+def test_replies_are_seen_while_they_grow_and_only_whole_ones_are_scored():
+    base = Slow(Whole(lambda _: "one two three"), 0.001)
+    grown = [answer for watch in seen(fake_models(base=base), turns=1) for answer in answers(watch, 0) if answer]
+    growing = [answer.text for answer in grown if not answer.done]
+    assert growing[:2] == ["one ", "one two "]
+    assert not any(answer.judgement for answer in grown if not answer.done)
+    assert (grown[-1].text, grown[-1].done) == ("one two three", True)
+
+
 def test_an_inferrer_that_fails_costs_no_score():
     watch = seen(fake_models(inferrer=Failing()))[-1]
     assert [step.inferred for step in watch.steps] == [None] * 4
