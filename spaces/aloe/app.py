@@ -57,7 +57,9 @@ HOW = (
 NOTHING_YET = '<p class="nothing">The curve and its numbers appear here.</p>'
 FORM = '<p class="understood" role="status"><b>{}</b> {} <b>{}</b></p>'
 SHOWN = 10  # scores of a conversation
-CLEARED = f"() => [`{NOTHING_YET}`, '']"  # in the browser, at once: no result stands beside an input that is not its own
+# In the browser, at once: no result stands beside an input that is not its own, and none comes that was computed of another one.
+CLEARED = f"() => ['', `{NOTHING_YET}`]"
+FRESH = f"(found, ...now) => JSON.stringify(found.entered) === JSON.stringify(now) ? found.shown : ['', `{NOTHING_YET}`]"
 
 
 def evaluated(text: str, low: float, high: float, confidence: float, resamples: float, seed: float) -> str:
@@ -175,9 +177,10 @@ def build() -> gr.Blocks:
         entered: list[Any] = [text, low, high, confidence, resamples, seed]
         shown: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "always_last"}
         gr.on([one.change for one in entered[:3]], understood, entered[:3], form, **shown)
-        answer = button.click(pressed, entered, [error, result], api_visibility="private")
-        changed = [one.change for one in entered]
-        gr.on(changed, None, None, [result, error], js=CLEARED, cancels=answer, api_visibility="private")
+        found = gr.JSON(visible=False)
+        answer = button.click(lambda *now: {"entered": now, "shown": pressed(*now)}, entered, found, api_visibility="private")
+        answer.then(None, [found, *entered], [error, result], js=FRESH, api_visibility="private")
+        gr.on([one.change for one in entered], None, None, [error, result], js=CLEARED, api_visibility="private")
         upload.upload(filled, upload, [text, error], api_visibility="private")
         for chosen, name in examples:
             chosen.click(lambda name=name: (*EXAMPLES[name], ""), None, [text, low, high, error], api_visibility="private")
