@@ -178,7 +178,8 @@ def build() -> gr.Blocks:
         shown: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "always_last"}
         gr.on([one.change for one in entered[:3]], understood, entered[:3], form, **shown)
         found = gr.JSON(visible=False)
-        answer = button.click(lambda *now: {"entered": now, "shown": pressed(*now)}, entered, found, api_visibility="private")
+        computed: dict[str, Any] = {"api_visibility": "private", "trigger_mode": "always_last"}  # of another input is one more
+        answer = button.click(lambda *now: {"entered": now, "shown": pressed(*now)}, entered, found, **computed)
         answer.then(None, [found, *entered], [error, result], js=FRESH, api_visibility="private")
         gr.on([one.change for one in entered], None, None, [error, result], js=CLEARED, api_visibility="private")
         upload.upload(filled, upload, [text, error], api_visibility="private")

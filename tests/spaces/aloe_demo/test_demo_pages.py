@@ -463,12 +463,10 @@ def test_the_message_box_stays_in_sight_after_a_reply_and_after_words_of_crisis(
     visitor.box().press("Enter")
     help_ = page.get_by_role("alert").get_by_text("You do not have to be alone with it")
     help_.wait_for()
-    page.wait_for_timeout(300)
-    assert visitor.box().evaluate(in_sight)
-    assert help_.evaluate(in_sight)
+    page.wait_for_function(in_sight, arg=visitor.box().element_handle())  # the page scrolls there
+    page.wait_for_function(in_sight, arg=help_.element_handle())
     asked(visitor, SAID[0], 0)
-    page.wait_for_timeout(300)
-    assert visitor.box().evaluate(in_sight)
+    page.wait_for_function(in_sight, arg=visitor.box().element_handle())
     assert page.locator(".composer:visible").bounding_box()["height"] < SIZES[size][1] / 2
 
 
