@@ -181,6 +181,7 @@ def test_trees_killed_twice_are_byte_identical(pool, tmp_path):
     assert assert_kills_change_nothing(tmp_path, pool, ["trees", "--turns", "40", "--concurrency", "2"], kills=3, seed=1) > 0
 
 
+@pytest.mark.torture
 def test_a_benchmark_killed_twice_is_byte_identical(pool, tmp_path):
     stage = ["evaluate", "--turns", "100", "--concurrency", "2", "--policy", "scripted:tailored", "--policy", "scripted:plain"]
     assert assert_kills_change_nothing(tmp_path, pool, stage, kills=2, seed=2) > 0

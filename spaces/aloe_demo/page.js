@@ -144,7 +144,9 @@ window.aloe = (() => {
           one(`#${id}`).dataset.observed = "true";
           observed(one(`#${id}`), () => { tellReplies(id); refocus(); });
           const notice = one(".composer .notice", one(`#${id}`).closest("[role=tabpanel]"));
-          observed(notice, () => one(".answer", notice)?.closest(".composer").scrollIntoView({ block: "nearest" }));
+          // Twice: what comes with it, such as other sentences to click, may move it out of sight again.
+          const show = () => one(".answer", notice)?.closest(".composer").scrollIntoView({ block: "nearest" });
+          observed(notice, () => { show(); setTimeout(show, 300); });
         }
       setTimeout(chats, 500);
     };

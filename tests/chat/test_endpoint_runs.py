@@ -283,6 +283,7 @@ def test_five_kills_over_http_change_nothing_and_no_finished_tree_is_asked_for_a
     assert killed(run, tmp_path, scripted, kills=5, turns=4) > 0
 
 
+@pytest.mark.torture
 def test_a_third_partys_server_with_a_model_that_follows_no_format_ends_with_failed_trees(run, tmp_path):
     """transformers' own server, and a tiny random model: that it says nonsense is the test."""
     folder = tiny.save_model(tmp_path / "tiny")

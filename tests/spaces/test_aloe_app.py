@@ -381,7 +381,7 @@ def test_the_examples_in_the_docstrings_are_true():
         assert doctest.testmod(module).attempted
 
 
-@pytest.fixture(scope="module", params=["checkout", "alone"])
+@pytest.fixture(scope="module", params=["checkout", pytest.param("alone", marks=pytest.mark.torture)])
 def url(request, tmp_path_factory):
     """The address of the app, started from the checkout, or as on the Hub: with scoring.py beside it and without aloe_hub."""
     folder, command = SPACE, [sys.executable, "app.py"]

@@ -82,6 +82,7 @@ def test_the_metric_cites_the_paper(metric):
     assert "2410.03642" in metric.citation
 
 
+@pytest.mark.torture
 def test_the_metric_works_from_a_folder_that_carries_its_own_copy_of_scoring(tmp_path):
     folder = tmp_path / "aloe"
     folder.mkdir()

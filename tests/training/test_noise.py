@@ -141,6 +141,7 @@ def test_weights_are_those_of_rows_times_those_of_their_objectives():
 
 
 @needs_fused
+@pytest.mark.torture
 def test_one_objective_of_weight_1_is_dpo_and_two_are_their_sum(rows, base):
     options = {"max_steps": 1, "limit": 4, "eval_share": 0.0, "batch_size": 6, "loss_type": "sigmoid"}
     plain = train(rows, settings("dpo", base, **options), name="plain")

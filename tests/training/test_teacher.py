@@ -36,6 +36,7 @@ def test_a_student_is_taught_by_what_dpo_made_of_the_teacher(rows, base, capsys)
     assert record["report"]["tokens"]["processed"] < record["report"]["tokens"]["exploded"]
 
 
+@pytest.mark.torture
 def test_a_stopped_training_with_a_teacher_ends_with_the_same_bytes(rows, base, monkeypatch):
     teacher = train(rows, settings("dpo", base, max_steps=1), name="teacher").folder
     chosen = settings("dpo", base, max_steps=2, save_steps=1, teacher=str(teacher))

@@ -357,6 +357,7 @@ def test_a_name_that_is_no_folder_s_is_refused(rows, base, name):
         train(rows, settings("sft", base), name=name)
 
 
+@pytest.mark.torture
 def test_what_the_template_was_told_is_told_again_where_training_goes_on_from_an_adapter(base, rows):
     told, other = {"enable_thinking": False}, {"enable_thinking": True}
     first = train(rows, settings("sft", base, max_steps=1, chat_template_kwargs=told)).folder

@@ -41,6 +41,13 @@ def arrived(request, browser, pocket_demo):
         yield visitor
 
 
+TORTURE = pytest.mark.torture
+# What lays itself out anew on a phone, and else takes the same way: at the other sizes it is for `make torture`.
+on_a_phone = pytest.mark.parametrize(
+    "arrived", ["phone", pytest.param("desktop", marks=TORTURE), pytest.param("wide", marks=TORTURE)], indirect=True
+)
+
+
 @pytest.fixture
 def visitor(arrived):
     """Afterwards the page is no wider than the screen."""
@@ -103,6 +110,7 @@ def test_a_point_of_the_curve_leads_to_its_turn_and_a_series_can_be_switched_off
     assert page.locator("#watch .plot rect.column").first.bounding_box()["width"] >= 24
 
 
+@on_a_phone
 def test_a_visitor_watches_a_simulated_user_live(visitor):
     page = visitor.page
     if not page.get_by_label("Profile").is_visible():
@@ -191,6 +199,7 @@ def test_a_visitor_chats_with_both_models_and_sees_what_was_understood(visitor):
     assert page.locator("#understood li").count() == 0
 
 
+@on_a_phone
 def test_sentences_to_click_and_a_suggestion_fill_the_box(visitor):
     page = visitor.page
     empty_chat(visitor)
@@ -207,6 +216,7 @@ def test_sentences_to_click_and_a_suggestion_fill_the_box(visitor):
     assert page.locator("#talk .user .text").all_inner_texts() == [suggestion]
 
 
+@on_a_phone
 def test_free_text_is_answered_by_the_page(visitor):
     page = visitor.page
     empty_chat(visitor)
@@ -245,6 +255,7 @@ def test_a_visitor_browses_the_trees(visitor):
     picture(visitor, "data")
 
 
+@on_a_phone
 def test_a_blind_vote_names_nobody_before_it_and_is_stored_only_when_its_row_was_shown(visitor):
     page = visitor.page
     visitor.tab("Blind test")
@@ -301,6 +312,7 @@ ODD_BUTTONS = """() => {
 }"""  # what is pinned may cover what can be scrolled
 
 
+@on_a_phone
 def test_every_button_of_every_tab_is_whole(visitor):
     page = visitor.page
     empty_chat(visitor)
@@ -454,7 +466,7 @@ def test_at_200_percent_zoom_nothing_is_cut_off(visit, pocket_demo):
     assert page.evaluate(ODD_BUTTONS) == []
 
 
-@pytest.mark.parametrize("size", ["zoomed", "phone"])
+@pytest.mark.parametrize("size", ["zoomed", pytest.param("phone", marks=TORTURE)])
 def test_the_message_box_stays_in_sight_after_a_reply_and_after_words_of_crisis(visit, pocket_demo, size):
     visitor = visit(pocket_demo, size)
     page = visitor.page

@@ -140,7 +140,7 @@ def url(run):
     blocks.close(verbose=False)
 
 
-@pytest.mark.parametrize("size", ["desktop", "phone"])
+@pytest.mark.parametrize("size", [pytest.param("desktop", marks=pytest.mark.torture), "phone"])
 def test_a_visitor_finds_a_conversation_opens_it_and_comes_back_by_its_address(browser, url, size):
     width, height = SIZES[size]
     page = browser.new_context(viewport={"width": width, "height": height}).new_page()
