@@ -147,6 +147,7 @@ window.aloe = (() => {
           // Twice: what comes with it, such as other sentences to click, may move it out of sight again.
           const show = () => one(".answer", notice)?.closest(".composer").scrollIntoView({ block: "nearest" });
           observed(notice, () => { show(); setTimeout(show, 300); });
+          show();  // who is quick has been answered before this is looked at
         }
       setTimeout(chats, 500);
     };
