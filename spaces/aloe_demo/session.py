@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+
+import gradio as gr
 
 T = TypeVar("T")
 REDRAW = 0.1  # seconds between two values: a page draws no faster
@@ -27,6 +29,28 @@ class Session:
             yield self.stop
         finally:
             self.busy = False
+
+
+def of_visitor(kind: type[Session]) -> gr.State:
+    """A session of each visitor's own, made when it is first asked for.
+
+    What gr.State is given it makes once more at the page's `load`: whoever is quick would lose it.
+    """
+    state = gr.State()
+    state.value = lambda: kind()
+    return state
+
+
+def refused(outputs: Sequence[Any], notice: gr.HTML, why: str) -> tuple[Any, ...]:
+    """What a visitor is told who has to wait. Nothing else changes: the end of the work may have been shown before this is."""
+    return tuple(gr.update(value=why) if one is notice else gr.skip() for one in outputs)
+
+
+def page_under_way() -> gr.Blocks:
+    """The page that is being built, for what happens when it has loaded."""
+    blocks = gr.context.Context.root_block
+    assert blocks is not None
+    return blocks
 
 
 async def growing(news: asyncio.Event, value: Callable[[], T], *work: Coroutine[Any, Any, None]) -> AsyncIterator[T]:

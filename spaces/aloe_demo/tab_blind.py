@@ -19,7 +19,7 @@ import show
 from app_state import AppState
 from blind import Agreement, Order, judged, vote_row
 from safe import entered
-from session import Session, until
+from session import Session, of_visitor, page_under_way, refused, until
 from talk import Talk, answered
 
 from aloe_hub.errors import AloeError, UsageError
@@ -66,8 +66,7 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
         lambda: show.page("notes", [*models.problems("base", "aligned", "inferrer", "judge"), *filter(None, [votes.problem])]),
         elem_classes=["page", "notice"],
     )
-    session = gr.State()
-    session.value = lambda: Voting()  # as in Chat
+    session = of_visitor(Voting)
 
     def shown(session: Voting, problem: Exception | str = "", text: str | None = None) -> tuple[Any, ...]:
         alert = show.unanswered(problem) if isinstance(problem, AloeError) else show.alert(problem) if problem else ""
@@ -97,9 +96,12 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
 
     async def say(message: str, session: Voting) -> AsyncIterator[tuple[Any, ...]]:
         """Both models answer; which one is A is a new coin's doing each time."""
+        if session.busy:
+            yield refused(outputs, notice, show.alert(BUSY))
+            return
         try:
-            if session.busy or session.open:
-                raise UsageError(BUSY if session.busy else NO_VOTE)
+            if session.open:
+                raise UsageError(NO_VOTE)
             text = entered(message, "the message", settings.message_characters)
             text = known.understandable(text, world, session.talk.messages)
         except AloeError as error:
@@ -245,6 +247,4 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
     stop.click(lambda session: session.stop.set(), session, None, queue=False, **private)
     clear.click(lambda session: anew(session, session.consent, text=""), session, outputs, **private)
     consent.input(agreed, [consent, session], outputs, **private)
-    blocks = gr.context.Context.root_block
-    assert blocks is not None
-    blocks.load(restored, [kept, session], [kept, verdict, back, all_back], **private)
+    page_under_way().load(restored, [kept, session], [kept, verdict, back, all_back], **private)

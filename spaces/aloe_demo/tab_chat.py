@@ -13,7 +13,7 @@ import known
 import show
 from app_state import AppState
 from safe import entered
-from session import Session, until
+from session import Session, of_visitor, page_under_way, refused, until
 from talk import Talk, answered
 
 from aloe_hub.errors import AloeError, UsageError
@@ -54,9 +54,7 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
     models, settings = state.models, state.settings
     world = known.is_world(models)
     always_noted = ModelString.recorded(models.aligned.model).scheme == "inferred"
-    # Made when it is first asked for. What gr.State is given it makes once more at the page's `load`: whoever is quick loses it.
-    session = gr.State()
-    session.value = lambda: Chatting()
+    session = of_visitor(Chatting)
     gr.HTML(lambda: show.page("notes", models.problems("base", "aligned", "inferrer")), elem_classes=["page", "notice"])
     with gr.Row(equal_height=False):
         with gr.Column(scale=7, min_width=320):
@@ -116,9 +114,12 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
 
     async def say(message: str | None, session: Chatting) -> AsyncIterator[tuple[Any, ...]]:
         """Send a message to both models, or (None) the last one again; the replies grow on the page."""
+        if session.busy:
+            yield refused(outputs, notice, show.alert(BUSY))
+            return
         try:
-            if session.busy or (message is None and not session.talk.turns):
-                raise UsageError(BUSY if session.busy else NOTHING)
+            if message is None and not session.talk.turns:
+                raise UsageError(NOTHING)
             if message is None:
                 last, before = session.talk.turns[-1], session.talk.undone()
                 written, tries = last.user, last.tries + 1
@@ -141,8 +142,10 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
 
     def back(session: Chatting) -> tuple[Any, ...]:
         """Take the last message back, into the box."""
-        if session.busy or not session.talk.turns:
-            return shown(session, BUSY if session.busy else NOTHING)
+        if session.busy:
+            return refused(outputs, notice, show.alert(BUSY))
+        if not session.talk.turns:
+            return shown(session, NOTHING)
         message = session.talk.turns[-1].user
         session.talk = session.talk.undone()
         return shown(session, text=message)
@@ -191,6 +194,4 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
     page.select(picked, session, outputs, **private)
     noted.input(seen, [noted, session], [sees, session], **private)
     copy.click(None, None, None, js=COPY, **private)
-    blocks = gr.context.Context.root_block
-    assert blocks is not None
-    blocks.load(restored, [kept, session], outputs, **private)
+    page_under_way().load(restored, [kept, session], outputs, **private)

@@ -13,7 +13,7 @@ from app_state import AppState
 from library import persona_text
 from safe import entered, tidy
 from search import choice, labelled
-from session import Session, until
+from session import Session, of_visitor, page_under_way, refused, until
 from watch import Watch, recorded, watched
 
 from aloe_hub.errors import AloeError, UsageError
@@ -27,8 +27,7 @@ PERSONALITY = "Traits: how the user likes to be answered."
 def build(state: AppState) -> None:
     models, settings, personas = state.models, state.settings, state.library.personas
     world = known.is_world(models)
-    session = gr.State()
-    session.value = lambda: Session()  # as in Chat
+    session = of_visitor(Session)
 
     def filled(place: int) -> tuple[str, str, str]:
         profile, personality = tidy(personas[place].profile), tidy(personas[place].personality)
@@ -69,9 +68,10 @@ def build(state: AppState) -> None:
 
     async def watch(profile: str, personality: str, turns: int, session: Session) -> AsyncIterator[tuple[Any, ...]]:
         """A simulated user of this persona talks with both models, turn by turn."""
+        if session.busy:
+            yield refused(outputs, notice, show.alert("a conversation is being watched: wait for its end, or stop it"))
+            return
         try:
-            if session.busy:
-                raise UsageError("a conversation is being watched: wait for its end, or stop it")
             about = persona_of(profile, personality)
         except AloeError as error:
             yield shown(None, session, error)
@@ -124,9 +124,7 @@ def build(state: AppState) -> None:
     written = [profile, personality]
     picked.input(filled, picked, [*written, understood], js="place => (aloe.persona(place + 1), place)", **private)
     gr.on([profile.change, personality.change], read, written, understood, **private)
-    blocks = gr.context.Context.root_block
-    assert blocks is not None
-    blocks.load(addressed, None, [chooser, picked, *written, understood], **private)
+    page_under_way().load(addressed, None, [chooser, picked, *written, understood], **private)
     inputs, outputs = [*written, turns, session], [page, notice, session, go, stop, grown]
     go.click(watch, inputs, outputs, api_visibility="private", **state.generating)
     stop.click(lambda session: session.stop.set(), session, None, queue=False, **private)

@@ -127,14 +127,15 @@ def test_stop_ends_the_generation_and_the_page_keeps_what_was_said(launched, vis
 
 
 def test_who_had_to_wait_is_told_so_only_as_long_as_it_is_true(launched, visit, tmp_path):
-    slow = Slow(Whole(lambda _: "word " * 20))
+    slow = Slow(Whole(lambda _: " ".join(f"word{number}" for number in range(60))))
     here = launched(tmp_path, fake_models(base=slow, aligned=slow))
     visitor = visit(here.url)
     visitor.box().fill("talk to me")
-    # In one go: it cannot be pressed any more as soon as the first has come to the server and back.
-    visitor.page.get_by_role("button", name="Send").locator("visible=true").evaluate("one => { one.click(); one.click(); }")
-    visitor.page.get_by_role("alert").get_by_text("the models are still answering").wait_for()
+    visitor.box().press("Enter")
+    visitor.page.locator("#talk .side0").get_by_text("is writing").wait_for()
     visitor.box().fill("and now?")
+    visitor.box().press("Enter")
+    visitor.page.get_by_role("alert").get_by_text("the models are still answering").wait_for()
     visitor.page.locator("button:enabled", has_text="Clear").locator("visible=true").wait_for()
     assert visitor.page.get_by_role("alert").count() == 0
     assert visitor.box().input_value() == "and now?"
