@@ -7,9 +7,11 @@ What follows MADE are the options of `aloe round`. Where no round is better than
 
 from __future__ import annotations
 
-import shutil
+import subprocess
 import sys
 from pathlib import Path
+
+import cells
 
 from aloe_hub.cli.app import main as aloe
 from aloe_hub.model_string import ModelString
@@ -23,11 +25,7 @@ def main(made: Path, options: list[str]) -> int:
     best = max(dev.policies, key=lambda one: one.scores.avg)
     adapter = ModelString.recorded(best.policy).adapter
     assert adapter is not None  # the study's start has one
-    partial = made.with_name(f"{made.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(adapter.folder or adapter.name, partial)
-    partial.replace(made)
-    return 0
+    return subprocess.run(cells.copy(adapter.folder or Path(adapter.name), made), check=False).returncode
 
 
 if __name__ == "__main__":

@@ -101,9 +101,7 @@ class DemoSettings:
         if not names:
             return ""
         said = f"{', '.join(names[:-1])} and {names[-1]} are" if names[1:] else f"{names[0]} is"
-        alone = len(names) == len(around) and not any(
-            of_the_world(ModelString.recorded(model)) for model in (self.base, self.aligned)
-        )
+        alone = len(names) == len(around) and not self._answers_of_the_world
         return f"{said[0].upper()}{said[1:]} scripted{'; only the two models that answer are real' if alone else ''}."
 
     def environment(self) -> dict[str, str]:

@@ -56,7 +56,9 @@ def unpacked(path: Path) -> Iterator[tuple[IO[bytes], str]]:
 
 
 def encoding_of(head: bytes) -> str | None:
-    """Of a file that begins so; None where that is no text, for it holds zero bytes: what begins as JSON may have a broken line.
+    """The encoding of a file with these first bytes; None where they are not text, because some are zero.
+
+    A zero byte is allowed in what begins as JSON: it costs the line that it is in.
 
     UTF-16 without a byte order mark is told by its first two characters, which are ASCII in JSON and in tables (RFC 4627, 3).
 

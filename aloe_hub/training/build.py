@@ -14,7 +14,6 @@ from transformers import PrinterCallback, TrainerCallback, set_seed
 
 from aloe_hub.errors import UsageError
 from aloe_hub.loading import load_adapter, load_model
-from aloe_hub.source import Source
 from aloe_hub.training.base import Adapter, Base
 from aloe_hub.training.settings import TrainSettings, config_of
 from aloe_hub.training.teacher import load_teacher
@@ -39,12 +38,13 @@ def build_trainer(
     output: Path,
     callbacks: Sequence[TrainerCallback],
     asked: Asked | None = None,
+    teacher: Adapter | None = None,
 ) -> Trainer:
     """The trainer, ready to train on the first of `rows` and to measure on the second.
 
     In DPO and rank with an adapter, TRL copies it as the reference; with a new one the base itself is; with all weights a second
     copy is. The same are the teacher in SDFT, and the reference in GRPO. max_length: of a row, in SDFT and GRPO of a prompt.
-    asked: in GRPO alone, and always.
+    asked: in GRPO alone, and always. teacher: that of the settings, as it was found.
 
     Raises:
         UsageError: TRL, transformers or PEFT refuse an option, or a combination of them.
@@ -66,7 +66,7 @@ def build_trainer(
         assert asked is not None
         grpo.check_options(config, len(rows[0]), asked)
         kind = grpo.Reinforcer
-    if settings.teacher:
+    if teacher is not None:
         kind = TreeGuidedTrainer
     model: Any = load_model(base.source, dtype=dtype, device=device)
     others: dict[str, Any] = {"tree": settings.tree}
@@ -74,9 +74,9 @@ def build_trainer(
         others = {"from_adapter": adapter is not None, "teacher": None}
     if settings.method == "grpo":
         others["asked"] = asked
-    if settings.teacher:
+    if teacher is not None:
         guidance = 1.0 if settings.guidance is None else settings.guidance
-        others |= load_teacher(Source.parse(settings.teacher), dtype=dtype, device=device) | {"guidance": guidance}
+        others |= load_teacher(teacher.source, dtype=dtype, device=device) | {"guidance": guidance}
     if adapter is not None:
         model = load_adapter(model, adapter.source, trainable=True)
     elif not settings.full:

@@ -207,10 +207,7 @@ def train_settings(method: Method, recipe: Mapping[str, Any], by_hand: Mapping[s
         ours = {"online": Online(**online), "eval_share": 0.0} | ours
     if ours.get("noise"):
         options |= options_of_noise(method, ours["noise"]["epsilon"], options)
-    if ours.get("teacher"):
-        options |= options_of_teaching(method, ours, options)
-    elif ours.get("guidance") is not None:
-        raise UsageError("guidance: is that of a teacher; give teacher, an adapter that aloe train dpo made")
+    options |= options_of_teaching(method, ours, options)
     if ours.get("objectives") and method not in ("dpo", "rank"):
         raise UsageError(f"objectives: are for dpo and rank, and {method} has no preferences to weigh; leave them out")
     return TrainSettings(method=method, **ours, lora=LORA | lora if fresh else {}, options=OPTIONS | own | options)

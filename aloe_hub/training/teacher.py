@@ -19,6 +19,10 @@ TAUGHT_BY: tuple[Method, ...] = ("dpo", "rank")  # methods that say what is bett
 
 def options_of_teaching(method: Method, ours: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
     """TRL's options beside a teacher: of the pairs themselves, the loss of the preferred reply alone, as in the paper."""
+    if not ours.get("teacher"):
+        if ours.get("guidance") is not None:
+            raise UsageError("guidance: is that of a teacher; give teacher, an adapter that aloe train dpo made")
+        return {}
     guidance = ours.get("guidance", 1.0)
     if method != "dpo":
         raise UsageError(f"teacher: is for dpo, and {method} has no rejected replies; leave it out")

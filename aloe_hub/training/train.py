@@ -144,6 +144,7 @@ def train(
                 max_length=measured.longest,
                 output=folder.partial,
                 asked=asked,
+                teacher=teacher,
                 callbacks=[
                     ShowProgress(partial(on_progress, settings.method)),
                     LogWithSaves(),

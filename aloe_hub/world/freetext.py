@@ -44,8 +44,7 @@ def wished(statement: str) -> str | None:
     if wish is None:
         return None
     pole = _LENGTHS.get(wish["how"].lower()) or next(iter(poles_in(wish["how"])), None)
-    opposite = {one: other for pair in DIMENSIONS for one, other in (pair, pair[::-1])}
-    return opposite[pole] if pole and wish.groupdict().get("not") else pole
+    return _OPPOSITE[pole] if pole and wish.groupdict().get("not") else pole
 
 
 def clauses(you: str) -> Iterator[str]:
@@ -155,6 +154,7 @@ _WISHES = tuple(
         rf"(?:please )?{_TELL}(?: step by step)?(?:,? (?:and )?(?:in|with)) {_MUCH}(?P<how>detail|few words)s?(?:,? please)?",
     )
 )
+_OPPOSITE = {one: other for pair in DIMENSIONS for one, other in (pair, pair[::-1])}
 _LENGTHS = {
     "long": "detailed",
     "lengthy": "detailed",

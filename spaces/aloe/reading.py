@@ -51,8 +51,8 @@ def read(text: str, scale: tuple[float, float]) -> Scores:
     """The conversations in `text`.
 
     Raises:
-        Unreadable: nothing there, ragged conversations, an id here but not there, or a score that is no number or
-            outside the scale.
+        Unreadable: there is nothing to read; conversations differ in length; some have an id and others do not; a score is not
+            a number, or not on the scale.
 
     >>> read("2, 3, None\\n1, , 4", (1, 5)).conversations
     [[2.0, 3.0, None], [1.0, None, 4.0]]

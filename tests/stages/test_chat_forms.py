@@ -152,7 +152,7 @@ def test_what_stands_for_a_rating_and_is_none_is_left_out_and_the_chat_is_not():
     chat, left_out = with_read_ratings(read(rated_as(*odd)), (1, 5))
     assert [turn.answers[0].rating for turn in chat.turns] == [None] * 7 + [4, 2.5]
     assert [found for _, found in left_out[:3]] == ["'good'", "[3]", "nan"]
-    assert [reason for reason, _ in left_out] == ["a rating that is no number"] * 5
+    assert [reason for reason, _ in left_out] == ["a rating that is not a number"] * 5
 
 
 @pytest.mark.parametrize(("scale", "ratings", "said"), [((0, 1), [1, 0], []), ((1, 5), [None] * 2, ["true", "false"])])
@@ -170,7 +170,7 @@ def test_odd_ratings_of_forks_are_left_out_too():
     completions = [{"response": REPLY, "fine-grained_score": "N/A"}, {"response": OTHER, "overall_score": "9"}]
     chat, left_out = with_read_ratings(read({"instruction": USER, "completions": completions}), (1, 5))
     assert [answer.rating for answer in chat.turns[0].answers] == [None, 9]
-    assert left_out == [("a rating that is no number", "'N/A'")]
+    assert left_out == [("a rating that is not a number", "'N/A'")]
 
 
 @pytest.mark.parametrize("winner", ["nobody", None, 1, ["tie"]])

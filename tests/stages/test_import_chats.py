@@ -76,7 +76,7 @@ def test_a_rating_that_is_none_is_counted_with_file_and_line_and_is_no_refused_r
     path = write("chats.jsonl", rated(0, 0, (2, "good")), rated(1, 1, ("bad", 3)))
     status, output, errors = aloe("import", path, "--run", tmp_path / "run", "--language", "en")
     assert (status, last_line(output)) == (0, "2 conversations, 2 users, 2 ratings")
-    assert errors == f"{path}, line 1: left out: a rating that is no number: 'good' (2 times, here first)\n"
+    assert errors == f"{path}, line 1: left out: a rating that is not a number: 'good' (2 times, here first)\n"
     assert "refused" not in output
 
 

@@ -32,7 +32,7 @@ def with_read_ratings(chat: Chat, scale: Scale | None) -> tuple[Chat, list[tuple
 
     def read(answer: Answer) -> Answer:
         if answer.unread:
-            left_out.append(("a rating that is no number", answer.unread))
+            left_out.append(("a rating that is not a number", answer.unread))
         if not isinstance(answer.rating, bool) or scale is None:
             return answer
         if scale == THUMBS:

@@ -18,11 +18,10 @@ from typing import Any
 import torch
 from peft import PeftModel
 from torch import nn
-from transformers import PreTrainedModel
 
 from .exactness import model_obstacle
 from .forward import add_tree_forward
-from .trainers import TreeDPOTrainer
+from .trainers import TreeDPOTrainer, causal_lm_of
 
 
 class TreeGuidedTrainer(TreeDPOTrainer):
@@ -49,7 +48,7 @@ class TreeGuidedTrainer(TreeDPOTrainer):
         self._teachers_pack = self._packs
         for model in self._teachers:
             model.requires_grad_(False).eval().to(self.accelerator.device)
-            causal = _causal_lm_of(model)
+            causal = causal_lm_of(model)
             if causal.config.vocab_size != self._causal_lm().config.vocab_size:
                 theirs, ours = causal.config.vocab_size, self._causal_lm().config.vocab_size
                 raise ValueError(f"teacher: has a vocabulary of {theirs} tokens, and the student one of {ours}")
@@ -97,9 +96,3 @@ def next_tokens(model: nn.Module, inputs: dict[str, Any], wanted: torch.Tensor, 
         return plain
     packed: torch.Tensor = model(**rows, use_cache=False, tree=tree, predictions=True)
     return packed[tree.gather[wanted]]
-
-
-def _causal_lm_of(model: nn.Module) -> PreTrainedModel:
-    found = model.get_base_model() if isinstance(model, PeftModel) else model
-    assert isinstance(found, PreTrainedModel)
-    return found

@@ -30,6 +30,11 @@ from .sampler import TellEpoch, TreeSampler, trees_of
 log = logging.getLogger(__name__)
 
 
+def causal_lm_of(model: nn.Module) -> PreTrainedModel:
+    """The model below its adapters."""
+    return cast(PreTrainedModel, model.get_base_model() if isinstance(model, PeftModel) else model)
+
+
 class _OnePass(Trainer):
     """What the two trainers share; it stands before TRL's trainer in the order of bases.
 
@@ -72,8 +77,7 @@ class _OnePass(Trainer):
             log.warning("%s %s", type(self).__name__, what)
 
     def _causal_lm(self) -> PreTrainedModel:
-        found = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
-        return cast(PreTrainedModel, found)
+        return causal_lm_of(self.model)
 
     def _obstacle(self) -> str | None:
         if (reason := trl_obstacle()) is not None:  # before anything else of TRL is looked at
