@@ -234,13 +234,13 @@ def thinking(tokenizer):
     return tokenizer
 
 
-def test_what_is_trained_and_not_asked_with_is_counted_and_a_template_can_be_told_otherwise():
+def test_what_is_trained_and_not_asked_with_is_counted_and_a_template_can_be_told_otherwise(tmp_path):
     tokenizer = thinking(tiny.tokenizer())
     found = measured([PAIR], tokenizer)
     assert (found.unasked, found.before.strip(), found.broken) == (2, "w8 w9", 0)
     write_chats_with(tokenizer, {"enable_thinking": False})
     assert measured([PAIR], tokenizer).unasked == 0
-    args = SFTConfig(output_dir="none", report_to="none", use_cpu=True)
+    args = SFTConfig(output_dir=str(tmp_path), report_to="none", use_cpu=True)
     row = {"prompt": [USER], "completion": [ASSISTANT]}
     trainer = SFTTrainer(tiny.model(), args, train_dataset=Dataset.from_list([row]), processing_class=tokenizer)
     assert isinstance(trainer.train_dataset, Dataset)
