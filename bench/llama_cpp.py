@@ -71,9 +71,7 @@ class Counted:
 
 def _pair(chat: Chat, fork: Fork) -> Awaitable[object]:
     first, second = (reply.text for reply in fork.exchange.replies)
-    fields = {"profile": fork.persona.profile, "personality": fork.persona.personality}
-    told = prompts.conversation(fork.spoken)
-    prompt = roles.prompted("pairwise_judge", **fields, conversation=told, message=fork.exchange.user, first=first, second=second)
+    prompt = roles.pairwise_prompt(fork.persona, fork.spoken, fork.exchange.user, (first, second))
     return roles.ask(chat, "judge", prompt, fork.call, parsing.verdict)
 
 

@@ -17,15 +17,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from aloe_hub.loading import load_adapter, load_model, load_tokenizer
-from aloe_hub.model_string import ModelString
+from aloe_hub.training.likelihood import loaded, log_probabilities
+from aloe_hub.types import Row
 
 PLAIN = Path(__file__).parent / "plain_chat.jsonl"
-AT_ONCE = 8  # rows
-Row = dict[str, Any]
 
 
 def main() -> None:
@@ -48,17 +45,6 @@ def main() -> None:
     print(json.dumps(found))
 
 
-def loaded(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A model in evaluation mode, its adapter merged, and its tokenizer."""
-    named = ModelString.parse(name)
-    if named.base is None:
-        raise SystemExit(f"{name}: expected local:BASE or local:BASE+ADAPTER")
-    model = load_model(named.base)
-    if named.adapter is not None:
-        model = load_adapter(model, named.adapter).merge_and_unload()
-    return model, load_tokenizer(named.base)
-
-
 def perplexity(logps: Sequence[tuple[float, int]]) -> float:
     """exp of the mean loss a token."""
     return math.exp(-sum(total for total, _ in logps) / sum(tokens for _, tokens in logps))
@@ -74,38 +60,6 @@ def ranking(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: S
     by_mean = [chosen / tokens > rejected / others for (chosen, tokens), (rejected, others) in both]
     shares = {name: sum(wins) / len(wins) if wins else None for name, wins in (("sum", by_sum), ("mean", by_mean))}
     return {**shares, "pairs": len(both)}
-
-
-@torch.inference_mode()
-def log_probabilities(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Sequence[tuple[list[Row], list[Row]]]
-) -> list[tuple[float, int]]:
-    """(log-probability, tokens) of each completion after its prompt."""
-    texts = []
-    for prompt, completion in rows:
-        asked = _tokens(tokenizer, prompt, True)
-        texts.append((asked, _tokens(tokenizer, [*prompt, *completion], False)[len(asked) :]))
-    found: dict[int, tuple[float, int]] = {}
-    order = sorted(range(len(texts)), key=lambda at: sum(map(len, texts[at])))
-    for start in range(0, len(order), AT_ONCE):
-        group = order[start : start + AT_ONCE]
-        longest = max(sum(map(len, texts[at])) for at in group)
-        batch = torch.zeros((len(group), longest), dtype=torch.long)
-        mask = torch.zeros_like(batch)
-        for line, at in enumerate(group):
-            whole = [*texts[at][0], *texts[at][1]]
-            batch[line, : len(whole)], mask[line, : len(whole)] = torch.tensor(whole), 1
-        hidden = model.base_model(input_ids=batch, attention_mask=mask).last_hidden_state
-        for line, at in enumerate(group):
-            asked, said = texts[at]
-            ends = slice(len(asked) - 1, len(asked) + len(said) - 1)
-            logits = model.lm_head(hidden[line, ends]).log_softmax(-1)
-            found[at] = float(logits.gather(-1, torch.tensor(said)[:, None]).sum()), len(said)
-    return [found[at] for at in range(len(texts))]
-
-
-def _tokens(tokenizer: PreTrainedTokenizerBase, messages: list[Row], asking: bool) -> list[int]:
-    return list(tokenizer.apply_chat_template(messages, add_generation_prompt=asking, return_dict=False))
 
 
 def _rows(path: Path) -> list[Row]:

@@ -48,6 +48,7 @@ STANDS_ON = {
     "training": {
         "files",
         "rows",
+        "row_kinds",
         "loading",
         "model_files",
         "hub_dataset",

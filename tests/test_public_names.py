@@ -56,8 +56,8 @@ OPTIONS = {
     "feedback": "run finder model tailored judge find-only limit seed accept-failures concurrency " + CALLS,
     "trees": "run recipe model user inferrer tailored plain judge policy turns split limit temperature seed shard concurrency "
     "rejudge accept-failures retry-failed dry-run sample replies continue diverse rank-by pairs " + CALLS,
-    "round": "run base adapter rounds method replies continue diverse rank-by dev-profiles recipe model user judge turns limit "
-    "temperature seed set accept-failures concurrency " + CALLS,
+    "round": "run base adapter rounds method replies continue diverse rank-by demonstrations dev-profiles recipe model user "
+    "judge turns limit temperature seed set accept-failures concurrency " + CALLS,
     "merge": "run",
     "audit": "scores judge human people marker repeat forks seed concurrency json " + CALLS,
     "evaluate": "run policy recipe model user judge rubric turns split limit temperature seed shift shift-share cold revealed-by "

@@ -2,8 +2,9 @@
 
     Guarded(Retrying(Limited(Metered(Endpoint))))
 
-each with one job, each a `Chat` around a `Chat`; and `Tuned` around them where a role is asked with sampling of its own. Waiting
-to send again happens outside the limit, so that a call which backs off leaves its turn to another.
+each with one job, each a `Chat` around a `Chat`; and around them `Tuned` where a role is asked with sampling of its own, `Shown`
+where a judge has demonstrations. Waiting to send again happens outside the limit, so that a call which backs off leaves its turn
+to another.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 
 from aloe_hub.chat.base import AGAIN_TEMPERATURE, Chat, ChatReply, ChatRequest
 from aloe_hub.errors import ChatError, Refused, RunStopped, TransientError
+from aloe_hub.types import Message
 
 ATTEMPTS = 8
 FIRST_WAIT = 1.0  # seconds
@@ -45,6 +47,17 @@ class Tuned:
         if request.again:
             sampling = replace(sampling, temperature=max(sampling.temperature, AGAIN_TEMPERATURE))
         return await self.inner.complete(replace(request, sampling=sampling, schema=self.schema or request.schema))
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Is shown, before each request, earlier ones with what was answered: demonstrations in context."""
+
+    inner: Chat
+    before: tuple[Message, ...]
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        return await self.inner.complete(replace(request, messages=(*self.before, *request.messages)))
 
 
 @dataclass(slots=True)

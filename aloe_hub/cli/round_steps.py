@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from aloe_hub.stages.trees import TreeSettings
     from aloe_hub.training.settings import TrainSettings
 
+log = logging.getLogger("aloe_hub")
+
 Method = Literal["dpo", "rank"]
 
 
@@ -39,7 +42,9 @@ class Plan:
     asking: calls.Asking
 
     def trees_of(self, number: int, policy: str) -> TreeSettings:
-        return replace(self.trees, models=self.trees.models | {"policy": policy}, seed=self.trees.seed + number)
+        """In the first round there is nothing yet to show to the judge."""
+        models, shown = self.trees.models | {"policy": policy}, self.trees.demonstrations if number > 1 else 0
+        return replace(self.trees, models=models, seed=self.trees.seed + number, demonstrations=shown)
 
     def training_of(self, adapter: str | None) -> TrainSettings:
         from aloe_hub.training.settings import train_settings
@@ -67,6 +72,8 @@ def all_rounds(plan: Plan, adapter: str | None, folders: list[RunFolder]) -> Don
         report = _benchmarked(plan, benchmark, policies)
     for place, folder in enumerate(left, 1):
         with _named(f"round {place}"):
+            if place > 1 and plan.trees.demonstrations:
+                _demonstrated(plan, left[place - 2], folder, policies[-1])
             forks.append(_grown(plan, folder, place, policies[-1]))
             adapter = str(_trained(plan, folder, place, adapter))
             policies.append(policy_of(plan.base, adapter))
@@ -129,6 +136,23 @@ def _grown(plan: Plan, folder: RunFolder, number: int, policy: str) -> TreeStats
             "--temperature, --diverse or another --judge may tell them apart (in another --run folder)"
         )
     return found
+
+
+def _demonstrated(plan: Plan, before: RunFolder, folder: RunFolder, policy: str) -> None:
+    """What the judge of this round is shown of the one before, by the policy that was trained there."""
+    from aloe_hub.files.jsonl import read_rows
+    from aloe_hub.stages.demonstrations import FILE, write_demonstrations
+    from aloe_hub.training.likelihood import likelihood_of
+    from aloe_hub.types import Tree
+
+    if folder.file(FILE).exists():
+        return
+    wanted = plan.trees.demonstrations
+    found = write_demonstrations(folder, read_rows(before.file("trees.jsonl"), Tree.from_row), likelihood_of(policy), wanted)
+    if found < wanted:
+        log.warning(
+            "%s: policy and judge agree on forks of %d trees of the round before; %d were wanted", folder.path, found, wanted
+        )
 
 
 def _trained(plan: Plan, folder: RunFolder, number: int, adapter: str | None) -> Path:

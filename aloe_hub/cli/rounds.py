@@ -44,6 +44,10 @@ def rounds(
     rank_by: Annotated[
         Literal["tournament", "scores"] | None, typer.Option("--rank-by", help="As in aloe trees.", show_default="tournament")
     ] = None,
+    demonstrations: Annotated[
+        int,
+        typer.Option("--demonstrations", help="Verdicts of the round before that the judge is shown, where the policy agrees."),
+    ] = 0,
     dev_profiles: Annotated[
         int, typer.Option("--dev-profiles", help="Training profiles set aside to benchmark on, with all their personas.")
     ] = 10,
@@ -87,7 +91,7 @@ def rounds(
     models = _models(RunFolder(run), of_trees, model, given)
     by_hand = asking.settings(of_trees, models) | {
         "models": models, "turns": turns, "limit": limit, "temperature": temperature, "seed": seed, "replies": replies,
-        "continue_with": continue_, "diverse": diverse or None, "rank_by": rank_by,
+        "continue_with": continue_, "diverse": diverse or None, "rank_by": rank_by, "demonstrations": demonstrations or None,
     }  # fmt: skip
     of_benchmark = {name: value for name, value in of_benchmark.items() if name not in ("policies", "model", "user", "judge")}
     asked = asking.settings(of_benchmark, ("user", "judge")) | {"user": models["user"], "judge": models["judge"]}
@@ -105,6 +109,7 @@ def rounds(
     )
     plan.training_of(adapter)  # what is refused is refused now
     common = {"base": base, "adapter": adapter, "method": plan.method, "replies": replies}
+    common |= {"demonstrations": demonstrations} if demonstrations else {}
     folders = open_rounds(RunFolder(run), rounds_, dev_profiles, plan.trees.seed, common)
     _print_table(run, all_rounds(plan, adapter, folders))
 

@@ -120,7 +120,7 @@ def plain(settings: object) -> dict[str, Any]:
 
 ONLY_WHERE_BOTH = ("world", "template_date")
 # What a run has that does not say it: for long there was no choice.
-USUAL = {"rubric": RUBRIC, "replies": 2, "continue_with": "coin", "rank_by": "tournament", "pairs": "best"}
+USUAL = {"rubric": RUBRIC, "replies": 2, "continue_with": "coin", "rank_by": "tournament", "pairs": "best", "demonstrations": 0}
 
 
 def differences(before: Settings, after: Settings) -> Iterator[tuple[str, Any, Any]]:

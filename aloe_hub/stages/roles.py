@@ -110,14 +110,9 @@ async def policy_reply(
     return (await ask(chat, "policy", messages, call, parsing.reply, sample, temperature, cut_too=cut_too))[0]
 
 
-async def verdict(
-    chat: Chat, persona: Persona, spoken: Sequence[Message], message: str, replies: tuple[str, str], order: Order, call: Call
-) -> tuple[int | None, str]:
-    """Which *position* the judge prefers when it sees `replies` in the order given, and its text.
-
-    None: a tie, or no attempt could be read, which costs the fork its verdict but nobody the tree; the text tells which.
-    """
-    prompt = prompted(
+def pairwise_prompt(persona: Persona, spoken: Sequence[Message], message: str, replies: tuple[str, str]) -> tuple[Message, ...]:
+    """What the judge is asked about two replies, in that order."""
+    return prompted(
         "pairwise_judge",
         profile=persona.profile,
         personality=persona.personality,
@@ -126,8 +121,17 @@ async def verdict(
         first=replies[0],
         second=replies[1],
     )
+
+
+async def verdict(
+    chat: Chat, persona: Persona, spoken: Sequence[Message], message: str, replies: tuple[str, str], order: Order, call: Call
+) -> tuple[int | None, str]:
+    """Which *position* the judge prefers when it sees `replies` in the order given, and its text.
+
+    None: a tie, or no attempt could be read, which costs the fork its verdict but nobody the tree; the text tells which.
+    """
     try:
-        return await ask(chat, "judge", prompt, call, parsing.verdict, order)
+        return await ask(chat, "judge", pairwise_prompt(persona, spoken, message, replies), call, parsing.verdict, order)
     except ParseError as error:
         return None, "(blank)" if is_blank(error.text) else error.text
 

@@ -13,7 +13,7 @@ final name only when every tree is in it, or the failures were accepted.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,20 +21,22 @@ from typing import Any
 from aloe_hub.chat import judged_by, template_date_of, world_of
 from aloe_hub.chat.policies import calls_of
 from aloe_hub.chat.traffic import Traffic
+from aloe_hub.chat.wrappers import Shown
 from aloe_hub.errors import UsageError
 from aloe_hub.fields import text
 from aloe_hub.files.journal import Journal, is_finished
 from aloe_hub.files.jsonl import partial_of
 from aloe_hub.files.run_folder import USUAL, RunFolder, plain
-from aloe_hub.files.settings import check_conversations, check_roles, check_sampling
+from aloe_hub.files.settings import at_least, check_conversations, check_roles, check_sampling
 from aloe_hub.model_string import ModelString
 from aloe_hub.rubrics import DEFAULT, RUBRICS
+from aloe_hub.stages.demonstrations import demonstrations
 from aloe_hub.stages.forks import CHOICES, Forking
 from aloe_hub.stages.forks import grow as grow
 from aloe_hub.stages.journalled import journalled
 from aloe_hub.stages.roles import Cast
 from aloe_hub.stages.training_rows import DERIVED
-from aloe_hub.types import Persona, Row, Tree, digest
+from aloe_hub.types import Message, Persona, Row, Tree, digest
 
 ROLES = ("user", "inferrer", "tailored", "plain", "judge")
 OPTIONS = {"continue_with": "--continue", "rank_by": "--rank-by"}  # of settings, where it is not their name
@@ -47,7 +49,7 @@ class TreeSettings:
     `temperature` is the policy's; None: as in `roles.SAMPLING`. `sampling`: by role, fields of `Sampling` that are to be others.
     `structured`: judge and inferrer are asked for JSON of a schema, where the server has it. `rejudge`: a run whose trees are
     judged again. `replies`, `continue_with`, `rank_by`, `diverse`: as in `Forking`. `pairs`: the best reply against the worst,
-    or "all" two of which one was preferred.
+    or "all" two of which one was preferred. `demonstrations`: how many the judge is shown, which then lie in the run folder.
     """
 
     models: dict[str, str]
@@ -64,6 +66,7 @@ class TreeSettings:
     rank_by: str = "tournament"
     diverse: bool = False
     pairs: str = "best"
+    demonstrations: int = 0
 
     def __post_init__(self) -> None:
         check_conversations(self.turns, self.seed, self.limit, self.temperature)
@@ -73,15 +76,22 @@ class TreeSettings:
             if (value := getattr(self, name)) not in known:
                 raise UsageError(f"{OPTIONS.get(name, f'--{name}')} {value}: must be {' or '.join(known)}")
         assert self.forking  # it checks the number of replies
+        at_least("--demonstrations", self.demonstrations, 0)
+        if self.demonstrations and self.rank_by != "tournament":
+            raise UsageError(f"--demonstrations {self.demonstrations}: are of two replies; leave out --rank-by {self.rank_by}")
+        judge = ModelString.recorded(self.models["judge"])
+        if self.demonstrations and (judge.scheme == "scripted" or judge.only_judges):
+            raise UsageError(f"--demonstrations {self.demonstrations}: the judge {judge} reads none; name a language model")
 
     @property
     def forking(self) -> Forking:
         return Forking(self.replies, self.continue_with, self.rank_by, self.diverse)
 
-    def cast(self, traffic: Traffic, judge: str) -> Cast:
-        """Who plays the roles; `judge`: its model string, perhaps of an earlier version."""
+    def cast(self, traffic: Traffic, judge: str, shown: tuple[Message, ...] = ()) -> Cast:
+        """Who plays the roles; `judge`: its model string, perhaps of an earlier version. `shown`: demonstrations for it."""
         prompt = RUBRICS[DEFAULT].prompt if self.rank_by == "scores" else "pairwise_judge"
-        return Cast.of(self.models | {"judge": judge}, traffic, self.sampling, self.structured, prompt)
+        cast = Cast.of(self.models | {"judge": judge}, traffic, self.sampling, self.structured, prompt)
+        return replace(cast, judge=Shown(cast.judge, shown)) if shown else cast
 
     @property
     def recorded(self) -> dict[str, Any]:
@@ -189,7 +199,7 @@ def grow_all(
     traffic = traffic or Traffic()
     wanted = wanted_trees(run, settings, shard)
     judge, _ = judged_by(settings.models["judge"], run.settings().get("trees"))
-    cast = settings.cast(traffic, judge)
+    cast = settings.cast(traffic, judge, demonstrations(run) if settings.demonstrations else ())
     claim(run, settings)
     final = run.file(shard.file() if shard else "trees.jsonl")
     failures = final.with_name(final.name.replace("trees", "failed", 1))

@@ -21,31 +21,38 @@ def asked_rows(run: RunFolder, data: str | None, limit: int | None, *, openings:
     """As `load_rows`. openings: of the first turn of each tree alone, which a conversation begins with.
 
     Raises:
-        DataError: no such file or dataset, no trees in it, or one that cannot be read.
+        DataError, AloeError: as `trees_of`; and there are no trees.
+    """
+    trees, origin = trees_of(run, data, "a judge must know who the user is")
+    rows = [row for tree in islice(trees, limit) for row in asked(tree) if not (openings and row["turn"])]
+    if not rows:
+        raise DataError(f"{data or run.file('trees.jsonl')}: no trees to take prompts from")
+    return rows, origin
+
+
+def trees_of(run: RunFolder, data: str | None, why: str) -> tuple[Iterable[Tree], Row]:
+    """The trees of `data` on the Hub, else of the run folder, and where they came from. why: they are needed.
+
+    Raises:
+        DataError: no such file or dataset, no trees in it, or, while they are read, one that cannot be.
         AloeError: the Hub cannot be reached or refuses.
     """
-    trees: Iterable[Tree]
     if data is not None:
         name = dataset_named(data)
         found, choice, revision = open_dataset(name, ("trees",), "go online, or train from --run DIR")
         if not {"tree_id", "profile", "personality", "turns"} <= set(found.column_names):
             raise DataError(
-                f"--data {data}: config {choice!r} holds no trees, it has {', '.join(found.column_names)}; a judge must know who "
-                "the user is: give our own config trees"
+                f"--data {data}: config {choice!r} holds no trees, it has {', '.join(found.column_names)}; {why}: give our own "
+                "config trees"
             )
         origin: Row = {"dataset": name.repo, "revision": revision, "config": choice, "split": name.split or "train"}
-        trees = _trees(found, data)
-    else:
-        path = run.file("trees.jsonl")
-        if not path.exists():
-            raise DataError(f"{path}: no such file; {how_to_get_trees(run.path)}; or give --data org/name")
-        with path.open("rb") as file:
-            origin = {"run": run.path.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-        trees = read_rows(path, Tree.from_row) if path.stat().st_size else ()
-    rows = [row for tree in islice(trees, limit) for row in asked(tree) if not (openings and row["turn"])]
-    if not rows:
-        raise DataError(f"{data or run.file('trees.jsonl')}: no trees to take prompts from")
-    return rows, origin
+        return _trees(found, data), origin
+    path = run.file("trees.jsonl")
+    if not path.exists():
+        raise DataError(f"{path}: no such file; {how_to_get_trees(run.path)}; or give --data org/name")
+    with path.open("rb") as file:
+        origin = {"run": run.path.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    return read_rows(path, Tree.from_row) if path.stat().st_size else (), origin
 
 
 def _trees(rows: Iterable[Row], data: str) -> Iterator[Tree]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from reprlib import repr as shortened
 from typing import Any
 
-from aloe_hub.errors import DataError
 from aloe_hub.text import is_blank, is_valid
 from aloe_hub.training.hub_rows import COMPLETIONS, KEPT
 from aloe_hub.training.record import Method
@@ -42,22 +40,6 @@ def training_row(row: Row, method: Method) -> Row:
         if row.get("objective") is not None:
             found["objective"] = str(row["objective"])
     return found
-
-
-def with_weights(rows: Sequence[Row], objectives: Mapping[str, float]) -> list[Row]:
-    """The rows, each with a `weight`: its own, 1 if it has none, times that of its objective. Untouched where nothing has one.
-
-    Raises: DataError: objectives have weights, and a row is of none of them.
-    """
-    if not objectives and not any("weight" in row for row in rows):
-        return list(rows)
-    for row in rows:
-        if objectives and row.get("objective") not in objectives:
-            raise DataError(
-                f"objectives {', '.join(objectives)}: a row of tree {row.get('tree_id', 'without a name')} has the objective "
-                f"{row.get('objective')!r}; give each row one of them in the column `objective`, or leave objectives out"
-            )
-    return [row | {"weight": row.get("weight", 1.0) * objectives.get(row.get("objective", ""), 1.0)} for row in rows]
 
 
 def _ranking(row: Row) -> Row:

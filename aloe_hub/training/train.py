@@ -32,10 +32,10 @@ from aloe_hub.training.callbacks import LogWithSaves, MarkCheckpoints, ShowProgr
 from aloe_hub.training.control_tokens import ControlTokens
 from aloe_hub.training.data import Measured, load_rows, measure, split, tree_of
 from aloe_hub.training.folder import AdapterFolder, kept_in
+from aloe_hub.training.objectives import objective_rows, with_weights
 from aloe_hub.training.outcome import Meter, device_name, ranking_accuracy, report, versions
 from aloe_hub.training.quiet import quiet
 from aloe_hub.training.record import TRAINING, Method, TrainingRecord, write_json
-from aloe_hub.training.row_form import with_weights
 from aloe_hub.training.settings import TrainSettings
 from aloe_hub.training.tree import TreeDPOTrainer, TreeSFTTrainer
 from aloe_hub.training.tree.trainers import _OnePass
@@ -168,8 +168,11 @@ def train(
 
 def _rows(run: RunFolder, settings: TrainSettings, traffic: Traffic | None) -> tuple[list[Row], Row, Asked | None, Row]:
     """The rows and where they came from; in GRPO also who is asked, and what of it is recorded."""
+    data = run, settings.data, settings.method, settings.limit
+    if settings.objectives:
+        return *objective_rows(*data, settings.objectives), None, {}
     if settings.online is None:
-        return *load_rows(run, settings.data, settings.method, settings.limit), None, {}
+        return *load_rows(*data), None, {}
     from aloe_hub.chat.traffic import Traffic
     from aloe_hub.training.asked import asked_rows
     from aloe_hub.training.rewards import ask

@@ -4,17 +4,21 @@ import re
 import shutil
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from aloe_hub.chat.traffic import Traffic
 from aloe_hub.cli.app import main
 from aloe_hub.errors import AloeError
 from aloe_hub.files.jsonl import read_rows
 from aloe_hub.files.run_folder import RunFolder
+from aloe_hub.stages.demonstrations import demonstrations
 from aloe_hub.stages.trees import tree_id_of
 from aloe_hub.types import Tree, persona_and_split
+from tests.dialects import speaking
 from tests.preloaded import PYTHON
 
 ROOT = Path(__file__).parents[2]
@@ -166,6 +170,7 @@ def one_line(errors):
         (RISING, ("--rounds", 0), 2, "--rounds 0: must be at least 1"),
         (RISING, ("--dev-profiles", 10), 2, "--dev-profiles 10: .* has 10 profiles to train on; set fewer aside"),
         (RISING, ("--set", "loss=3"), 2, "loss"),
+        (RISING, ("--demonstrations", 2), 2, "--demonstrations 2: the judge scripted:biased.* reads none; name a language model"),
     ],
 )
 def test_what_cannot_go_on_says_so_in_one_line(rounds, names, given, status, said):
@@ -188,6 +193,37 @@ def test_an_error_of_the_training_names_the_round(rounds, monkeypatch):
     monkeypatch.setattr("aloe_hub.cli.round_steps._trained", failing)
     status, _, errors = rounds(RISING, "--rounds", 1)
     assert (status, one_line(errors)) == (1, "aloe: error: round 1: the loss (nan) is not finite")
+
+
+def test_from_the_second_round_on_the_judge_is_shown_forks_on_which_the_policy_agrees(rounds, run, monkeypatch):
+    """The judge of the world behind an endpoint, which answers the last message alone."""
+    asked = []
+
+    class Judge:
+        async def complete(self, request):
+            asked.append(request.messages)
+            return await Traffic().open(JUDGE).complete(replace(request, messages=request.messages[-1:]))
+
+    def likelihood_of(policy):
+        assert policy == RISING[1]  # which the first round trained
+        return lambda messages, replies: [float(len(reply)) for reply in replies]
+
+    monkeypatch.setattr("aloe_hub.training.likelihood.likelihood_of", likelihood_of)
+    with speaking() as server:
+        server.scripted = Judge()  # type: ignore[assignment]
+        shown = ("--judge", server.name("clean"), "--demonstrations", 1)
+        status, _, errors = rounds(RISING, "--rounds", 2, *shown)
+        assert status == 0, errors
+        lengths = {len(messages) for messages in asked}
+        assert lengths == {1, 3}
+        assert not run.file("rounds/1/demonstrations.jsonl").exists()
+        made = run.file("rounds/2/demonstrations.jsonl").read_bytes()
+        assert {messages[:2] for messages in asked if len(messages) == 3} == {demonstrations(RunFolder(run.file("rounds/2")))}
+        asked.clear()
+        assert rounds(RISING, "--rounds", 2, *shown)[0] == 0
+        assert (asked, run.file("rounds/2/demonstrations.jsonl").read_bytes()) == ([], made)
+        status, _, errors = rounds(RISING, "--rounds", 2, *shown[:-1], 2)
+        assert (status, "round.demonstrations is 1 there and 2 now" in one_line(errors)) == (1, True)
 
 
 def test_a_score_that_nobody_could_read_is_no_average(rounds):

@@ -1,8 +1,7 @@
-"""Labels that may be wrong: `--noise`, where its share comes from, weights of rows, and objectives."""
+"""Labels that may be wrong: `--noise`, and where its share comes from."""
 
 import json
 import shutil
-from typing import Any
 
 import pytest
 
@@ -10,7 +9,6 @@ from aloe_hub.audit.noise import measured_noise
 from aloe_hub.cli.app import main
 from aloe_hub.errors import DataError, UsageError
 from aloe_hub.training.noise import TAKING_NOISE
-from aloe_hub.training.row_form import with_weights
 from aloe_hub.training.settings import train_settings
 from aloe_hub.training.train import train
 from tests.training.small import (  # noqa: F401 - fixtures
@@ -130,38 +128,3 @@ def test_lcpo_goes_on_with_the_share_of_right_labels_that_it_had_come_to(rows, b
         with pytest.raises(KeyboardInterrupt):
             train(rows, chosen, name="stopped")
     assert train(rows, chosen, name="stopped", resume=True).record.report["log"] == whole
-
-
-def test_weights_are_those_of_rows_times_those_of_their_objectives():
-    rows: list[dict[str, Any]] = [{"objective": "style", "weight": 2.0}, {"objective": "content"}]
-    assert [row["weight"] for row in with_weights(rows, {"style": 0.5, "content": 3.0})] == [1.0, 3.0]
-    assert with_weights([{"turn": 0}], {}) == [{"turn": 0}]
-    with pytest.raises(DataError, match=r"objectives style: a row of tree t has the objective None; give each row one"):
-        with_weights([{"tree_id": "t"}], {"style": 1.0})
-
-
-@needs_fused
-@pytest.mark.torture
-def test_one_objective_of_weight_1_is_dpo_and_two_are_their_sum(rows, base):
-    options = {"max_steps": 1, "limit": 4, "eval_share": 0.0, "batch_size": 6, "loss_type": "sigmoid"}
-    plain = train(rows, settings("dpo", base, **options), name="plain")
-    path = rows.file("pairs.jsonl")
-    pairs = lines(path)
-    path.write_text("".join(json.dumps(row | {"objective": "style"}) + "\n" for row in pairs))
-    one = train(rows, settings("dpo", base, **options, objectives={"style": 1.0}), name="one")
-    assert one.record.report["log"][0]["loss"] == plain.record.report["log"][0]["loss"]
-    assert one.record.report["log"][0]["grad_norm"] == pytest.approx(plain.record.report["log"][0]["grad_norm"], rel=1e-6)
-    double = train(rows, settings("dpo", base, **options, objectives={"style": 0.5}), name="half")
-    assert double.record.report["log"][0]["loss"] == pytest.approx(one.record.report["log"][0]["loss"] / 2, rel=1e-6)
-    assert double.record.settings["objectives"] == {"style": 0.5}
-
-
-@pytest.mark.parametrize("weight", [-1, True, "much"])
-def test_a_weight_of_an_objective_is_a_number_from_0(weight):
-    with pytest.raises(UsageError, match=r"objectives: style = .*: expected a weight from 0"):
-        train_settings("dpo", {}, {"base": "pocket", "objectives": {"style": weight}})
-
-
-def test_objectives_are_of_preferences():
-    with pytest.raises(UsageError, match="objectives: are for dpo and rank, and sft has no preferences"):
-        train_settings("sft", {}, {"base": "pocket", "objectives": {"style": 1.0}})

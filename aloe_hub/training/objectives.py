@@ -1,0 +1,92 @@
+"""Several things that replies are judged by, each with a weight at training time: style, content, quality.
+
+After MAHALO (https://arxiv.org/abs/2510.01167), with one head for all. A judge that scores replies states the criteria of its
+rubric beside each score, so trees of `aloe trees --rank-by scores` hold these verdicts already: a fork is a pair for each
+criterion by which one of its replies is the best. Rows of your own say what they were judged by in a column `objective`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+
+from aloe_hub import parsing
+from aloe_hub.errors import DataError, ParseError
+from aloe_hub.files.run_folder import RunFolder
+from aloe_hub.row_kinds import row_kinds
+from aloe_hub.rubrics import DEFAULT, FIVE, RUBRICS
+from aloe_hub.training.asked import trees_of
+from aloe_hub.training.data import load_rows
+from aloe_hub.training.hub_rows import CONFIG
+from aloe_hub.training.profiles import with_profiles
+from aloe_hub.training.record import Method
+from aloe_hub.training.row_form import training_row
+from aloe_hub.types import Reply, Row, Tree
+
+CRITERIA = tuple(one.name for one in RUBRICS[DEFAULT].criteria if one.scale == FIVE)
+SCORED = "scores say it: aloe trees --rejudge RUN --rank-by scores"
+
+
+def objective_rows(
+    run: RunFolder, data: str | None, method: Method, limit: int | None, objectives: Mapping[str, float]
+) -> tuple[list[Row], Row]:
+    """As `load_rows`, of `dpo` or `rank`: the rows, where one has a column `objective`; else what the judge of the trees said of
+    each criterion in `objectives`, but for those that count nothing.
+
+    Raises:
+        DataError, AloeError: as `load_rows` and `trees_of`; or the trees say nothing of these objectives.
+    """
+    rows, origin = load_rows(run, data, method, limit)
+    if any("objective" in row for row in rows):
+        return rows, origin
+    if unknown := [name for name in objectives if name not in CRITERIA]:
+        raise DataError(
+            f"objectives {unknown[0]!r}: no row has a column `objective`, and a judge of trees states {', '.join(CRITERIA)} alone"
+        )
+    trees, origin = trees_of(run, data, f"what a reply's {' and '.join(objectives)} are worth stands in the trees")
+    kind = row_kinds({"rank_by": "scores"} | (run.settings().get("trees", {}) if data is None else {}))[CONFIG[method]]
+    rows = [
+        training_row(row, method) | {"objective": name}
+        for tree in islice(trees, limit)
+        for name, weight in objectives.items()
+        if weight
+        for row in kind(by_criterion(tree, name))
+    ]
+    if not rows:
+        where = data or run.file("trees.jsonl")
+        raise DataError(f"{where}: of no fork the judge said which reply is better in {', '.join(objectives)}; {SCORED}")
+    return with_profiles(rows, run, origin), origin
+
+
+def by_criterion(tree: Tree, name: str) -> Tree:
+    """The tree as if its judge had scored that criterion alone. Of a reply of which it is not stated the score is None."""
+
+    def score(reply: Reply) -> float | None:
+        try:
+            return parsing.judged(reply.judgement or "", RUBRICS[DEFAULT]).criteria[name]
+        except ParseError:
+            return None
+
+    def scored(reply: Reply) -> Reply:
+        return replace(reply, score=score(reply), judgement=reply.judgement or "")
+
+    return replace(
+        tree, exchanges=tuple(replace(one, replies=tuple(map(scored, one.replies)), verdicts=()) for one in tree.exchanges)
+    )
+
+
+def with_weights(rows: Sequence[Row], objectives: Mapping[str, float]) -> list[Row]:
+    """The rows, each with a `weight`: its own, 1 if it has none, times that of its objective. Untouched where nothing has one.
+
+    Raises: DataError: objectives have weights, and a row is of none of them.
+    """
+    if not objectives and not any("weight" in row for row in rows):
+        return list(rows)
+    for row in rows:
+        if objectives and row.get("objective") not in objectives:
+            raise DataError(
+                f"objectives {', '.join(objectives)}: a row of tree {row.get('tree_id', 'without a name')} has the objective "
+                f"{row.get('objective')!r}; give each row one of them in the column `objective`, or leave objectives out"
+            )
+    return [row | {"weight": row.get("weight", 1.0) * objectives.get(row.get("objective", ""), 1.0)} for row in rows]

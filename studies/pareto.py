@@ -1,0 +1,139 @@
+"""What is gained in style where content counts less? A Pareto curve of two objectives, after MAHALO.
+
+    python studies/pareto.py --out runs/pareto --seeds 3
+
+In the scripted world, with the pocket model. Replies are sampled from its SFT adapter, which ships, and the scripted judge scores
+them, with style and content beside the score. For each share of style in the weights a model is trained on these very replies by
+DPO from that adapter, `aloe train dpo --set objectives={style=…,content=…}`, and benchmarked on 100 held-out personas of the same
+pool, which no choice was made on.
+
+Every step is an `aloe` command in a cell that is run once: stopped at any moment, the same command goes on. A test bed: simulated
+users, a scripted judge, a world of templates.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import cells
+from cells import Cell, aloe, copy
+from miniature import GREEDY, ON_POLICY, ON_POLICY_DPO, ON_POLICY_TREES, RECIPE
+from miniature_table import difference, interval
+
+from aloe_hub.files.jsonl import read_rows
+from aloe_hub.files.run_folder import policy_file
+from aloe_hub.scoring import compare, score
+from aloe_hub.types import Transcript
+
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of style; the rest is content's
+START = "local:pocket+pocket-sft"
+BESIDE = {"oracle": "scripted:tailored", "plain": "scripted:plain", "base": "local:pocket", "SFT, the start": START}
+CRITERIA = ("style", "content", "quality")
+BATCH = 20  # rows of one objective: about two trees, as the recipe has it
+
+
+@dataclass(frozen=True)
+class Sizes:
+    trees: int = ON_POLICY_TREES
+    asked: int = 100  # held-out personas
+
+
+def model(out: Path, style: float, seed: int) -> Path:
+    return out / "trees" / "adapters" / f"style-{100 * style:.0f}-{seed}"
+
+
+def study(out: Path, seeds: int, sizes: Sizes) -> Iterator[Cell]:
+    """All cells, each after what it needs."""
+    asked, trees = out / "asked", out / "trees"
+    yield Cell("personas", aloe("personas", "--run", asked, "--recipe", RECIPE, "--seed", 2), asked / "personas.jsonl")
+    yield Cell("pool", copy(asked / "personas.jsonl", trees / "personas.jsonl"), trees / "personas.jsonl", ("personas",))
+    sampled = ("--policy", START, "--concurrency", 100, "--limit", sizes.trees, *ON_POLICY, "--accept-failures")
+    grow = aloe("trees", "--run", trees, "--recipe", RECIPE, "--rank-by", "scores", *sampled)
+    yield Cell("trees", grow, trees / "ranked.jsonl", ("pool",))
+    policies = {name: (policy, "personas") for name, policy in BESIDE.items()}
+    for style, seed in product(SHARES, range(seeds)):
+        made = model(out, style, seed)
+        objectives = f"objectives={{style={style},content={1 - style}}}"
+        rows = BATCH * sum(weight > 0 for weight in (style, 1 - style))  # of two objectives a tree has twice as many
+        command = aloe("train", "dpo", "--run", trees, "--name", made.name, "--base", "pocket", "--adapter", "pocket-sft",
+                       "--recipe", RECIPE, "--seed", seed, "--resume", "--batch-size", rows, "--set", objectives,
+                       *ON_POLICY_DPO)  # fmt: skip
+        yield Cell(made.name, command, made, ("trees",))
+        policies[made.name] = (f"local:pocket+{made}", made.name)
+    for name, (policy, need) in policies.items():
+        how = ("--limit", sizes.asked, "--concurrency", 100, "--seed", 0, *GREEDY)
+        command = aloe("evaluate", "--run", asked, "--policy", policy, *how)
+        yield Cell(f"asked-{name.partition(',')[0]}", command, asked / "scores" / policy_file(policy), ("personas", need))
+
+
+def table(out: Path, seeds: int) -> str:
+    """Style, content, quality and score of each, and what it has gained in each from the start."""
+    rows = {name: [policy] for name, policy in BESIDE.items()}
+    for style in SHARES:
+        name = f"style {style:g}, content {1 - style:g}"
+        rows[name] = [f"local:pocket+{model(out, style, seed)}" for seed in range(seeds)]
+    lines = [
+        f"| weights | models | {' | '.join(CRITERIA)} | score | style from the start | content from the start |",
+        f"|{'---|' * (len(CRITERIA) + 5)}",
+    ]
+    start = _talks(out / "asked", [START])
+    for name, models in rows.items():
+        talks = _talks(out / "asked", models)
+        ids = _ids(talks)
+        cells = [name, str(len(models))]
+        for values in (*(_criterion(talks, one) for one in CRITERIA), [list(talk.scores) for talk in talks]):
+            found = score(values, **ids)
+            cells.append(f"{found.avg:.2f} {interval(found.avg_ci, 2)}")
+        for one in CRITERIA[:2]:
+            if name in BESIDE:
+                cells.append("–")
+                continue
+            gained = compare(_criterion(talks, one), _criterion(start, one) * len(models), **ids)
+            cells.append(difference(gained))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _talks(run: Path, policies: Sequence[str]) -> list[Transcript]:
+    """The conversations of all of them, in one order of personas each."""
+    found: list[Transcript] = []
+    for policy in policies:
+        of_one = read_rows(run / "transcripts" / policy_file(policy), Transcript.from_row)
+        found += sorted(of_one, key=lambda talk: talk.persona.persona_id)
+    return found
+
+
+def _ids(talks: Sequence[Transcript]) -> dict[str, Any]:
+    personas = [talk.persona for talk in talks]
+    return {
+        "cluster_ids": [one.profile_id for one in personas],
+        "personality_ids": [one.personality_id for one in personas],
+    }
+
+
+def _criterion(talks: Sequence[Transcript], name: str) -> list[list[float | None]]:
+    return [list(talk.criteria[name]) for talk in talks]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Style against content: a Pareto curve in the scripted world.")
+    parser.add_argument("--out", type=Path, default=Path("runs/pareto"))
+    parser.add_argument("--seeds", type=int, default=1, help="training seeds")
+    parser.add_argument("--trees", type=int, default=Sizes.trees)
+    parser.add_argument("--asked", type=int, default=Sizes.asked, help="held-out personas")
+    parser.add_argument("--jobs", type=int, default=2, help="cells at once, one thread each")
+    options = parser.parse_args()
+    planned = list(study(options.out, options.seeds, Sizes(options.trees, options.asked)))
+    cells.run(planned, options.jobs, options.out / "logs")
+    found = table(options.out, options.seeds)
+    (options.out / "pareto.md").write_text(found, encoding="utf-8")
+    print(found)
+
+
+if __name__ == "__main__":
+    main()
