@@ -46,6 +46,16 @@ def ranked(tree: Tree) -> Iterator[Row]:
             }
 
 
+def criticised(tree: Tree) -> Iterator[Row]:
+    """Rows of `ranked` with `criticisms`: by completion what the judge said of it; None for the best, and where it did not."""
+    for row in ranked(tree):
+        said = {reply.text: reply.judgement for reply in tree.exchanges[row["turn"]].replies}
+        texts = [
+            None if rank == 1 else said[reply[0]["content"]] for rank, reply in zip(row["ranks"], row["completions"], strict=True)
+        ]
+        yield row | {"criticisms": [text or None for text in texts]}
+
+
 def distill(tree: Tree) -> Iterator[Row]:
     """`tree_id, persona_id, turn, prompt, privileged_context, completion` for each turn: rows for TRL's SDFTTrainer.
 

@@ -1,11 +1,12 @@
 """A language model behind a server of another make: SmolLM2's GGUF on llama.cpp's server.
 
     python scripts/smollm2.py models/smollm2.gguf
-    python bench/llama_cpp.py models/smollm2.gguf [--calls 20] [--threads 2] [--local models/smollm2 | --no-speed]
+    python bench/llama_cpp.py models/smollm2.gguf [--calls 20] [--threads 2] [--local models/smollm2] [--only roles|speed]
 
-First the roles: each is asked about so many forks of scripted trees, by the prompts of a run, in text and, where its answer has a
-schema, with `--structured`. Printed: the share of answers that could be read at the first attempt, and after all attempts. Then
-tokens a second at 1, 8 and 32 requests at once; with `--local`, in turns with `local:` on the same weights, unpacked to float32.
+First tokens a second at 1, 8 and 32 requests at once; with `--local`, in turns with `local:` on the same weights, unpacked to
+float32. Then the roles, for which any machine will do: each is asked about so many forks of scripted trees, by the prompts of a
+run, in text and, where its answer has a schema, with `--structured`. Printed: the share of answers that could be read at the
+first attempt, and after all attempts.
 The server is that of llama-cpp-python, compiled once in an environment of its own, `.llama`.
 """
 
@@ -19,7 +20,7 @@ import sys
 import time
 import urllib.request
 import venv
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,8 @@ from bench.smollm2 import BATCHES, SAID, story
 ENVIRONMENT = Path(".llama")
 SERVER = "llama-cpp-python[server]==0.3.36"
 TURNS = 5  # of each tree whose forks are asked about
-CAPPED = {"profile generator": {"max_tokens": 512}}  # a run allows 4,096, which a small model fills with the same line
+# A run allows more, 4,096 to the generator of profiles, which so small a model fills with the same line.
+CAPPED = {role: {"max_tokens": 192} for role in ("inferrer", "tailored", "plain", "profile generator")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,24 +190,30 @@ def main() -> None:
     parser.add_argument("gguf", type=Path)
     parser.add_argument("--calls", type=int, default=20, help="of each role")
     parser.add_argument("--threads", type=int, default=2, help="of the server, and of local:")
-    parser.add_argument("--no-speed", action="store_true", help="the roles alone")
+    parser.add_argument("--only", choices=("roles", "speed"), help="one of the two; the roles take hours")
     parser.add_argument("--local", type=Path, help="the same model as a folder, to compare tokens a second with")
     options = parser.parse_args()
     with serving(options.gguf, options.threads) as model:
-        traffic, about = Traffic(Limits(concurrency=max(BATCHES), timeout=600)), forks(options.calls)
-        print("| role | text: at once | after all | structured: at once | after all |\n|---|---|---|---|---|", flush=True)
-        for role, (_, prompt) in ROLES.items():
-            ways = [readable(traffic, model, role, structured, about) for structured in ((False, True) if prompt else (False,))]
-            cells = [f"{share:.0%}" for way in ways for share in way] + ["–"] * (4 - 2 * len(ways))
-            print(f"| {role} | {' | '.join(cells)} |", flush=True)
-        if options.no_speed:
-            return
-        torch.set_num_threads(options.threads)
-        models = {"llama.cpp": model} | ({"local:": f"local:{options.local}"} if options.local else {})
-        print(f"\nTokens a second:\n\n| at once | {' | '.join(models)} |\n|{'---|' * (len(models) + 1)}")
-        for at_once in BATCHES:
-            best = [max(tokens_a_second(traffic, one, at_once) for _ in range(2)) for one in models.values()]
-            print(f"| {at_once} | {' | '.join(f'{one:.0f}' for one in best)} |", flush=True)
+        traffic = Traffic(Limits(concurrency=max(BATCHES), timeout=600))
+        if options.only != "roles":
+            torch.set_num_threads(options.threads)
+            speeds(traffic, {"llama.cpp": model} | ({"local:": f"local:{options.local}"} if options.local else {}))
+        if options.only != "speed":
+            print("\n| role | text: at once | after all | structured: at once | after all |\n|---|---|---|---|---|", flush=True)
+            about = forks(options.calls)
+            for role, (_, prompt) in ROLES.items():
+                ways = [
+                    readable(traffic, model, role, structured, about) for structured in ((False, True) if prompt else (False,))
+                ]
+                cells = [f"{share:.0%}" for way in ways for share in way] + ["–"] * (4 - 2 * len(ways))
+                print(f"| {role} | {' | '.join(cells)} |", flush=True)
+
+
+def speeds(traffic: Traffic, models: Mapping[str, str]) -> None:
+    print(f"Tokens a second:\n\n| at once | {' | '.join(models)} |\n|{'---|' * (len(models) + 1)}", flush=True)
+    for at_once in BATCHES:
+        best = [max(tokens_a_second(traffic, one, at_once) for _ in range(2)) for one in models.values()]
+        print(f"| {at_once} | {' | '.join(f'{one:.0f}' for one in best)} |", flush=True)
 
 
 if __name__ == "__main__":

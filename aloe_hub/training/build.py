@@ -17,7 +17,7 @@ from aloe_hub.loading import load_adapter, load_model
 from aloe_hub.training.base import Adapter, Base
 from aloe_hub.training.settings import TrainSettings, config_of
 from aloe_hub.training.teacher import load_teacher
-from aloe_hub.training.tree import TreeDPOTrainer, TreeGuidedTrainer, TreeRankTrainer, TreeSFTTrainer
+from aloe_hub.training.tree import TreeCutTrainer, TreeDPOTrainer, TreeGuidedTrainer, TreeRankTrainer, TreeSFTTrainer
 from aloe_hub.types import Row
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ def build_trainer(
         kind = grpo.Reinforcer
     if teacher is not None:
         kind = TreeGuidedTrainer
+    if settings.criticised:
+        kind = TreeCutTrainer
     model: Any = load_model(base.source, dtype=dtype, device=device)
     others: dict[str, Any] = {"tree": settings.tree}
     if settings.method == "sdft":

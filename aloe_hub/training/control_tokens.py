@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _MESSAGES = ("prompt", "completion", "chosen", "rejected")
 _REPLIES = "completions"
 _TOLD = "privileged_context"
+_SAID = "criticisms"
 
 
 class ControlTokens:
@@ -56,6 +57,8 @@ class ControlTokens:
                     row[_REPLIES] = [[self._message(message) for message in reply] for reply in row[_REPLIES]]
                 if _TOLD in row:
                     row[_TOLD] = self._without(row[_TOLD])
+                if _SAID in row:
+                    row[_SAID] = [None if said is None else self._without(said) or None for said in row[_SAID]]
                 if any(is_blank(text) for _, text in _texts(row)):
                     continue
             kept.append(row)
@@ -81,3 +84,6 @@ def _texts(row: Row) -> Iterator[tuple[str, str]]:
             yield message["role"], message["content"]
     if _TOLD in row:
         yield _TOLD, row[_TOLD]
+    for said in row.get(_SAID, ()):
+        if said is not None:
+            yield _SAID, said

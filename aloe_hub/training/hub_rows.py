@@ -94,7 +94,7 @@ def rows_of(row: Mapping[str, Any], method: Method) -> Iterator[Row]:
         if method == "rank":
             replies = row["completions"] or ()
             others = {"completions": [messages_of(reply, "assistant") for reply in replies], "ranks": row["ranks"]}
-            others["scores"] = row.get("scores")
+            others |= {"scores": row.get("scores"), "criticisms": row.get("criticisms")}
         yield ids | {"prompt": messages_of(row["prompt"], "user")} | others
     elif method == "sft" and "messages" in row:
         messages = row["messages"] or []

@@ -52,12 +52,19 @@ def _ranking(row: Row) -> Row:
             raise ValueError(f"{name}: expected one for each of {len(replies)} replies, found {shortened(values)}")
     if wrong := [rank for rank in ranks if type(rank) is not int or rank < 1]:
         raise ValueError(f"ranks: expected whole numbers from 1, which is the best, found {wrong[0]!r}")
+    criticisms = row.get("criticisms")
+    if criticisms is not None and (len(criticisms) != len(replies) or not all(map(_is_criticism, criticisms))):
+        raise ValueError(f"criticisms: expected a text or null for each of {len(replies)} replies, found {shortened(criticisms)}")
     known = [_number(score, "scores") for score in scores or () if score is not None]
     return {
         "completions": [_reply(reply, "completions") for reply in replies],
         "ranks": ranks,
         "scores": known if len(known) == len(replies) else None,
-    }
+    } | ({} if criticisms is None else {"criticisms": criticisms})
+
+
+def _is_criticism(value: object) -> bool:
+    return value is None or (isinstance(value, str) and is_valid(value) and not is_blank(value))
 
 
 def _number(value: object, column: str, least: float = -math.inf) -> float:

@@ -145,6 +145,11 @@ class TrainSettings:
             raise UsageError(f"--seed {self.seed}: must be at least 0 and less than 2**32")
 
     @property
+    def criticised(self) -> bool:
+        """Whether it learns from what a judge said in words."""
+        return self.method == "rank" and "cut" in self.options.get("loss_type", ())
+
+    @property
     def base_is_local(self) -> bool:
         """Whether the base is a folder of this machine, `pocket` or a GGUF: nobody else can load it with PEFT by that name."""
         source = Source.parse(self.base)
@@ -210,6 +215,10 @@ def train_settings(method: Method, recipe: Mapping[str, Any], by_hand: Mapping[s
     options |= options_of_teaching(method, ours, options)
     if ours.get("objectives") and method not in ("dpo", "rank"):
         raise UsageError(f"objectives: are for dpo and rank, and {method} has no preferences to weigh; leave them out")
+    if ours.get("objectives") and "cut" in options.get("loss_type", ()):
+        raise UsageError(
+            "objectives: loss_type cut reads what the judge said in words, and weighs nothing; leave one of them out"
+        )
     return TrainSettings(method=method, **ours, lora=LORA | lora if fresh else {}, options=OPTIONS | own | options)
 
 

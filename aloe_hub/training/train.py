@@ -30,6 +30,7 @@ from aloe_hub.training.base import Base, find_adapter, find_base
 from aloe_hub.training.build import build_trainer, on_cpu, refusals
 from aloe_hub.training.callbacks import LogWithSaves, MarkCheckpoints, ShowProgress, StopOnNaN
 from aloe_hub.training.control_tokens import ControlTokens
+from aloe_hub.training.criticism import criticised_rows, told_rows
 from aloe_hub.training.data import Measured, load_rows, measure, split, tree_of
 from aloe_hub.training.folder import AdapterFolder, kept_in
 from aloe_hub.training.objectives import objective_rows, with_weights
@@ -169,6 +170,8 @@ def train(
 def _rows(run: RunFolder, settings: TrainSettings, traffic: Traffic | None) -> tuple[list[Row], Row, Asked | None, Row]:
     """The rows and where they came from; in GRPO also who is asked, and what of it is recorded."""
     data = run, settings.data, settings.method, settings.limit
+    if settings.criticised:
+        return *criticised_rows(run, settings.data, settings.limit), None, {}
     if settings.objectives:
         return *objective_rows(*data, settings.objectives), None, {}
     if settings.online is None:
@@ -191,6 +194,8 @@ def _measured(rows: Sequence[Row], settings: TrainSettings, base: Base, on_progr
         if settings.online.level == "conversation":
             check_template(base.tokenizer, str(base.source))
         return measure_asked(rows, base, settings.options["max_completion_length"], on_progress=on_progress)
+    if settings.criticised:
+        rows = [*rows, *told_rows(rows)]
     if settings.method != "sdft":
         most = settings.options.get("max_length")
         return measure(rows, settings.method, base, max_length=most, allow_truncation=allowed, on_progress=on_progress)

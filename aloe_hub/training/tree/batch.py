@@ -28,7 +28,13 @@ IGNORED = -100  # the label of a token that carries no loss, in TRL as in transf
 
 # What TRL's own collators return. Anything else in a batch (images, packed positions) would be lost in the pass.
 _COLUMNS = {"input_ids", "attention_mask", "labels", "completion_mask", "ref_chosen_logps", "ref_rejected_logps"}
-BESIDE = {"weight", "forks", "ranks", "relevance"}  # what our collators add of rows: for the loss, and no model takes it
+BESIDE = {
+    "weight",
+    "forks",
+    "ranks",
+    "relevance",
+    "criticised",
+}  # what our collators add of rows: for the loss, and no model takes it
 
 
 @dataclass(frozen=True, slots=True)

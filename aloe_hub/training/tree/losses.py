@@ -60,6 +60,21 @@ def d2o(rewards: torch.Tensor, ranks: torch.Tensor, alpha: float = 1.0) -> torch
     return -F.logsigmoid(rewards[~worst].mean() - alpha * rewards[worst]).mean()
 
 
+def cut(
+    good: torch.Tensor, bare: torch.Tensor, told: torch.Tensor, margin: float, alpha: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """CUT, and which tokens are at fault: as criticised.py says, of log-probabilities of tokens.
+
+    good: (g,) of replies without a fault. bare, told: (m,) of criticised replies, as they are and when the model is told why.
+    """
+    liked = -torch.cat([good, told]).mean()
+    at_fault = (told - bare).detach() > math.log(margin)
+    if not len(bare):
+        return liked, at_fault
+    unlikely = -torch.log1p(-bare.exp().clamp(max=1 - 1e-5))
+    return (liked + torch.where(at_fault, alpha * unlikely, -bare).mean()) / 2, at_fault
+
+
 def reliability(margins: torch.Tensor, eta: float) -> torch.Tensor:
     """LCPO's E-step: how probable each label is to be right, if the share η of labels is, and by the model as it stands.
 

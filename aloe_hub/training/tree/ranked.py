@@ -21,24 +21,31 @@ from .forward import trl_obstacle
 from .losses import d2o, in_order, lipo, plackett_luce, relevance_of
 from .trainers import TreeDPOTrainer
 
-LOSSES = ("lipo", "plackett_luce", "d2o")
+LOSSES = ("lipo", "plackett_luce", "d2o", "cut")
 STEEPEST = 20.0  # 2 to this relevance is a million, and one fork would be all of the loss
 
 
 @dataclass
 class RankConfig(DPOConfig):
-    """`trl.DPOConfig`, whose `loss_type` is one or more of `lipo`, `plackett_luce` and `d2o`. What is of pairs alone is refused.
+    """`trl.DPOConfig`, whose `loss_type` is one or more of `lipo`, `plackett_luce` and `d2o`, or `cut`. What is of pairs alone is
+    refused.
 
-    d2o_alpha: α of D²O; None is β.
+    d2o_alpha: α of D²O; None is β. cut_margin, cut_alpha: λ and α of CUT (criticised.py), as its authors set them.
     """
 
     loss_type: list[str] = field(default_factory=lambda: ["lipo"])
     d2o_alpha: float | None = None
+    cut_margin: float = 1.1
+    cut_alpha: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()  # type: ignore[no-untyped-call]
         if unknown := [name for name in self.loss_type if name not in LOSSES]:
             raise ValueError(f"loss_type {unknown[0]}: of ranked replies it is {', '.join(LOSSES[:-1])} or {LOSSES[-1]}")
+        if "cut" in self.loss_type and len(self.loss_type) > 1:
+            raise ValueError(f"loss_type {', '.join(self.loss_type)}: cut is added to no other loss")
+        if self.cut_margin <= 0 or self.cut_alpha < 0:
+            raise ValueError(f"cut_margin {self.cut_margin}, cut_alpha {self.cut_alpha}: expected one above 0 and one from 0")
         of_pairs = {"f_divergence_type": "reverse_kl", "label_smoothing": 0.0}
         of_pairs |= {"ld_alpha": None, "use_weighting": False, "precompute_ref_log_probs": False}
         for name, usual in of_pairs.items():
@@ -48,7 +55,10 @@ class RankConfig(DPOConfig):
 
 @dataclass(frozen=True, slots=True)
 class RankCollator:
-    """Forks → padded rows, a reply each, in TRL's layout; `forks` says whose reply a row is, `ranks` and `relevance` how good."""
+    """Forks → padded rows, a reply each, in TRL's layout; `forks` says whose reply a row is, `ranks` and `relevance` how good.
+
+    Replies with `told_ids` come again below all others, after that prompt, as rows of no fork, -1; `criticised` says which.
+    """
 
     pad_token_id: int
     max_length: int | None = None
@@ -59,12 +69,12 @@ class RankCollator:
         cut = slice(None, self.max_length)
         if self.truncation_mode == "keep_end" and self.max_length is not None:
             cut = slice(-self.max_length, None)
-        replies = [(number, one) for number, fork in enumerate(examples) for one in fork["completions_ids"]]
-        prompts = [examples[number]["prompt_ids"] for number, _ in replies]
-        ids = [torch.tensor((prompt + one)[cut]) for prompt, (_, one) in zip(prompts, replies, strict=True)]
-        marks = [
-            torch.tensor(([0] * len(prompt) + [1] * len(one))[cut]) for prompt, (_, one) in zip(prompts, replies, strict=True)
-        ]
+        replies = [(number, fork["prompt_ids"], one) for number, fork in enumerate(examples) for one in fork["completions_ids"]]
+        prompts = [told for fork in examples for told in fork.get("told_ids", ())]
+        criticised = [place for place, told in enumerate(prompts) if told]
+        replies += [(-1, prompts[place], replies[place][2]) for place in criticised]
+        ids = [torch.tensor((prompt + one)[cut]) for _, prompt, one in replies]
+        marks = [torch.tensor(([0] * len(prompt) + [1] * len(one))[cut]) for _, prompt, one in replies]
         columns = {
             "input_ids": (ids, self.pad_token_id),
             "attention_mask": ([torch.ones_like(row) for row in ids], 0),
@@ -74,9 +84,11 @@ class RankCollator:
             name: pad(rows, padding_value=value, padding_side="right", pad_to_multiple_of=self.pad_to_multiple_of)
             for name, (rows, value) in columns.items()
         }
-        batch["forks"] = torch.tensor([number for number, _ in replies])
+        batch["forks"] = torch.tensor([number for number, *_ in replies])
         for name, kind in (("ranks", torch.long), ("relevance", torch.float32)):
             batch[name] = torch.tensor([value for fork in examples for value in fork[name]], dtype=kind)
+        if "told_ids" in examples[0]:
+            batch["criticised"] = torch.tensor(criticised, dtype=torch.long)
         if "weight" in examples[0]:
             batch["weight"] = torch.tensor([fork["weight"] for fork in examples])
         return batch
@@ -85,7 +97,11 @@ class RankCollator:
 class TreeRankTrainer(TreeDPOTrainer):
     """`TreeDPOTrainer` on forks. Rows are conversations; `args` is a `RankConfig`."""
 
+    losses: tuple[str, ...] = LOSSES[:-1]  # the last one is of TreeCutTrainer
+
     def _get_ready(self) -> None:
+        if others := [name for name in self.args.loss_type if name not in self.losses]:
+            raise ValueError(f"loss_type {others[0]}: is not trained by {type(self).__name__}, but by another class")
         if (reason := trl_obstacle()) is not None:
             raise ValueError(f"ranked replies: {reason}")
         if self.aux_loss_enabled:
@@ -101,13 +117,9 @@ class TreeRankTrainer(TreeDPOTrainer):
         args: Any,  # noqa: ANN401
         dataset_name: str,
     ) -> Dataset:
-        def ids(messages: list[Any], **options: bool) -> list[int]:
-            encoded: Any = processing_class.apply_chat_template(messages, tokenize=True, return_dict=True, **options)
-            return list(encoded["input_ids"])
-
         def tokenised(row: dict[str, Any]) -> dict[str, Any]:
-            prompt = ids(row["prompt"], add_generation_prompt=True)
-            wholes = [ids(row["prompt"] + reply) for reply in row["completions"]]
+            prompt = ids_of(processing_class, row["prompt"], add_generation_prompt=True)
+            wholes = [ids_of(processing_class, row["prompt"] + reply) for reply in row["completions"]]
             begins = min(_common(prompt, whole) for whole in wholes)  # as TRL: where a template writes them apart
             relevance = relevance_of(row.get("scores"), row["ranks"])
             if "lipo" in args.loss_type and max(relevance) > STEEPEST:
@@ -156,7 +168,6 @@ class TreeRankTrainer(TreeDPOTrainer):
 
     def _log_fork_metrics(self, rewards: torch.Tensor, entropy: torch.Tensor, inputs: dict[str, Any]) -> None:
         """What TRL logs of pairs, of forks: the best and the worst reply instead of chosen and rejected."""
-        mode = "train" if self.model.training else "eval"
         mask, sums = inputs["completion_mask"][:, 1:], torch.zeros(7, device=rewards.device)
         for rows in forks_of(inputs):
             values, ranks = rewards[rows], inputs["ranks"][rows]
@@ -164,12 +175,16 @@ class TreeRankTrainer(TreeDPOTrainer):
             right, pairs = in_order(values, ranks)
             sums[:5] += torch.stack([best, worst, *best.new_tensor([1, right, pairs])])
         sums[5], sums[6] = (entropy * mask).sum(), mask.sum()
-        tokens = self.accelerator.gather(inputs["attention_mask"].sum()).sum().item()
         best, worst, forks, right, pairs, spread, predicted = self.accelerator.gather(sums).view(-1, 7).sum(dim=0).tolist()
-        if mode == "train":
-            self._total_train_tokens += tokens // self._tp_size
         found = {"rewards/best": best / forks, "rewards/worst": worst / forks, "rewards/margins": (best - worst) / forks}
         found |= {"rewards/accuracies": right / max(pairs, 1), "entropy": spread / max(predicted, 1)}
+        self._log(found, inputs)
+
+    def _log(self, found: dict[str, float], inputs: dict[str, Any]) -> None:
+        mode = "train" if self.model.training else "eval"
+        tokens = self.accelerator.gather(inputs["attention_mask"].sum()).sum().item()
+        if mode == "train":
+            self._total_train_tokens += tokens // self._tp_size
         for name, value in found.items():
             self._metrics[mode][name].append(value)
         self._metrics[mode]["num_tokens"] = [self._total_train_tokens]
@@ -179,6 +194,12 @@ def forks_of(inputs: dict[str, Any]) -> Iterator[torch.Tensor]:
     """The numbers of the rows of each fork of a batch."""
     for fork in range(int(inputs["forks"].max()) + 1):
         yield (inputs["forks"] == fork).nonzero().flatten()
+
+
+def ids_of(tokenizer: Any, messages: list[Any], **options: bool) -> list[int]:  # noqa: ANN401 - whatever TRL takes
+    """The tokens of a conversation by the chat template."""
+    encoded: Any = tokenizer.apply_chat_template(messages, tokenize=True, return_dict=True, **options)
+    return list(encoded["input_ids"])
 
 
 def _common(one: list[int], other: list[int]) -> int:

@@ -9,6 +9,7 @@ from tests.training import tiny_trees as tiny
 
 # All their tests are of the one pass, or of another reason than TRL's age to do without. test_versions.py is of such a TRL.
 _OF_THE_ONE_PASS = [
+    "criticised",
     "fallbacks",
     "forward",
     "guided",
