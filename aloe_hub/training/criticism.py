@@ -18,8 +18,8 @@ from aloe_hub.types import Row
 
 
 def criticised_rows(run: RunFolder, data: str | None, limit: int | None) -> tuple[list[Row], Row]:
-    """As `load_rows` of `rank`: the rows, where one has a column `criticisms`; else forks with what the judge of the trees said of
-    the replies that are not the best.
+    """As `load_rows` of `rank`: the rows, where one has a column `criticisms`; else, of trees whose judge scored the replies, the
+    forks with what it said of those that are not the best.
 
     Raises:
         DataError, AloeError: as `trees_of`; or the judge said nothing of any reply.
