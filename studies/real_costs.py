@@ -19,7 +19,7 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from aloe_hub.training.likelihood import loaded, log_probabilities
+from aloe_hub.training.likelihood import loaded, log_probability
 from aloe_hub.types import Row
 
 PLAIN = Path(__file__).parent / "plain_chat.jsonl"
@@ -34,7 +34,7 @@ def main() -> None:
     options = parser.parse_args()
     model, tokenizer = loaded(options.model)
     plain = _rows(PLAIN)
-    logps = log_probabilities(model, tokenizer, [(row["prompt"], row["completion"]) for row in plain])
+    logps = [log_probability(model, tokenizer, row["prompt"], row["completion"]) for row in plain]
     found: dict[str, Any] = {"model": options.model, "perplexity": perplexity(logps), "ranking": {}}
     for judge, _, run in (text.partition("=") for text in options.rank):
         found["ranking"][judge] = ranking(model, tokenizer, _rows(Path(run) / "pairs.jsonl")[: options.most])
@@ -52,9 +52,7 @@ def perplexity(logps: Sequence[tuple[float, int]]) -> float:
 
 def ranking(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Row]) -> dict[str, float | int | None]:
     """`{sum, mean, pairs}`: the share of pairs whose preferred reply is the more probable one, as a whole and a token."""
-    sides = [
-        log_probabilities(model, tokenizer, [(row["prompt"], row[side]) for row in pairs]) for side in ("chosen", "rejected")
-    ]
+    sides = [[log_probability(model, tokenizer, row["prompt"], row[side]) for row in pairs] for side in ("chosen", "rejected")]
     both = list(zip(*sides, strict=True))
     by_sum = [chosen > rejected for (chosen, _), (rejected, _) in both]
     by_mean = [chosen / tokens > rejected / others for (chosen, tokens), (rejected, others) in both]

@@ -61,11 +61,12 @@ def _scores(run: Path, judge: str, policies: Policies) -> str:
         slope = f"{found.ir:+.3f} {interval(found.ir_ci, 3, '+')}"
         cells = (name, str(len(method.scores)), *levels, gap, slope, gain)
         lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", "| difference | AVG [95%] |", "|---|---|"]
-    for name, other in BESIDE:
-        if name in methods and other in methods:
-            gain = difference(compare(methods[name].scores, methods[other].scores, **methods[name].ids))
-            lines.append(f"| {name} − {other} | {gain} |")
+    beside = [(name, other) for name, other in BESIDE if name in methods and other in methods]
+    if beside:
+        lines += ["", "| difference | AVG [95%] |", "|---|---|"]
+    for name, other in beside:
+        gain = difference(compare(methods[name].scores, methods[other].scores, **methods[name].ids))
+        lines.append(f"| {name} − {other} | {gain} |")
     return "\n".join(lines) + "\n"
 
 

@@ -21,7 +21,7 @@ PYTHON = {
         "AloeError", "UsageError", "DataError", "SettingsDiffer", "ParseError", "ChatError", "TransientError", "Refused",
         "RunStopped",
     ],
-    "aloe_hub.rows": ["pairs", "sft", "distill", "ranked", "asked"],
+    "aloe_hub.rows": ["pairs", "sft", "distill", "ranked", "criticised", "asked"],
     "aloe_hub.rubrics": ["Rubric", "Criterion", "rubric", "RUBRICS"],
     "aloe_hub.scoring": [
         "score", "curve", "Score", "Curve", "compare", "Comparison", "gap_closed", "Gap", "holm", "adaptation", "Adaptation",

@@ -11,6 +11,7 @@ import typer
 from aloe_hub.cli import calls, options
 from aloe_hub.cli.progress import out, working
 from aloe_hub.cli.round_steps import Done, Plan, all_rounds
+from aloe_hub.errors import UsageError
 
 if TYPE_CHECKING:
     from aloe_hub.files.run_folder import RunFolder
@@ -45,9 +46,13 @@ def rounds(
         Literal["tournament", "scores"] | None, typer.Option("--rank-by", help="As in aloe trees.", show_default="tournament")
     ] = None,
     demonstrations: Annotated[
-        int,
-        typer.Option("--demonstrations", help="Verdicts of the round before that the judge is shown, where the policy agrees."),
-    ] = 0,
+        int | None,
+        typer.Option(
+            "--demonstrations",
+            help="Verdicts of the round before that the judge is shown, where the policy agrees.",
+            show_default="0",
+        ),
+    ] = None,
     dev_profiles: Annotated[
         int, typer.Option("--dev-profiles", help="Training profiles set aside to benchmark on, with all their personas.")
     ] = 10,
@@ -91,7 +96,7 @@ def rounds(
     models = _models(RunFolder(run), of_trees, model, given)
     by_hand = asking.settings(of_trees, models) | {
         "models": models, "turns": turns, "limit": limit, "temperature": temperature, "seed": seed, "replies": replies,
-        "continue_with": continue_, "diverse": diverse or None, "rank_by": rank_by, "demonstrations": demonstrations or None,
+        "continue_with": continue_, "diverse": diverse or None, "rank_by": rank_by, "demonstrations": demonstrations,
     }  # fmt: skip
     of_benchmark = {name: value for name, value in of_benchmark.items() if name not in ("policies", "model", "user", "judge")}
     asked = asking.settings(of_benchmark, ("user", "judge")) | {"user": models["user"], "judge": models["judge"]}
@@ -107,9 +112,12 @@ def rounds(
         concurrency,
         asking,
     )
-    plan.training_of(adapter)  # what is refused is refused now
+    trained = plan.training_of(adapter)  # what is refused is refused now
+    if (trained.criticised or trained.objectives) and plan.trees.rank_by != "scores":
+        what = "loss_type cut" if trained.criticised else "objectives"
+        raise UsageError(f"{what}: is read from what a judge says when it scores a reply; add --rank-by scores")
     common = {"base": base, "adapter": adapter, "method": plan.method, "replies": replies}
-    common |= {"demonstrations": demonstrations} if demonstrations else {}
+    common |= {"demonstrations": plan.trees.demonstrations} if plan.trees.demonstrations else {}
     folders = open_rounds(RunFolder(run), rounds_, dev_profiles, plan.trees.seed, common)
     _print_table(run, all_rounds(plan, adapter, folders))
 

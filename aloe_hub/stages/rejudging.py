@@ -43,6 +43,7 @@ def settings_of(other: Path, stage: str, kind: type[T], given: Mapping[str, Any]
     if not isinstance(recorded, dict):
         raise DataError(f"{other / 'run.toml'}: no table [{stage}]; --rejudge takes a run folder that has been through it")
     known = {name: value for name, value in recorded.items() if name in {one.name for one in fields(kind)}}  # type: ignore[arg-type]
+    known.pop("demonstrations", None)  # they were that judge's
     judged = {name: value for name, value in given.items() if value is not None}
     if "models" in known and "judge" in judged:
         known["models"] = known["models"] | {"judge": judged.pop("judge")}

@@ -42,8 +42,8 @@ def trees_of(run: RunFolder, data: str | None, why: str) -> tuple[Iterable[Tree]
         found, choice, revision = open_dataset(name, ("trees",), "go online, or train from --run DIR")
         if not {"tree_id", "profile", "personality", "turns"} <= set(found.column_names):
             raise DataError(
-                f"--data {data}: config {choice!r} holds no trees, it has {', '.join(found.column_names)}; {why}: give our own "
-                "config trees"
+                f"--data {data}: config {choice!r} holds no trees, it has {', '.join(found.column_names)}; {why}; leave the "
+                f"config out, --data {name.repo}, and ours is taken"
             )
         origin: Row = {"dataset": name.repo, "revision": revision, "config": choice, "split": name.split or "train"}
         return _trees(found, data), origin

@@ -58,7 +58,7 @@ class ControlTokens:
                 if _TOLD in row:
                     row[_TOLD] = self._without(row[_TOLD])
                 if _SAID in row:
-                    row[_SAID] = [None if said is None else self._without(said) or None for said in row[_SAID]]
+                    row[_SAID] = [None if said is None else self._without(said) for said in row[_SAID]]
                 if any(is_blank(text) for _, text in _texts(row)):
                     continue
             kept.append(row)

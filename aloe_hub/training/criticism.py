@@ -9,8 +9,7 @@ from aloe_hub.errors import DataError
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.rows import criticised
 from aloe_hub.training.asked import trees_of
-from aloe_hub.training.data import load_rows
-from aloe_hub.training.objectives import SCORED
+from aloe_hub.training.objectives import SCORED, own_rows
 from aloe_hub.training.profiles import with_profiles
 from aloe_hub.training.row_form import training_row
 from aloe_hub.training.tree.criticised import told
@@ -18,21 +17,22 @@ from aloe_hub.types import Row
 
 
 def criticised_rows(run: RunFolder, data: str | None, limit: int | None) -> tuple[list[Row], Row]:
-    """As `load_rows` of `rank`: the rows, where one has a column `criticisms`; else, of trees whose judge scored the replies, the
-    forks with what it said of those that are not the best.
+    """As `load_rows` of `rank`: the forks in whose column `criticisms` something is said; where no row has that column, those of
+    trees whose judge scored the replies, with what it said of the ones that are not the best.
 
     Raises:
         DataError, AloeError: as `trees_of`; or the judge said nothing of any reply.
     """
-    rows, origin = load_rows(run, data, "rank", limit)
-    if any("criticisms" in row for row in rows):
-        return [row | {"criticisms": row.get("criticisms", [None] * len(row["ranks"]))} for row in rows], origin
-    trees, origin = trees_of(run, data, "what the judge said of a reply stands in the trees")
-    found = (row for tree in islice(trees, limit) for row in criticised(tree))
-    rows = [training_row(row, "rank") for row in found if any(row["criticisms"])]
+    if own := own_rows(run, data, "rank", limit, "criticisms"):
+        found, origin = own
+        rows = [row for row in found if any(row.get("criticisms", ()))]
+    else:
+        trees, origin = trees_of(run, data, "what the judge said of a reply stands in the trees")
+        found = [row for tree in islice(trees, limit) for row in criticised(tree)]
+        rows = with_profiles([training_row(row, "rank") for row in found if any(row["criticisms"])], run, origin)
     if not rows:
-        raise DataError(f"{data or run.file('trees.jsonl')}: the judge said nothing of any reply that is not the best; {SCORED}")
-    return with_profiles(rows, run, origin), origin
+        raise DataError(f"{data or run.file('trees.jsonl')}: the judge says nothing of any reply that is not the best; {SCORED}")
+    return rows, origin
 
 
 def told_rows(rows: Sequence[Row]) -> Iterator[Row]:

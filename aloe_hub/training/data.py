@@ -158,7 +158,7 @@ def measure(
         on_progress(number, len(rows))
         check_text(row, control, base)
         prompt, *wholes = tokenised(row, method, base)
-        begins = [_common_prefix(prompt, whole) for whole in wholes]
+        begins = [common_prefix(prompt, whole) for whole in wholes]
         broken += sum(begin < len(prompt) for begin in begins)
         for reply, whole, begin in zip(replies_of(row, method), wholes, begins, strict=True):
             if before := _before(reply[0]["content"], whole[begin:], tokenizer):
@@ -227,7 +227,8 @@ def _ids(tokenizer: PreTrainedTokenizerBase, messages: list[Row], *, add_generat
     return list(encoded["input_ids"])
 
 
-def _common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
+def common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
+    """The length of the common beginning."""
     return next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 

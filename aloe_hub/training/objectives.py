@@ -25,7 +25,7 @@ from aloe_hub.training.row_form import training_row
 from aloe_hub.types import Reply, Row, Tree
 
 CRITERIA = tuple(one.name for one in RUBRICS[DEFAULT].criteria if one.scale == FIVE)
-SCORED = "scores say it: aloe trees --rejudge RUN --rank-by scores"
+SCORED = "it does where it scores replies: grow the trees with --rank-by scores, or judge them again with --rejudge and that"
 
 
 def objective_rows(
@@ -37,14 +37,13 @@ def objective_rows(
     Raises:
         DataError, AloeError: as `load_rows` and `trees_of`; or the trees say nothing of these objectives.
     """
-    rows, origin = load_rows(run, data, method, limit)
-    if any("objective" in row for row in rows):
-        return rows, origin
+    if own := own_rows(run, data, method, limit, "objective"):
+        return own
     if unknown := [name for name in objectives if name not in CRITERIA]:
         raise DataError(
             f"objectives {unknown[0]!r}: no row has a column `objective`, and a judge of trees states {', '.join(CRITERIA)} alone"
         )
-    trees, origin = trees_of(run, data, f"what a reply's {' and '.join(objectives)} are worth stands in the trees")
+    trees, origin = trees_of(run, data, f"the judge's lines about {', '.join(objectives)} stand in the trees")
     kind = row_kinds({"rank_by": "scores"} | (run.settings().get("trees", {}) if data is None else {}))[CONFIG[method]]
     rows = [
         training_row(row, method) | {"objective": name}
@@ -55,8 +54,17 @@ def objective_rows(
     ]
     if not rows:
         where = data or run.file("trees.jsonl")
-        raise DataError(f"{where}: of no fork the judge said which reply is better in {', '.join(objectives)}; {SCORED}")
+        raise DataError(f"{where}: in no fork does the judge say which reply is better in {', '.join(objectives)}; {SCORED}")
     return with_profiles(rows, run, origin), origin
+
+
+def own_rows(run: RunFolder, data: str | None, method: Method, limit: int | None, column: str) -> tuple[list[Row], Row] | None:
+    """As `load_rows`, where a row has that column; None where none has, or where a run has no such rows, but perhaps trees."""
+    path = run.file(f"{CONFIG[method]}.jsonl")
+    if data is None and not (path.exists() and path.stat().st_size):
+        return None
+    rows, origin = load_rows(run, data, method, limit)
+    return (rows, origin) if any(column in row for row in rows) else None
 
 
 def by_criterion(tree: Tree, name: str) -> Tree:

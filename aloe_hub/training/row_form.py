@@ -53,7 +53,9 @@ def _ranking(row: Row) -> Row:
     if wrong := [rank for rank in ranks if type(rank) is not int or rank < 1]:
         raise ValueError(f"ranks: expected whole numbers from 1, which is the best, found {wrong[0]!r}")
     criticisms = row.get("criticisms")
-    if criticisms is not None and (len(criticisms) != len(replies) or not all(map(_is_criticism, criticisms))):
+    if criticisms is not None and (
+        not isinstance(criticisms, list) or len(criticisms) != len(replies) or not all(map(_is_criticism, criticisms))
+    ):
         raise ValueError(f"criticisms: expected a text or null for each of {len(replies)} replies, found {shortened(criticisms)}")
     known = [_number(score, "scores") for score in scores or () if score is not None]
     return {

@@ -138,6 +138,8 @@ class TrainSettings:
             raise UsageError(f"eval_share {self.eval_share}: must be at least 0 and less than 1")
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"--limit {self.limit}: must be at least 1")
+        if self.objectives and not any(self.objectives.values()):
+            raise UsageError(f"objectives {', '.join(self.objectives)}: every weight is 0, so nothing would be learned")
         for name, weight in self.objectives.items():
             if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
                 raise UsageError(f"objectives: {name} = {weight!r}: expected a weight from 0")
@@ -215,6 +217,8 @@ def train_settings(method: Method, recipe: Mapping[str, Any], by_hand: Mapping[s
     options |= options_of_teaching(method, ours, options)
     if ours.get("objectives") and method not in ("dpo", "rank"):
         raise UsageError(f"objectives: are for dpo and rank, and {method} has no preferences to weigh; leave them out")
+    if ours.get("allow_truncation") and method == "rank" and "cut" in options.get("loss_type", ()):
+        raise UsageError("--allow-truncation: loss_type cut compares a reply after two prompts, and they would be cut apart")
     if ours.get("objectives") and "cut" in options.get("loss_type", ()):
         raise UsageError(
             "objectives: loss_type cut reads what the judge said in words, and weighs nothing; leave one of them out"

@@ -14,7 +14,7 @@ from aloe_hub.model_files import file_of
 from aloe_hub.source import Source
 from aloe_hub.training.record import TRAINING, Method, TrainingRecord
 
-TAUGHT_BY: tuple[Method, ...] = ("dpo", "rank")  # methods that say what is better than before
+TAUGHT_BY: tuple[Method, ...] = ("dpo", "rank")  # methods that say what is better than before; cut has no before
 
 
 def options_of_teaching(method: Method, ours: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def load_teacher(source: Source, *, dtype: str, device: str | None) -> dict[str,
             f"teacher {source}: no {TRAINING} in it, which says what it was before; name one that aloe train dpo made"
         )
     record = TrainingRecord.read(path)
-    if record.method not in TAUGHT_BY or record.lora is None:
+    if record.method not in TAUGHT_BY or record.lora is None or "cut" in record.options.get("loss_type", ()):
         raise DataError(f"teacher {source}: trained by {record.method}; name an adapter that aloe train dpo made")
 
     def adapted(adapter: Source) -> PeftModel:

@@ -170,6 +170,13 @@ def one_line(errors):
         (RISING, ("--rounds", 0), 2, "--rounds 0: must be at least 1"),
         (RISING, ("--dev-profiles", 10), 2, "--dev-profiles 10: .* has 10 profiles to train on; set fewer aside"),
         (RISING, ("--set", "loss=3"), 2, "loss"),
+        (
+            RISING,
+            ("--set", "loss_type=cut"),
+            2,
+            "loss_type cut: is read from what a judge says when it scores .*--rank-by scores",
+        ),
+        (RISING, ("--set", "objectives={style=1.0}"), 2, "objectives: is read from .*; add --rank-by scores"),
         (RISING, ("--demonstrations", 2), 2, "--demonstrations 2: the judge scripted:biased.* reads none; name a language model"),
     ],
 )

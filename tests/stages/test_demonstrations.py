@@ -10,6 +10,7 @@ from aloe_hub.errors import DataError, UsageError
 from aloe_hub.files.jsonl import read_rows
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.stages.demonstrations import FILE, demonstrations, write_demonstrations
+from aloe_hub.stages.rejudging import settings_of
 from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all
 from aloe_hub.types import Tree
 from tests.fakes import Recording, Saying, opening
@@ -100,6 +101,17 @@ def test_the_judge_alone_is_shown_them_before_each_question_and_the_trees_say_so
     assert all(request.messages[:4] == shown and len(request.messages) == 5 for request in judge.requests)
     assert all(len(request.messages) == 1 for request in others.requests)
     assert after.settings()["trees"]["demonstrations"] == 2
+
+
+def test_a_run_whose_judge_was_shown_some_may_be_judged_again_by_one_that_is_not(before, after, tmp_path):
+    write_demonstrations(after, before, lengths, 2)
+    grow_all(
+        after,
+        TreeSettings(MODELS, demonstrations=2, **SMALL),
+        traffic=opening(lambda model: Saying(longer) if model == JUDGE else Recording()),
+    )
+    for given in ({"judge": "scripted"}, {"rank_by": "scores"}):
+        assert settings_of(after.path, "trees", TreeSettings, given).demonstrations == 0
 
 
 def test_without_them_nothing_of_a_run_changes(before, run):

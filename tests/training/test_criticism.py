@@ -51,14 +51,19 @@ def test_rows_of_your_own_may_bring_them(rows):
     ranked[0]["criticisms"] = ["Too long.", None, "Not an answer."]
     rows.file("ranked.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ranked))
     found, _ = criticised_rows(rows, None, None)
-    assert [row["criticisms"] for row in found[:2]] == [["Too long.", None, "Not an answer."], [None, None, None]]
-    assert len(found) == len(ranked)
+    assert [row["criticisms"] for row in found] == [["Too long.", None, "Not an answer."]]  # of the others nothing is said
     assert len(list(told_rows(found))) == 2
+    ranked[0]["criticisms"] = [None, None, None]
+    rows.file("ranked.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ranked))
+    with pytest.raises(DataError, match="the judge says nothing of any reply"):
+        criticised_rows(rows, None, None)
 
 
 def test_trees_whose_replies_were_compared_have_no_words_about_single_replies(rows):
-    with pytest.raises(DataError, match=r"the judge said nothing of any reply .*--rejudge RUN --rank-by scores"):
-        criticised_rows(rows, None, None)
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"the judge says nothing of any reply .*grow the trees with --rank-by scores"):
+            criticised_rows(rows, None, None)
+        rows.file("ranked.jsonl").unlink(missing_ok=True)  # as in a run of two replies a fork, which has none
 
 
 @needs_fused
@@ -72,12 +77,19 @@ def test_a_training_learns_from_them_and_its_length_holds_what_is_told(scored, b
     assert report["max_length"] > longest / 20
 
 
-def test_objectives_have_no_place_in_it():
-    with pytest.raises(UsageError, match="objectives: loss_type cut reads what the judge said in words"):
-        train_settings("rank", {}, {"base": "pocket", "objectives": {"style": 1.0}, "loss_type": "cut"})
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"objectives": {"style": 1.0}}, "objectives: loss_type cut reads what the judge said in words"),
+        ({"allow_truncation": True}, "--allow-truncation: loss_type cut compares a reply after two prompts"),
+    ],
+)
+def test_what_has_no_place_in_it_is_refused(given, said):
+    with pytest.raises(UsageError, match=said):
+        train_settings("rank", {}, {"base": "pocket", "loss_type": "cut", **given})
 
 
-@pytest.mark.parametrize("criticisms", [["Too long."], [None, ""], [None, 3]])
+@pytest.mark.parametrize("criticisms", [["Too long."], [None, ""], [None, 3], "no", 5])
 def test_a_criticism_is_a_text_or_none_for_each_reply(criticisms):
     said = [[{"role": "assistant", "content": text}] for text in ("Rugosa.", "Tulips.")]
     row = {"prompt": [{"role": "user", "content": "Which rose?"}], "completions": said, "ranks": [1, 2]}

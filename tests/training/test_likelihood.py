@@ -1,9 +1,10 @@
-"""How probable a model finds replies: read together or alone, and as a policy's opinion of a fork."""
+"""How probable a model finds replies, and what a policy so makes of a fork."""
 
 import pytest
+import torch
 
 from aloe_hub.errors import UsageError
-from aloe_hub.training.likelihood import likelihood_of, loaded, log_probabilities
+from aloe_hub.training.likelihood import likelihood_of, loaded, log_probability
 from aloe_hub.types import Message
 from tests import tiny
 
@@ -16,26 +17,31 @@ def a_tiny_base(tmp_path_factory):
     return tiny.save_model(tmp_path_factory.mktemp("likely") / "base", max_position_embeddings=1024, initializer_range=0.05)
 
 
-def test_log_probabilities_are_those_of_a_row_read_alone(base):
+def by_hand(model, tokenizer, question, reply):
+    """Of each token of the reply and its end, from all logits of the conversation."""
+    messages = [{"role": "user", "content": question}, {"role": "assistant", "content": reply}]
+    ids = torch.tensor([tokenizer.apply_chat_template(messages, return_dict=False)])
+    with torch.no_grad():
+        each = model(input_ids=ids).logits[0, :-1].log_softmax(-1).gather(-1, ids[0, 1:, None])[:, 0]
+    return each[-len(reply) - 1 :]  # a token a letter
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_reply_is_as_probable_as_all_its_tokens(base, question):
     model, tokenizer = loaded(f"local:{base}")
-    rows = [
-        ([{"role": "user", "content": question}], [{"role": "assistant", "content": reply}])
-        for question in QUESTIONS
-        for reply in REPLIES
-    ]
-    together = log_probabilities(model, tokenizer, rows)
-    for row, (total, tokens) in zip(rows, together, strict=True):
-        ((alone, same),) = log_probabilities(model, tokenizer, [row])
-        assert tokens == same == len(row[1][0]["content"]) + 1
-        assert total == pytest.approx(alone, abs=1e-3)
+    for reply in REPLIES:
+        asked, said = [{"role": "user", "content": question}], [{"role": "assistant", "content": reply}]
+        total, tokens = log_probability(model, tokenizer, asked, said)
+        expected = by_hand(model, tokenizer, question, reply)
+        assert tokens == len(reply) + 1
+        assert total == pytest.approx(expected.sum().item(), abs=1e-3)
 
 
 def test_the_opinion_of_a_policy_is_the_mean_a_token(base):
     model, tokenizer = loaded(f"local:{base}")
-    row = [{"role": "user", "content": QUESTIONS[0]}]
-    expected = log_probabilities(model, tokenizer, [(row, [{"role": "assistant", "content": reply}]) for reply in REPLIES])
     found = likelihood_of(f"local:{base}")([Message("user", QUESTIONS[0])], REPLIES)
-    assert found == pytest.approx([total / tokens for total, tokens in expected], abs=1e-4)
+    expected = [by_hand(model, tokenizer, QUESTIONS[0], reply).mean().item() for reply in REPLIES]
+    assert found == pytest.approx(expected, abs=1e-4)
 
 
 def test_a_model_that_is_not_in_this_process_has_no_such_opinion():

@@ -82,7 +82,7 @@ def test_of_a_reply_whose_criterion_could_not_be_read_there_is_no_pair(scored):
 
 
 def test_trees_whose_replies_were_compared_say_nothing_of_objectives(rows):
-    with pytest.raises(DataError, match=r"trees.jsonl: of no fork the judge said .* style; .*--rejudge RUN --rank-by scores"):
+    with pytest.raises(DataError, match=r"trees.jsonl: in no fork does the judge say .* style; .*with --rejudge and that"):
         objective_rows(rows, None, "dpo", None, {"style": 1.0})
 
 
@@ -132,3 +132,8 @@ def test_a_weight_of_an_objective_is_a_number_from_0(weight):
 def test_objectives_are_of_preferences():
     with pytest.raises(UsageError, match="objectives: are for dpo and rank, and sft has no preferences"):
         train_settings("sft", {}, {"base": "pocket", "objectives": {"style": 1.0}})
+
+
+def test_weights_of_0_alone_leave_nothing_to_learn():
+    with pytest.raises(UsageError, match="objectives style, content: every weight is 0"):
+        train_settings("dpo", {}, {"base": "pocket", "objectives": {"style": 0.0, "content": 0}})

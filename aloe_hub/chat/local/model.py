@@ -47,6 +47,28 @@ def open_local(model: ModelString) -> Local:
     return found
 
 
+def load_speaker(model: ModelString) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model that a `local:` string names, as it speaks, and its tokenizer.
+
+    Raises:
+        DataError, AloeError: it is not there, or cannot be loaded.
+    """
+    assert model.base is not None
+    tokenizer, base = load_tokenizer(model.base), load_model(model.base)
+    if base._is_stateful:
+        raise DataError(f"{model}: its state would be spoilt by the padding of a batch; take a model that is all attention")
+    write_chats_with(tokenizer, template_kwargs_of(model.adapter or model.base))
+    if model.adapter is not None:
+        adapted = load_adapter(base, model.adapter)
+        config = adapted.active_peft_config
+        if config.is_prompt_learning:
+            raise DataError(f"{model}: the adapter is made of prompts; only adapters of weights, such as LoRA, are read")
+        # Merged it costs nothing; but half precision would round the sum, and the replies would not be the trained ones.
+        merge = isinstance(config, LoraConfig) and base.dtype == torch.float32
+        base = adapted.merge_and_unload() if merge else adapted.get_base_model()  # type: ignore[assignment]
+    return base, tokenizer
+
+
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     request: ChatRequest
@@ -83,20 +105,7 @@ class Local:
         Raises:
             DataError, AloeError: it is not there, or cannot be loaded.
         """
-        assert model.base is not None
-        tokenizer, base = load_tokenizer(model.base), load_model(model.base)
-        if base._is_stateful:
-            raise DataError(f"{model}: its state would be spoilt by the padding of a batch; take a model that is all attention")
-        write_chats_with(tokenizer, template_kwargs_of(model.adapter or model.base))
-        if model.adapter is not None:
-            adapted = load_adapter(base, model.adapter)
-            config = adapted.active_peft_config
-            if config.is_prompt_learning:
-                raise DataError(f"{model}: the adapter is made of prompts; only adapters of weights, such as LoRA, are read")
-            # Merged it costs nothing; but half precision would round the sum, and the replies would not be the trained ones.
-            merge = isinstance(config, LoraConfig) and base.dtype == torch.float32
-            base = adapted.merge_and_unload() if merge else adapted.get_base_model()  # type: ignore[assignment]
-        return cls(str(model), base, tokenizer, remembered)
+        return cls(str(model), *load_speaker(model), remembered)
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         return await self._reply(request)

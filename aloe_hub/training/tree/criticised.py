@@ -56,6 +56,11 @@ class TreeCutTrainer(TreeRankTrainer):
                 begins = len(whole) - len(ids)
                 if whole[begins:] != ids:
                     raise ValueError("loss_type cut: the chat template writes a reply otherwise after another user's message")
+                if args.max_length is not None and len(whole) > args.max_length:
+                    raise ValueError(
+                        f"loss_type cut: a reply has {len(whole)} tokens with its prompt and what is said of it, more than "
+                        f"max_length {args.max_length}; both of its rows would be cut, and not alike"
+                    )
                 found.append(whole[:begins])
             return {"told_ids": found}
 

@@ -77,14 +77,15 @@ def dropouts(model: nn.Module) -> list[str]:
 
 @torch.no_grad()
 def difference(model: nn.Module, inputs: Mapping[str, Any]) -> float:
-    """How far one pass over the batch's tree lies from a plain pass over a row of it (DPO: a pair), in a token's log-probability.
+    """How far one pass over the batch's tree lies from a plain one over a row of it, or a pair, in a token's log-probability.
 
     A mean over the row's tokens; infinite where one is not a number.
     """
     ids, mask, labels, tree = inputs["input_ids"], inputs["attention_mask"], labels_of(inputs), inputs["tree"]
     row = _longest_beside_the_trunk(tree, mask)
     pairs = len(ids) // 2
-    rows = [row % pairs, row % pairs + pairs] if "completion_mask" in inputs else [row]  # first all chosen, then all rejected
+    paired = "completion_mask" in inputs and "forks" not in inputs  # then they are first all chosen, then all rejected
+    rows = [row % pairs, row % pairs + pairs] if paired else [row]
     options = {"use_cache": False, "fused_lm_head": True}
     was_training = model.training
     model.eval()  # no dropout, and no random number drawn

@@ -44,7 +44,7 @@ class RankConfig(DPOConfig):
             raise ValueError(f"loss_type {unknown[0]}: of ranked replies it is {', '.join(LOSSES[:-1])} or {LOSSES[-1]}")
         if "cut" in self.loss_type and len(self.loss_type) > 1:
             raise ValueError(f"loss_type {', '.join(self.loss_type)}: cut is added to no other loss")
-        if self.cut_margin <= 0 or self.cut_alpha < 0:
+        if not self.cut_margin > 0 or not self.cut_alpha >= 0:
             raise ValueError(f"cut_margin {self.cut_margin}, cut_alpha {self.cut_alpha}: expected one above 0 and one from 0")
         of_pairs = {"f_divergence_type": "reverse_kl", "label_smoothing": 0.0}
         of_pairs |= {"ld_alpha": None, "use_weighting": False, "precompute_ref_log_probs": False}
@@ -101,7 +101,9 @@ class TreeRankTrainer(TreeDPOTrainer):
 
     def _get_ready(self) -> None:
         if others := [name for name in self.args.loss_type if name not in self.losses]:
-            raise ValueError(f"loss_type {others[0]}: is not trained by {type(self).__name__}, but by another class")
+            raise ValueError(
+                f"loss_type {others[0]}: is not of {type(self).__name__}; TreeCutTrainer has cut, TreeRankTrainer the others"
+            )
         if (reason := trl_obstacle()) is not None:
             raise ValueError(f"ranked replies: {reason}")
         if self.aux_loss_enabled:

@@ -117,6 +117,8 @@ def test_a_token_is_at_fault_where_the_criticism_makes_it_likelier_by_more_than_
     [
         ({"loss_type": ["cut", "lipo"]}, "loss_type cut, lipo: cut is added to no other loss"),
         ({"cut_margin": 0.0}, r"cut_margin 0.0, cut_alpha 1.0: expected one above 0"),
+        ({"cut_alpha": float("nan")}, "cut_margin 1.1, cut_alpha nan: expected one above 0"),
+        ({"max_length": 60}, r"a reply has \d+ tokens with its prompt and what is said of it, more than max_length 60"),
     ],
     ids=str,
 )

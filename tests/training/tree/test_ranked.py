@@ -155,7 +155,7 @@ def test_rows_are_cut_as_trl_cuts_them(trainer, options):
     ("options", "message"),
     [
         ({"loss_type": "sigmoid"}, "loss_type sigmoid: of ranked replies it is lipo, plackett_luce, d2o or cut"),
-        ({"loss_type": "cut"}, "loss_type cut: is not trained by TreeRankTrainer"),
+        ({"loss_type": "cut"}, "loss_type cut: is not of TreeRankTrainer; TreeCutTrainer has cut"),
         ({"precompute_ref_log_probs": True}, "precompute_ref_log_probs True: is of pairs"),
         ({"f_divergence_type": "forward_kl"}, "f_divergence_type forward_kl: is of pairs"),
         ({"label_smoothing": 0.1}, "label_smoothing 0.1: is of pairs"),
