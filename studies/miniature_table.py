@@ -164,6 +164,18 @@ def read(run: Path, name: str, policies: Sequence[str]) -> Method:
     return found
 
 
+def joined(parts: Sequence[Method]) -> Method:
+    """The conversations of one method in several runs, which have no persona in common."""
+    first, *others = parts
+    for part in others:
+        first.scores.extend(part.scores)
+        first.texts.extend(part.texts)
+        first.by_model.extend(part.by_model)
+        for kind, ids in part.ids.items():
+            first.ids[kind].extend(ids)
+    return first
+
+
 def _repeated(method: Method, times: int) -> Method:
     """Each model of `method`, as often as there are training seeds."""
     size = len(method.scores) // len(method.by_model)

@@ -51,7 +51,10 @@ TRAIN_USER, HELD_OUT_USER = "scripted:user?wording=train", "scripted:user?wordin
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """`trees` are trained on; `profiles` x `personalities` are held out, and trees of `ranked` of these give pairs to rank."""
+    """`trees` are trained on; `profiles` x `personalities` are held out, and trees of `ranked` of these give pairs to rank.
+
+    `pools`: of the second and further ones as many are held out again; nothing is trained on any of their personas.
+    """
 
     trees: int
     turns: int
@@ -60,6 +63,7 @@ class Sizes:
     personalities: int
     asked: int  # turns of the benchmark
     concurrency: int
+    pools: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +79,15 @@ class Study:
     def cells(self) -> Iterator[Cell]:
         made = str(self.base)
         yield Cell("base", (sys.executable, str(HERE.parent / "scripts" / "smollm2.py"), made), self.base / "config.json")
-        sizes, pool = self.sizes, self.out / "pool"
-        people = ("--profiles", sizes.trees + sizes.profiles, "--test-profiles", sizes.profiles,
-                  "--test-personalities", sizes.personalities, "--seed", self.seed)  # fmt: skip
-        yield Cell("personas", aloe("personas", "--run", pool, "--recipe", RECIPE, *people), pool / "personas.jsonl")
-        yield from map(self._pool_of, ("held-out", "held-out-semantic"))
+        sizes = self.sizes
+        for number in range(1, sizes.pools + 1):
+            pool, of_training = self.out / real_table.numbered("pool", number), sizes.trees if number == 1 else 2 * sizes.profiles
+            people = ("--profiles", of_training + sizes.profiles, "--test-profiles", sizes.profiles,
+                      "--test-personalities", sizes.personalities, "--seed", self.seed + number - 1)  # fmt: skip
+            command = aloe("personas", "--run", pool, "--recipe", RECIPE, *people)
+            yield Cell(real_table.numbered("personas", number), command, pool / "personas.jsonl")
+            for run in real_table.RUNS.values():
+                yield self._pool_of(real_table.numbered(run, number), number)
         for name in ("oracle", "plain", "base"):
             yield from self._benchmarked(name)
         itself = self._by_itself
@@ -108,10 +116,10 @@ class Study:
     def _as_everywhere(self) -> tuple[object, ...]:
         return ("--recipe", RECIPE, "--concurrency", self.sizes.concurrency, "--seed", self.seed)
 
-    def _pool_of(self, name: str) -> Cell:
-        """A run folder with the personas of all others."""
-        source, copied = self.out / "pool" / "personas.jsonl", self.out / name / "personas.jsonl"
-        return Cell(f"{name}-pool", copy(source, copied), copied, ("personas",))
+    def _pool_of(self, name: str, number: int = 1) -> Cell:
+        """A run folder with the personas of a pool."""
+        source, copied = (self.out / run / "personas.jsonl" for run in (real_table.numbered("pool", number), name))
+        return Cell(f"{name}-pool", copy(source, copied), copied, (real_table.numbered("personas", number),))
 
     def _grown(self, name: str, judge: str, *who: object, needs: tuple[str, ...] = ()) -> Iterator[Cell]:
         """A run folder with trees."""
@@ -131,12 +139,16 @@ class Study:
         """A policy's conversations, scored by one judge, and the same ones by the other."""
         policy = policies(self.out, self.base, (name,))[name]
         needed = needs or (() if policy.startswith("scripted") else ("base",))
-        held, again = self.out / "held-out", self.out / "held-out-semantic"
-        asked = ("--user", HELD_OUT_USER, "--judge", JUDGES["scripted"], "--turns", self.sizes.asked)
-        command = aloe("evaluate", "--run", held, "--policy", policy, *asked, *self._as_everywhere)
-        yield Cell(f"talk-{name}", command, held / "scores" / policy_file(policy), ("held-out-pool", *needed))
-        command = aloe("evaluate", "--run", again, "--rejudge", held, "--policy", policy, "--judge", JUDGES["semantic"])
-        yield Cell(f"judge-{name}", command, again / "scores" / policy_file(policy), ("held-out-semantic-pool", f"talk-{name}"))
+        file = policy_file(policy)
+        for number in range(1, self.sizes.pools + 1):
+            held, again = (self.out / real_table.numbered(run, number) for run in real_table.RUNS.values())
+            talk, judge = (real_table.numbered(f"{what}-{name}", number) for what in ("talk", "judge"))
+            asked = ("--user", HELD_OUT_USER, "--judge", JUDGES["scripted"], "--turns", self.sizes.asked)
+            how = (*self._as_everywhere[:-1], self.seed + number - 1)
+            command = aloe("evaluate", "--run", held, "--policy", policy, *asked, *how)
+            yield Cell(talk, command, held / "scores" / file, (f"{held.name}-pool", *needed))
+            command = aloe("evaluate", "--run", again, "--rejudge", held, "--policy", policy, "--judge", JUDGES["semantic"])
+            yield Cell(judge, command, again / "scores" / file, (f"{again.name}-pool", talk))
 
     def _trained(self, name: str) -> Iterator[Cell]:
         """An adapter, the rows for it where nothing else needs them, its benchmark, and what it cost."""
@@ -207,6 +219,7 @@ def main() -> None:
     parser.add_argument("--ranked", type=int, help="trees of held-out personas, whose pairs are ranked; 20, with --small 8")
     parser.add_argument("--profiles", type=int, help="held out; 20, with --small 6")
     parser.add_argument("--personalities", type=int, default=5, help="held out")
+    parser.add_argument("--pools", type=int, default=1, help="of personas; of each as many are held out")
     parser.add_argument("--asked", type=int, default=6, help="turns of the benchmark")
     parser.add_argument("--trained", help=f"which trainings, of {','.join(TRAINED)}; with --small sft-own alone")
     parser.add_argument("--concurrency", type=int, default=50, help="conversations at once")
@@ -224,6 +237,7 @@ def main() -> None:
         personalities=options.personalities,
         asked=options.asked,
         concurrency=options.concurrency,
+        pools=options.pools,
     )
     trained = tuple(options.trained.split(",")) if options.trained else ("sft-own",) if small else TRAINED
     if unknown := set(trained) - set(TRAINED):
@@ -237,7 +251,7 @@ def main() -> None:
         table = real_table.written(options.out, policies(options.out, options.base, (*UNTRAINED, *trained)))
         (options.out / "table.md").write_text(table, encoding="utf-8")
         print(table)
-    runs = [options.out / run for run in real_table.RUNS.values()]
+    runs = [options.out / real_table.numbered(run, 1) for run in real_table.RUNS.values()]
     subprocess.run(aloe("report", *runs, "--html", options.out / "report.html"), check=True)
 
 

@@ -15,13 +15,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from miniature_table import FAULTS, difference, interval, mean, read
+from miniature_table import FAULTS, difference, interval, joined, mean, read
 
 from aloe_hub.files.run_folder import policy_file
 from aloe_hub.results.formatting import share
 from aloe_hub.scoring import compare, gap_closed, score
 
-RUNS = {"scripted": "held-out", "semantic": "held-out-semantic"}
+RUNS = {"scripted": "held-out", "semantic": "held-out-semantic"}  # and of further pools: held-out-2, …
 # What a training is worth beyond a placebo, beyond the other judge, beyond what it began with.
 BESIDE = (
     ("sft-own", "shuffled"),
@@ -35,12 +35,25 @@ Policies = Mapping[str, str]
 
 def written(out: Path, policies: Policies) -> str:
     """All tables, in Markdown, with the rows that are there."""
-    parts = [_scores(out / run, judge, policies) for judge, run in RUNS.items() if (out / run / "scores").is_dir()]
+    parts = [_scores(out, run, judge, policies) for judge, run in RUNS.items() if (out / run / "scores").is_dir()]
     return "\n".join([*parts, _costs(out, policies), _seconds(out)])
 
 
-def _scores(run: Path, judge: str, policies: Policies) -> str:
-    methods = {name: read(run, name, [policy]) for name, policy in policies.items() if _is_scored(run, policy)}
+def numbered(name: str, number: int) -> str:
+    """What belongs to a pool; the first one has no number."""
+    return name if number == 1 else f"{name}-{number}"
+
+
+def _scores(out: Path, run: str, judge: str, policies: Policies) -> str:
+    """Of the first pool, or, as soon as all have talked there, of further ones with it."""
+    pools = [out / run]
+    while (more := out / numbered(run, len(pools) + 1)).is_dir() and all(_is_scored(more, one) for one in policies.values()):
+        pools.append(more)
+    methods = {
+        name: joined([read(pool, name, [policy]) for pool in pools])
+        for name, policy in policies.items()
+        if _is_scored(out / run, policy)
+    }
     ends = methods.get("plain"), methods.get("oracle")
     lines = [
         f"## Judged by {judge}",

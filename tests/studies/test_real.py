@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,17 @@ def test_every_cell_has_a_name_of_its_own_and_needs_cells_that_come_before_it_or
     names = [cell.name for cell in planned]
     assert len(set(names)) == len(names)
     assert {need for cell in planned for need in cell.needs} <= set(names)
+
+
+def test_a_second_pool_holds_out_other_people_for_every_policy_and_trains_on_none(tmp_path, planned):
+    twice = list(real.Study(tmp_path, tmp_path / "base", replace(SIZES, pools=2), real.TRAINED, 0).cells())
+    more = {cell.name: cell for cell in twice if cell.name not in {cell.name for cell in planned}}
+    policies = real.policies(tmp_path, tmp_path / "base", (*real.UNTRAINED, *real.TRAINED))
+    pools = {"personas-2", "held-out-2-pool", "held-out-semantic-2-pool"}
+    assert set(more) == pools | {f"{what}-{name}-2" for what in ("talk", "judge") for name in policies}
+    assert {need for cell in twice for need in cell.needs} <= {cell.name for cell in twice}
+    seeds = [cell.command[cell.command.index("--seed") + 1] for cell in twice if cell.name in ("personas", "personas-2")]
+    assert seeds == ["0", "1"]
 
 
 def test_every_policy_talks_once_and_is_scored_by_both_judges(planned):
