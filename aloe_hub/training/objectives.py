@@ -25,7 +25,7 @@ from aloe_hub.training.row_form import training_row
 from aloe_hub.types import Reply, Row, Tree
 
 CRITERIA = tuple(one.name for one in RUBRICS[DEFAULT].criteria if one.scale == FIVE)
-SCORED = "it does where it scores replies: grow the trees with --rank-by scores, or judge them again with --rejudge and that"
+SCORED = "a judge that scores replies does: aloe trees --rank-by scores, or again with aloe trees --run NEW --rejudge RUN --rank-by scores"
 
 
 def objective_rows(

@@ -185,6 +185,8 @@ def test_a_model_of_ranked_replies_says_so_and_what_was_its_reference(base, tmp_
     assert "trained on the ranked replies of preference trees" in card
     assert "Training on ranked replies started from the adapter named above, which is also its reference model." in card
     assert "| `noise` | epsilon 0.1, source by hand |" in card
+    cut = card_of(make_adapter(tmp_path / "cut", base, "org/base", method="rank", options={"loss_type": "cut"}))
+    assert "learned from what the judge said of replies, starting from the adapter named above; it has no reference model" in cut
     assert "| `objectives` | style 0.5 |" in card
 
 

@@ -61,7 +61,7 @@ def test_rows_of_your_own_may_bring_them(rows):
 
 def test_trees_whose_replies_were_compared_have_no_words_about_single_replies(rows):
     for _ in range(2):
-        with pytest.raises(DataError, match=r"the judge says nothing of any reply .*grow the trees with --rank-by scores"):
+        with pytest.raises(DataError, match=r"the judge says nothing of any reply .*does: aloe trees --rank-by scores"):
             criticised_rows(rows, None, None)
         rows.file("ranked.jsonl").unlink(missing_ok=True)  # as in a run of two replies a fork, which has none
 
