@@ -2,10 +2,13 @@
 
     python studies/pareto.py --out runs/pareto --seeds 3
 
-In the scripted world, with the pocket model. Replies are sampled from its SFT adapter, which ships, and the scripted judge scores
-them, with style and content beside the score. For each share of style in the weights a model is trained on these very replies by
-DPO from that adapter, `aloe train dpo --set objectives={style=…,content=…}`, and benchmarked on 100 held-out personas of the same
-pool, which no choice was made on.
+In the scripted world, with the pocket model. The scripted judge scores the replies of trees, with style and content beside the
+score. For each share of style in the weights a model is trained on these very replies by DPO from the SFT adapter that ships,
+`aloe train dpo --set objectives={style=…,content=…}`, and benchmarked on 100 held-out personas of the same pool, which no choice
+was made on. Twice, on two kinds of trees:
+
+    sampled    both replies are that adapter's own; what is better in the one may be better in the other
+    apart      one reply has the facts and no style, the other the style and no facts: the two objectives want opposite things
 
 Every step is an `aloe` command in a cell that is run once: stopped at any moment, the same command goes on. A test bed: simulated
 users, a scripted judge, a world of templates.
@@ -43,28 +46,33 @@ class Sizes:
     asked: int = 100  # held-out personas
 
 
-def model(out: Path, style: float, seed: int) -> Path:
-    return out / "trees" / "adapters" / f"style-{100 * style:.0f}-{seed}"
+SAMPLED = ("--policy", START, "--concurrency", 100, *ON_POLICY, "--accept-failures")
+KINDS = {"sampled": SAMPLED, "apart": ("--tailored", "scripted:facts", "--plain", "scripted:style")}
+
+
+def model(out: Path, kind: str, style: float, seed: int) -> Path:
+    return out / kind / "adapters" / f"style-{100 * style:.0f}-{seed}"
 
 
 def study(out: Path, seeds: int, sizes: Sizes) -> Iterator[Cell]:
     """All cells, each after what it needs."""
-    asked, trees = out / "asked", out / "trees"
+    asked = out / "asked"
     yield Cell("personas", aloe("personas", "--run", asked, "--recipe", RECIPE, "--seed", 2), asked / "personas.jsonl")
-    yield Cell("pool", copy(asked / "personas.jsonl", trees / "personas.jsonl"), trees / "personas.jsonl", ("personas",))
-    sampled = ("--policy", START, "--concurrency", 100, "--limit", sizes.trees, *ON_POLICY, "--accept-failures")
-    grow = aloe("trees", "--run", trees, "--recipe", RECIPE, "--rank-by", "scores", *sampled)
-    yield Cell("trees", grow, trees / "ranked.jsonl", ("pool",))
     policies = {name: (policy, "personas") for name, policy in BESIDE.items()}
-    for style, seed in product(SHARES, range(seeds)):
-        made = model(out, style, seed)
+    for kind, who in KINDS.items():
+        run, pool = out / kind, out / kind / "personas.jsonl"
+        yield Cell(f"{kind}-pool", copy(asked / "personas.jsonl", pool), pool, ("personas",))
+        grow = aloe("trees", "--run", run, "--recipe", RECIPE, "--rank-by", "scores", "--limit", sizes.trees, *who)
+        yield Cell(f"{kind}-trees", grow, run / "ranked.jsonl", (f"{kind}-pool",))
+    for kind, style, seed in product(KINDS, SHARES, range(seeds)):
+        made, name = model(out, kind, style, seed), f"{kind}-style-{100 * style:.0f}-{seed}"
         objectives = f"objectives={{style={style},content={1 - style}}}"
         rows = BATCH * sum(weight > 0 for weight in (style, 1 - style))  # of two objectives a tree has twice as many
-        command = aloe("train", "dpo", "--run", trees, "--name", made.name, "--base", "pocket", "--adapter", "pocket-sft",
+        command = aloe("train", "dpo", "--run", out / kind, "--name", made.name, "--base", "pocket", "--adapter", "pocket-sft",
                        "--recipe", RECIPE, "--seed", seed, "--resume", "--batch-size", rows, "--set", objectives,
                        *ON_POLICY_DPO)  # fmt: skip
-        yield Cell(made.name, command, made, ("trees",))
-        policies[made.name] = (f"local:pocket+{made}", made.name)
+        yield Cell(name, command, made, (f"{kind}-trees",))
+        policies[name] = (f"local:pocket+{made}", name)
     for name, (policy, need) in policies.items():
         how = ("--limit", sizes.asked, "--concurrency", 100, "--seed", 0, *GREEDY)
         command = aloe("evaluate", "--run", asked, "--policy", policy, *how)
@@ -74,9 +82,9 @@ def study(out: Path, seeds: int, sizes: Sizes) -> Iterator[Cell]:
 def table(out: Path, seeds: int) -> str:
     """Style, content, quality and score of each, and what it has gained in each from the start."""
     rows = {name: [policy] for name, policy in BESIDE.items()}
-    for style in SHARES:
-        name = f"style {style:g}, content {1 - style:g}"
-        rows[name] = [f"local:pocket+{model(out, style, seed)}" for seed in range(seeds)]
+    for kind, style in product(KINDS, SHARES):
+        name = f"{kind}: style {style:g}, content {1 - style:g}"
+        rows[name] = [f"local:pocket+{model(out, kind, style, seed)}" for seed in range(seeds)]
     lines = [
         f"| weights | models | {' | '.join(CRITERIA)} | score | style from the start | content from the start |",
         f"|{'---|' * (len(CRITERIA) + 5)}",

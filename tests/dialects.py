@@ -136,10 +136,19 @@ def structured(text: str, body: dict[str, Any]) -> Sent:
     """A server that holds the answer to the schema that it was sent; where an answer has a form, it insists on one."""
     if "response_format" not in body:
         return error("which schema?") if re.search(r"(?m)^(Score|Verdict|Profile): ", text) else said(text)
-    schema = body["response_format"]["json_schema"]["schema"]
+    form = body["response_format"]
+    schema = form["schema"] if form["type"] == "json_object" else form["json_schema"]["schema"]
     values = values_of(text) | {"reasons": re.sub(r"(?m)^[A-Z][a-z]+: .*$", "", text).strip()}
     read: dict[str, Callable[[str], Any]] = {"number": float, "boolean": lambda value: value == "yes", "string": str}
     return said(json.dumps({name: read[one["type"]](values[name]) for name, one in schema["properties"].items()}))
+
+
+def llama_cpp(text: str, body: dict[str, Any]) -> Sent:
+    """llama-cpp-python's server 0.3.36, which calls a form that it does not know an error of its own."""
+    if body.get("response_format", {}).get("type") == "json_schema":
+        where = "{'type': 'literal_error', 'loc': ('body', 'response_format', 'type'), 'input': 'json_schema'"
+        return error(f"1 validation error: {where}, 'msg': \"Input should be 'text' or 'json_object'\"}}", 500)
+    return structured(text, body)
 
 
 DIALECTS: dict[str, Dialect] = {
@@ -253,6 +262,7 @@ DIALECTS: dict[str, Dialect] = {
     ),
     "random-seed": Dialect("whole", mistral, options=("--extra-body", '{"seed": null, "random_seed": 7}')),
     "structured": Dialect("same", structured, options=("--structured",)),
+    "schema-in-object": Dialect("same", llama_cpp, options=("--structured",)),
     "no-schema": Dialect(
         "at once",
         refusing("response_format", "Unknown parameter: 'response_format'", lambda b: "response_format" in b),

@@ -1,7 +1,8 @@
 """A model behind an endpoint: `hub:org/model[:provider]` and `http://host:port/v1#model`, in the protocol of OpenAI's chat API.
 
 A call is one request, sent once; what comes back is read in `answers`, and what goes wrong is told in `endpoint_errors`. Sending
-again, waiting and counting are the business of the wrappers.
+again, waiting and counting are the business of the wrappers. One thing is found out here: which of two forms of a schema the
+server takes.
 
 A peer may be hostile: an answer is read in pieces and no further than `MOST_BYTES`, decoded ones; a redirect is followed only
 within its origin; the key goes to its own server, and into no message.
@@ -25,7 +26,7 @@ from aloe_hub.chat.base import ChatReply, ChatRequest
 from aloe_hub.chat.decompress import decompressed
 from aloe_hub.chat.endpoint_errors import readable, refusal
 from aloe_hub.chat.keys import Key
-from aloe_hub.errors import ChatError, TransientError
+from aloe_hub.errors import ChatError, Refused, TransientError
 from aloe_hub.model_string import ModelString
 
 HUB = "https://router.huggingface.co/v1"  # routes to all Inference Providers, and speaks as they all do
@@ -54,10 +55,21 @@ class Endpoint:
         self._key = Key.of(model)
         self._idle: list[httpx2.AsyncClient] = []
         self._tls: ssl.SSLContext | None = None
+        self._schema_in_object = False
 
     async def complete(self, request: ChatRequest) -> ChatReply:
+        in_object = self._schema_in_object
+        try:
+            return await self._complete(request, in_object)
+        except Refused as error:
+            if request.schema is None or in_object or "response_format" not in str(error):
+                raise
+        self._schema_in_object = True  # of two ways to send a schema, llama-cpp-python's server knows the other one alone
+        return await self._complete(request, True)
+
+    async def _complete(self, request: ChatRequest, in_object: bool) -> ChatReply:
         async with readable(self.model, self._key.hidden), asyncio.timeout(self._timeout):
-            async with self._sent(body_of(self._name, request)) as response:
+            async with self._sent(body_of(self._name, request, in_object)) as response:
                 said = b"".join([piece async for piece in self._pieces(response)])
                 streamed = response.headers.get("Content-Type", "").startswith("text/event-stream")
             if not streamed:
@@ -136,9 +148,14 @@ class Endpoint:
             yield piece
 
 
-def body_of(name: str, request: ChatRequest) -> dict[str, Any]:
-    """What is sent. A value that is the server's own default anyway is left out: some servers refuse to be told it."""
+def body_of(name: str, request: ChatRequest, schema_in_object: bool = False) -> dict[str, Any]:
+    """What is sent. A value that is the server's own default anyway is left out: some servers refuse to be told it.
+
+    schema_in_object: a schema is sent as llama.cpp's servers had it before OpenAI did.
+    """
     sampling = request.sampling
+    as_object = {"type": "json_object", "schema": request.schema}
+    strictly = {"type": "json_schema", "json_schema": {"name": request.role, "strict": True, "schema": request.schema}}
     body = {
         "model": name,
         "messages": [message.to_row() for message in request.messages],
@@ -147,11 +164,8 @@ def body_of(name: str, request: ChatRequest) -> dict[str, Any]:
         "max_tokens": sampling.max_tokens,
         "stop": list(sampling.stop) or None,
         "seed": request.seed,
-        "response_format": request.schema and {
-            "type": "json_schema",
-            "json_schema": {"name": request.role, "strict": True, "schema": request.schema},
-        },
-    }  # fmt: skip
+        "response_format": request.schema and (as_object if schema_in_object else strictly),
+    }
     body = {field: value for field, value in body.items() if value is not None}
     for field, value in sampling.extra_fields.items():
         if value is None:

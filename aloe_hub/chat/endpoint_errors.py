@@ -60,9 +60,10 @@ def refusal(status: int, said: bytes, retry_after: str | None, on_the_hub: bool 
     text = f"{status} {words}".rstrip()
     if status == 402 or _SPENT.search(words) or _SPENT.search(said[:2000].decode("utf-8", "replace")):
         return Refused(f"{text}; nothing is left to spend there")
-    if status in _MAY_PASS or status >= 500:
+    invalid = status in (400, 422) or "validation error" in words  # which llama-cpp-python's server calls an error of its own
+    if not invalid and (status in _MAY_PASS or status >= 500):
         return TransientError(text, retry_after=_seconds(retry_after))
-    if status in (400, 422) and (named := _parameter_in(words)):
+    if invalid and (named := _parameter_in(words)):
         other = '"max_completion_tokens"' if named == "max_tokens" and "max_completion_tokens" in words else "null"
         return Refused(f"{text}; what is sent can be changed: --extra-body '{{\"{named}\": {other}}}'")
     if status in (401, 403):

@@ -25,7 +25,7 @@ from aloe_hub.training.row_form import training_row
 from aloe_hub.types import Reply, Row, Tree
 
 CRITERIA = tuple(one.name for one in RUBRICS[DEFAULT].criteria if one.scale == FIVE)
-SCORED = "a judge that scores replies does: aloe trees --rank-by scores, or again with aloe trees --run NEW --rejudge RUN --rank-by scores"
+SCORED = "one that scores replies does: aloe trees --rank-by scores, or, judged again, aloe trees --rejudge RUN --rank-by scores"
 
 
 def objective_rows(

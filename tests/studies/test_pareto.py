@@ -10,13 +10,13 @@ def test_every_model_learns_from_the_same_replies_and_differs_in_its_weights_alo
     cells = {cell.name: cell for cell in pareto.study(tmp_path, 2, pareto.Sizes())}
     assert {need for cell in cells.values() for need in cell.needs} <= cells.keys()
     trained = [cell for cell in cells.values() if "train" in cell.command]
-    assert len(trained) == 2 * len(pareto.SHARES)
-    for cell in trained:
-        assert cell.command[cell.command.index("--run") + 1] == str(tmp_path / "trees")
-        assert f"asked-{cell.name}" in cells
-    weights = [cell.command[cell.command.index("--set") + 1] for cell in trained[::2]]
-    assert weights[0] == "objectives={style=0.0,content=1.0}"
-    assert len(set(weights)) == len(pareto.SHARES)
+    assert len(trained) == 2 * 2 * len(pareto.SHARES)
+    for kind in ("sampled", "apart"):
+        of_kind = [cell for cell in trained if cell.command[cell.command.index("--run") + 1] == str(tmp_path / kind)]
+        assert all(f"asked-{cell.name}" in cells for cell in of_kind)
+        weights = [cell.command[cell.command.index("--set") + 1] for cell in of_kind[::2]]
+        assert weights[0] == "objectives={style=0.0,content=1.0}"
+        assert len(set(weights)) == len(pareto.SHARES)
 
 
 def test_the_table_says_what_is_gained_in_each_objective(tmp_path, monkeypatch):

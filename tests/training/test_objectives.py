@@ -82,7 +82,9 @@ def test_of_a_reply_whose_criterion_could_not_be_read_there_is_no_pair(scored):
 
 
 def test_trees_whose_replies_were_compared_say_nothing_of_objectives(rows):
-    with pytest.raises(DataError, match=r"trees.jsonl: in no fork does the judge say .* style; a judge that scores replies does: aloe trees"):
+    with pytest.raises(
+        DataError, match=r"trees.jsonl: in no fork does the judge say .* style; one that scores replies does: aloe trees"
+    ):
         objective_rows(rows, None, "dpo", None, {"style": 1.0})
 
 
