@@ -20,8 +20,7 @@ from typing import Any
 import datasets
 import torch
 from peft import LoraConfig
-from training import SPECIAL, WORDS, tokenizer, tree  # type: ignore[import-not-found]  # beside this file
-from transformers import LlamaConfig, LlamaForCausalLM
+from training import SPECIAL, WORDS, model, tokenizer, tree  # type: ignore[import-not-found]  # beside this file
 from trl import GRPOConfig, GRPOTrainer
 
 from aloe_hub.training.tree.grpo import TreeGRPOTrainer, packed
@@ -52,17 +51,8 @@ def seconds_too() -> bool:
 
 def made(kind: Any, turns: int, replies: int) -> Any:  # noqa: ANN401 - of two trainers, whose private names are used
     torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(SPECIAL) + len(WORDS),
-        hidden_size=384,
-        intermediate_size=1024,
-        num_hidden_layers=6,
-        num_attention_heads=6,
-        max_position_embeddings=4096,
-        pad_token_id=0,
-    )
     return kind(
-        model=LlamaForCausalLM(config),
+        model=model(),
         reward_funcs=[lambda completions, **columns: [float(len(str(one))) for one in completions]],
         args=GRPOConfig(
             output_dir=str(Path(tempfile.gettempdir(), "bench-grpo")),

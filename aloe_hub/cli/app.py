@@ -31,18 +31,34 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data.register(app)
-imports.register(app)
-feedback.register(app)
-train.register(app)
-rounds.register(app)
-benchmark.register(app)
-audit.register(app)
-publish.register(app)
-hub.register(app)
-serve.register(app)
-demo.register(app)
-space.register(app)
+app.command(epilog="Example: aloe personas --run runs/mine --recipe demo")(data.personas)
+app.command(epilog="Example: aloe trees --run runs/mine --model scripted --limit 100")(data.trees)
+app.command(epilog="Example: aloe merge runs/shard1 runs/shard2 --run runs/all")(data.merge)
+app.command("import", epilog="Example: aloe import chats.jsonl.gz --run runs/chats; aloe report runs/chats")(imports.import_)
+app.command(epilog="Example: aloe feedback --run runs/chats --model hub:org/model --finder baseline")(feedback.feedback)
+app.command(epilog="Example: aloe train dpo --base pocket --run runs/mine --adapter runs/mine/adapters/sft")(train.train)
+app.command(
+    "round",
+    epilog="Example: aloe round --run runs/mine --base pocket --adapter runs/mine/adapters/sft --rounds 3 --limit 100",
+)(rounds.rounds)
+app.command(
+    epilog="Example: aloe evaluate --run runs/mine --policy scripted:tailored --policy scripted:plain. "
+    "With users who become somebody else: aloe evaluate --run runs/shift --policy scripted:tailored --turns 12 --shift 6"
+)(benchmark.evaluate)
+app.command(epilog="Example: aloe report runs/mine")(benchmark.report)
+app.command(epilog="Example: aloe audit runs/mine --judge semantic. Two columns of scores alone: aloe audit --scores scores.tsv")(
+    audit.audit
+)
+app.command(epilog="Example: aloe publish prefs --run runs/mine --repo org/aloe-prefs")(publish.publish)
+hub_commands = typer.Typer(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+hub_commands.callback(epilog="Example: aloe hub --port 8089")(hub.hub)
+hub_commands.command("exec", epilog="Example: aloe hub exec -- aloe publish prefs --run runs/demo --repo org/aloe-prefs")(
+    hub.exec_
+)
+app.add_typer(hub_commands, name="hub")
+app.command(epilog="Example: aloe serve --model local:pocket --port 8000")(serve.serve)
+app.command(epilog="Example: aloe demo --run runs/demo")(demo.demo)
+app.command(epilog="Example: aloe space --run runs/demo")(space.space)
 
 
 def _version(wanted: bool) -> None:

@@ -16,12 +16,6 @@ if TYPE_CHECKING:
     from aloe_hub.audit.agreement import Agreement
 
 
-def register(app: typer.Typer) -> None:
-    app.command(
-        epilog="Example: aloe audit runs/mine --judge semantic. Two columns of scores alone: aloe audit --scores scores.tsv"
-    )(audit)
-
-
 @calls.asks_models
 def audit(
     folder: Annotated[Path | None, typer.Argument(metavar="RUN", help="A run folder with trees.", show_default=False)] = None,

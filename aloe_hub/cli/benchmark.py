@@ -15,14 +15,6 @@ if TYPE_CHECKING:
     from aloe_hub.files.run_folder import RunFolder
 
 
-def register(app: typer.Typer) -> None:
-    app.command(
-        epilog="Example: aloe evaluate --run runs/mine --policy scripted:tailored --policy scripted:plain. "
-        "With users who become somebody else: aloe evaluate --run runs/shift --policy scripted:tailored --turns 12 --shift 6"
-    )(evaluate)
-    app.command(epilog="Example: aloe report runs/mine")(report)
-
-
 @calls.asks_models
 def evaluate(
     run: options.Run,

@@ -23,12 +23,6 @@ CLOSEST, CALIBRATED = "Highest cosine similarity kept.", "calibrated by the seed
 PLURAL = {"profile": "profiles", "personality": "personalities"}
 
 
-def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: aloe personas --run runs/mine --recipe demo")(personas)
-    app.command(epilog="Example: aloe trees --run runs/mine --model scripted --limit 100")(trees)
-    app.command(epilog="Example: aloe merge runs/shard1 runs/shard2 --run runs/all")(merge)
-
-
 @calls.asks_models
 def personas(
     run: Annotated[Path | None, typer.Option("--run", help="The run folder.", show_default=False)] = None,

@@ -28,10 +28,6 @@ POLICIES = [f"local:{BASE}", *(f"local:{BASE}+{adapter}" for adapter in ADAPTERS
 QUIET = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1", "PYTHONUNBUFFERED": "1"}
 
 
-def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: aloe demo --run runs/demo")(demo)
-
-
 def demo(
     run: Annotated[Path, typer.Option("--run", help="The run folder; the local Hub is kept in RUN-hub beside it.")] = Path(
         "runs/demo"

@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from aloe_hub.stages.feedback.revising import Revised
 
 
-def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: aloe feedback --run runs/chats --model hub:org/model --finder baseline")(feedback)
-
-
 @calls.asks_models
 def feedback(
     run: options.Run,

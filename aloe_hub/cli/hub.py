@@ -16,13 +16,6 @@ Directory = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    commands = typer.Typer(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-    commands.callback(epilog="Example: aloe hub --port 8089")(hub)
-    commands.command("exec", epilog="Example: aloe hub exec -- aloe publish prefs --run runs/demo --repo org/aloe-prefs")(exec_)
-    app.add_typer(commands, name="hub")
-
-
 def hub(
     context: typer.Context,
     directory: Directory = None,

@@ -20,10 +20,6 @@ if TYPE_CHECKING:  # the stages are imported where they run: `aloe --help` must 
     from aloe_hub.stages.pairing import Pairing
 
 
-def register(app: typer.Typer) -> None:
-    app.command("import", epilog="Example: aloe import chats.jsonl.gz --run runs/chats; aloe report runs/chats")(import_)
-
-
 def import_(
     source: Annotated[
         str,

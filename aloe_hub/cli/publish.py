@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 What = Literal["personas", "prefs", "metric", "demo", "adapter", "pocket"]
 
 
-def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: aloe publish prefs --run runs/mine --repo org/aloe-prefs")(publish)
-
-
 def publish(
     what: Annotated[What, typer.Argument(help="What to publish.", show_default=False)],
     repo: Annotated[str | None, typer.Option("--repo", help="Where to, as org/name.", show_default=False)] = None,

@@ -18,13 +18,6 @@ if TYPE_CHECKING:
     from aloe_hub.results.counts import RunReport
 
 
-def register(app: typer.Typer) -> None:
-    app.command(
-        "round",
-        epilog="Example: aloe round --run runs/mine --base pocket --adapter runs/mine/adapters/sft --rounds 3 --limit 100",
-    )(rounds)
-
-
 @calls.asks_models
 def rounds(
     run: options.Run,

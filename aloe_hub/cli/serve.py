@@ -11,10 +11,6 @@ import typer
 from aloe_hub.errors import AloeError
 
 
-def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: aloe serve --model local:pocket --port 8000")(serve)
-
-
 def serve(
     model: Annotated[str, typer.Option("--model", help="A model string, such as scripted.", show_default=False)],
     port: Annotated[int, typer.Option("--port", help="The port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)] = 0,

@@ -13,10 +13,6 @@ from aloe_hub.errors import AloeError
 from aloe_hub.shipped import shipped
 
 
-def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: aloe space --run runs/demo")(space)
-
-
 def space(
     run: Annotated[
         Path | None,

@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from aloe_hub.training.train import Trained
 
 
-def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: aloe train dpo --base pocket --run runs/mine --adapter runs/mine/adapters/sft")(train)
-
-
 @calls.asks_models
 def train(
     method: Annotated[

@@ -47,16 +47,6 @@ class Forking:
         return self.replies if self.rank_by == "scores" else self.replies * (self.replies - 1)
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """A turn before its verdicts."""
-
-    user: str
-    inferred: Persona
-    replies: tuple[Reply, ...]
-    coin: int
-
-
 async def grow(
     persona: Persona, cast: Cast, *, tree_id: str, turns: int, temperature: float | None = None, forking: Forking | None = None
 ) -> Tree:
@@ -75,8 +65,8 @@ async def grow(
                 opened = await _open_turn(persona, spoken, cast, call, temperature, forking)
                 judged.append(judges.create_task(_judge(persona, spoken, opened, cast, call, forking)))
                 # The next turn follows the coin, not the verdict, so it need not wait for the judge.
-                said = opened.coin if forking.continue_with == "coin" else (await judged[-1]).spoken
-                spoken = (*spoken, Message("user", opened.user), Message("assistant", opened.replies[said].text))
+                said = opened if forking.continue_with == "coin" else await judged[-1]
+                spoken = (*spoken, *said.messages)
     except BaseExceptionGroup as errors:
         raise first_error(errors) from None
     return Tree(tree_id, persona, tuple(task.result() for task in judged))
@@ -84,7 +74,8 @@ async def grow(
 
 async def _open_turn(
     persona: Persona, spoken: tuple[Message, ...], cast: Cast, call: Call, temperature: float | None, forking: Forking
-) -> _Opened:
+) -> Exchange:
+    """A turn before its verdicts."""
     user = await roles.user_message(cast.user, persona, spoken, call)
     messages = (*spoken, Message("user", user))
     inferred = Persona("", "")
@@ -104,7 +95,7 @@ async def _open_turn(
         return Reply("tailored", await roles.tailored_reply(cast.tailored, spoken, user, told, call, sample))
 
     replies = await asyncio.gather(*(reply(place) for place in range(forking.replies)))
-    return _Opened(user, inferred, tuple(replies), call.seed("coin", "", 0) % forking.replies)
+    return Exchange(user, inferred, tuple(replies), (), call.seed("coin", "", 0) % forking.replies)
 
 
 def _people(inferred: Persona, forking: Forking, call: Call) -> list[Persona | None]:
@@ -116,9 +107,8 @@ def _people(inferred: Persona, forking: Forking, call: Call) -> list[Persona | N
 
 
 async def _judge(
-    persona: Persona, spoken: tuple[Message, ...], opened: _Opened, cast: Cast, call: Call, forking: Forking
+    persona: Persona, spoken: tuple[Message, ...], opened: Exchange, cast: Cast, call: Call, forking: Forking
 ) -> Exchange:
-    fork = Exchange(opened.user, opened.inferred, opened.replies, (), opened.coin)
-    fork = await roles.ranked(cast.judge, persona, spoken, fork, call, by_scores=forking.rank_by == "scores")
+    fork = await roles.ranked(cast.judge, persona, spoken, opened, call, by_scores=forking.rank_by == "scores")
     best = fork.best_and_worst
     return replace(fork, spoken=best[0]) if best and forking.continue_with == "best" else fork

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from importlib.resources import files
 from itertools import takewhile
 from pathlib import Path
@@ -21,7 +21,7 @@ from aloe_hub import parsing, prompts
 from aloe_hub.chat import template_date_of, world_of
 from aloe_hub.chat.base import Chat
 from aloe_hub.chat.traffic import Traffic
-from aloe_hub.embedding import EMBEDDED, Embedder, Vectors, open_embedder
+from aloe_hub.embedding import EMBEDDED, Embedder, open_embedder
 from aloe_hub.errors import ParseError, UsageError
 from aloe_hub.fields import rows, text
 from aloe_hub.files.journal import Journal
@@ -125,7 +125,8 @@ def grow_pool(
     """
     traffic = traffic or Traffic()
     traffic.open(settings.model)  # before anything is made
-    embedder = _opened_once(settings.embedder)
+    opened, named = cache(open_embedder), settings.embedder
+    embedder: Embedder = lambda texts: opened(named)(texts)  # noqa: E731 - opened when it is first used
     settings = with_thresholds(settings, run.settings().get("personas"), embedder)
     run.claim("personas", settings.recorded)
     if not run.file("personas.jsonl").exists():
@@ -244,18 +245,6 @@ async def _candidates(chat: Chat, kind: Kind, pool: Sequence[PoolText], number: 
     except ParseError as error:
         log.warning("%s, round %d: nothing of it can be used: %s", FILES[kind].removesuffix(".jsonl"), number, error)
         return Candidates()
-
-
-def _opened_once(name: str) -> Embedder:
-    """The embedder of that name, opened when it is first used."""
-    opened: list[Embedder] = []
-
-    def embed(texts: Sequence[str]) -> Vectors:
-        if not opened:
-            opened.append(open_embedder(name))
-        return opened[0](texts)
-
-    return embed
 
 
 def _rounds_file(run: RunFolder, kind: Kind) -> Path:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aloe_hub.errors import DataError, UsageError
 from aloe_hub.files.jsonl import read_rows
@@ -21,6 +21,7 @@ from aloe_hub.training.hub_rows import COMPLETIONS, CONFIG, dataset_rows
 from aloe_hub.training.profiles import with_profiles
 from aloe_hub.training.record import Method
 from aloe_hub.training.row_form import training_row
+from aloe_hub.training.tree.ranked import common_prefix, ids_of
 from aloe_hub.types import Row
 
 if TYPE_CHECKING:
@@ -204,9 +205,9 @@ def tokenised(row: Row, method: Method, base: Base) -> Iterator[list[int]]:
     from jinja2 import TemplateError
 
     try:
-        yield _ids(base.tokenizer, row["prompt"], add_generation_prompt=True)
+        yield ids_of(base.tokenizer, row["prompt"], add_generation_prompt=True)
         for reply in replies_of(row, method):
-            yield _ids(base.tokenizer, row["prompt"] + reply)
+            yield ids_of(base.tokenizer, row["prompt"] + reply)
     except TypeError:
         if all(is_valid(message["content"]) for texts in (row["prompt"], *replies_of(row, method)) for message in texts):
             raise
@@ -218,18 +219,6 @@ def tokenised(row: Row, method: Method, base: Base) -> Iterator[list[int]]:
 def replies_of(row: Row, method: Method) -> list[list[Row]]:
     """What is trained of a row, each reply as messages."""
     return list(row["completions"]) if method == "rank" else [row[column] for column in COMPLETIONS[method]]
-
-
-def _ids(tokenizer: PreTrainedTokenizerBase, messages: list[Row], *, add_generation_prompt: bool = False) -> list[int]:
-    encoded: Any = tokenizer.apply_chat_template(
-        messages, tokenize=True, return_dict=True, add_generation_prompt=add_generation_prompt
-    )
-    return list(encoded["input_ids"])
-
-
-def common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
-    """The length of the common beginning."""
-    return next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def _before(reply: str, trained: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> str:

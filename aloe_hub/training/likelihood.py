@@ -10,7 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from aloe_hub.chat.local.model import load_speaker
 from aloe_hub.errors import UsageError
 from aloe_hub.model_string import ModelString
-from aloe_hub.training.data import common_prefix
+from aloe_hub.training.tree.ranked import common_prefix, ids_of
 from aloe_hub.types import Message, Row
 
 
@@ -39,12 +39,8 @@ def log_probability(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompt: list[Row], completion: list[Row]
 ) -> tuple[float, int]:
     """(log-probability, tokens) of a completion after its prompt, as training reads them: from where the two texts part."""
-    whole = _tokens(tokenizer, [*prompt, *completion])
-    said = len(whole) - common_prefix(_tokens(tokenizer, prompt, add_generation_prompt=True), whole)
+    whole = ids_of(tokenizer, [*prompt, *completion])
+    said = len(whole) - common_prefix(ids_of(tokenizer, prompt, add_generation_prompt=True), whole)
     ids = torch.tensor([whole], device=model.device)
     logits = model(input_ids=ids, use_cache=False, logits_to_keep=said + 1).logits[0, :-1].float()
     return float(logits.log_softmax(-1).gather(-1, ids[0, -said:, None]).sum()), said
-
-
-def _tokens(tokenizer: PreTrainedTokenizerBase, messages: list[Row], *, add_generation_prompt: bool = False) -> list[int]:
-    return list(tokenizer.apply_chat_template(messages, add_generation_prompt=add_generation_prompt, return_dict=False))

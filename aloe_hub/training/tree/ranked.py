@@ -6,7 +6,7 @@ perhaps `scores` and `weight`), a batch is a number of forks, and each reply pas
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -122,7 +122,7 @@ class TreeRankTrainer(TreeDPOTrainer):
         def tokenised(row: dict[str, Any]) -> dict[str, Any]:
             prompt = ids_of(processing_class, row["prompt"], add_generation_prompt=True)
             wholes = [ids_of(processing_class, row["prompt"] + reply) for reply in row["completions"]]
-            begins = min(_common(prompt, whole) for whole in wholes)  # as TRL: where a template writes them apart
+            begins = min(common_prefix(prompt, whole) for whole in wholes)  # as TRL: where a template writes them apart
             relevance = relevance_of(row.get("scores"), row["ranks"])
             if "lipo" in args.loss_type and max(relevance) > STEEPEST:
                 raise ValueError(f"a score of {max(relevance):g}: lipo's gain is 2 to it; give scores of a scale such as 1 to 5")
@@ -204,5 +204,6 @@ def ids_of(tokenizer: Any, messages: list[Any], **options: bool) -> list[int]:  
     return list(encoded["input_ids"])
 
 
-def _common(one: list[int], other: list[int]) -> int:
+def common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
+    """The length of the common beginning."""
     return next((place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
