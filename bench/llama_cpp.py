@@ -190,7 +190,8 @@ def main() -> None:
     parser.add_argument("gguf", type=Path)
     parser.add_argument("--calls", type=int, default=20, help="of each role")
     parser.add_argument("--threads", type=int, default=2, help="of the server, and of local:")
-    parser.add_argument("--only", choices=("roles", "speed"), help="one of the two; the roles take hours")
+    parser.add_argument("--only", choices=("roles", "speed"), help="one of the two; the roles take an hour or two")
+    parser.add_argument("--role", action="append", choices=tuple(ROLES), help="this role alone; may be repeated")
     parser.add_argument("--local", type=Path, help="the same model as a folder, to compare tokens a second with")
     options = parser.parse_args()
     with serving(options.gguf, options.threads) as model:
@@ -201,7 +202,8 @@ def main() -> None:
         if options.only != "speed":
             print("\n| role | text: at once | after all | structured: at once | after all |\n|---|---|---|---|---|", flush=True)
             about = forks(options.calls)
-            for role, (_, prompt) in ROLES.items():
+            for role in options.role or ROLES:
+                prompt = ROLES[role][1]
                 ways = [
                     readable(traffic, model, role, structured, about) for structured in ((False, True) if prompt else (False,))
                 ]
