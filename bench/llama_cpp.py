@@ -139,7 +139,7 @@ def readable(traffic: Traffic, model: str, role: str, structured: bool, about: l
         return counted.calls
 
     async def every() -> list[int]:
-        return list(await asyncio.gather(*map(one, about)))
+        return [await one(fork) for fork in about]  # one by one: asked again, the server still knows the prompt
 
     attempts = traffic.run(every())
     return attempts.count(1) / len(attempts), 1 - attempts.count(0) / len(attempts)
