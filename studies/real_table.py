@@ -18,8 +18,8 @@ from typing import Any
 from miniature_table import FAULTS, difference, interval, joined, mean, read
 
 from aloe_hub.files.run_folder import policy_file
-from aloe_hub.results.formatting import share
-from aloe_hub.scoring import compare, gap_closed, score
+from aloe_hub.results.formatting import p_value, share
+from aloe_hub.scoring import compare, gap_closed, holm, score
 
 RUNS = {"scripted": "held-out", "semantic": "held-out-semantic"}  # and of further pools: held-out-2, …
 # What a training is worth beyond a placebo, beyond the other judge, beyond what it began with.
@@ -55,24 +55,31 @@ def _scores(out: Path, run: str, judge: str, policies: Policies) -> str:
         if _is_scored(out / run, policy)
     }
     ends = methods.get("plain"), methods.get("oracle")
+    base = methods.get("base")
+    gains = {
+        name: compare(method.scores, base.scores, **method.ids)
+        for name, method in methods.items()
+        if base and name not in ("plain", "oracle", "base")
+    }
+    trained = [name for name in gains if "+" in policies[name]]  # adapters, which are compared with the base together
+    corrected = dict(zip(trained, holm([gains[name].p for name in trained]), strict=True))
     lines = [
         f"## Judged by {judge}",
         "",
-        "| policy | personas | AL(1) | AL(K) | AVG [95%] | gap closed [95%] | IR [95%] | minus base [95%] |",
-        "|---|---|---|---|---|---|---|---|",
+        "| policy | personas | AL(1) | AL(K) | AVG [95%] | gap closed [95%] | IR [95%] | minus base [95%] | p by Holm |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, method in methods.items():
         found = score(method.scores, **method.ids)
-        gap, gain = "–", "–"
-        if name not in ("plain", "oracle"):
-            if ends[0] and ends[1]:
-                closed = gap_closed(method.scores, ends[0].scores, ends[1].scores, **method.ids)
-                gap = share(closed.closed, closed.closed_ci)
-            if name != "base" and "base" in methods:
-                gain = difference(compare(method.scores, methods["base"].scores, **method.ids))
+        gap = "–"
+        if name not in ("plain", "oracle") and ends[0] and ends[1]:
+            closed = gap_closed(method.scores, ends[0].scores, ends[1].scores, **method.ids)
+            gap = share(closed.closed, closed.closed_ci)
+        gain = difference(gains[name]) if name in gains else "–"
+        p = p_value(corrected[name]) if name in corrected else "–"
         levels = (f"{found.al[0]:.2f}", f"{found.al[-1]:.2f}", f"{found.avg:.2f} {interval(found.avg_ci, 2)}")
         slope = f"{found.ir:+.3f} {interval(found.ir_ci, 3, '+')}"
-        cells = (name, str(len(method.scores)), *levels, gap, slope, gain)
+        cells = (name, str(len(method.scores)), *levels, gap, slope, gain, p)
         lines.append(f"| {' | '.join(cells)} |")
     beside = [(name, other) for name, other in BESIDE if name in methods and other in methods]
     if beside:
