@@ -122,13 +122,8 @@ def test_dev_personas_are_of_training_profiles_that_no_round_trains_on_and_nobod
     assert {row["persona_id"] for row in scores} == {one.persona_id for one in dev}
 
 
-@pytest.mark.parametrize(
-    "seen",
-    [
-        "1/adapters/rank/started_from",
-        *(pytest.param(name, marks=pytest.mark.torture) for name in ("1/trees.jsonl.partial", "2/trees.jsonl.partial")),
-    ],
-)
+@pytest.mark.torture
+@pytest.mark.parametrize("seen", ["1/adapters/rank/started_from", "1/trees.jsonl.partial", "2/trees.jsonl.partial"])
 def test_killed_and_started_again_it_ends_with_the_same_bytes(rounds, run, seen):
     arguments = ["--run", run.path, *SHORT, "--rounds", "3"]
     command = [*PYTHON, "-c", CODE, ROOT, " ".join(RISING), *arguments]

@@ -69,6 +69,7 @@ def test_beyond_pairs_each_method_learns_from_as_many_judged_replies_as_the_on_p
         assert policies(method) == [given(f"dev-{method}-0-0", "--policy")]
 
 
+@pytest.mark.torture
 def test_a_cell_of_the_study_trains(tmp_path):
     """The command as it is planned, at the smallest size."""
     run = tmp_path / "dev"

@@ -74,7 +74,7 @@ def test_it_is_its_formula_on_log_probabilities_of_single_rows(trainer, tree, lo
         assert metrics["tree/tokens"] < metrics["tree/tokens_exploded"] == metrics["num_tokens"]
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(0, 99), st.integers(1, 5))
 def test_the_tree_and_the_rows_agree_whatever_the_shape(trainer, trees, turns, seed, batch):
     rows = criticised(trees, turns, seed)

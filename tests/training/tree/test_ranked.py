@@ -98,7 +98,7 @@ def test_every_loss_is_its_formula_on_log_probabilities_of_single_rows(trainer, 
     assert 0 <= metrics["rewards/accuracies"] <= 1
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(0, 99), st.sampled_from(["lipo", "plackett_luce"]), st.integers(1, 5))
 def test_the_tree_and_the_rows_agree_whatever_the_shape(trainer, trees, turns, seed, loss, batch):
     rows = forks(trees, turns, seed, scored=seed % 2 == 0)
