@@ -21,12 +21,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import cells
 from cells import Cell, aloe, copy
 from miniature import GREEDY, ON_POLICY, ON_POLICY_DPO, ON_POLICY_TREES, RECIPE
-from miniature_table import difference, interval
+from miniature_table import difference, interval, read
 
 from aloe_hub.files.jsonl import read_rows
 from aloe_hub.files.run_folder import policy_file
@@ -89,43 +88,25 @@ def table(out: Path, seeds: int) -> str:
         f"| weights | models | {' | '.join(CRITERIA)} | score | style from the start | content from the start |",
         f"|{'---|' * (len(CRITERIA) + 5)}",
     ]
-    start = _talks(out / "asked", [START])
+    asked = out / "asked"
+    start = _criteria(asked, [START])
     for name, models in rows.items():
-        talks = _talks(out / "asked", models)
-        ids = _ids(talks)
+        talks, criteria = read(asked, name, models), _criteria(asked, models)
         cells = [name, str(len(models))]
-        for values in (*(_criterion(talks, one) for one in CRITERIA), [list(talk.scores) for talk in talks]):
-            found = score(values, **ids)
+        for values in (*criteria.values(), talks.scores):
+            found = score(values, **talks.ids)
             cells.append(f"{found.avg:.2f} {interval(found.avg_ci, 2)}")
         for one in CRITERIA[:2]:
-            if name in BESIDE:
-                cells.append("–")
-                continue
-            gained = compare(_criterion(talks, one), _criterion(start, one) * len(models), **ids)
-            cells.append(difference(gained))
+            gained = compare(criteria[one], start[one] * len(models), **talks.ids)
+            cells.append("–" if name in BESIDE else difference(gained))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def _talks(run: Path, policies: Sequence[str]) -> list[Transcript]:
-    """The conversations of all of them, in one order of personas each."""
-    found: list[Transcript] = []
-    for policy in policies:
-        of_one = read_rows(run / "transcripts" / policy_file(policy), Transcript.from_row)
-        found += sorted(of_one, key=lambda talk: talk.persona.persona_id)
-    return found
-
-
-def _ids(talks: Sequence[Transcript]) -> dict[str, Any]:
-    personas = [talk.persona for talk in talks]
-    return {
-        "cluster_ids": [one.profile_id for one in personas],
-        "personality_ids": [one.personality_id for one in personas],
-    }
-
-
-def _criterion(talks: Sequence[Transcript], name: str) -> list[list[float | None]]:
-    return [list(talk.criteria[name]) for talk in talks]
+def _criteria(run: Path, policies: Sequence[str]) -> dict[str, list[list[float | None]]]:
+    """What the judge said of each criterion in the conversations of all of them, in the order of `read`."""
+    talks = [talk for policy in policies for talk in read_rows(run / "transcripts" / policy_file(policy), Transcript.from_row)]
+    return {name: [list(talk.criteria[name]) for talk in talks] for name in CRITERIA}
 
 
 def main() -> None:

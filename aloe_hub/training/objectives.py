@@ -7,12 +7,14 @@ criterion by which one of its replies is the best. Rows of your own say what the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 from aloe_hub import parsing
-from aloe_hub.errors import DataError, ParseError
+from aloe_hub.errors import DataError, ParseError, UsageError
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.row_kinds import row_kinds
 from aloe_hub.rubrics import DEFAULT, FIVE, RUBRICS
@@ -26,6 +28,24 @@ from aloe_hub.types import Reply, Row, Tree
 
 CRITERIA = tuple(one.name for one in RUBRICS[DEFAULT].criteria if one.scale == FIVE)
 SCORED = "one that scores replies does: aloe trees --rank-by scores, or, judged again, aloe trees --rejudge RUN --rank-by scores"
+
+
+def check_objectives(objectives: Mapping[str, Any], method: Method, *, of_words: bool) -> None:
+    """of_words: the loss reads what a judge said in words.
+
+    Raises: UsageError: a weight that is none, nothing but 0, or a training that has no place for them.
+    """
+    for name, weight in objectives.items():
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
+            raise UsageError(f"objectives: {name} = {weight!r}: expected a weight from 0")
+    if objectives and method not in ("dpo", "rank"):
+        raise UsageError(f"objectives: are for dpo and rank, and {method} has no preferences to weigh; leave them out")
+    if objectives and of_words:
+        raise UsageError(
+            "objectives: loss_type cut reads what the judge said in words, and weighs nothing; leave one of them out"
+        )
+    if objectives and not any(objectives.values()):
+        raise UsageError(f"objectives {', '.join(objectives)}: every weight is 0, so nothing would be learned")
 
 
 def objective_rows(

@@ -7,7 +7,6 @@ of `LoraConfig`: a new option of those libraries can be set without a change her
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -25,6 +24,7 @@ from trl.trainer.sft_config import SFTConfig
 from aloe_hub.errors import UsageError
 from aloe_hub.source import Source
 from aloe_hub.training.noise import options_of_noise
+from aloe_hub.training.objectives import check_objectives
 from aloe_hub.training.online import NAMES as ONLINE
 from aloe_hub.training.online import Online
 from aloe_hub.training.record import METHODS, Method
@@ -138,11 +138,9 @@ class TrainSettings:
             raise UsageError(f"eval_share {self.eval_share}: must be at least 0 and less than 1")
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"--limit {self.limit}: must be at least 1")
-        if self.objectives and not any(self.objectives.values()):
-            raise UsageError(f"objectives {', '.join(self.objectives)}: every weight is 0, so nothing would be learned")
-        for name, weight in self.objectives.items():
-            if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
-                raise UsageError(f"objectives: {name} = {weight!r}: expected a weight from 0")
+        check_objectives(self.objectives, self.method, of_words=self.criticised)
+        if self.criticised and self.allow_truncation:
+            raise UsageError("--allow-truncation: loss_type cut compares a reply after two prompts, and they would be cut apart")
         if not 0 <= self.seed < 2**32:
             raise UsageError(f"--seed {self.seed}: must be at least 0 and less than 2**32")
 
@@ -215,14 +213,6 @@ def train_settings(method: Method, recipe: Mapping[str, Any], by_hand: Mapping[s
     if ours.get("noise"):
         options |= options_of_noise(method, ours["noise"]["epsilon"], options)
     options |= options_of_teaching(method, ours, options)
-    if ours.get("objectives") and method not in ("dpo", "rank"):
-        raise UsageError(f"objectives: are for dpo and rank, and {method} has no preferences to weigh; leave them out")
-    if ours.get("allow_truncation") and method == "rank" and "cut" in options.get("loss_type", ()):
-        raise UsageError("--allow-truncation: loss_type cut compares a reply after two prompts, and they would be cut apart")
-    if ours.get("objectives") and "cut" in options.get("loss_type", ()):
-        raise UsageError(
-            "objectives: loss_type cut reads what the judge said in words, and weighs nothing; leave one of them out"
-        )
     return TrainSettings(method=method, **ours, lora=LORA | lora if fresh else {}, options=OPTIONS | own | options)
 
 

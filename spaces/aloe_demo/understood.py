@@ -1,7 +1,7 @@
 """What the inferrer has understood of a user: its statements, each with the turn in which it was first made.
 
-A sentence that is no fact ("They are so confused by this") is not listed, whoever states it. What is listed says of a person what
-they are, have or do for some time; in doubt it is left out, since a false fact costs a reader more than a missing one.
+A sentence that states no fact ("They are so confused by this") is not listed, whether the user or the inferrer said it. What is
+listed says what a person is, has or does for some time; in doubt it is left out: a false fact costs more than a missing one.
 """
 
 from __future__ import annotations

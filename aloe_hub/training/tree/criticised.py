@@ -20,7 +20,6 @@ import torch
 from datasets import Dataset
 from torch import nn
 
-from .batch import BESIDE, IGNORED
 from .losses import cut
 from .ranked import TreeRankTrainer, ids_of
 
@@ -73,15 +72,9 @@ class TreeCutTrainer(TreeRankTrainer):
         super()._set_signature_columns_if_needed()
         self._signature_columns.append("told_ids")
 
-    def _compute_loss(self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool) -> torch.Tensor:
-        if return_outputs:
-            raise NotImplementedError("compute_metrics: ranked replies have no logits to give")
-        given = {name: value for name, value in inputs.items() if name not in BESIDE}
-        mask = given.pop("completion_mask")
-        labels = given["input_ids"].masked_fill(mask == 0, IGNORED)
-        outputs = model(**given, labels=labels, use_cache=False, fused_lm_head=True)
-        said, width = mask[:, 1:].bool(), mask.shape[1] - 1  # adapters that prepend tokens return more
-        log_probs: torch.Tensor = outputs.log_probs[:, -width:]
+    def _loss_of_batch(self, model: nn.Module, inputs: dict[str, Any]) -> torch.Tensor:
+        log_probs, _ = self._passed(model, inputs)
+        said = inputs["completion_mask"][:, 1:].bool()
         again = inputs["forks"] < 0
         criticised = torch.zeros_like(again)
         criticised[inputs["criticised"]] = True

@@ -144,16 +144,25 @@ class TreeRankTrainer(TreeDPOTrainer):
     def _compute_loss(self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool) -> torch.Tensor:
         if return_outputs:
             raise NotImplementedError("compute_metrics: ranked replies have no logits to give")
+        return self._loss_of_batch(model, inputs)
+
+    def _loss_of_batch(self, model: nn.Module, inputs: dict[str, Any]) -> torch.Tensor:
         given = {name: value for name, value in inputs.items() if name not in BESIDE}
         reference = torch.cat(self.compute_ref_log_probs(self.ref_model or self.model, given))
+        log_probs, entropy = self._passed(model, inputs)
+        rewards = self.beta * (log_probs.sum(dim=1) - reference)
+        each = torch.stack([self._loss_of(rewards[rows], inputs, rows) for rows in forks_of(inputs)])
+        self._log_fork_metrics(rewards.detach(), entropy.detach(), inputs)
+        return (each * inputs["weight"]).mean() if "weight" in inputs else each.mean()
+
+    def _passed(self, model: nn.Module, inputs: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Log-probabilities and entropies (rows, length - 1) of the replies' tokens."""
+        given = {name: value for name, value in inputs.items() if name not in BESIDE}
         mask = given.pop("completion_mask")
         labels = given["input_ids"].masked_fill(mask == 0, IGNORED)
         outputs = model(**given, labels=labels, use_cache=False, fused_lm_head=True)
         width = mask.shape[1] - 1  # adapters that prepend tokens return more
-        rewards = self.beta * (outputs.log_probs[:, -width:].sum(dim=1) - reference)
-        each = torch.stack([self._loss_of(rewards[rows], inputs, rows) for rows in forks_of(inputs)])
-        self._log_fork_metrics(rewards.detach(), outputs.entropy[:, -width:].detach(), inputs)
-        return (each * inputs["weight"]).mean() if "weight" in inputs else each.mean()
+        return outputs.log_probs[:, -width:], outputs.entropy[:, -width:]
 
     def _loss_of(self, rewards: torch.Tensor, inputs: dict[str, Any], rows: torch.Tensor) -> torch.Tensor:
         ranks, relevance = inputs["ranks"][rows], inputs["relevance"][rows]
