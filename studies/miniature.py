@@ -168,8 +168,11 @@ def _beyond_pairs(
                  "--limit", ON_POLICY_TREES // ROUNDS, "--seed", seed, *sampled, *training)  # fmt: skip
     pools = {kind: run / "personas.jsonl" for kind, run in (("ranked", ranked), ("noisy", noisy), ("rounds", rounds))}
     cells = [
-        *(Cell(f"{kind}-pool-{at}", copy(own / "personas.jsonl", pool), pool, (f"pool-{at}",)) for kind, pool in pools.items()),
-        Cell(f"ranked-trees-{at}", four, ranked / "ranked.jsonl", (f"ranked-pool-{at}", f"sft-{at}")),
+        *(  # all of them begin with the SFT policy
+            Cell(f"{kind}-pool-{at}", copy(own / "personas.jsonl", pool), pool, (f"pool-{at}", f"sft-{at}"))
+            for kind, pool in pools.items()
+        ),
+        Cell(f"ranked-trees-{at}", four, ranked / "ranked.jsonl", (f"ranked-pool-{at}",)),
         Cell(f"noisy-trees-{at}", again, noisy / "sft.jsonl", (f"noisy-pool-{at}", f"pairs-{at}")),
     ]
     methods: list[tuple[str, str, Path, tuple[object, ...], str]] = [

@@ -21,6 +21,22 @@ def test_every_cell_has_a_name_of_its_own_and_needs_cells_that_there_are(planned
     assert {need for cell in planned for need in cell.needs} <= set(names)
 
 
+def test_no_cell_begins_before_the_adapters_that_it_names_are_made(tmp_path):
+    cells = {
+        cell.name: cell for cell in miniature.study(tmp_path, 1, 1, 1000, "test", ablation=False, beyond_pairs=True, grpo=True)
+    }
+
+    def before(name):
+        return {name}.union(*(before(need) for need in cells[name].needs))
+
+    adapters = {str(cell.makes): cell.name for cell in cells.values() if cell.makes.parent.name == "adapters"}
+    for cell in cells.values():
+        named = {
+            adapters[word.partition("+")[2] or word] for word in cell.command if (word.partition("+")[2] or word) in adapters
+        }
+        assert named <= before(cell.name), cell.name
+
+
 def test_every_trained_model_is_benchmarked_on_the_chosen_personas(planned, tmp_path):
     trained = {cell.name for cell in planned if "train" in cell.command}
     assert len(trained) == 4 * 2 * 2 + 1  # four methods, two seeds of two bases; SFT alone in the ablation
