@@ -17,6 +17,7 @@ scripted one and the one that reads meaning, sees the very same replies (`--reju
     sft-scripted     SFT on the scripted world's trees
     sdft             distillation of what the inferrer knows, on the model's own samples: no judge
     dpo              on-policy DPO: pairs sampled from sft-own, judged by the semantic judge
+    grpo             online, from sft-own: four replies to each message of the trees, scored by the semantic judge
     shuffled         placebo: as sft-own, each prompt with what another person was told on the same topic
     random           placebo: as sft-own, the preferred reply drawn by a coin
 
@@ -45,7 +46,7 @@ RECIPE = HERE.parent / "recipes" / "smollm2-135m.toml"
 JUDGES = {"scripted": "scripted", "semantic": "semantic"}
 UNTRAINED = ("oracle", "plain", "base", "inferred", "inferred-long")
 # In the order in which they are run.
-TRAINED = ("sft-own", "sft-scripted", "sft-best", "shuffled", "sdft", "dpo", "sft-own-swapped", "random")
+TRAINED = ("sft-own", "sft-scripted", "sft-best", "shuffled", "sdft", "dpo", "grpo", "sft-own-swapped", "random")
 TRAIN_USER, HELD_OUT_USER = "scripted:user?wording=train", "scripted:user?wording=held-out"
 
 
@@ -161,8 +162,10 @@ class Study:
         if name == "sft-best":
             of_four = (*self._of_training, *self._by_itself, "--replies", 4)
             yield from self._grown(rows, JUDGES["semantic"], *of_four, needs=("base",))
+        begins = ("sft-own",) if name in ("dpo", "grpo") else ()
+        if begins:
+            more = ("--adapter", adapter(self.out, *begins))
         if name == "dpo":
-            more = ("--adapter", adapter(self.out, "sft-own"))
             sampled = (
                 "--policy",
                 policies(self.out, self.base, ("sft-own",))["sft-own"],
@@ -170,11 +173,11 @@ class Study:
                 1.0,
                 "--accept-failures",
             )
-            yield from self._grown(rows, JUDGES["semantic"], *self._of_training, *sampled, needs=("sft-own",))
-        method = name if name in ("dpo", "sdft") else "sft"
+            yield from self._grown(rows, JUDGES["semantic"], *self._of_training, *sampled, needs=begins)
+        method = name if name in ("dpo", "sdft", "grpo") else "sft"
         size = ("--limit", self.sizes.trees, "--seed", self.seed, "--resume")
         options = ("--run", self.out / rows, "--name", name, "--base", self.base, "--recipe", RECIPE, *size, *more)
-        yield Cell(name, aloe("train", method, *options), adapter(self.out, name), (f"{rows}-trees", "base"))
+        yield Cell(name, aloe("train", method, *options), adapter(self.out, name), (f"{rows}-trees", "base", *begins))
         yield from self._benchmarked(name, name)
         yield self._cost(name, name)
 

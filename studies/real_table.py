@@ -29,6 +29,7 @@ BESIDE = (
     ("sft-own", "sft-own-swapped"),
     ("sft-best", "sft-own"),
     ("dpo", "sft-own"),
+    ("grpo", "sft-own"),
 )
 Policies = Mapping[str, str]
 

@@ -58,6 +58,14 @@ def test_trees_have_wordings_that_the_benchmark_has_not(planned):
     assert users[real.HELD_OUT_USER] == "talk"
 
 
+def test_what_begins_with_an_adapter_waits_for_it(planned):
+    cells = {cell.name: cell for cell in planned}
+    begun = {name for name in real.TRAINED if "--adapter" in cells[name].command}
+    assert begun == {"dpo", "grpo"}
+    for name in begun:
+        assert "sft-own" in cells[name].needs
+
+
 def test_the_small_study_is_one_training_beside_what_needs_none(tmp_path):
     names = {cell.name for cell in real.Study(tmp_path, tmp_path / "base", SIZES, ("sft-own",), 0).cells()}
     assert {name for name in names if name in real.TRAINED} == {"sft-own"}
