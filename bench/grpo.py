@@ -1,10 +1,11 @@
-"""GRPO's step on a tree beside TRL's own trainer: tokens that are processed, seconds of reference, forward and backward.
+"""GRPO's step on a tree beside TRL's own trainer: tokens that are processed, seconds of reference, forward and backward, and of
+sampling.
 
     python bench/grpo.py [TURNS ...] [replies=8] [--seconds]      by default 1, 5 and 10 turns, 8 replies to each
 
 The model and the tree of bench/training.py; every turn of the tree is a prompt, and each has as many replies of about 60 tokens.
-What is sampled is the same for both, and is no part of it. Tokens are counted, not measured; `--seconds` is for a quiet machine.
-The losses must agree.
+What is trained on is the same for both. Tokens are counted, not measured; `--seconds` is for a quiet machine. The losses must
+agree, and so must what both sample, 60 tokens a reply, when they are timed at that.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ from aloe_hub.training.tree.grpo import TreeGRPOTrainer, packed
 def main() -> None:
     numbers = [int(argument) for argument in sys.argv[1:] if argument.isdigit()]
     replies = next((int(argument[8:]) for argument in sys.argv[1:] if argument.startswith("replies=")), 8)
-    print("turns  replies   TRL's tokens, with padding   in one pass   times fewer" + "   TRL s   one pass s" * seconds_too())
+    print(
+        "turns  replies   TRL's tokens, with padding   in one pass   times fewer"
+        + "   TRL s   one pass s   TRL samples, s   one pass, s" * seconds_too()
+    )
     for turns in numbers or [1, 5, 10]:
         plain, one = (made(kind, turns, replies) for kind in (GRPOTrainer, TreeGRPOTrainer))
         one.model.load_state_dict(plain.model.state_dict())
@@ -41,7 +45,9 @@ def main() -> None:
         if seconds_too():
             (loss, before), (its, after) = (stepped(trainer, batch) for trainer in (plain, one))
             assert abs(loss - its) < 1e-4 * abs(loss), f"the losses differ: {loss}, {its}"
-            line += f" {before:7.2f} {after:12.2f}"
+            (said, first), (again, then) = (sampling(trainer, batch) for trainer in (plain, one))
+            assert said == again, "what was sampled differs"
+            line += f" {before:7.2f} {after:12.2f} {first:16.2f} {then:13.2f}"
         print(line, flush=True)
 
 
@@ -58,6 +64,7 @@ def made(kind: Any, turns: int, replies: int) -> Any:  # noqa: ANN401 - of two t
             output_dir=str(Path(tempfile.gettempdir(), "bench-grpo")),
             per_device_train_batch_size=turns * replies,
             num_generations=replies,
+            max_completion_length=60,
             beta=0.04,
             gradient_checkpointing=False,
             bf16=False,
@@ -106,6 +113,18 @@ def stepped(trainer: Any, batch: dict[str, torch.Tensor]) -> tuple[float, float]
         loss.backward()
         best = min(best, time.perf_counter() - start)
     return loss.item(), best
+
+
+def sampling(trainer: Any, batch: dict[str, torch.Tensor]) -> tuple[list[list[int]], float]:  # noqa: ANN401
+    """Replies to the batch's prompts, and the seconds that took; the better of two rounds."""
+    prompts = [ids[mask == 1].tolist() for ids, mask in zip(batch["prompt_ids"], batch["prompt_mask"], strict=True)]
+    best, said = float("inf"), list[list[int]]()
+    for _ in range(2):
+        torch.manual_seed(0)
+        start = time.perf_counter()
+        said, _ = trainer._generate_single_turn(prompts, None, {}, 1)
+        best = min(best, time.perf_counter() - start)
+    return said, best
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ of policy and reference on padded rows of prompt and reply; here both come from 
 layout, and the rest is TRL's: the same loss, gradients and metrics (tests/training/tree/test_tree_grpo.py). So that there is more
 to share, a step takes prompts of one tree.
 
-Sampling is TRL's own. As the other trainers do, it says so and trains as TRL does where one pass could not be exact.
+Sampling is TRL's own, but that it reads each prompt once (prefill.py). As the other trainers do, it says so and trains as TRL
+does where one pass could not be exact.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 from .batch import IGNORED, TreeBatch, pack
 from .exactness import dropouts, model_obstacle
 from .forward import add_tree_forward
+from .prefill import read_prompts_once
 from .sampler import TellEpoch, TreeSampler, trees_of
 from .trainers import _OnePass
 
@@ -43,6 +45,7 @@ class TreeGRPOTrainer(_OnePass, GRPOTrainer):
             return
         self._counts = True
         add_tree_forward(self._causal_lm())
+        read_prompts_once(self._causal_lm())
         if self.ref_model is not None:
             add_tree_forward(self.accelerator.unwrap_model(self.ref_model))
 
