@@ -16,7 +16,8 @@ who is wrong about a fifth; and three rounds of on-policy DPO. Each learns from 
 
 With `--grpo` also online, each on as many judged replies as the on-policy pairs have: GRPO on the next reply, on whole
 conversations, and without SFT before it; its users have half of the world's wordings, and every trained policy is benchmarked on
-users of the other half too (`SPLIT-held-out`), and audited there.
+users of the other half too (`SPLIT-held-out`), and audited there; and as it samples, at temperature 1 (`SPLIT-sampled`), since
+that is what GRPO makes better. All else is greedy.
 
 Two sets of 100 held-out personas from two pools of different seeds: `dev`, on which every choice was made, and `test`, looked at
 once (`--split test`). Everything is a cell that is run once: stopped at any moment, the same command goes on.
@@ -43,7 +44,8 @@ SCRIPTED = ("tailored", "plain", "memoryless", "facts", "style", "leak", "strang
 UNASKED = "unasked"  # the ablation's base
 ON_POLICY = ("--temperature", 1.0, "--seed", 7)
 GREEDY = ("--temperature", 0)
-STRANGERS = "scripted:user?wording=held-out"
+# Of a study with GRPO, beside the greedy one: users whose wordings no training has had, and replies as they were sampled.
+BENCHMARKS = {"held-out": (*GREEDY, "--user", "scripted:user?wording=held-out"), "sampled": ("--temperature", 1.0)}
 # One recipe for all bases and seeds; chosen on the dev personas.
 RECIPE = Path(__file__).parent / "miniature.toml"
 POCKET = Path(__file__).parents[1] / "pocket"
@@ -131,25 +133,19 @@ def study(
             yield Cell(made.name, command, made, ("trees", need))
             policies.append((made.name, f"local:{folder}+{made}"))
             needs[made.name] = made.name
-    run, held_out = pools[split], out / f"{split}-held-out"
-    if grpo:  # users whose wordings no training has had
-        yield Cell(
-            "personas-held-out",
-            copy(run / "personas.jsonl", held_out / "personas.jsonl"),
-            held_out / "personas.jsonl",
-            (f"personas-{split}",),
-        )
-    for name, policy in policies:
-        need = needs.get(name, f"personas-{split}")
-        command = aloe("evaluate", "--policy", policy, "--concurrency", 100, "--seed", 0, *GREEDY)
-        file = policy_file(policy)
-        yield Cell(f"{split}-{name}", (*command, "--run", str(run)), run / "scores" / file, (f"personas-{split}", need))
-        if grpo:
-            strange = (*command, "--run", str(held_out), "--user", STRANGERS)
-            yield Cell(f"held-out-{name}", strange, held_out / "scores" / file, ("personas-held-out", need))
+    for kind in (split, *(BENCHMARKS if grpo else ())):
+        run = out / (split if kind == split else f"{split}-{kind}")
+        if kind != split:
+            people = run / "personas.jsonl"
+            yield Cell(f"personas-{kind}", copy(pools[split] / people.name, people), people, (f"personas-{split}",))
+        for name, policy in policies:
+            need = needs.get(name, f"personas-{kind}")
+            how = (*BENCHMARKS.get(kind, GREEDY), "--concurrency", 100, "--seed", 0)
+            command = aloe("evaluate", "--policy", policy, "--run", run, *how)
+            yield Cell(f"{kind}-{name}", command, run / "scores" / policy_file(policy), (f"personas-{kind}", need))
     if grpo:  # what of a reward is a leak's or flattery's
-        every = tuple(f"held-out-{name}" for name, _ in policies)
-        yield Cell("audit", aloe("audit", held_out), held_out / "audit.json", every)
+        run = out / f"{split}-held-out"
+        yield Cell("audit", aloe("audit", run), run / "audit.json", tuple(f"held-out-{name}" for name, _ in policies))
 
 
 def _beyond_pairs(
@@ -203,7 +199,7 @@ def main() -> None:
     which = {"ablation": options.ablation, "beyond_pairs": options.beyond_pairs, "grpo": options.grpo}
     planned = list(study(*how, options.tokens, options.split, **which))
     cells.run(planned, options.jobs, options.out / "logs")
-    for run in (options.split, *([f"{options.split}-held-out"] if options.grpo else [])):
+    for run in (options.split, *(f"{options.split}-{kind}" for kind in BENCHMARKS if options.grpo)):
         table = miniature_table.written(options.out / run, *how, **which)
         (options.out / f"{run}.md").write_text(table, encoding="utf-8")
         print(table)
