@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -81,5 +82,9 @@ def _run(cell: Cell, logs: Path, threads: int) -> tuple[int, float]:
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
     started = time.monotonic()
     with (logs / f"{cell.name}.log").open("ab") as log:
+        # What a killed study had begun lives on, and holds its log: two of them would get into each other's way.
+        fcntl.flock(log, fcntl.LOCK_EX)
+        if cell.makes.exists():
+            return 0, time.monotonic() - started
         status = subprocess.run(cell.command, env=environment, stdout=log, stderr=log, check=False).returncode
     return status, time.monotonic() - started

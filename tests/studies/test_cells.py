@@ -2,7 +2,11 @@
 
 import json
 import re
+import signal
+import subprocess
 import sys
+import time
+from pathlib import Path
 
 import cells
 import pytest
@@ -62,3 +66,18 @@ def test_a_failed_cell_ends_the_study_and_its_log_says_why(tmp_path, capsys):
 def test_a_cell_that_makes_nothing_has_failed(tmp_path):
     with pytest.raises(SystemExit):
         cells.run([Cell("a", (sys.executable, "-c", ""), tmp_path / "a")], 1, tmp_path / "logs")
+
+
+def test_what_a_killed_study_had_begun_is_waited_for_and_not_begun_again(tmp_path):
+    """The child of a study that was killed by -9 goes on by itself."""
+    began, made = tmp_path / "began", tmp_path / "a"
+    code = f"import time; open({str(began)!r}, 'a').write('x'); time.sleep(2); open({str(made)!r}, 'w').close()"
+    command = f"[cells.Cell('a', (sys.executable, '-c', {code!r}), Path({str(made)!r}))], 1, Path({str(tmp_path / 'logs')!r})"
+    study = (sys.executable, "-c", f"import sys; from pathlib import Path; import cells; cells.run({command})")
+    with subprocess.Popen(study, cwd=Path(cells.__file__).parent) as first:
+        while not began.exists():
+            time.sleep(0.01)
+        first.send_signal(signal.SIGKILL)
+    subprocess.run(study, cwd=Path(cells.__file__).parent, check=True)
+    assert began.read_text() == "x"
+    assert made.exists()
