@@ -194,10 +194,12 @@ def _settings(method: Method, recipe: str | None, by_hand: dict[str, Any], more:
     with working("loading PyTorch") if shown else nullcontext():
         from aloe_hub.training.settings import parsed_option, train_settings
 
+    changes: dict[str, Any] = {}
     for key, value in map(parsed_option, more):
-        if by_hand.get(key) is not None:
-            raise UsageError(f"--set {key}: is given by an option of its own too")
-        by_hand[key] = value
+        if key in changes or by_hand.get(key) is not None:
+            raise UsageError(f"--set {key}: is given {'twice' if key in changes else 'by an option of its own too'}")
+        changes[key] = value
+    by_hand |= changes
     return train_settings(method, options.recipe_table(recipe, "train"), by_hand)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch.utils.data import Sampler
+from transformers import GenerationConfig
 from trl.trainer.grpo_config import GRPOConfig
 
 from aloe_hub.errors import UsageError
@@ -29,6 +30,11 @@ log = logging.getLogger("aloe_hub")
 def check_options(config: GRPOConfig, rows: int, asked: Asked) -> None:
     """Raises: UsageError: options with which a stopped training could not go on, or which whole conversations do not have."""
     check_sampling(config, rows)
+    given: Any = config.generation_kwargs or {}
+    if unknown := given.keys() - GenerationConfig().to_dict().keys():
+        raise UsageError(f"generation_kwargs {min(unknown)!r}: no such option of transformers' GenerationConfig")
+    if given.get("num_return_sequences", 1) != 1:
+        raise UsageError("generation_kwargs num_return_sequences: must be 1; how many replies a prompt gets is num_generations")
     if asked.online.level == "conversation":
         if config.use_vllm:
             raise UsageError("use_vllm: is for --level turn; conversations are sampled by transformers")

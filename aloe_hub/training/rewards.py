@@ -69,14 +69,18 @@ class Asked:
     _known: dict[tuple[str, str], asyncio.Task[float | None]] = field(default_factory=dict)
 
     async def rewards(self, replies: Sequence[Replied], calls: Sequence[Call]) -> list[Rewards]:
-        """What each reply earns. Raises: RunStopped: nobody can be asked any more."""
+        """What each reply earns; nothing of any kind where the judge's score is missing, so that it isn't worth less for that.
+
+        Raises: RunStopped: nobody can be asked any more.
+        """
         self._known.clear()  # within a step alone: what is asked again later is asked as it was the first time
         names = self.online.weights
         scores = await asyncio.gather(*map(self._score, replies, calls)) if "response" in names else [None] * len(replies)
         found: list[Rewards] = []
         for reply, score in zip(replies, scores, strict=True):
             each = {"response": score, "profile": self._agrees(reply) if "profile" in names else None}
-            found.append({name: each[name] for name in names})
+            missing = "response" in names and score is None
+            found.append({name: None if missing else each[name] for name in names})
         return found
 
     async def _score(self, reply: Replied, call: Call) -> float | None:

@@ -98,6 +98,7 @@ def test_grpo_says_what_was_rewarded_and_asks_whom_it_is_told_to(aloe, rows, bas
         (["sft", "--base", "{base}", "--run", "{run}", "--beta", "1"], 2, "beta is a setting of dpo, rank and grpo alone"),
         (["sft", "--base", "{base}", "--run", "{run}", "--lr", "1", "--set", "lr=2"], 2, "--set lr: is given by an option"),
         (["sft", "--base", "{base}", "--run", "{run}", "--set", "beta"], 2, "expected key=value"),
+        (["sft", "--base", "{base}", "--run", "{run}", "--set", "lr=1", "--set", "lr=2"], 2, "--set lr: is given twice"),
         (["sft", "--base", "{base}", "--run", "{run}", "--push", "not a name"], 2, "--push 'not a name': not a name"),
         (["sft", "--base", "{base}", "--run", "{run}", "--base-repo", "org/b"], 2, "--base-repo: is for --push"),
         (

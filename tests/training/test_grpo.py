@@ -181,6 +181,14 @@ def test_a_score_that_cannot_be_read_is_missing_equal_replies_are_judged_once_an
     assert asked.run(asked.rewards(said[:1], [asked.call(row, 0)])) == [{"response": None}]
 
 
+def test_a_reply_whose_score_is_missing_has_no_other_reward_either(rows):
+    """Else it would be worth less than its group by the judge's fault."""
+    asked, _ = ask(Online(judge=JUDGE, profile_weight=1.0).of_run({}), 0, traffic_to(Judge("Hm.")))
+    row = {"tree_id": "t", "profile": "She works as a nurse.", "personality": "She is funny."}
+    said = [Replied(row, (Message("user", "I work as a nurse."),), "<think>Profile: nurse\nPersonality: unknown</think>Hi.")]
+    assert asked.run(asked.rewards(said, [asked.call(row, 0)])) == [{"response": None, "profile": None}]
+
+
 def test_the_profile_is_rewarded_by_what_the_reasoning_states_of_it(rows):
     chosen = Online(response_weight=0.0, profile_weight=2.0).of_run({})
     asked, recorded = ask(chosen, 0, Traffic())
@@ -272,6 +280,8 @@ def test_a_template_that_rewrites_history_is_refused_for_conversations():
         ({"batch_size": 100}, "--batch-size: a step takes 50 rows, and there are 12"),
         ({"max_completion_length": 9000}, "max_completion_length 9000: .* takes 8192 tokens for prompt and reply"),
         ({"level": "conversation", "use_vllm": True}, "use_vllm: is for --level turn"),
+        ({"generation_kwargs": {"nonsense": 3}}, "generation_kwargs 'nonsense': no such option of transformers"),
+        ({"generation_kwargs": {"num_return_sequences": 2}}, "num_return_sequences: must be 1"),
         ({"bf": 1}, "unknown setting 'bf'"),
     ],
     ids=lambda value: str(value)[:50] if isinstance(value, dict) else None,

@@ -2,7 +2,8 @@
 
 TRL samples with transformers' `generate`, to which the replies of a group are rows like any others: eight replies to a prompt of
 a thousand tokens are eight thousand tokens to read before the first one is written. `read_prompts_once` lets `generate` read each
-distinct row once and gives the others a copy of its cache. What is sampled stays the same.
+distinct row once and gives the others a copy of its cache. What is sampled stays the same, but
+for rounding: a smaller batch may be computed in another order.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def read_prompts_once(model: PreTrainedModel) -> None:
         written = input_ids if mask is None else torch.cat([input_ids, mask], dim=1)  # padding is no part of a prompt
         distinct, back = torch.unique(written, dim=0, return_inverse=True)
         cache = model_kwargs.get("past_key_values")
-        empty = type(cache) is DynamicCache and cache.get_seq_length() == 0
+        empty = type(cache) is DynamicCache and not cache.offloading and cache.get_seq_length() == 0
         if len(distinct) == rows or not empty:
             return prefill(input_ids, generation_config, model_kwargs, *others, **more)
         first = torch.full((len(distinct),), rows, device=back.device).scatter_reduce(
