@@ -31,7 +31,8 @@ def check_options(config: GRPOConfig, rows: int, asked: Asked) -> None:
     """Raises: UsageError: options with which a stopped training could not go on, or which whole conversations do not have."""
     check_sampling(config, rows)
     given: Any = config.generation_kwargs or {}
-    if unknown := given.keys() - GenerationConfig().to_dict().keys():
+    known = GenerationConfig().to_dict()  # type: ignore[no-untyped-call]
+    if unknown := given.keys() - known.keys():
         raise UsageError(f"generation_kwargs {min(unknown)!r}: no such option of transformers' GenerationConfig")
     if given.get("num_return_sequences", 1) != 1:
         raise UsageError("generation_kwargs num_return_sequences: must be 1; how many replies a prompt gets is num_generations")
