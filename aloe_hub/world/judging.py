@@ -85,6 +85,25 @@ class Judgement:
         score -= 1.0 * self.repeats + 1.0 * self.echoes + 0.5 * self.said_before + 0.05 * max(0, self.words - MOST_WORDS)
         return round(min(5.0, max(1.0, score)), 2)
 
+    @property
+    def criteria(self) -> dict[str, float]:
+        """What the rubrics ask for beside the score: points of 1 to 5, or whether it holds.
+
+        A manner for anybody is style 3: it neither suits nor offends. What a user has not said is not theirs to be told.
+        """
+        quality = 5 - 2 * self.repeats - 2 * self.echoes - self.said_before - 0.05 * max(0, self.words - MOST_WORDS)
+        return {
+            "style": 3 + 2 * self.style,
+            "content": 1 + self.on_topic + 1.5 * min(2, self.fitting) - 0.75 * self.contradictions - 0.5 * self.irrelevant,
+            "quality": quality if self.words >= FEWEST_WORDS else 1,
+            "overreach": self.unrevealed + self.contradictions > 0,
+            "naturalness": FEWEST_WORDS <= self.words <= MOST_WORDS and not self.repeats,
+            "relevance": self.fitting > 0 and self.irrelevant == 0,
+            "logic": self.on_topic and self.contradictions == 0,
+            "engagement": self.style >= 0,
+            "informativeness": not self.echoes and not self.said_before,
+        }
+
     def reasons(self) -> str:
         faults = [
             f"{count} {name}"
