@@ -137,12 +137,8 @@ def _tokens(text: str) -> int:
     return text.count(" ") + text.count("\n") + (text[-1:] not in " \n")  # what nothing ends is a token too
 
 
-def _profiles(sections: Sections, random: Random) -> str:
-    return prompts.listed([speaking.profile_text(random) for _ in range(int(sections["HOW MANY"]))])
-
-
-def _personalities(sections: Sections, random: Random) -> str:
-    return prompts.listed([speaking.personality_text(random) for _ in range(int(sections["HOW MANY"]))])
+def _generator(text: Callable[[Random], str]) -> Callable[[Sections, Random], str]:
+    return lambda sections, random: prompts.listed([text(random) for _ in range(int(sections["HOW MANY"]))])
 
 
 def _user(sections: Sections, random: Random, manner: Manner) -> str:
@@ -213,8 +209,8 @@ _USERS = tuple(f"# {prompts.load(name).title}" for name in ("user_opening", "use
 _ROLES: dict[str, Callable[[Sections, Random], str]] = {
     f"# {prompts.load(name).title}": play
     for name, play in (
-        ("profile_generator", _profiles),
-        ("personality_generator", _personalities),
+        ("profile_generator", _generator(speaking.profile_text)),
+        ("personality_generator", _generator(speaking.personality_text)),
         ("inferrer", _inferrer),
         ("tailored_reply", _tailored),
         ("revised_reply", _revised),
