@@ -38,7 +38,8 @@ class ParseError(AloeError):
     """A model's answer that cannot be read. Never a guess: the caller asks again or gives up."""
 
     def __init__(self, wanted: str, text: str) -> None:
-        super().__init__(f"model returned no {wanted}: {_shortened(text)!r}")
+        shown = text if len(text) <= 200 else text[:200] + "…"
+        super().__init__(f"model returned no {wanted}: {shown!r}")
         self.wanted = wanted
         self.text = text
 
@@ -66,7 +67,3 @@ class Refused(ChatError):
 
 class RunStopped(AloeError):
     """Nothing more can be done now: every call fails, or the budget is spent. The same command goes on later."""
-
-
-def _shortened(text: str, limit: int = 200) -> str:
-    return text if len(text) <= limit else text[:limit] + "…"

@@ -35,6 +35,12 @@ class Criterion:
         """Of its mean in a table."""
         return 1 if self.scale == HOLDS else 2
 
+    def line(self, found: float) -> str:
+        """The judge's line: yes or no, or a number that is held on the scale."""
+        low, high = self.scale
+        said = ("yes" if found else "no") if self.scale == HOLDS else f"{round(min(high, max(low, found)), 2):g}"
+        return f"{self.name.capitalize()}: {said}"
+
 
 @dataclass(frozen=True, slots=True)
 class Rubric:
@@ -68,6 +74,13 @@ class Rubric:
         if self.scale == HOLDS:
             return "0 or 1, shown x 100"
         return "{} to {}".format(*self.scale) + (" in whole numbers" if self.whole else "")
+
+    def answer(self, reasons: str, found: Mapping[str, float], score: float) -> str:
+        """What a judge says that computes what the criteria are, by their names, in the form that the prompt asks for."""
+        if self.whole:  # and no word beside it
+            return f"Score: {round(score)}"
+        lines = [reasons, *(criterion.line(found[criterion.name]) for criterion in self.criteria)]
+        return "\n".join(lines if self.follows else [*lines, f"Score: {score:g}"])
 
 
 def shown(scale: Scale) -> Scale:
@@ -109,7 +122,7 @@ RUBRICS = {
 
 
 # As aloe-hub 0.1 asked, for the score alone.
-_BEFORE = Rubric(DEFAULT, "benchmark_judge_0_1")
+BEFORE = Rubric(DEFAULT, "benchmark_judge_0_1")
 
 
 def of_run(name: str, recorded: Mapping[str, object] | None) -> Rubric:
@@ -117,7 +130,7 @@ def of_run(name: str, recorded: Mapping[str, object] | None) -> Rubric:
 
     recorded: what run.toml says of the stage, None where it has not begun.
     """
-    return rubric(name) if recorded is None or "rubric" in recorded else _BEFORE
+    return rubric(name) if recorded is None or "rubric" in recorded else BEFORE
 
 
 def rubric(name: str, option: str = "--rubric") -> Rubric:

@@ -42,11 +42,7 @@ def is_valid(text: str) -> bool:
     >>> is_valid("ü"), is_valid("half \\ud83d")
     (True, False)
     """
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return not _SURROGATE.search(text)
 
 
 def visible(text: str) -> str:

@@ -103,11 +103,7 @@ def _check_end(finish: str, cut: bool, message: dict[str, Any], text: str, thoug
 
 
 def _text_of(content: object) -> tuple[str, int]:
-    """The text of a message's content, and how many of its parts were thoughts.
-
-    Raises:
-        TransientError: it is no text, or has parts that are none.
-    """
+    """The text of a message's content, and how many of its parts were thoughts. Raises: TransientError: it is no text."""
     if isinstance(content, str | None):
         return content or "", 0
     parts = content if isinstance(content, list) else [content]

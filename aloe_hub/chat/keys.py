@@ -21,14 +21,13 @@ class Key:
     """A key, or none. It has no representation that could be printed."""
 
     _value: str | None = None
-    _telling: tuple[int, frozenset[str]] = field(init=False, default=(0, frozenset()))  # how long a piece is, and all pieces
+    _pieces: frozenset[str] = field(init=False, default=frozenset())  # that tell it
 
     def __post_init__(self) -> None:
         if self._value:
             size = min(_TELLS, len(self._value))
             places = range(len(self._value) - size + 1)
-            telling = size, frozenset(self._value[place : place + size] for place in places)
-            object.__setattr__(self, "_telling", telling)
+            object.__setattr__(self, "_pieces", frozenset(self._value[place : place + size] for place in places))
 
     @classmethod
     def of(cls, model: ModelString) -> Key:
@@ -63,21 +62,12 @@ class Key:
         >>> Key("sk-0123456789abcdef").hidden("bad key sk-0123456789abcdef, or 456789abcdef")
         'bad key ***, or ***'
         """
-        size, pieces = self._telling
-        if not any(piece in text for piece in pieces):
+        if not self.is_in(text):
             return text
-        shown, place = [], 0
-        while place < len(text):
-            if text[place : place + size] not in pieces:
-                shown.append(text[place])
-                place += 1
-                continue
-            while text[place : place + size] in pieces:
-                place += 1
-            place += size - 1
-            shown.append("***")
-        return "".join(shown)
+        begins = f"(?={'|'.join(map(re.escape, self._pieces))})"
+        rest = min(map(len, self._pieces)) - 1
+        return re.sub(f"(?:{begins}.)+.{{{rest}}}", "***", text, flags=re.DOTALL)
 
     def is_in(self, text: str) -> bool:
         """Whether `text` gives the key away."""
-        return any(piece in text for piece in self._telling[1])
+        return any(piece in text for piece in self._pieces)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,7 +98,15 @@ class Ledger:
     def __enter__(self) -> Self:
         if self.path is not None and self.path.exists():
             with disk_errors(self.path), self.path.open("rb+") as file:
-                self.before = sum(row.get("cost", 0.0) for row in self._whole_rows(file))
+                end = 0
+                for line in file:
+                    if not line.endswith(b"\n"):  # torn: the command was killed
+                        file.truncate(end)
+                        break
+                    end += len(line)
+                    with suppress(ValueError):  # a line that nobody can read costs nothing
+                        row = json.loads(line)
+                        self.before += row.get("cost", 0.0) if isinstance(row, dict) else 0.0
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -145,20 +153,6 @@ class Ledger:
                     self.path.parent.mkdir(parents=True, exist_ok=True)
                     self._file = self.path.open("ab", buffering=0)
                 self._file.write(encoded(row, str(self.path)))
-
-    @staticmethod
-    def _whole_rows(file: IO[bytes]) -> Iterator[dict[str, Any]]:
-        """The lines of earlier commands; a torn last one is cut off."""
-        end = 0
-        for line in file:
-            if not line.endswith(b"\n"):
-                file.truncate(end)
-                return
-            end += len(line)
-            with suppress(ValueError):  # a line that nobody can read costs nothing
-                row = json.loads(line)
-                if isinstance(row, dict):
-                    yield row
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,17 +34,19 @@ from random import Random
 
 from aloe_hub import prompts
 from aloe_hub.chat.base import ChatReply, ChatRequest
+from aloe_hub.chat.judges import PAIRWISE, SCORING, exchanges, pairwise
 from aloe_hub.chat.pieces import before
 from aloe_hub.errors import ChatError, UsageError
 from aloe_hub.model_string import TAKES_OPTIONS
 from aloe_hub.prompts.additions import answered_at, bare
+from aloe_hub.rubrics import BEFORE
 from aloe_hub.types import Message, Persona
 from aloe_hub.world import JUDGE_VERSION as JUDGE_VERSION
 from aloe_hub.world import WORLD_VERSION as WORLD_VERSION
 from aloe_hub.world import changing as changing
 from aloe_hub.world import judging as judging
 from aloe_hub.world import revealing as revealing
-from aloe_hub.world import rubrics, speaking
+from aloe_hub.world import speaking
 from aloe_hub.world.biases import Biases
 from aloe_hub.world.manner import Manner
 from aloe_hub.world.strategies import HANDED as HANDED
@@ -52,7 +54,6 @@ from aloe_hub.world.strategies import STRATEGIES, knowing
 from aloe_hub.world.understanding import Known, mentions, read_messages, read_personality, read_profile, topic_of
 
 Sections = Mapping[str, str]
-Judging = Callable[[Sections, int, Random, Biases | None], str]  # by a version of the judge, or with biases
 POLICIES = STRATEGIES
 # Play any role as `scripted` does, but judge as the world's judge once did, so that an old run ends as it began.
 EARLIER_JUDGES = {f"judge-{version}": version for version in judging.VERSIONS if version < JUDGE_VERSION}
@@ -112,13 +113,13 @@ class Scripted:
         random = Random(request.seed)
         last = request.messages[answered_at(request.messages)].content
         title = last.partition("\n")[0]
-        plays = title in (*_USERS, *_ROLES, *_JUDGES) and self.policy in (None, *TAKES_OPTIONS, *EARLIER_JUDGES)
+        plays = title in (*_USERS, *_ROLES, *_JUDGED) and self.policy in (None, *TAKES_OPTIONS, *EARLIER_JUDGES)
         if sections := prompts.sections(last) if plays else {}:
             try:
                 biased = self.policy == "biased"
-                if judge := _JUDGES.get(title):
+                if title in _JUDGED:
                     version = EARLIER_JUDGES.get(self.policy or "", JUDGE_VERSION)
-                    return judge(sections, version, random, Biases.read(self.options) if biased else None)
+                    return _judged(title, sections, version, random, Biases.read(self.options) if biased else None)
                 if title in _USERS:
                     return _user(sections, random, Manner.read(() if biased else self.options))
                 return _ROLES[title](sections, random)
@@ -136,12 +137,8 @@ def _tokens(text: str) -> int:
     return text.count(" ") + text.count("\n") + (text[-1:] not in " \n")  # what nothing ends is a token too
 
 
-def _profiles(sections: Sections, random: Random) -> str:
-    return prompts.listed([speaking.profile_text(random) for _ in range(int(sections["HOW MANY"]))])
-
-
-def _personalities(sections: Sections, random: Random) -> str:
-    return prompts.listed([speaking.personality_text(random) for _ in range(int(sections["HOW MANY"]))])
+def _generator(text: Callable[[Random], str]) -> Callable[[Sections, Random], str]:
+    return lambda sections, random: prompts.listed([text(random) for _ in range(int(sections["HOW MANY"]))])
 
 
 def _user(sections: Sections, random: Random, manner: Manner) -> str:
@@ -171,37 +168,26 @@ def _plain(sections: Sections, random: Random) -> str:
     return speaking.plain_reply(random, topic_of(sections["MESSAGE"]))
 
 
-def _pairwise_judge(sections: Sections, version: int, random: Random, biases: Biases | None) -> str:
-    first, second = (_judgement(sections, sections[reply], version) for reply in ("REPLY 1", "REPLY 2"))
-    gap = first.score - second.score
-    verdict = "tie" if abs(gap) < judging.TIE_BELOW else "1" if gap > 0 else "2"
+def _judged(title: str, sections: Sections, version: int, random: Random, biases: Biases | None) -> str:
+    """The answer of a version of the judge, or of one with biases."""
+    if title == PAIRWISE:
+        first, second = (_judgement(sections, sections[reply], version) for reply in ("REPLY 1", "REPLY 2"))
+        if biases is not None:
+            return pairwise(first, second, 1 if biases.first_wins(first, second, random) else -1)
+        return pairwise(first, second, first.score - second.score, judging.TIE_BELOW)
+    if title == _SATISFACTION:  # of somebody of whom the messages tell all, the one after the reply among them
+        earlier = _said_by_user(prompts.messages(sections["CONVERSATION"]))
+        told = read_messages([*earlier, sections["MESSAGE"], sections["WHAT THE USER SAID THEN"]])
+        profile, personality = speaking.statement(told)
+        sections = {**sections, "PROFILE": profile, "PERSONALITY": personality}
+    found = _judgement(sections, sections["REPLY"], version)
     if biases is not None:
-        verdict = "1" if biases.first_wins(first, second, random) else "2"
-    return f"Reply 1: {first.reasons()}\nReply 2: {second.reasons()}\nVerdict: {verdict}"
-
-
-def _benchmark_judge(answer: Callable[[judging.Judgement], str]) -> Judging:
-    def judge(sections: Sections, version: int, random: Random, biases: Biases | None) -> str:
-        found = _judgement(sections, sections["REPLY"], version)
-        return answer(found if biases is None else biases.scored(found, random))
-
-    return judge
-
-
-def _satisfaction(sections: Sections, version: int, random: Random, biases: Biases | None) -> str:
-    """The score of the reply, for somebody of whom the messages tell all, the one after it among them."""
-    earlier = _said_by_user(prompts.messages(sections["CONVERSATION"]))
-    profile, personality = speaking.statement(read_messages([*earlier, sections["MESSAGE"], sections["WHAT THE USER SAID THEN"]]))
-    told = {**sections, "PROFILE": profile, "PERSONALITY": personality}
-    return _benchmark_judge(rubrics.by_score_alone)(told, version, random, biases)
+        found = biases.scored(found, random)
+    return SCORING.get(title, BEFORE).answer(found.reasons(), found.criteria, found.score)
 
 
 def _judgement(sections: Sections, reply: str, version: int) -> judging.Judgement:
-    earlier = None
-    if "CONVERSATION" in sections:
-        spoken = prompts.messages(sections["CONVERSATION"])
-        earlier = tuple((user.content, said.content) for user, said in zip(spoken[::2], spoken[1::2], strict=True))
-    return judging.judge(sections["PROFILE"], sections["PERSONALITY"], earlier, sections["MESSAGE"], reply, version)
+    return judging.judge(sections["PROFILE"], sections["PERSONALITY"], exchanges(sections), sections["MESSAGE"], reply, version)
 
 
 def _known(profile: str, personality: str) -> Known:
@@ -223,8 +209,8 @@ _USERS = tuple(f"# {prompts.load(name).title}" for name in ("user_opening", "use
 _ROLES: dict[str, Callable[[Sections, Random], str]] = {
     f"# {prompts.load(name).title}": play
     for name, play in (
-        ("profile_generator", _profiles),
-        ("personality_generator", _personalities),
+        ("profile_generator", _generator(speaking.profile_text)),
+        ("personality_generator", _generator(speaking.personality_text)),
         ("inferrer", _inferrer),
         ("tailored_reply", _tailored),
         ("revised_reply", _revised),
@@ -232,14 +218,5 @@ _ROLES: dict[str, Callable[[Sections, Random], str]] = {
         ("selector", _selector),
     )
 }
-_JUDGES: dict[str, Judging] = {
-    f"# {prompts.load(name).title}": judge
-    for name, judge in (
-        ("pairwise_judge", _pairwise_judge),
-        ("benchmark_judge", _benchmark_judge(rubrics.by_aloe_hub)),
-        ("benchmark_judge_0_1", _benchmark_judge(rubrics.by_score_alone)),
-        ("benchmark_judge_aloe", _benchmark_judge(rubrics.by_aloe)),
-        ("benchmark_judge_rlpa", _benchmark_judge(rubrics.by_rlpa)),
-        ("satisfaction", _satisfaction),
-    )
-}
+_SATISFACTION = f"# {prompts.load('satisfaction').title}"
+_JUDGED = (PAIRWISE, *SCORING, _SATISFACTION)

@@ -13,8 +13,7 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any
@@ -117,23 +116,14 @@ class ConcurrencyLimit:
     concurrency: int
     requests: Pace | None = None
     tokens: Pace | None = None
-    _free: asyncio.Semaphore = field(init=False)
+    free: asyncio.Semaphore = field(init=False)
 
     def __post_init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
         """Nothing is in flight any more: another event loop is about to use it."""
-        self._free = asyncio.Semaphore(self.concurrency)
-
-    @asynccontextmanager
-    async def one(self, tokens: int) -> AsyncIterator[None]:
-        async with self._free:
-            if self.requests is not None:
-                await self.requests.take()
-            if self.tokens is not None:
-                await self.tokens.take(tokens)
-            yield
+        self.free = asyncio.Semaphore(self.concurrency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +135,15 @@ class Limited:
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         estimate = sum(len(message.content.encode()) for message in request.messages) // 4 + request.sampling.max_tokens // 2
-        async with self.limit.one(estimate):
+        requests, tokens = self.limit.requests, self.limit.tokens
+        async with self.limit.free:
+            if requests is not None:
+                await requests.take()
+            if tokens is not None:
+                await tokens.take(estimate)
             reply = await self.inner.complete(request)
-        if self.limit.tokens is not None and reply.tokens_in is not None and reply.tokens_out is not None:
-            self.limit.tokens.correct(reply.tokens_in + reply.tokens_out - estimate)
+        if tokens is not None and reply.tokens_in is not None and reply.tokens_out is not None:
+            tokens.correct(reply.tokens_in + reply.tokens_out - estimate)
         return reply
 
 

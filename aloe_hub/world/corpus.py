@@ -11,7 +11,6 @@ never said: what a model does with those is copying, not memory.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from random import Random
 from typing import NamedTuple
 
@@ -45,23 +44,17 @@ def is_held_out(kind: str, value: str) -> bool:
     return kind in NAMES and int(digest("held out", kind, value), 16) % HELD_OUT == 0
 
 
-@dataclass
 class _Speaker:
     """A persona of the corpus in the middle of a dialogue."""
 
-    random: Random
-    hidden: list[Fact | str]
-    known: Known = field(default_factory=Known)
-
-    @classmethod
-    def drawn(
-        cls, random: Random, facts: int = speaking.FACTS_OF_A_PERSONA, traits: int = speaking.TRAITS_OF_A_PERSONA
-    ) -> _Speaker:
+    def __init__(
+        self, random: Random, facts: int = speaking.FACTS_OF_A_PERSONA, traits: int = speaking.TRAITS_OF_A_PERSONA
+    ) -> None:
         kinds = random.sample(list(KINDS), facts)
         poles = [random.choice(pair) for pair in random.sample(DIMENSIONS, traits)]
-        hidden: list[Fact | str] = [*(Fact(kind, random.choice(_SEEN[kind])) for kind in kinds), *poles]
-        random.shuffle(hidden)
-        return cls(random, hidden)
+        self.hidden: list[Fact | str] = [*(Fact(kind, random.choice(_SEEN[kind])) for kind in kinds), *poles]
+        random.shuffle(self.hidden)
+        self.random, self.known = random, Known()
 
     def reveals(self, number: int) -> list[str]:
         """The next things this person lets show, as sentences; they are known from now on."""
@@ -79,7 +72,7 @@ class _Speaker:
 
 def dialogue(random: Random, turns: int, mix: Mix = ASKED_FOR) -> list[Said]:
     """A dialogue with a person who reveals 1 or 2 things a turn and asks for advice, as in the benchmark."""
-    person = _Speaker.drawn(random)
+    person = _Speaker(random)
     spoken: list[Said] = []
     for turn in range(turns):
         start = [random.choice(REACTIONS if turn else GREETINGS)] if random.random() < 0.15 else []
@@ -105,7 +98,7 @@ def answer(random: Random, topic: str, known: Known, kind: str) -> str:
 
 def recall_drill(random: Random) -> list[Said]:
     """Two to four facts in one message, then a question on each: the densest lesson in copying."""
-    person = _Speaker.drawn(random, facts=random.choice((2, 3, 4)), traits=0)
+    person = _Speaker(random, facts=random.choice((2, 3, 4)), traits=0)
     told = person.reveals(len(person.hidden))
     facts = random.sample(person.known.facts, len(person.known.facts))
     starts = [" ".join(told) + " ", *[""] * (len(facts) - 1)]

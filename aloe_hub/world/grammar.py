@@ -41,7 +41,7 @@ def _part(text: str) -> Part:
         return Part("tip", text, _TIPS[text])
     if text in _PHRASES or not text:
         return Part("phrase", text)
-    slots = [(kind, text[len(before) : len(text) - len(after)]) for kind, before, after in _USES if _fits(text, before, after)]
+    slots = [(kind, found[1]) for kind, use in _USES if (found := use.fullmatch(text))]
     for kind, value in slots:
         if value in _VALUES[kind]:
             return Part("use", text, kind, value)
@@ -53,13 +53,9 @@ def _part(text: str) -> Part:
     return Part("other", text)
 
 
-def _fits(text: str, before: str, after: str) -> bool:
-    return len(text) > len(before) + len(after) and text.startswith(before) and text.endswith(after)
-
-
 _NAME = re.compile(r"[\w'-]+( [\w'-]+)?")
 _VALUES = {kind: frozenset(KINDS[kind].values) for kind in KINDS}
-_USES = [(kind, *used.split("{v}", 1)) for kind in KINDS for used in KINDS[kind].used]
+_USES = [(kind, re.compile(re.escape(used).replace(r"\{v\}", "(.+)"))) for kind in KINDS for used in KINDS[kind].used]
 _FREE_USES = [re.compile(re.escape(frame).replace(r"\{c\}", r"([Yy]our? .+)")) for frame in FREE_USES]
 _TIPS = {sentence: topic for topic in TOPICS for tip in TOPICS[topic].tips for sentence in split_sentences(tip)}
 _MARKS = [mark for pole in POLES.values() for mark in pole.marks]

@@ -85,6 +85,25 @@ class Judgement:
         score -= 1.0 * self.repeats + 1.0 * self.echoes + 0.5 * self.said_before + 0.05 * max(0, self.words - MOST_WORDS)
         return round(min(5.0, max(1.0, score)), 2)
 
+    @property
+    def criteria(self) -> dict[str, float]:
+        """What the rubrics ask for beside the score: points of 1 to 5, or whether it holds.
+
+        A manner for anybody is style 3: it neither suits nor offends. What a user has not said is not theirs to be told.
+        """
+        quality = 5 - 2 * self.repeats - 2 * self.echoes - self.said_before - 0.05 * max(0, self.words - MOST_WORDS)
+        return {
+            "style": 3 + 2 * self.style,
+            "content": 1 + self.on_topic + 1.5 * min(2, self.fitting) - 0.75 * self.contradictions - 0.5 * self.irrelevant,
+            "quality": quality if self.words >= FEWEST_WORDS else 1,
+            "overreach": self.unrevealed + self.contradictions > 0,
+            "naturalness": FEWEST_WORDS <= self.words <= MOST_WORDS and not self.repeats,
+            "relevance": self.fitting > 0 and self.irrelevant == 0,
+            "logic": self.on_topic and self.contradictions == 0,
+            "engagement": self.style >= 0,
+            "informativeness": not self.echoes and not self.said_before,
+        }
+
     def reasons(self) -> str:
         faults = [
             f"{count} {name}"
@@ -129,6 +148,7 @@ def judge(
     wanted = {topic} if topic or version == 1 else set(sorted(topics)[:1])
     kinds = TOPICS[topic].kinds if topic else ()
     tips = [part.text for part in found.tips if part.about in wanted]
+    grams, rest, own = _grams(reply), _grams(found.rest), set(_grams(message))
     return Judgement(
         on_topic=bool(tips) if found.tips else bool(wanted & topics),
         further_topics=len(topics - wanted),
@@ -137,8 +157,8 @@ def judge(
         unrevealed=sum(fact not in revealed for fact in found.uses | found.named),
         irrelevant=sum(fact in revealed and fact.kind not in kinds for fact in found.uses | found.named),
         style=_style(reply, traits, set(traits) if earlier is None else revealed_traits(asked, version)),
-        repeats=_repeated(_grams(reply)) > 0.1,
-        echoes=_shared(_grams(found.rest), set(_grams(message))) > 0.3,
+        repeats=_share(len(grams) - len(set(grams)), grams) > 0.1,
+        echoes=_share(sum(gram in own for gram in rest), rest) > 0.3,
         said_before=any(reply == said for _, said in earlier or ()),
         words=count_words(reply),
         broken=found.broken,
@@ -192,9 +212,5 @@ def _grams(text: str, size: int = 4) -> list[tuple[str, ...]]:
     return [tuple(words[start : start + size]) for start in range(len(words) - size + 1)]
 
 
-def _repeated(grams: Sequence[tuple[str, ...]]) -> float:
-    return (len(grams) - len(set(grams))) / max(1, len(grams))
-
-
-def _shared(grams: Sequence[tuple[str, ...]], others: set[tuple[str, ...]]) -> float:
-    return sum(gram in others for gram in grams) / max(1, len(grams))
+def _share(number: int, grams: Sequence[tuple[str, ...]]) -> float:
+    return number / max(1, len(grams))

@@ -81,13 +81,6 @@ def by_sentence(reply: str, profile: str, facts: Sequence[Fact], asked: Sequence
 
 def by_words(reply: str, profile: str, facts: Sequence[Fact]) -> Found:
     """Every value of the lexicon that is named counts, wherever it stands."""
-    uses, others, rest = _facts_in(reply, facts)
-    said = set(words_of(profile))
-    return Found(uses, sum(not said.issuperset(words_of(value)) for _, value in others), rest)
-
-
-def _facts_in(reply: str, facts: Sequence[Fact]) -> tuple[set[Fact], set[tuple[str, str]], str]:
-    """The facts that a reply uses, the values it names that are none of them, the reply without its uses of free facts."""
     uses: set[Fact] = set()
     named: set[tuple[str, str]] = set()
     rest: list[str] = []
@@ -100,9 +93,9 @@ def _facts_in(reply: str, facts: Sequence[Fact]) -> tuple[set[Fact], set[tuple[s
         if not meant:
             named.update(mentions(sentence))
             rest.append(sentence)
-    true = _by_mention(facts)
+    true, said = _by_mention(facts), set(words_of(profile))
     uses |= {true[mention] for mention in named if mention in true}
-    return uses, named - true.keys(), " ".join(rest)
+    return Found(uses, sum(not said.issuperset(words_of(value)) for _, value in named - true.keys()), " ".join(rest))
 
 
 def _by_mention(facts: Sequence[Fact]) -> dict[tuple[str, str], Fact]:

@@ -18,6 +18,7 @@ _INFLECTED = {"are": "is", "have": "has", "do": "does", "were": "was"}
 _BASE = {third: base for base, third in _INFLECTED.items()}
 _UNCHANGED = frozenset(WORDS["unchanged"])
 _WORD_TO_FIRST = {"your": "my", "yourself": "myself", "yours": "mine", "you": "me"}
+_FIRST_TO_WORD = {first: word for word, first in _WORD_TO_FIRST.items()}
 # Of each subject only its own words: in "She lives with her brother and his cat" the cat is not hers.
 _THIRD_TO_SECOND = {
     "she": {"her": "your", "herself": "yourself"},
@@ -47,8 +48,8 @@ def to_first(you: str) -> str:
     if head == "you":
         verb, _, tail = rest.partition(" ")
         verb = {"are": "am", "were": "was"}.get(verb, verb)
-        return f"I {' '.join([verb, *_each(tail, _WORD_TO_FIRST)])}.".replace(" .", ".")
-    return f"My {' '.join(_each(rest, _WORD_TO_FIRST))}."
+        return f"I {verb} {_each(tail, _WORD_TO_FIRST)}.".replace(" .", ".")
+    return f"My {_each(rest, _WORD_TO_FIRST)}."
 
 
 def to_third(you: str, subject: str) -> str:
@@ -77,17 +78,14 @@ def from_first(sentence: str) -> str | None:
     >>> from_first("My roots are Welsh.")
     'your roots are Welsh'
     """
-    for contraction, full in _CONTRACTIONS:
-        sentence = contraction.sub(full, sentence)
-    head, _, rest = sentence.rstrip(" .!").partition(" ")
-    if head.lower() not in ("i", "my") or not rest:
+    subject, rest = _subject(sentence)
+    if subject not in ("i", "my") or not rest:
         return None
-    back = {"my": "your", "myself": "yourself", "mine": "yours", "me": "you"}
-    if head.lower() == "my":
-        return f"your {' '.join(_each(rest, back))}"
+    if subject == "my":
+        return f"your {_each(rest, _FIRST_TO_WORD)}"
     verb, _, tail = rest.partition(" ")
     verb = {"am": "are", "was": "were"}.get(verb, verb)
-    return " ".join(["you", verb, *_each(tail, back)])
+    return f"you {verb} {_each(tail, _FIRST_TO_WORD)}".rstrip(" ")
 
 
 def from_third(sentence: str) -> str | None:
@@ -96,21 +94,26 @@ def from_third(sentence: str) -> str | None:
     >>> from_third("Her roots are Welsh.")
     'your roots are Welsh'
     """
-    for contraction, full in _CONTRACTIONS:
-        sentence = contraction.sub(full, sentence)
-    head, _, rest = sentence.rstrip(" .!").partition(" ")
-    subject = head.lower()
+    subject, rest = _subject(sentence)
     if not rest:
         return None
     if subject in _SUBJECT_OF:
-        return f"your {' '.join(_each(rest, _THIRD_TO_SECOND[_SUBJECT_OF[subject]]))}"
+        return f"your {_each(rest, _THIRD_TO_SECOND[_SUBJECT_OF[subject]])}"
     if subject not in SUBJECTS:
         return None
     words = rest.split(" ")
     if subject != "they":
         verb = _verb_at(words)
         words[verb] = uninflected(words[verb])
-    return " ".join(["you", *_each(" ".join(words), _THIRD_TO_SECOND[subject])])
+    return f"you {_each(' '.join(words), _THIRD_TO_SECOND[subject])}"
+
+
+def _subject(sentence: str) -> tuple[str, str]:
+    """The first word, in lower case, and the rest; contractions are spelt out."""
+    for contraction, full in _CONTRACTIONS:
+        sentence = contraction.sub(full, sentence)
+    head, _, rest = sentence.rstrip(" .!").partition(" ")
+    return head.lower(), rest
 
 
 def inflected(verb: str) -> str:
@@ -145,6 +148,6 @@ def _verb_at(words: list[str]) -> int:
     return 0
 
 
-def _each(text: str, table: dict[str, str]) -> list[str]:
-    """The words of `text`, those in `table` exchanged, whatever punctuation clings to them."""
-    return [_WORD.sub(lambda found: table.get(found[0], found[0]), text)] if text else []
+def _each(text: str, table: dict[str, str]) -> str:
+    """`text` with the words in `table` exchanged, whatever punctuation clings to them."""
+    return _WORD.sub(lambda found: table.get(found[0], found[0]), text)

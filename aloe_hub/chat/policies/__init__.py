@@ -35,10 +35,14 @@ def open_policy(named: ModelString, opened: Callable[[str], Chat]) -> Chat:
     """
     assert named.inner is not None
     inner, k = opened(str(named.inner)), named.k or K
-    if named.scheme in ("reminder", "cot", "rag"):
-        from aloe_hub.chat.policies.adding import Adding, exchanges_of, nothing
+    if named.embeds:
+        from aloe_hub.chat.policies.nearness import embedder
 
-        return Adding(inner, named.scheme, exchanges_of(k) if named.scheme == "rag" else nothing)
+        embedder()  # what is not installed is said now, and not in the middle of a run
+    if named.scheme in ("reminder", "cot", "rag"):
+        from aloe_hub.chat.policies.adding import Adding
+
+        return Adding(inner, named.scheme, k)
     if named.scheme == "simply":
         from aloe_hub.chat.policies.simply import Simply
 
@@ -47,7 +51,6 @@ def open_policy(named: ModelString, opened: Callable[[str], Chat]) -> Chat:
         from aloe_hub.chat.policies.self_critic import SelfCritic
 
         return SelfCritic(inner)
-    from aloe_hub.chat.policies.selecting import by_embeddings, by_ratings
     from aloe_hub.chat.policies.tailored import Inferring, Tailored
 
     other = named.by if named.scheme == "inferred" else named.inferrer
@@ -56,8 +59,7 @@ def open_policy(named: ModelString, opened: Callable[[str], Chat]) -> Chat:
         return Tailored(inner, inferring)
     from aloe_hub.chat.policies.sampled import Sampled
 
-    select = by_ratings(opened(str(named.by))) if named.by else by_embeddings()
-    return Sampled(inner, inferring, named.scheme, k, select)
+    return Sampled(inner, inferring, named.scheme, k, opened(str(named.by)) if named.by else None)
 
 
 def calls_of(named: ModelString) -> int:
@@ -68,14 +70,12 @@ def calls_of(named: ModelString) -> int:
     """
     if named.inner is None:
         return 1
-    inner, k = calls_of(named.inner), named.k or K
-    if named.scheme in ("reminder", "cot", "rag", "simply"):
-        return inner
-    if named.scheme == "self-critic":
-        return 3 * inner
+    inner, by = calls_of(named.inner), calls_of(named.by) if named.by else 0
     if named.scheme == "inferred":
-        return inner + (calls_of(named.by) if named.by else inner)
-    return (calls_of(named.inferrer) if named.inferrer else inner) + k * (inner + (calls_of(named.by) if named.by else 0))
+        return inner + (by or inner)
+    if named.scheme in ("best-of", "rps"):
+        return (calls_of(named.inferrer) if named.inferrer else inner) + (named.k or K) * (inner + by)
+    return 3 * inner if named.scheme == "self-critic" else inner
 
 
 def selectors_of(named: ModelString) -> tuple[ModelString, ...]:

@@ -11,22 +11,15 @@ from aloe_hub.embedding import EMBEDDED, Vectors, open_embedder
 REMEMBERED = 16_384  # texts, 25 MB: what was said is looked at again in every later turn, of a hundred conversations at once
 
 
-def near_to() -> Callable[[str, Sequence[str]], list[float]]:
-    """A function that gives the cosine similarity of each of some texts to a text.
+def nearness(text: str, others: Sequence[str]) -> list[float]:
+    """The cosine similarity of each of some texts to a text.
 
     Embedding takes place in the event loop, for some milliseconds a text: in a thread it would end when it likes, and the batches
     in which a model of this process is asked would be others in every run.
-
-    Raises:
-        AloeError: the embedder is not installed.
     """
     embed = embedder()
-
-    def near(text: str, others: Sequence[str]) -> list[float]:
-        own: Any = embed(text)
-        return [float(own @ embed(other)) for other in others]
-
-    return near
+    own: Any = embed(text)
+    return [float(own @ embed(other)) for other in others]
 
 
 @cache

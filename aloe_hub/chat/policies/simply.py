@@ -38,10 +38,8 @@ class Simply:
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         chat = as_chat(request.messages[-1].content)
-        if chat is None:
-            return await self.inner.complete(replace(request, within=within(request, NAME)))
-        reply = await self.inner.complete(replace(request, messages=chat, within=within(request, NAME)))
-        whole = _SENTENCES.match(reply.text) if reply.cut else None
+        reply = await self.inner.complete(replace(request, messages=chat or request.messages, within=within(request, NAME)))
+        whole = _SENTENCES.match(reply.text) if chat and reply.cut else None
         return replace(reply, text=whole[0], cut=False) if whole else reply
 
 

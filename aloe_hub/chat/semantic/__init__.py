@@ -22,18 +22,17 @@ What it cannot do:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from aloe_hub import prompts
 from aloe_hub.chat.base import ChatReply, ChatRequest
+from aloe_hub.chat.judges import PAIRWISE, SCORING, exchanges, pairwise
 from aloe_hub.chat.policies import nearness
-from aloe_hub.chat.semantic import answers
 from aloe_hub.chat.semantic.judging import Judgement, Reader, weights
 from aloe_hub.chat.semantic.reading import similarity_by
 from aloe_hub.errors import ChatError
 
 VERSION = int(weights()["version"])
-Sections = Mapping[str, str]
 
 
 class Semantic:
@@ -46,38 +45,25 @@ class Semantic:
         await asyncio.sleep(0)  # let others have their turn, and Ctrl-C be heard
         prompt = request.messages[-1].content
         title = prompt.partition("\n")[0]
-        if title not in _SCORES and title != _PAIRWISE:
+        if title not in SCORING and title != PAIRWISE:
             raise ChatError(
                 f"semantic: it judges, by the judges' prompts, and answers nothing else; it was asked {prompt[:60]!r}"
             )
         sections = prompts.sections(prompt)
         try:
-            if title == _PAIRWISE:
-                return ChatReply(answers.pairwise(*(self._judged(sections, reply) for reply in ("REPLY 1", "REPLY 2"))))
-            return ChatReply(_SCORES[title](self._judged(sections, "REPLY")))
+            if title == PAIRWISE:
+                first, second = (self._judged(sections, reply) for reply in ("REPLY 1", "REPLY 2"))
+                return ChatReply(pairwise(first, second, first.worth - second.worth, weights()["limits"]["tie"]))
+            found = self._judged(sections, "REPLY")
+            return ChatReply(SCORING[title].answer(found.reasons(), found.criteria, found.score))
         except (KeyError, ValueError) as error:
             raise ChatError(f"semantic: a prompt without what a judge needs ({error}): {prompt[:60]!r}") from None
 
-    def _judged(self, sections: Sections, reply: str) -> Judgement:
-        earlier = None
-        if "CONVERSATION" in sections:
-            spoken = prompts.messages(sections["CONVERSATION"])
-            earlier = tuple((user.content, said.content) for user, said in zip(spoken[::2], spoken[1::2], strict=True))
+    def _judged(self, sections: Mapping[str, str], reply: str) -> Judgement:
+        earlier = exchanges(sections)
         return self._reader.judge(sections["PROFILE"], sections["PERSONALITY"], earlier, sections["MESSAGE"], sections[reply])
 
 
 def open_semantic() -> Semantic:
     """Raises: AloeError: the embedder is not installed."""
     return Semantic(Reader(similarity_by(nearness.embedder())))
-
-
-_PAIRWISE = f"# {prompts.load('pairwise_judge').title}"
-_SCORES: dict[str, Callable[[Judgement], str]] = {
-    f"# {prompts.load(name).title}": answer
-    for name, answer in (
-        ("benchmark_judge", answers.by_aloe_hub),
-        ("benchmark_judge_0_1", answers.by_score_alone),
-        ("benchmark_judge_aloe", answers.by_aloe),
-        ("benchmark_judge_rlpa", answers.by_rlpa),
-    )
-}

@@ -30,7 +30,6 @@ import numpy as np
 from aloe_hub.chat.semantic.manner import asked, fit, manners, shown
 from aloe_hub.chat.semantic.reading import Numbers, Similarity, count_words, looped, ramp, sentences, unreadable, words
 
-Earlier = Sequence[tuple[str, str]]  # (user, assistant)
 FEW = 4  # words: a shorter sentence, such as "Good question.", is about nothing and need not be
 
 
@@ -84,6 +83,34 @@ class Judgement:
     @property
     def score(self) -> float:
         return round(min(5.0, max(1.0, self.worth)), 2)
+
+    @property
+    def criteria(self) -> dict[str, float]:
+        """What the rubrics ask for beside the score: points of 1 to 5, or whether it holds.
+
+        A manner for anybody is style 3. What a user has not said is overreach, and no part of the content.
+        """
+        least = weights()["limits"]["holds"]
+        quality = 5.0 - sum(cost for name, cost in self.faults.items() if name != "claimed")
+        return {
+            "style": 3 + 2 * self.style,
+            "content": 1 + self.topic + 3 * self.content,
+            "quality": 1.0 if self.too_short else quality,
+            "overreach": self.claimed >= least,
+            "naturalness": not (self.too_short or self.too_long) and max(self.repeated, self.unreadable) < least,
+            "relevance": self.content >= least > self.stray,
+            "logic": self.topic >= least > self.claimed,
+            "engagement": self.style >= 0,
+            "informativeness": max(self.echo, self.said_before) < least,
+        }
+
+    def reasons(self) -> str:
+        faults = [f"{name.replace('_', ' ')} {cost:.2f}" for name, cost in self.faults.items() if cost >= 0.005]
+        faults += ["fewer words than a reply needs"] if self.too_short else []
+        return (
+            f"Topic {self.topic:.2f}, {self.used:.2f} revealed fact(s) used, style {self.style:+.2f}. "
+            f"Faults: {', '.join(faults) or 'none'}."
+        )
 
 
 class Reader:
