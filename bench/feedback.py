@@ -16,7 +16,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout need not be installed
 
 from aloe_hub.audit.detection import detection
-from aloe_hub.audit.libraries import sklearn
+from aloe_hub.audit.libraries import library
 from aloe_hub.audit.likeness import auc, of_unseen
 from aloe_hub.audit.measured import Floats, Measured, Places, places
 from aloe_hub.stages.chats.reading import recorded
@@ -41,7 +41,7 @@ def rated(run: Path) -> tuple[Floats, Floats, Places]:
 def fitted(table: Floats, dissatisfied: Places) -> tuple[Floats, float]:
     """(weights of the features as they are, intercept)"""
     middle, spread = table.mean(axis=0), table.std(axis=0)
-    linear = sklearn("linear_model").LogisticRegression(max_iter=1000).fit((table - middle) / spread, dissatisfied)
+    linear = library("sklearn.linear_model").LogisticRegression(max_iter=1000).fit((table - middle) / spread, dissatisfied)
     weights: Floats = linear.coef_[0] / spread
     return weights, float(linear.intercept_[0] - weights @ middle)
 

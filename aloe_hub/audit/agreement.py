@@ -16,11 +16,10 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from aloe_hub.audit.measured import RESAMPLES, Floats, places, resamples
+from aloe_hub.audit.libraries import library
+from aloe_hub.audit.measured import RESAMPLES, Floats, Places, bootstrapped, places, plain
 from aloe_hub.audit.measured import Measured as Measured
-from aloe_hub.errors import AloeError
 from aloe_hub.results.audited import AGREEMENT
-from aloe_hub.scoring.clusters import percentiles
 
 MOST_DRAWN, FEWEST_RESAMPLES = 20_000_000, 100  # pairs drawn in all resamples together, so that a million of them have an end
 MOST_STEPS = 11  # a scale of more whole numbers than 0 to 10 is as good as a continuous one
@@ -36,8 +35,8 @@ class Agreement:
     measures: Mapping[str, Measured | None]  # by the names of `AGREEMENT`
 
     def to_dict(self) -> dict[str, Any]:
-        found = {name: None if one is None else one.to_dict() for name, one in self.measures.items()}
-        return {"n": self.n, "items": self.items, "intervals_over": {self.over[0]: self.over[1]}, **found}
+        over, how_many = self.over
+        return {"n": self.n, "items": self.items, "intervals_over": {over: how_many}, **plain(dict(self.measures))}
 
 
 def agreement(
@@ -80,14 +79,14 @@ def agreement(
     things = np.arange(len(y)) if items is None else places(items)
     people = None if raters is None else places(raters)
     over, of_pair = ("items", things) if people is None or people.max() == 0 else ("people", people)
-    measures = _measures(discrete=is_discrete(y, x))
-    draws: dict[str, list[float]] = {name: [] for name in measures}
-    for kept in resamples(of_pair, min(n_resamples, max(FEWEST_RESAMPLES, MOST_DRAWN // len(y))), seed):
-        for name, measure in measures.items():
-            draws[name].append(measure(y[kept], x[kept]))
+    draws = min(n_resamples, max(FEWEST_RESAMPLES, MOST_DRAWN // len(y)))
     found: dict[str, Measured | None] = dict.fromkeys(AGREEMENT)
-    for name, measure in measures.items():
-        found[name] = Measured(measure(y, x), percentiles(np.array(draws[name]), confidence))
+    for name, measure in _measures(discrete=is_discrete(y, x)).items():
+
+        def of(kept: Places, measure: Callable[[Floats, Floats], float] = measure) -> float:
+            return measure(y[kept], x[kept])
+
+        found[name] = bootstrapped(of, of_pair, confidence=confidence, n_resamples=draws, seed=seed)
     return Agreement(len(y), int(things.max()) + 1, (over, int(of_pair.max()) + 1), found)
 
 
@@ -129,11 +128,7 @@ def _kappa(y: Floats, x: Floats) -> float:
 
 def _alpha(y: Floats, x: Floats) -> float:
     """Krippendorff's, ordinal, of two coders."""
-    try:
-        import krippendorff
-    except ImportError as error:
-        raise AloeError(f"{error}; run: pip install 'aloe-hub[audit]'") from error
-
+    krippendorff = library("krippendorff")
     values = np.unique(np.concatenate((y, x)))
     if len(values) < 2:
         return float("nan")

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from aloe_hub.audit.interventions import count_words, untold
+from aloe_hub.audit.interventions import count_words, longer_words, untold
 from aloe_hub.audit.measured import mean, places
 from aloe_hub.chat.scripted import judging
 from aloe_hub.files.run_folder import RunFolder
@@ -80,7 +80,7 @@ def _traits(marker: str | None, scripted: bool) -> dict[str, Trait]:
 def leaks(said: Said) -> bool:
     """Whether the reply has more than half of the longer words of a fact of which the user has told next to nothing."""
     heard = [*(message for message, _ in said.earlier), said.message]
-    own = {word for word in re.findall(r"\w+", said.reply.lower()) if len(word) > 3}
+    own = longer_words([said.reply])
     return any(len(words & own) > len(words) / 2 for words in untold(said.persona, heard).values())
 
 

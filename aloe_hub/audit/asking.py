@@ -17,6 +17,7 @@ from typing import Any
 
 from aloe_hub.audit import interventions
 from aloe_hub.audit.forks import Fork
+from aloe_hub.audit.interventions import count_words, padded
 from aloe_hub.audit.talks import is_known
 from aloe_hub.chat.base import Chat, ChatReply, ChatRequest
 from aloe_hub.chat.traffic import Traffic
@@ -41,21 +42,20 @@ FRAMES = (
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Who is asked. `made_with`: all that decides the answers. `verdicts`: whether they are asked for too."""
+    """Who is asked. `verdicts`: whether they are asked for too."""
 
     model: str
     chat: Chat
     rubric: Rubric
-    made_with: str
+    version: Mapping[str, int]
     repeat: int
+    seed: int
     verdicts: bool
 
-    @classmethod
-    def of(
-        cls, model: str, chat: Chat, rubric: Rubric, *, version: Mapping[str, int], repeat: int, seed: int, verdicts: bool
-    ) -> Judge:
-        made_with = digest(VERSION, model, dict(version), rubric.name, repeat, seed, verdicts)
-        return cls(model, chat, rubric, made_with, repeat, verdicts)
+    @property
+    def made_with(self) -> str:
+        """All that decides the answers."""
+        return digest(VERSION, self.model, dict(self.version), self.rubric.name, self.repeat, self.seed, self.verdicts)
 
     @property
     def calls_a_fork(self) -> int:
@@ -128,7 +128,7 @@ def _check(row: Row) -> None:
 async def _asked(judge: Judge, fork: Fork) -> Row:
     subject = fork.exchange.replies[fork.subject].text
     tailored = fork.exchange.replies[fork.tailored].text
-    leak = interventions.leaking(subject, fork.persona, fork.said) if is_known(fork.persona) else None
+    leak = interventions.leak(fork.persona, fork.said) if is_known(fork.persona) else None
     unread: list[str] = []
 
     async def score(name: str, reply: str, persona: Persona = fork.persona, chat: Chat = judge.chat) -> float | None:
@@ -150,11 +150,11 @@ async def _asked(judge: Judge, fork: Fork) -> Row:
             score(f"again {time}", subject, chat=Reworded(judge.chat, FRAMES[time % len(FRAMES)]))
             for time in range(judge.repeat - 1)
         ],
-        "padded": [score(f"padded {words}", interventions.padded(subject, words)) for words in (shorter, longer)],
-        "flattering": [score("flattering", interventions.flattering(subject))],
-        "self_grading": [score("self-grading", interventions.self_grading(subject))],
-        "leaking": [score("leaking", leak.reply) if leak else none()],
-        "beside_leak": [score("beside the leak", interventions.padded(subject, leak.words)) if leak else none()],
+        "padded": [score(f"padded {words}", padded(subject, words)) for words in (shorter, longer)],
+        "flattering": [score("flattering", f"{interventions.FLATTERY} {subject}")],
+        "self_grading": [score("self-grading", f"{subject} {interventions.SELF_GRADING}")],
+        "leaking": [score("leaking", f"{subject} {leak}") if leak else none()],
+        "beside_leak": [score("beside the leak", padded(subject, count_words(leak))) if leak else none()],
         "stranger": [score("stranger", tailored, fork.stranger) if fork.stranger != fork.persona else none()],
     }
     together = [one for ones in asked.values() for one in ones]

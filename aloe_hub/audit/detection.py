@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from aloe_hub.audit.libraries import sklearn
+from aloe_hub.audit.libraries import library
 from aloe_hub.audit.likeness import auc
 from aloe_hub.audit.measured import NAN, RESAMPLES, Floats, Places, bootstrapped, places
 from aloe_hub.files.run_folder import RunFolder
@@ -26,7 +26,7 @@ def detection(
 
     def precision(kept: Places) -> float:
         there = dissatisfied[kept]
-        return float(sklearn("metrics").average_precision_score(there, scores[kept])) if there.any() else NAN
+        return float(library("sklearn.metrics").average_precision_score(there, scores[kept])) if there.any() else NAN
 
     return {
         "replies": len(scores),

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from aloe_hub.audit.libraries import sklearn
+from aloe_hub.audit.libraries import library
 
 MOST = 500  # texts: the similarities of all of them fill the memory
 APART = 0.6  # cosine distance from which two groups of messages are of two topics
@@ -50,7 +50,7 @@ def topics(vectors: NDArray[np.float32]) -> dict[str, float]:
     """How many groups of near messages there are, by average linkage, and how many of equal size they are worth."""
     if len(vectors) < 2:
         return {"groups": len(vectors), "effective": float(len(vectors))}
-    linkage = sklearn("cluster").AgglomerativeClustering(
+    linkage = library("sklearn.cluster").AgglomerativeClustering(
         n_clusters=None, distance_threshold=APART, metric="cosine", linkage="average"
     )
     sizes = list(Counter(linkage.fit_predict(vectors).tolist()).values())

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from aloe_hub.audit.forks import Fork
-from aloe_hub.audit.libraries import sklearn
+from aloe_hub.audit.libraries import library
 from aloe_hub.audit.measured import Floats, Measured, Places, resamples
 from aloe_hub.chat.semantic.judging import Reader
 from aloe_hub.chat.semantic.reading import Similarity, count_words
@@ -58,7 +58,7 @@ def explained(table: Floats, choices: Sequence[int], clusters: Places, seed: int
     if not there.any():
         return None
     x = table[:, there] / scale[there]
-    linear = sklearn("linear_model").LogisticRegression(fit_intercept=False)
+    linear = library("sklearn.linear_model").LogisticRegression(fit_intercept=False)
 
     def fit(kept: Places) -> Floats:
         if len(set(won[kept].tolist())) < 2:

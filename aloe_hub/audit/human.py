@@ -6,16 +6,17 @@ An item names a reply of the run: `TREE_ID/TURN/REPLY` one of the two of a fork,
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from aloe_hub.audit.agreement import agreement
 from aloe_hub.audit.forks import Fork
-from aloe_hub.audit.measured import plain
-from aloe_hub.audit.scores_file import read_human
+from aloe_hub.audit.measured import places, plain
+from aloe_hub.audit.scores_file import HUMAN, read_scores
 from aloe_hub.errors import DataError
 from aloe_hub.results.rows import finished, rows_of
 from aloe_hub.types import Row, Transcript
@@ -34,7 +35,10 @@ class Human:
     @classmethod
     def read(cls, path: Path) -> Human:
         """Raises: DataError: the file cannot be read, or holds no items or no scores."""
-        return cls(path, *read_human(path))
+        read = read_scores(path, ("human",))
+        if read.items is None:
+            raise DataError(f"{path}: no column 'item'; {HUMAN}")
+        return cls(path, read.items, read.human, read.raters, read.lines)
 
     @property
     def forks(self) -> list[str]:
@@ -78,17 +82,13 @@ def _within(human: Sequence[float], judge: Sequence[float], raters: Sequence[str
     """The same, of scores less each person's mean, and less the judge's on what that person scored: some people are strict."""
     if raters is None:
         return None
-    often = Counter(raters)
-    kept = [place for place, rater in enumerate(raters) if often[rater] > 1]
-    if len(kept) < 2 or len({raters[place] for place in kept}) < 2:
+    of = places(raters)
+    often = np.bincount(of)
+    if (often > 1).sum() < 2:
         return None
-    sides = []
-    for scores in (human, judge):
-        sums = dict.fromkeys(often, 0.0)
-        for place in kept:
-            sums[raters[place]] += scores[place]
-        sides.append([scores[place] - sums[raters[place]] / often[raters[place]] for place in kept])
-    found = agreement(*sides, raters=[raters[place] for place in kept])
+    kept = often[of] > 1
+    sides = [(np.array(scores) - (np.bincount(of, scores) / often)[of])[kept] for scores in (human, judge)]
+    found = agreement(*(side.tolist() for side in sides), raters=of[kept].tolist())
     return {name: plain(found.measures[name]) for name in ("rmse", "pearson", "spearman", "kendall")} | {"n": found.n}
 
 

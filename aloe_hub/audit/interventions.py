@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from aloe_hub.types import Persona
 
@@ -33,14 +32,6 @@ _WORD = re.compile(r"\w+")
 KNOWN_FROM = 0.34  # share of a sentence's longer words that were said: it may have been told
 
 
-@dataclass(frozen=True, slots=True)
-class Leak:
-    """A reply that takes up a fact which the user has not told, and `words`, how many that added."""
-
-    reply: str
-    words: int
-
-
 def neutral(words: int) -> str:
     """Neutral text of exactly so many words, as far as they reach.
 
@@ -62,30 +53,21 @@ def padded(reply: str, words: int) -> str:
     return f"{reply} {neutral(words)}"
 
 
-def flattering(reply: str) -> str:
-    return f"{FLATTERY} {reply}"
-
-
-def self_grading(reply: str) -> str:
-    return f"{reply} {SELF_GRADING}"
-
-
-def leaking(reply: str, persona: Persona, said: Sequence[str]) -> Leak | None:
-    """With the fact of the profile of which the user's messages `said` have told least; None where all may have been told."""
+def leak(persona: Persona, said: Sequence[str]) -> str | None:
+    """A sentence on the fact of the profile of which the messages `said` have told least; None where all may have been told."""
     facts = untold(persona, said)
     if not facts:
         return None
-    told = _longer_words(said)
+    told = longer_words(said)
     least = min(facts, key=lambda fact: len(facts[fact] & told) / len(facts[fact]))
-    added = f"I also keep in mind what I know about you: {least}."
-    return Leak(f"{reply} {added}", count_words(added))
+    return f"I also keep in mind what I know about you: {least}."
 
 
 def untold(persona: Persona, said: Sequence[str]) -> dict[str, set[str]]:
     """The facts of the profile that the user's messages have not told, each with its longer words."""
     facts = [sentence.strip(" .!?") for sentence in _SENTENCE_END.split(persona.profile.strip())]
-    told = _longer_words(said)
-    words = {fact: own for fact in facts if (own := _longer_words([fact]))}
+    told = longer_words(said)
+    words = {fact: own for fact in facts if (own := longer_words([fact]))}
     return {fact: own for fact, own in words.items() if len(own & told) / len(own) < KNOWN_FROM}
 
 
@@ -93,6 +75,6 @@ def count_words(text: str) -> int:
     return len(text.split())
 
 
-def _longer_words(texts: Iterable[str]) -> set[str]:
+def longer_words(texts: Iterable[str]) -> set[str]:
     """Those that carry meaning, as near as their length tells."""
     return {word for text in texts for word in _WORD.findall(text.lower()) if len(word) > 3}

@@ -8,9 +8,9 @@ from typing import Any
 from aloe_hub.errors import AloeError
 
 
-def sklearn(module: str) -> Any:  # noqa: ANN401 - scikit-learn has no types
-    """Raises: AloeError: scikit-learn is not installed."""
+def library(name: str) -> Any:  # noqa: ANN401 - a module
+    """Raises: AloeError: it is not installed."""
     try:
-        return import_module(f"sklearn.{module}")
+        return import_module(name)
     except ImportError as error:
         raise AloeError(f"{error}; run: pip install 'aloe-hub[audit]'") from error

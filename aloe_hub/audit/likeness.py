@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from aloe_hub.audit.libraries import sklearn
+from aloe_hub.audit.libraries import library
 from aloe_hub.audit.measured import NAN, Floats, Measured, Places, bootstrapped, places
 from aloe_hub.audit.talks import Talk
 from aloe_hub.stages.feedback.baseline import shared
@@ -86,9 +86,9 @@ def of_unseen(table: Floats, label: Places, people: Places, seed: int = 0, **set
     """For each row how far a logistic regression that has not seen its person takes it for side 1, in logits; None where a fold
     has one side alone. settings: of scikit-learn's."""
     folds = min(FOLDS, *(len(set(people[label == side].tolist())) for side in (0, 1)))
-    split = sklearn("model_selection").StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    scaled = sklearn("preprocessing").StandardScaler()
-    linear = sklearn("linear_model").LogisticRegression(max_iter=1000, **settings)
+    split = library("sklearn.model_selection").StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    scaled = library("sklearn.preprocessing").StandardScaler()
+    linear = library("sklearn.linear_model").LogisticRegression(max_iter=1000, **settings)
     found = np.zeros(len(label))
     for known, unseen in split.split(table, label, people):
         if len(set(label[known].tolist())) < 2:
@@ -104,7 +104,7 @@ def auc(scores: Floats, label: Places) -> float:
     >>> auc(np.array([0.1, 0.9, 0.4]), np.array([0, 1, 0]))
     1.0
     """
-    return float(sklearn("metrics").roc_auc_score(label, scores)) if len(set(label.tolist())) == 2 else NAN
+    return float(library("sklearn.metrics").roc_auc_score(label, scores)) if len(set(label.tolist())) == 2 else NAN
 
 
 def features(talk: Talk, turns: int = TURNS) -> list[float]:

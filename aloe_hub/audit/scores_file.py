@@ -10,9 +10,8 @@ import io
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 from aloe_hub.errors import DataError
 from aloe_hub.files.jsonl import loads
@@ -29,49 +28,25 @@ FORM = "wanted: a header (or JSON keys) with human and judge, and, if known, ite
 
 @dataclass(frozen=True, slots=True)
 class ScoresFile:
-    """Pairs of scores, in the order of the file; `missing`: lines without one of the two, which are left out."""
+    """Scores in the order of the file; `missing`: lines without one that was asked for, which are left out."""
 
     human: list[float]
-    judge: list[float]
+    judge: list[float]  # none where people's alone were asked for
     items: list[str] | None
     raters: list[str] | None
     missing: int
+    lines: list[str] = field(compare=False)  # where each stands
 
 
-def read_scores(path: Path) -> ScoresFile:
+def read_scores(path: Path, names: Sequence[str] = SCORES) -> ScoresFile:
     """
     Raises:
         DataError: no such file, a column that is not there, a score that is not a number, an id on some lines only.
     """
-    read = _read(path, SCORES, FORM)
-    return ScoresFile(read.scores["human"], read.scores["judge"], read.ids["item"], read.ids["rater"], read.missing)
-
-
-def read_human(path: Path) -> tuple[list[str], list[float], list[str] | None, list[str]]:
-    """Items, people's scores of them, if known who gave each, and the line of each.
-
-    Raises:
-        DataError: as `read_scores`; and where there are no items.
-    """
-    read = _read(path, ("human",), HUMAN)
-    if read.ids["item"] is None:
-        raise DataError(f"{path}: no column 'item'; {HUMAN}")
-    return read.ids["item"], read.scores["human"], read.ids["rater"], read.lines
-
-
-class _Read(NamedTuple):
-    """By name the scores and the ids, the line of each, and how many more lines lack a score."""
-
-    scores: dict[str, list[float]]
-    ids: dict[str, list[str] | None]
-    lines: list[str]
-    missing: int
-
-
-def _read(path: Path, names: Sequence[str], form: str) -> _Read:
+    form = FORM if "judge" in names else HUMAN
     with unpacked(path) as (stream, encoding):
         text = stream.read().decode(encoding)
-    scores: dict[str, list[float]] = {name: [] for name in names}
+    scores: dict[str, list[float]] = {name: [] for name in SCORES}
     ids: dict[str, list[str | None]] = {name: [] for name in IDS}
     lines: list[str] = []
     missing = 0
@@ -91,10 +66,11 @@ def _read(path: Path, names: Sequence[str], form: str) -> _Read:
                 raise DataError(f"{where}: some lines have {name!r}, others do not; give it to all or to none")
             ids[name].append(None if one is None else str(one))
         lines.append(line)
-    if len(scores["human"]) < 2:
+    if len(lines) < 2:
         what = "both scores" if len(names) > 1 else "a score"
-        raise DataError(f"{path}: {len(scores['human'])} line(s) with {what}, {missing} without; agreement needs at least two")
-    return _Read(scores, {name: [one for one in ids[name] if one is not None] or None for name in IDS}, lines, missing)
+        raise DataError(f"{path}: {len(lines)} line(s) with {what}, {missing} without; agreement needs at least two")
+    items, raters = ([one for one in ids[name] if one is not None] or None for name in IDS)
+    return ScoresFile(scores["human"], scores["judge"], items, raters, missing, lines)
 
 
 def _rows(text: str, path: Path, names: Sequence[str], form: str) -> Iterator[tuple[str, Row]]:

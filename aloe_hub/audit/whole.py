@@ -155,9 +155,7 @@ def _asked(
     own = _gave_verdicts(run, model)
     # The judge of the trees is the one that judged them, perhaps of an earlier version.
     name, version = judged_by(model, run.settings().get("trees") if own else None)
-    judge = Judge.of(
-        model, traffic.open(name), _rubric(run), version=version, repeat=settings.repeat, seed=settings.seed, verdicts=not own
-    )
+    judge = Judge(model, traffic.open(name), _rubric(run), version, settings.repeat, settings.seed, verdicts=not own)
     path = run.file(f"audit/{policy_file(model)}")
     rows = answers(path, judge, forks, traffic=traffic, on_progress=lambda done, total: on_progress(model, done, total))
     if not own:

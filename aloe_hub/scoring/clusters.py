@@ -106,42 +106,29 @@ class TwoWay:
     degrees: Floats  # (3,)
     shape: tuple[int, int]
 
-    @property
-    def squares(self) -> Floats:
-        out: Floats = np.diagonal(self.products, axis1=1, axis2=2)
-        return out
-
-    @property
-    def variances(self) -> Floats:
-        out: Floats = np.maximum(self._added, self.squares.max(axis=0)) / np.prod(self.shape)
-        return out
-
-    @property
-    def df(self) -> Floats:
-        squares = self.squares
-        below = (squares**2 / self.degrees[:, None]).sum(axis=0)
-        # Where nothing varies any number will do.
-        satterthwaite = np.divide(self._added**2, below, out=np.ones_like(below), where=below > 0)
-        out: Floats = np.where(self._added >= squares.max(axis=0), satterthwaite, self.degrees[squares.argmax(axis=0)])
-        return out
-
-    @property
-    def _added(self) -> Floats:
-        rows, columns, rest = self.squares
-        out: Floats = rows + columns - rest
-        return out
-
     def intervals(self, confidence: float) -> list[Interval]:
-        reach = stdtrit(self.df, (1 + confidence) / 2) * np.sqrt(self.variances)
+        errors, df = self._errors()
+        reach = stdtrit(df, (1 + confidence) / 2) * errors
         return list(zip((self.estimates - reach).tolist(), (self.estimates + reach).tolist(), strict=True))
 
     def p(self) -> Floats:
         """Of the two-sided t tests of whether the estimates are 0."""
         sizes = np.where(abs(self.estimates) <= NOTHING, 0, abs(self.estimates))
-        errors = np.sqrt(self.variances)
+        errors, df = self._errors()
         t = np.divide(sizes, errors, out=np.where(sizes > 0, np.inf, sizes), where=errors > 0)
-        out: Floats = 2 * stdtr(self.df, -t)
+        out: Floats = 2 * stdtr(df, -t)
         return out
+
+    def _errors(self) -> tuple[Floats, Floats]:
+        """The standard errors of the estimates, and their degrees of freedom."""
+        squares = np.diagonal(self.products, axis1=1, axis2=2)
+        rows, columns, rest = squares
+        added, largest = rows + columns - rest, squares.max(axis=0)
+        below = (squares**2 / self.degrees[:, None]).sum(axis=0)
+        # Where nothing varies any number will do.
+        satterthwaite = np.divide(added**2, below, out=np.ones_like(below), where=below > 0)
+        df = np.where(added >= largest, satterthwaite, self.degrees[squares.argmax(axis=0)])
+        return np.sqrt(np.maximum(added, largest) / np.prod(self.shape)), df
 
     def combined(self, weights: Floats) -> TwoWay:
         """Sums of the estimates, weighted by the columns of `weights` (m, j)."""
@@ -149,7 +136,7 @@ class TwoWay:
 
     def components(self, which: int) -> list[float]:
         """The variance of one estimate in single cells: what rows, columns and the rest add to it. Less than 0 is cut to 0."""
-        rows, columns, rest = self.squares[:, which]
+        rows, columns, rest = self.products[:, which, which]
         found = (rows - rest) / self.shape[1], (columns - rest) / self.shape[0], rest
         return [max(0.0, float(component)) for component in found]
 

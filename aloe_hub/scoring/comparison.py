@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
-from scipy.special import stdtrit
 
 from aloe_hub.scoring.clusters import Clusters, Floats, Ids, Interval, Method, TwoWay, clusters, percentiles, weighted
 from aloe_hub.scoring.levels import UNDEFINED, Plain, linear, scores_and_presence
@@ -210,9 +209,8 @@ def _fieller(found: TwoWay, closed: float, confidence: float) -> Interval:
     """Around `closed`, the shares g at which ours - g most, of `found` = (ours, most), is no further from 0 than t errors."""
 
     def rejected(weights: Floats) -> bool:
-        one = found.combined(weights[:, None])
-        reach = stdtrit(one.df, (1 + confidence) / 2) * np.sqrt(one.variances)
-        return bool(abs(one.estimates[0]) > reach[0])
+        ((low, high),) = found.combined(weights[:, None]).intervals(confidence)
+        return low > 0 or high < 0
 
     if not rejected(np.array([0.0, 1.0])):
         return float("-inf"), float("inf")

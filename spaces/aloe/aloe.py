@@ -5,13 +5,15 @@ the first subclass of EvaluationModule that it finds here is the one it takes. I
 imports, and none that only those import.
 """
 
+from typing import Any
+
 import datasets
 import evaluate
 
 # On the Hub copies of these files lie beside this one, and the lines read `from .scoring import score` and so on.
 from aloe_hub.scoring import score
 from aloe_hub.scoring.clusters import Ids
-from aloe_hub.scoring.matrix import Conversations, Leavers
+from aloe_hub.scoring.matrix import Conversations
 
 _DESCRIPTION = """\
 ALOE measures whether a chat model comes to fit its user within a conversation. A judge who knows the user's persona
@@ -99,22 +101,6 @@ class Aloe(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
         self,
         predictions: Conversations,
         cluster_ids: Ids | None = None,
-        personality_ids: Ids | None = None,
-        scale: tuple[float, float] = (1, 5),
-        confidence: float = 0.95,
-        n_resamples: int = 1000,
-        seed: int = 0,
-        early_leavers: Leavers | None = None,
-        fewest: int = 1,
+        **more: Any,  # noqa: ANN401 - of all kinds, as `score` has them
     ) -> dict[str, object]:
-        return score(
-            predictions,
-            cluster_ids=cluster_ids,
-            personality_ids=personality_ids,
-            scale=scale,
-            confidence=confidence,
-            n_resamples=n_resamples,
-            seed=seed,
-            early_leavers=early_leavers,
-            fewest=fewest,
-        ).to_dict()
+        return score(predictions, cluster_ids=cluster_ids, **more).to_dict()

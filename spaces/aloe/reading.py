@@ -29,6 +29,7 @@ _JSON = json.JSONDecoder(parse_int=lambda digits: int(digits) if len(digits) < 2
 COUNTED = "The first line was read as numbers of turns: if it is a conversation, put a line of names (t1, t2, …) above it."
 COUNTING = "The first line counts up: if it numbers the turns, delete it."
 _SEVERAL = object()  # in place of a value where there are more
+_Read = tuple[list[Row], str, str]  # with the form and the doubt of `Scores`
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +39,6 @@ class Scores:
     personality_ids: list[str] | None = None
     form: str = field(default="", compare=False)  # as what the text was understood, in words
     doubt: str = field(default="", compare=False)  # a sentence, where the text may be meant otherwise
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    rows: list[Row]
-    form: str
-    doubt: str = ""
 
 
 def read(text: str, scale: tuple[float, float]) -> Scores:
@@ -65,8 +59,7 @@ def read(text: str, scale: tuple[float, float]) -> Scores:
     if len(text) > LIMIT:
         raise Unreadable(TOO_LONG.format(len(text)))
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    found = _read_json(text) if text.lstrip()[:1] in ("[", "{") else _read_text(text)
-    rows = found.rows
+    rows, form, doubt = _read_json(text) if text.lstrip()[:1] in ("[", "{") else _read_text(text)
     if not rows or not any(row.cells for row in rows):
         raise Unreadable("there are no scores yet: paste some, one conversation a line")
     conversations = []
@@ -87,7 +80,7 @@ def read(text: str, scale: tuple[float, float]) -> Scores:
             scores.append(_score(cell, scale, f"conversation {number}{line and f' ({line})'}, turn {turn}"))
         conversations.append(scores)
     profiles, personalities = ([str(row.ids[kind]) for row in rows] if given[kind] else None for kind in range(len(IDS)))
-    return Scores(conversations, profiles, personalities, found.form, found.doubt)
+    return Scores(conversations, profiles, personalities, form, doubt)
 
 
 def _score(cell: object, scale: tuple[float, float], place: str) -> float | None:
@@ -105,8 +98,8 @@ def _read_json(text: str) -> _Read:
     values = list(_json_values(text))
     if (first := values[0][0] if values else None) is not None and isinstance(first, dict) and _is_record(first):
         columns = Columns.of(list(first))
-        return _Read(rows_of(columns, _records(values, columns.names)), f"JSON, {columns.form}")
-    return _Read([_row(*value) for value in values], "JSON, a list of scores for each conversation")
+        return rows_of(columns, _records(values, columns.names)), f"JSON, {columns.form}", ""
+    return [_row(*value) for value in values], "JSON, a list of scores for each conversation", ""
 
 
 def _json_values(text: str) -> Iterator[tuple[object, str, str]]:
@@ -175,14 +168,14 @@ def _read_text(text: str) -> _Read:
     if not is_header:
         rows = [Row(line, [_cell(cell) for cell in cells]) for line, cells in lines]
         form = "a conversation a line, without a line of names: every number is a score"
-        return _Read(rows, form, f"{said} {counts_up(rows)}".strip())
+        return rows, form, f"{said} {counts_up(rows)}".strip()
     if uneven := next(((line, cells) for line, cells in others if len(cells) != len(names)), None):
         raise Unreadable(f"{uneven[0]} has {len(uneven[1])} columns, the first line names {len(names)}")
     columns = Columns.of(names)
     scores = {*columns.turns, columns.score}
     table = ((line, [_cell(cell) if at in scores else cell for at, cell in enumerate(cells)]) for line, cells in others)
     rows = rows_of(columns, table)
-    return _Read(rows, columns.form, said and f"{said} {counts_up(rows)}".strip())
+    return rows, columns.form, said and f"{said} {counts_up(rows)}".strip()
 
 
 def _lines(text: str) -> Iterator[tuple[str, list[str]]]:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from aloe_hub.audit.forks import sampled
-from aloe_hub.audit.interventions import DOSES, FLATTERY, PHRASES, SELF_GRADING, count_words, leaking, neutral
+from aloe_hub.audit.interventions import DOSES, FLATTERY, PHRASES, SELF_GRADING, count_words, leak, neutral
 from aloe_hub.audit.whole import AuditSettings, audit
 from aloe_hub.chat.policies import nearness
 from aloe_hub.chat.traffic import Traffic
@@ -229,11 +229,9 @@ def test_neutral_words_are_as_many_as_asked_for_and_no_broken_sentences_in_the_w
 
 def test_a_leak_takes_what_was_told_least_and_nothing_where_all_was():
     persona = Persona("She works as a nurse. She collects stamps.", "She is funny.")
-    found = leaking("Sure.", persona, ["I work nights as a nurse, and it works for me."])
-    assert found
-    assert found.reply == "Sure. I also keep in mind what I know about you: She collects stamps."
-    assert found.words == 14 - 1
-    assert leaking("Sure.", persona, ["I work as a nurse, which works.", "My collection: she collects stamps."]) is None
+    found = leak(persona, ["I work nights as a nurse, and it works for me."])
+    assert found == "I also keep in mind what I know about you: She collects stamps."
+    assert leak(persona, ["I work as a nurse, which works.", "My collection: she collects stamps."]) is None
 
 
 @pytest.mark.parametrize(
