@@ -13,7 +13,7 @@ from typing import Any
 import safe
 from blind import LABELS, Agreement
 from jinja2 import Environment, StrictUndefined
-from known import EXAMPLES, Distress, Insult, Unknown, Untold
+from known import EXAMPLES, AnsweredByPage
 from markupsafe import Markup
 from talk import Talk
 from understood import understood as statements_of
@@ -48,8 +48,8 @@ def agreement(own: Mapping[Agreement, int], kept: Mapping[Agreement, int], verdi
 
 def unanswered(error: Exception | str) -> str:
     """The page's own answer to what no model is asked; or what went wrong."""
-    if isinstance(error, Distress | Insult | Unknown | Untold):
-        return page("answered_by_page", type(error).__name__.lower(), safe.tidy(str(error)), EXAMPLES)
+    if isinstance(error, AnsweredByPage):
+        return page("answered_by_page", error.kind, safe.tidy(str(error)), EXAMPLES)
     return alert(error)
 
 

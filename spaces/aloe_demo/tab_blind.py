@@ -105,7 +105,7 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
             text = entered(message, "the message", settings.message_characters)
             text = known.understandable(text, world, session.talk.messages)
         except AloeError as error:
-            yield shown(session, error, "" if isinstance(error, known.Distress) else None)
+            yield shown(session, error, "" if getattr(error, "kind", "") == "distress" else None)
             return
         before, session.order, session.open = session.talk, Order.drawn(), True
         session.row = None

@@ -138,7 +138,7 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
                     session.talk = session.talk.stopped()
             yield shown(session)  # nobody has to wait any more; what the visitor is writing stays
         except AloeError as error:
-            yield shown(session, error, "" if isinstance(error, known.Distress) else None)
+            yield shown(session, error, "" if getattr(error, "kind", "") == "distress" else None)
 
     def back(session: Chatting) -> tuple[Any, ...]:
         """Take the last message back, into the box."""

@@ -9,7 +9,7 @@ import safe
 import show
 from app_state import AppState
 from blind import Order, vote_row
-from known import Distress, Unknown
+from known import AnsweredByPage
 from library import Library, library, made_personas, made_trees
 from talk import Talk, answered
 from votes import Votes
@@ -99,7 +99,7 @@ def test_a_hostile_text_is_text_on_every_page(text):
         show.page("tree", Tree(text, persona, (exchange,))),
         show.page("notes", [text]),
         show.alert(text),
-        show.unanswered(Unknown(text)),
+        show.unanswered(AnsweredByPage("unknown", text)),
         show.page("readings", [(text, ""), (text, "free text")], True, False),
         show.page("row", vote_row(talk, 0)),
     ]
@@ -214,7 +214,7 @@ def test_a_word_that_uses_a_learned_fact_leads_to_the_message_that_told_it():
 
 
 def test_distress_is_answered_kindly_with_where_to_find_help():
-    page = Page(show.unanswered(Distress("")))
+    page = Page(show.unanswered(AnsweredByPage("distress", "")))
     assert "You do not have to be alone with it." in page.text
     assert all(number in page.text for number in ("988", "116 123", "188", "12356", "112", "findahelpline.com"))
 
