@@ -32,6 +32,7 @@ import tab_chat
 import tab_data
 import tab_watch
 from app_state import AppState
+from session import kept_by_browser
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -68,8 +69,8 @@ def build(state: AppState) -> gr.Blocks:
         # Each tab by its name; its address is the name in small letters, such as #blind-test.
         tabs: dict[str, Callable[[AppState], None]] = {
             "Watch": tab_watch.build,
-            "Chat": partial(tab_chat.build, tab_chat.browser_state()),
-            "Blind test": partial(tab_blind.build, tab_blind.browser_state()),
+            "Chat": partial(tab_chat.build, kept_by_browser("aloe-chat")),
+            "Blind test": partial(tab_blind.build, kept_by_browser("aloe-votes")),
             "Data": tab_data.build,
             "Benchmark": tab_benchmark.build,
             "Audit": tab_benchmark.build_audit,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from random import Random
+from typing import Literal
 
 from delicate import delicate
 from models import Models
@@ -31,23 +32,23 @@ EXAMPLES = (
 )
 _LONG = 60  # characters from which on a line may be broken because it is long
 _MISSPELT = ("city",)  # what the pocket model often copies wrong is offered to nobody
+_DELICATE = {
+    "distress": "what was written sounds as if somebody may be in distress",
+    "insult": "what was written is an insult",
+}
 _CHIPS = {"about you": 4, "your manner": 3, "a question": 4}
 
 
-class Unknown(UsageError):
-    """A text that the models of this page would make nonsense of: the page answers."""
+class AnsweredByPage(UsageError):
+    """A text that no model is asked, and of which nothing is noted down.
 
+    kind: `unknown`, the models of this page would make nonsense of it; `untold`, a question before anything was told that a model
+    could use; `distress`; `insult`, somebody is angry at the page.
+    """
 
-class Untold(UsageError):
-    """A question in a conversation that has told nothing yet: the pocket model has learned to use what it was told."""
-
-
-class Distress(UsageError):
-    """A text after which no model is asked, and nothing is noted down."""
-
-
-class Insult(UsageError):
-    """The same, of somebody who is angry at the page."""
+    def __init__(self, kind: Literal["unknown", "untold", "distress", "insult"], why: str) -> None:
+        super().__init__(why)
+        self.kind = kind
 
 
 def is_world(models: Models) -> bool:
@@ -68,28 +69,23 @@ def understandable(text: str, world: bool, said_before: Sequence[Message] = ()) 
     """The text as the models are asked it, after `said_before`.
 
     Raises:
-        Distress: somebody seems to need help, which no model here can give.
-        Insult: it insults.
-        Unknown: `world`, and not all of the text is of the world, or nothing in it is a question.
-        Untold: `world`, and nothing was told by which one model could know better than the other.
+        AnsweredByPage: somebody seems to need help, which no model here can give, or insults; or, `world`, not all of the text is
+            of the world, nothing in it is a question, or nothing was told by which one model could know better than the other.
     """
-    found = delicate(text)
-    if found == "distress":
-        raise Distress("what was written sounds as if somebody may be in distress")
-    if found == "insult":
-        raise Insult("what was written is an insult")
+    if found := delicate(text):
+        raise AnsweredByPage(found, _DELICATE[found])
     if not world:
         return text
     sentences = sentences_of(text)
     strange = [sentence for sentence, known in sentences if known is None]
     if strange:
-        raise Unknown(f"“{strange[0][:120]}{'…' if len(strange[0]) > 120 else ''}”")
+        raise AnsweredByPage("unknown", f"“{strange[0][:120]}{'…' if len(strange[0]) > 120 else ''}”")
     known = [sentence for _, sentence in sentences if sentence]
     if not any(sentence in _QUESTIONS for sentence in known):
-        raise Unknown("")
+        raise AnsweredByPage("unknown", "")
     told = read_messages([*(message.content for message in said_before if message.role == "user"), *known])
     if not (told.facts or told.traits):
-        raise Untold("nothing was told yet")
+        raise AnsweredByPage("untold", "nothing was told yet")
     return " ".join(known)
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice, product
+from itertools import groupby, islice, product
+from operator import attrgetter
 from pathlib import Path
 from random import Random
 from threading import Lock
@@ -143,7 +144,7 @@ def policies(all_of: Measured) -> str:
 
 def audit(all_of: Measured) -> str:
     found = all_of.run.audit if all_of.run else None
-    return _page("audit", all_of, lines(found) if found else ())
+    return _page("audit", all_of, groupby(lines(found), attrgetter("of")) if found else ())
 
 
 def _rows(run: RunReport) -> Iterator[Mapping[str, Any]]:
@@ -183,11 +184,5 @@ def _pages() -> Any:  # noqa: ANN401 - a module of macros
         "made_with": made_with,
         "called": lambda policy, run: called(run, policy),
         "key": lambda policy, run: letter([one.policy for one in run.policies].index(policy)),
-        "by_what": _by_what,
     }
     return environment.from_string((Path(__file__).parent / "measured.html.j2").read_text(encoding="utf-8")).module
-
-
-def _by_what(found: Sequence[Any]) -> list[tuple[str, list[Any]]]:
-    """Lines of an audit, by what they are about."""
-    return [(of, [line for line in found if line.of == of]) for of in dict.fromkeys(line.of for line in found)]

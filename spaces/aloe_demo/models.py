@@ -68,10 +68,6 @@ class Part:
             return cls(title, model, Loading(_LOADER.submit(_opened, title, model)))
         return cls(title, model, _opened(title, model))
 
-    @classmethod
-    def missing(cls, title: str, model: str, problem: str) -> Self:
-        return cls(title, model, Missing(problem))
-
     @property
     def problem(self) -> str:
         """Why it is not there, if it is not."""

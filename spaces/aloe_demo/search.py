@@ -9,6 +9,7 @@ import gradio as gr
 import show
 from library import found
 from safe import tidy
+from session import PRIVATE
 
 T = TypeVar("T")
 
@@ -40,5 +41,5 @@ def choice(
     first, count = listed("")
     picked = gr.Radio(first["choices"], value=value, label=noun.capitalize(), elem_id=noun, elem_classes="long")
     counted = gr.HTML(count, elem_classes="page")
-    query.change(listed, query, [picked, counted], api_visibility="private", show_progress="hidden")
+    query.change(listed, query, [picked, counted], **PRIVATE)
     return picked

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ import gradio as gr
 
 T = TypeVar("T")
 REDRAW = 0.1  # seconds between two values: a page draws no faster
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}  # of events that ask no model
 
 
 @dataclass
@@ -46,6 +47,25 @@ def refused(outputs: Sequence[Any], notice: gr.HTML, why: str) -> tuple[Any, ...
     return tuple(gr.update(value=why) if one is notice else gr.skip() for one in outputs)
 
 
+def kept_by_browser(name: str) -> gr.BrowserState:
+    """What a visitor's own browser keeps over a reload, by this name: to be made outside the tabs.
+
+    page.js has it kept for one tab of the browser, until that is closed. Gradio mounts what lies in a tab of the page only after
+    `load`, which would be told that nothing was kept.
+    """
+    return gr.BrowserState(None, storage_key=name, secret=name)  # no secret: it stays where its visitor is
+
+
+def message_box(elem_id: str | None = None) -> tuple[gr.Textbox, gr.Button, gr.Button]:
+    """Where a visitor writes, and the buttons beside it, Send and Stop."""
+    label = "Your message"
+    with gr.Row(elem_classes="line", equal_height=True):
+        box = gr.Textbox(label=label, placeholder=label, lines=1, max_lines=6, elem_id=elem_id, scale=8, min_width=120)
+        send = gr.Button("Send", variant="primary", min_width=64, scale=1)
+        stop = gr.Button("Stop", min_width=64, scale=1, interactive=False)
+    return box, send, stop
+
+
 def page_under_way() -> gr.Blocks:
     """The page that is being built, for what happens when it has loaded."""
     blocks = gr.context.Context.root_block
@@ -53,46 +73,26 @@ def page_under_way() -> gr.Blocks:
     return blocks
 
 
-async def growing(news: asyncio.Event, value: Callable[[], T], *work: Coroutine[Any, Any, None]) -> AsyncIterator[T]:
-    """The value each time there is news of the work on it, and once more when all work is done; none goes on after the end."""
-    tasks = [asyncio.create_task(one) for one in work]
-    for task in tasks:
+async def growing(
+    stop: asyncio.Event, news: asyncio.Event, value: Callable[[], T], *work: Coroutine[Any, Any, None]
+) -> AsyncGenerator[T, None]:
+    """The value each time there is news of the work on it, and once more when all work is done.
+
+    `stop` ends it at once, even while the work has no news. At any end no work goes on.
+    """
+    working, stopping = [asyncio.create_task(one) for one in work], asyncio.create_task(stop.wait())
+    for task in (*working, stopping):
         task.add_done_callback(lambda _: news.set())
     try:
         done = False
-        while not done:
+        while not done and not stop.is_set():
             news.clear()
-            done = all(task.done() for task in tasks)
+            done = all(task.done() for task in working)
             yield value()
+            await asyncio.sleep(REDRAW)
             if not done:
                 await news.wait()
     finally:
-        for task in tasks:
+        for task in (*working, stopping):
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def until(stop: asyncio.Event, values: AsyncIterator[T]) -> AsyncGenerator[T, None]:
-    """The values until `stop` is set, at once even when the next one takes long; then, as at any end, their source is ended."""
-    stopping = asyncio.ensure_future(stop.wait())
-    following: asyncio.Future[T] | None = None
-    try:
-        while not stop.is_set():
-            following = asyncio.ensure_future(anext(values))
-            await asyncio.wait((following, stopping), return_when=asyncio.FIRST_COMPLETED)
-            if not following.done():
-                break
-            try:
-                value = following.result()
-            except StopAsyncIteration:
-                break
-            yield value
-            await asyncio.sleep(REDRAW)
-    finally:
-        stopping.cancel()
-        if following is not None and not following.done():
-            following.cancel()
-            with suppress(asyncio.CancelledError, StopAsyncIteration):
-                await following
-        if isinstance(values, AsyncGenerator):
-            await values.aclose()
+        await asyncio.gather(*working, stopping, return_exceptions=True)

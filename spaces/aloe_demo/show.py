@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from json import dumps
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import safe
 from blind import LABELS, Agreement
 from jinja2 import Environment, StrictUndefined
-from known import EXAMPLES, Distress, Insult, Unknown, Untold
+from known import EXAMPLES, AnsweredByPage
 from markupsafe import Markup
 from talk import Talk
 from understood import understood as statements_of
@@ -48,8 +47,8 @@ def agreement(own: Mapping[Agreement, int], kept: Mapping[Agreement, int], verdi
 
 def unanswered(error: Exception | str) -> str:
     """The page's own answer to what no model is asked; or what went wrong."""
-    if isinstance(error, Distress | Insult | Unknown | Untold):
-        return page("answered_by_page", type(error).__name__.lower(), safe.tidy(str(error)), EXAMPLES)
+    if isinstance(error, AnsweredByPage):
+        return page("answered_by_page", error.kind, safe.tidy(str(error)), EXAMPLES)
     return alert(error)
 
 
@@ -64,21 +63,8 @@ def alert(error: Exception | str) -> str:
     return str(Markup('<p class="problem" role="alert" dir="auto">{}</p>').format(_cut(text)))
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+def _frame(value: Watch) -> dict[str, Any]:
     """Where the curves of a watch are drawn, in the units of its viewBox: 610 by 292."""
-
-    left: int
-    right: int
-    bottom: int
-    half: float  # of the width of a turn's column
-    levels: list[tuple[int, float]]  # a score, and its height
-    turns: list[tuple[int, float]]  # the turns that are named, and their places
-    curves: list[list[tuple[int, float, float]]]  # of each model, the turns that have a score
-    columns: list[tuple[int, float, str]]  # each turn, its place, and its values in words
-
-
-def frame(value: Watch) -> Frame:
     left, right, top, bottom = 40, 585, 14, 236
     gap = (right - left) / max(1, value.turns - 1)
 
@@ -89,14 +75,18 @@ def frame(value: Watch) -> Frame:
         return round(bottom - (score - 1) * (bottom - top) / 4, 1)
 
     every = 1 if value.turns <= 10 else 5
-    curves = [
-        [(turn, x(turn), y(score)) for turn, score in enumerate(value.scores(side), 1) if score is not None] for side in SIDES
-    ]
-    turns = [(turn, x(turn)) for turn in range(1, value.turns + 1) if turn % every == 0 or turn == 1]
-    columns = [(turn, x(turn), _values(step)) for turn, step in enumerate(value.steps, 1)]
-    return Frame(
-        left, right, bottom, round(min(gap / 2, 28), 1), [(score, y(score)) for score in range(1, 6)], turns, curves, columns
-    )
+    return {
+        "left": left,
+        "right": right,
+        "bottom": bottom,
+        "half": round(min(gap / 2, 28), 1),  # of the width of a turn's column
+        "levels": [(score, y(score)) for score in range(1, 6)],
+        "turns": [(turn, x(turn)) for turn in range(1, value.turns + 1) if turn % every == 0 or turn == 1],  # that are named
+        "curves": [  # of each model, the turns that have a score
+            [(turn, x(turn), y(score)) for turn, score in enumerate(value.scores(side), 1) if score is not None] for side in SIDES
+        ],
+        "columns": [(turn, x(turn), _values(step)) for turn, step in enumerate(value.steps, 1)],
+    }
 
 
 def _happened(value: Watch) -> str:
@@ -123,7 +113,7 @@ def _pages() -> Any:  # noqa: ANN401 - a module of macros
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {
         "cut": _cut,
-        "frame": frame,
+        "frame": _frame,
         "happened": _happened,
         "number": lambda value, digits=3: number(value, digits),
         "reply_name": reply_name,

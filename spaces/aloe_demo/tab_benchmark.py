@@ -8,6 +8,7 @@ import gradio as gr
 import measured
 from app_state import AppState
 from measured import EVERY, ORDERS
+from session import PRIVATE
 
 # A conversation has an address, ?sample=ID#benchmark; a click on it needs no new page.
 OPEN = """\
@@ -34,7 +35,6 @@ SHOW = "() => document.querySelector('#sample h3')?.focus()"
 
 def build(state: AppState) -> None:
     run = state.settings.run
-    shown: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
     def listed(query: str, policy: str, order: str) -> str:
         return measured.listing(measured.measured(run), query or "", policy, order)
@@ -58,12 +58,12 @@ def build(state: AppState) -> None:
     sample = gr.HTML(elem_id="sample", elem_classes="page", js_on_load=OPEN)
 
     # By the page, once it is there: what is not measured yet takes seconds.
-    gr.on(None, lambda: STYLE + measured.policies(measured.measured(run)), None, table, **shown)
-    gr.on(None, lambda: gr.update(choices=[EVERY, *measured.measured(run).policies]), None, policy, **shown)
-    gr.on(None, listed, [query, policy, order], listing, trigger_mode="always_last", **shown)
-    gr.on(None, asked_for, None, sample, **shown)
+    gr.on(None, lambda: STYLE + measured.policies(measured.measured(run)), None, table, **PRIVATE)
+    gr.on(None, lambda: gr.update(choices=[EVERY, *measured.measured(run).policies]), None, policy, **PRIVATE)
+    gr.on(None, listed, [query, policy, order], listing, trigger_mode="always_last", **PRIVATE)
+    gr.on(None, asked_for, None, sample, **PRIVATE)
     for component in (listing, sample):
-        component.click(opened, None, sample, **shown).then(None, None, None, js=SHOW, api_visibility="private")
+        component.click(opened, None, sample, **PRIVATE).then(None, None, None, js=SHOW, api_visibility="private")
 
 
 def build_audit(state: AppState) -> None:

@@ -19,7 +19,7 @@ import show
 from app_state import AppState
 from blind import Agreement, Order, judged, vote_row
 from safe import entered
-from session import Session, of_visitor, page_under_way, refused, until
+from session import PRIVATE, Session, message_box, of_visitor, page_under_way, refused
 from talk import Talk, answered
 
 from aloe_hub.errors import AloeError, UsageError
@@ -35,7 +35,6 @@ JUDGED: dict[Agreement, str] = {
 }
 BUSY = "the models are still answering"
 STAYS = "here, though the history of the private dataset keeps what was pushed of it before"
-KEPT = "aloe-votes"  # what the receipts of a visitor's votes are called in their own browser
 
 
 @dataclass
@@ -52,11 +51,6 @@ class Voting(Session):
     agreement: Agreement | None = None  # of the judge with the last vote
     row: Row | None = None
     receipts: list[str] = field(default_factory=list)  # of the votes that were stored
-
-
-def browser_state() -> gr.BrowserState:
-    """Receipts of votes, which outlive a reload: to be made outside the tabs, as that of Chat."""
-    return gr.BrowserState([], storage_key=KEPT, secret=KEPT)
 
 
 def build(kept: gr.BrowserState, state: AppState) -> None:
@@ -105,7 +99,7 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
             text = entered(message, "the message", settings.message_characters)
             text = known.understandable(text, world, session.talk.messages)
         except AloeError as error:
-            yield shown(session, error, "" if isinstance(error, known.Distress) else None)
+            yield shown(session, error, "" if getattr(error, "kind", "") == "distress" else None)
             return
         before, session.order, session.open = session.talk, Order.drawn(), True
         session.row = None
@@ -114,7 +108,7 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
         with session.at_work() as stop:
             try:
                 first = True
-                async for session.talk in until(stop, answered(before, text, models, state.sampling, settings.chat_turns)):
+                async for session.talk in answered(before, text, models, state.sampling, settings.chat_turns, stop):
                     if first or session.talk.turns[-1].done:  # nothing else of it may be seen
                         yield shown(session, text="" if first else None)
                     first = False
@@ -216,12 +210,7 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
                 notice = gr.HTML(elem_classes=["page", "notice"])
                 first = show.page("chips", known.chips(0)) if world else ""
                 chips = gr.HTML(first, elem_classes=["page", "offered"], visible=world)
-                with gr.Row(elem_classes="line", equal_height=True):
-                    box = gr.Textbox(
-                        label="Your message", placeholder="Your message", lines=1, max_lines=6, scale=8, min_width=120
-                    )
-                    send = gr.Button("Send", variant="primary", min_width=64, scale=1)
-                    stop = gr.Button("Stop", min_width=64, scale=1, interactive=False)
+                box, send, stop = message_box()
             clear = gr.Button("Clear", size="sm", min_width=70, interactive=False)
         with gr.Column(scale=3, min_width=280):
             gr.Markdown("## Your votes and the judge's")
@@ -237,14 +226,13 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
 
     outputs = [page, notice, box, session, kept, row, verdict, chips, send, stop, clear, keep, back, all_back]
     outputs += [button for button, _ in buttons]
-    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     gr.on([send.click, box.submit], say, [box, session], outputs, api_visibility="private", **state.generating)
     for button, place in buttons:
         button.click(partial(vote, place), session, outputs, api_visibility="private", **state.generating)
-    keep.click(stored, session, outputs, **private)
-    back.click(partial(taken_back, -1), session, outputs, **private)
-    all_back.click(partial(taken_back, 0), session, outputs, **private)
-    stop.click(lambda session: session.stop.set(), session, None, queue=False, **private)
-    clear.click(lambda session: anew(session, session.consent, text=""), session, outputs, **private)
-    consent.input(agreed, [consent, session], outputs, **private)
-    page_under_way().load(restored, [kept, session], [kept, verdict, back, all_back], **private)
+    keep.click(stored, session, outputs, **PRIVATE)
+    back.click(partial(taken_back, -1), session, outputs, **PRIVATE)
+    all_back.click(partial(taken_back, 0), session, outputs, **PRIVATE)
+    stop.click(lambda session: session.stop.set(), session, None, queue=False, **PRIVATE)
+    clear.click(lambda session: anew(session, session.consent, text=""), session, outputs, **PRIVATE)
+    consent.input(agreed, [consent, session], outputs, **PRIVATE)
+    page_under_way().load(restored, [kept, session], [kept, verdict, back, all_back], **PRIVATE)

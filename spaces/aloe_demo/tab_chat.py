@@ -13,7 +13,7 @@ import known
 import show
 from app_state import AppState
 from safe import entered
-from session import Session, of_visitor, page_under_way, refused, until
+from session import PRIVATE, Session, message_box, of_visitor, page_under_way, refused
 from talk import Talk, answered
 
 from aloe_hub.errors import AloeError, UsageError
@@ -29,7 +29,6 @@ PICK = """element.addEventListener('click', (event) => {
   const button = event.target.closest('[data-pick]');
   if (button) trigger('select', { index: Number(button.dataset.pick), value: button.dataset.pick });
 });"""
-KEPT = "aloe-chat"  # what the conversation is called in the visitor's own browser
 
 
 @dataclass
@@ -39,15 +38,6 @@ class Chatting(Session):
     talk: Talk = field(default_factory=Talk)
     seed: int = field(default_factory=lambda: Random().getrandbits(31))
     noted: bool = False  # whether the aligned model is shown what was understood
-
-
-def browser_state() -> gr.BrowserState:
-    """What a visitor's own browser keeps of their conversation: to be made outside the tabs.
-
-    page.js has it kept for one tab of the browser, until that is closed. Gradio mounts what lies in a tab of the page only after
-    `load`, which would be told that nothing was kept.
-    """
-    return gr.BrowserState(None, storage_key=KEPT, secret=KEPT)  # no secret: it stays where its visitor is
 
 
 def build(kept: gr.BrowserState, state: AppState) -> None:
@@ -62,18 +52,7 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
             with gr.Column(elem_classes="composer"):
                 notice = gr.HTML(elem_classes=["page", "notice"])
                 chips = gr.HTML(elem_id="chips", elem_classes=["page", "offered"], visible=world)
-                with gr.Row(elem_classes="line", equal_height=True):
-                    box = gr.Textbox(
-                        label="Your message",
-                        placeholder="Your message",
-                        lines=1,
-                        max_lines=6,
-                        elem_id="message",
-                        scale=8,
-                        min_width=120,
-                    )
-                    send = gr.Button("Send", variant="primary", min_width=64, scale=1)
-                    stop = gr.Button("Stop", min_width=64, scale=1, interactive=False)
+                box, send, stop = message_box("message")
             with gr.Row(elem_classes="buttons"):
                 suggest = gr.Button("Suggest a message", size="sm", min_width=130)
                 retry = gr.Button("Retry", size="sm", min_width=70, interactive=False, visible=settings.policy_temperature > 0)
@@ -126,11 +105,12 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
             else:
                 written, tries, before = entered(message, "the message", settings.message_characters), 0, session.talk
                 written = known.understandable(written, world, session.talk.messages)
-            talks = answered(before, written, models, state.sampling, settings.chat_turns, tries=tries, noted=session.noted)
+            asked = before, written, models, state.sampling, settings.chat_turns
             problem: str | None = ""
             with session.at_work() as stopped:
+                talks = answered(*asked, stopped, tries=tries, noted=session.noted)
                 try:
-                    async for session.talk in until(stopped, talks):
+                    async for session.talk in talks:
                         if not session.talk.turns[-1].done:  # a whole one is shown once the next message may be sent
                             yield shown(session, problem, problem)
                             problem = None  # the visitor may be writing the next one, and be told to wait
@@ -138,7 +118,7 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
                     session.talk = session.talk.stopped()
             yield shown(session)  # nobody has to wait any more; what the visitor is writing stays
         except AloeError as error:
-            yield shown(session, error, "" if isinstance(error, known.Distress) else None)
+            yield shown(session, error, "" if getattr(error, "kind", "") == "distress" else None)
 
     def back(session: Chatting) -> tuple[Any, ...]:
         """Take the last message back, into the box."""
@@ -183,15 +163,14 @@ def build(kept: gr.BrowserState, state: AppState) -> None:
         return shown(session, text=text[: settings.message_characters])
 
     outputs = [page, panel, notice, box, session, kept, chips, send, stop, retry, undo, clear, copy]
-    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     multiple = {"trigger_mode": "multiple"}  # who sends another one meanwhile is told to wait
     gr.on([send.click, box.submit], say, [box, session], outputs, api_name="say", **multiple, **state.generating)
     retry.click(partial(say, None), session, outputs, api_visibility="private", **state.generating)
     suggest.click(suggested, session, outputs, api_visibility="private", **state.generating)
-    stop.click(lambda session: session.stop.set(), session, None, queue=False, **private)
-    undo.click(back, session, outputs, **private)
-    clear.click(emptied, session, outputs, **private)
-    page.select(picked, session, outputs, **private)
-    noted.input(seen, [noted, session], [sees, session], **private)
-    copy.click(None, None, None, js=COPY, **private)
-    page_under_way().load(restored, [kept, session], outputs, **private)
+    stop.click(lambda session: session.stop.set(), session, None, queue=False, **PRIVATE)
+    undo.click(back, session, outputs, **PRIVATE)
+    clear.click(emptied, session, outputs, **PRIVATE)
+    page.select(picked, session, outputs, **PRIVATE)
+    noted.input(seen, [noted, session], [sees, session], **PRIVATE)
+    copy.click(None, None, None, js=COPY, **PRIVATE)
+    page_under_way().load(restored, [kept, session], outputs, **PRIVATE)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gradio as gr
 import show
 from app_state import AppState
 from library import tree_text
 from search import choice
+from session import PRIVATE
 
 from aloe_hub.types import Tree
 
@@ -35,5 +34,4 @@ def build(state: AppState) -> None:
             gr.Markdown(TREE, elem_classes="prose")
             page = gr.HTML(show.page("tree", trees[0]), elem_id="tree", elem_classes="page")
 
-    shown: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    picked.input(lambda place: show.page("tree", trees[place]), picked, page, **shown)
+    picked.input(lambda place: show.page("tree", trees[place]), picked, page, **PRIVATE)

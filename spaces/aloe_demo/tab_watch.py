@@ -13,7 +13,7 @@ from app_state import AppState
 from library import persona_text
 from safe import entered, tidy
 from search import choice, labelled
-from session import Session, of_visitor, page_under_way, refused, until
+from session import PRIVATE, Session, of_visitor, page_under_way, refused
 from watch import Watch, recorded, watched
 
 from aloe_hub.errors import AloeError, UsageError
@@ -79,7 +79,7 @@ def build(state: AppState) -> None:
         now = Watch(about, max(1, min(int(turns), settings.watch_turns)))
         before: Watch | None = None
         with session.at_work() as stop:
-            async for now in until(stop, watched(now, models, settings.policy_temperature)):  # noqa: B020 - it grows
+            async for now in watched(now, models, settings.policy_temperature, stop):  # noqa: B020 - it grows
                 if now.without_growing == before:  # who reads, unfolds or clicks on the page is not disturbed word by word
                     yield *(gr.skip(),) * 5, gr.update(value=show.page("growing", now))
                 else:
@@ -120,11 +120,10 @@ def build(state: AppState) -> None:
         choices = dict.fromkeys([labelled(named, persona_text(personas[named])), *picked.choices])
         return gr.update(open=True), gr.update(choices=sorted(choices, key=itemgetter(1)), value=named), *filled(named)
 
-    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     written = [profile, personality]
-    picked.input(filled, picked, [*written, understood], js="place => (aloe.persona(place + 1), place)", **private)
-    gr.on([profile.change, personality.change], read, written, understood, **private)
-    page_under_way().load(addressed, None, [chooser, picked, *written, understood], **private)
+    picked.input(filled, picked, [*written, understood], js="place => (aloe.persona(place + 1), place)", **PRIVATE)
+    gr.on([profile.change, personality.change], read, written, understood, **PRIVATE)
+    page_under_way().load(addressed, None, [chooser, picked, *written, understood], **PRIVATE)
     inputs, outputs = [*written, turns, session], [page, notice, session, go, stop, grown]
     go.click(watch, inputs, outputs, api_visibility="private", **state.generating)
-    stop.click(lambda session: session.stop.set(), session, None, queue=False, **private)
+    stop.click(lambda session: session.stop.set(), session, None, queue=False, **PRIVATE)

@@ -109,9 +109,17 @@ def _turn(user: str, said: list[Any], picked: int, tries: int, inferred: dict[st
 
 
 def answered(
-    talk: Talk, message: str, models: Models, sampling: Sampling, most_turns: int, *, tries: int = 0, noted: bool = False
+    talk: Talk,
+    message: str,
+    models: Models,
+    sampling: Sampling,
+    most_turns: int,
+    stop: asyncio.Event,
+    *,
+    tries: int = 0,
+    noted: bool = False,
 ) -> AsyncIterator[Talk]:
-    """The talk with its next turn, again and again while the two replies grow; the last one is whole.
+    """The talk with its next turn, again and again while the two replies grow; unless `stop` ends it the last one is whole.
 
     noted: the aligned model is shown what the inferrer has understood, as the policy `inferred(M)` does it.
 
@@ -169,4 +177,4 @@ def answered(
     aligned = models.aligned
     if noted:
         aligned = replace(aligned, chat=Tailored(aligned.chat, Inferring(models.inferrer.chat)))
-    return growing(news, grown, hear(0, models.base), hear(1, aligned), infer())
+    return growing(stop, news, grown, hear(0, models.base), hear(1, aligned), infer())

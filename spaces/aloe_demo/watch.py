@@ -104,18 +104,15 @@ class Watch:
         return replace(self, doing="", problems=(first, second))
 
     def to_row(self) -> Row:
-        steps = [{"user": step.user, "inferred": step.inferred, "answers": step.answers} for step in self.steps]
-        return asdict(replace(self, steps=())) | {"steps": json.loads(json.dumps(steps, default=asdict))}
+        return asdict(self)
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
         """What `to_row` gave."""
-
-        def step(user: str, inferred: dict[str, str] | None, answers: list[dict[str, Any] | None]) -> Step:
-            first, second = (Answer(**answer) if answer else None for answer in answers)
-            return Step(user, Persona(**inferred) if inferred else None, (first, second))
-
-        steps = [step(**one) for one in row["steps"]]
+        steps = []
+        for one in row["steps"]:
+            first, second = (answer and Answer(**answer) for answer in one["answers"])
+            steps.append(Step(one["user"], one["inferred"] and Persona(**one["inferred"]), (first, second)))
         whole = {"persona": Persona(**row["persona"]), "steps": tuple(steps), "problems": tuple(row["problems"])}
         return cls(**row | whole)
 
@@ -126,8 +123,11 @@ def recorded() -> Watch:
     return Watch.from_row(json.loads(RECORDED.read_text(encoding="utf-8")))
 
 
-def watched(watch: Watch, models: Models, temperature: float) -> AsyncIterator[Watch]:
-    """Both conversations of a watch that has no turn yet, again and again while they grow; temperature: of the two models."""
+def watched(watch: Watch, models: Models, temperature: float, stop: asyncio.Event) -> AsyncIterator[Watch]:
+    """Both conversations of a watch that has no turn yet, again and again while they grow, until `stop` is set.
+
+    temperature: of the two models.
+    """
     now, news = watch, asyncio.Event()
     persona = watch.persona
     spoken: list[tuple[Message, ...]] = [(), ()]
@@ -188,4 +188,4 @@ def watched(watch: Watch, models: Models, temperature: float) -> AsyncIterator[W
             await asyncio.gather(reply(0, models.base, call), reply(1, models.aligned, call), infer(call))
         put(doing="")
 
-    return growing(news, lambda: now, converse())
+    return growing(stop, news, lambda: now, converse())

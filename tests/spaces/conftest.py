@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,9 +18,17 @@ from tests.spaces.demo_server import DEMO, SIZES, demo_process, load
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = "/usr/bin/chromium"
+AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 # The app's modules. The theme is found after them.
 sys.path.insert(0, str(DEMO))
 sys.path.append(str(ROOT / "spaces"))
+
+
+def violations(page: "Page") -> list[Any]:
+    """What axe finds on a page."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found: list[Any] = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +67,10 @@ class Visitor:
     def box(self):
         """The message box of the tab that is open."""
         return self.page.get_by_label("Your message").locator("visible=true")
+
+    def say(self, text: str) -> None:
+        self.box().fill(text)
+        self.box().press("Enter")
 
     def press(self, name: str) -> None:
         self.page.get_by_role("button", name=name, exact=True).locator("visible=true").click()

@@ -1,4 +1,4 @@
-"""The demo Space: in a process of its own, and its modules."""
+"""The Spaces, each in a process of its own, and their modules."""
 
 import importlib
 import json
@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -34,9 +34,15 @@ class Served:
         return pages * resource.getpagesize()
 
 
+def demo_process(folder: Path, scratch: Path, python: str = sys.executable, **more: str) -> AbstractContextManager[Served]:
+    """`python app.py` of the demo in `folder`, until the block ends."""
+    # Before it says so, Gradio asks itself whether it can be reached.
+    return app_process([python, "app.py"], folder, scratch, "health", "Ctrl-C stops it", **more)
+
+
 @contextmanager
-def demo_process(folder: Path, scratch: Path, python: str = sys.executable, **more: str) -> Iterator[Served]:
-    """`python app.py` in `folder`, until the block ends; it must not have complained."""
+def app_process(command: list[str], folder: Path, scratch: Path, path: str = "", said: str = "", **more: str) -> Iterator[Served]:
+    """An app that answers at this path and has said so much, until the block ends; it must not have complained."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -46,13 +52,13 @@ def demo_process(folder: Path, scratch: Path, python: str = sys.executable, **mo
     environment |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT)} | more
     log = scratch / "app.log"
     with log.open("w") as output:
-        process = subprocess.Popen([python, "app.py"], cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
         try:
             url = f"http://127.0.0.1:{port}/"
             for _ in range(1200):
                 try:
-                    urllib.request.urlopen(f"{url}health", timeout=5).close()
-                    if "Ctrl-C stops it" in log.read_text():  # before, Gradio asks itself whether it can be reached
+                    urllib.request.urlopen(f"{url}{path}", timeout=5).close()
+                    if said in log.read_text():
                         break
                     time.sleep(0.1)
                 except OSError:

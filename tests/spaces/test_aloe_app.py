@@ -3,15 +3,10 @@
 import doctest
 import json
 import math
-import os
 import random
 import re
-import shutil
-import socket
-import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -19,8 +14,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from aloe_hub.hub.metric_space import metric_files
 from aloe_hub.scoring import score
-from tests.spaces.demo_server import load
+from tests.spaces.conftest import violations
+from tests.spaces.demo_server import app_process, load
 
 pytest.importorskip("gradio")
 
@@ -384,40 +381,14 @@ def test_the_examples_in_the_docstrings_are_true():
 @pytest.fixture(scope="module", params=["checkout", pytest.param("alone", marks=pytest.mark.torture)])
 def url(request, tmp_path_factory):
     """The address of the app, started from the checkout, or as on the Hub: with scoring.py beside it and without aloe_hub."""
-    folder, command = SPACE, [sys.executable, "app.py"]
+    scratch, folder, command = tmp_path_factory.mktemp("space"), SPACE, [sys.executable, "app.py"]
     if request.param == "alone":
-        folder = tmp_path_factory.mktemp("space") / "aloe"
-        shutil.copytree(SPACE, folder, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("aloe_hub/report/drawing.py", "spaces/theme.py"):
-            shutil.copy(ROOT / name, folder)
-        for copy, name in (("scoring", "levels"), ("clusters", "clusters"), ("matrix", "matrix")):
-            shutil.copy(ROOT / f"aloe_hub/scoring/{name}.py", folder / f"{copy}.py")
-        command = [sys.executable, "-c", ALONE]
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    env = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "GRADIO_SERVER_PORT": str(port)}
-    env |= {"GRADIO_TEMP_DIR": str(tmp_path_factory.mktemp("gradio")), "PYTHONDONTWRITEBYTECODE": "1"}
-    env.pop("PYTHONPATH", None)
-    log = tmp_path_factory.mktemp("log") / "app.log"
-    with log.open("w") as output:
-        process = subprocess.Popen(command, cwd=folder, env=env, stdout=output, stderr=subprocess.STDOUT)
-        try:
-            address = f"http://127.0.0.1:{port}/"
-            for _ in range(600):
-                try:
-                    urllib.request.urlopen(address, timeout=5).close()
-                    break
-                except OSError:
-                    assert process.poll() is None, log.read_text()
-                    time.sleep(0.1)
-            else:
-                pytest.fail(f"the app did not answer within a minute: {log.read_text()}")
-            yield address
-        finally:
-            process.terminate()
-            process.wait()
-    assert "Traceback" not in log.read_text()
+        folder, command = scratch / "aloe", [sys.executable, "-c", ALONE]
+        folder.mkdir()
+        for name, content in metric_files().items():
+            (folder / name).write_bytes(content)
+    with app_process(command, folder, scratch, GRADIO_ANALYTICS_ENABLED="False") as served:
+        yield served.url
 
 
 def test_the_app_starts_and_serves_its_page(url):
@@ -525,5 +496,4 @@ def test_every_control_has_a_name_and_the_headings_are_in_order(tab):
     assert levels == [1, 2, 2, 2, 2]
     assert tab.evaluate("document.documentElement.lang") == "en"
     tab.wait_for_timeout(300)  # a colour that is still fading has no contrast yet
-    tab.evaluate((Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8"))
-    assert [found["id"] for found in tab.evaluate("axe.run({resultTypes: ['violations']})")["violations"]] == []
+    assert [found["id"] for found in violations(tab)] == []

@@ -1,17 +1,13 @@
 """The metric Space, loaded as a user loads it."""
 
 import doctest
-import json
 import math
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from aloe_hub.scoring import score
-from tests.preloaded import PYTHON
 
 evaluate = pytest.importorskip("evaluate")
 
@@ -80,30 +76,3 @@ def test_the_example_of_the_documentation_is_true(metric):
 def test_the_metric_cites_the_paper(metric):
     assert "Aligning {LLM}s with Individual Preferences via Interaction" in metric.citation
     assert "2410.03642" in metric.citation
-
-
-@pytest.mark.torture
-def test_the_metric_works_from_a_folder_that_carries_its_own_copy_of_scoring(tmp_path):
-    folder = tmp_path / "aloe"
-    folder.mkdir()
-    for copy, name in (("scoring", "levels"), ("clusters", "clusters"), ("matrix", "matrix")):
-        code = (ROOT / "aloe_hub" / "scoring" / f"{name}.py").read_text()
-        assert "import aloe_hub" not in code
-        assert "from aloe_hub" not in code
-        (folder / f"{copy}.py").write_text(code)
-    wrapper = (ROOT / "spaces" / "aloe" / "aloe.py").read_text()
-    assert wrapper.count("from aloe_hub.scoring import score\n") == 1
-    alone = wrapper.replace("from aloe_hub.scoring import", "from .scoring import").replace("from aloe_hub.scoring.", "from .")
-    (folder / "aloe.py").write_text(alone)
-    # Another process, offline, elsewhere and with an empty HF_HOME: nothing of this checkout or of a cache can help.
-    code = (
-        "import evaluate, json, sys\n"
-        f"print(json.dumps(evaluate.load({str(folder)!r}).compute(predictions={SCORES}, cluster_ids={IDS})))\n"
-        "assert not any(name.split('.')[0] == 'aloe_hub' for name in sys.modules)\n"
-    )
-    env = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf")}
-    env.pop("PYTHONPATH", None)
-    done = subprocess.run([*PYTHON, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    expected = json.dumps(score(SCORES, cluster_ids=IDS).to_dict())
-    assert done.stdout.splitlines()[-1] == expected

@@ -8,9 +8,9 @@ import pytest
 
 from aloe_hub.report import read_runs, write_html
 from tests.report.test_report import write_policy
+from tests.spaces.conftest import violations
 
 OLD = Path(__file__).parents[1] / "data" / "old_run" / "finished"
-AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 
 
 @pytest.fixture
@@ -78,5 +78,4 @@ def test_the_page_opens_with_its_sentences_fits_a_phone_and_axe_finds_nothing(pa
     assert page.locator(".opening").count() == 3
     assert page.locator(".opening").first.bounding_box()["y"] < page.locator("nav").bounding_box()["y"] < 3 * 844
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    assert [found["id"] for found in page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]] == []
+    assert [found["id"] for found in violations(page)] == []

@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from models import TITLES, Models, Part
+from models import TITLES, Missing, Models, Part
+from talk import answered
 
-from aloe_hub.chat.base import Chat, ChatReply, ChatRequest
+from aloe_hub.chat.base import Chat, ChatReply, ChatRequest, Sampling
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.errors import ChatError
+
+SAMPLING = Sampling(temperature=0.0)
 
 
 def fake_models(**chats) -> Models:
@@ -17,10 +20,23 @@ def fake_models(**chats) -> Models:
     parts = {}
     for name, title in TITLES.items():
         chat = cast.get(name, Scripted())
-        parts[name] = (
-            Part(title, name, chat) if chat else Part.missing(title, name, f"{title} is not there: {name}: no such model")
-        )
+        parts[name] = Part(title, name, chat or Missing(f"{title} is not there: {name}: no such model"))
     return Models(**parts)
+
+
+async def last(values):
+    found = None
+    async for value in values:
+        found = value
+    return found
+
+
+def said(talk, *messages, among=None, tries=0):
+    """The talk after these messages."""
+    for message in messages:
+        stop = asyncio.Event()
+        talk = asyncio.run(last(answered(talk, message, among or fake_models(), SAMPLING, 30, stop, tries=tries)))
+    return talk
 
 
 @dataclass

@@ -43,8 +43,7 @@ def test_hostile_text_is_shown_as_text(phone, name):
     text, page = HOSTILE[name], phone.page
     phone.tab("Chat")
     number = page.locator("#talk .turn").count()
-    phone.box().fill(text)
-    phone.press("Send")
+    phone.say(text)
     turn = page.locator("#talk .turn").nth(number)
     turn.get_by_text("goes on from here").wait_for()
     wanted = " ".join(text.replace("\u0000", "").split())
@@ -77,8 +76,7 @@ def test_hostile_text_is_shown_as_text(phone, name):
 
 def test_right_to_left_text_runs_so_and_leaves_the_rest_alone(parrots, visit):
     visitor = visit(parrots.url)
-    visitor.box().fill(HOSTILE["right to left"])
-    visitor.press("Send")
+    visitor.say(HOSTILE["right to left"])
     visitor.page.locator("#talk").get_by_text("goes on from here").wait_for()
     assert visitor.page.locator("#talk .user .text").evaluate("e => getComputedStyle(e).direction") == "rtl"
     assert visitor.page.locator("#talk .user .who").evaluate("e => getComputedStyle(e).direction") == "ltr"
@@ -87,8 +85,7 @@ def test_right_to_left_text_runs_so_and_leaves_the_rest_alone(parrots, visit):
 def test_twenty_thousand_characters_of_a_visitor_are_refused_and_kept_in_the_box(parrots, visit):
     visitor = visit(parrots.url)
     page, long = visitor.page, "x" * 20_000
-    visitor.box().fill(long)
-    visitor.press("Send")
+    visitor.say(long)
     page.get_by_role("alert").get_by_text("the message has 20,000 characters, and this page takes 4,000").wait_for()
     assert visitor.box().input_value() == long
     assert page.locator("#talk .turn").count() == 0
@@ -98,8 +95,7 @@ def test_twenty_thousand_characters_of_a_visitor_are_refused_and_kept_in_the_box
     visitor.press("Watch live")
     page.get_by_role("alert").get_by_text("the profile has 20,000 characters").wait_for()
     visitor.tab("Blind test")
-    visitor.box().fill(long)
-    visitor.press("Send")
+    visitor.say(long)
     page.get_by_role("alert").get_by_text("the message has 20,000 characters").wait_for()
 
 
@@ -107,7 +103,6 @@ def test_twenty_thousand_characters_of_a_model_are_cut_with_a_notice(launched, v
     endless = Whole(lambda _: " ".join(map(str, range(5000))))
     here = launched(tmp_path, fake_models(base=endless, aligned=endless))
     visitor = visit(here.url)
-    visitor.box().fill("hello")
-    visitor.press("Send")
+    visitor.say("hello")
     visitor.page.get_by_text("ends here: as long as a reply may be").first.wait_for()
     assert len(visitor.page.locator("#talk .side0 .text").inner_text()) <= 8000

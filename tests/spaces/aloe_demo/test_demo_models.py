@@ -29,7 +29,7 @@ def test_models_behind_an_endpoint_are_heard_while_they_speak():
         models = Models.of(settings(ALOE_BASE=base.name, ALOE_ADAPTER=aligned.name))
         assert models.problems() == ()
         message = "I work as a nurse. I have a pet called Tiki. What should I make for dinner?"
-        talk, times = last(answered(Talk(), message, models, Sampling(), 10))
+        talk, times = last(answered(Talk(), message, models, Sampling(), 10, asyncio.Event()))
     (turn,) = talk.turns
     assert [said.problem for said in turn.said] == ["", ""]
     assert turn.said[0].text != turn.said[1].text
@@ -40,7 +40,7 @@ def test_models_behind_an_endpoint_are_heard_while_they_speak():
 def test_an_endpoint_that_is_down_is_told_and_the_other_model_answers():
     with running("scripted:plain") as base:
         models = Models.of(settings(ALOE_BASE=base.name, ALOE_ADAPTER="http://127.0.0.1:9/v1#m"))
-        talk, _ = last(answered(Talk(), "Any dinner ideas?", models, Sampling(), 10))
+        talk, _ = last(answered(Talk(), "Any dinner ideas?", models, Sampling(), 10, asyncio.Event()))
     (turn,) = talk.turns
     assert turn.said[0].text
     assert "cannot be reached; is the server up?" in turn.said[1].problem
@@ -51,6 +51,6 @@ def test_a_model_that_cannot_be_loaded_says_so_when_it_was_tried(tmp_path):
     part = Part.opened("the base model", f"local:{tmp_path}")
     assert part.ready == Missing(part.problem)
     assert part.problem.startswith("the base model is not there: ")
-    talk, _ = last(answered(Talk(), "hello", replace(fake_models(), base=part), Sampling(), 10))
+    talk, _ = last(answered(Talk(), "hello", replace(fake_models(), base=part), Sampling(), 10, asyncio.Event()))
     assert talk.turns[0].said[0].problem == part.problem
     assert talk.turns[0].said[1].text

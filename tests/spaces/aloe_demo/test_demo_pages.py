@@ -12,10 +12,9 @@ import pytest
 
 from aloe_hub.world.lexicon import POLES, TOPICS
 from tests.spaces.aloe_demo.free_messages import MESSAGES
-from tests.spaces.conftest import Visitor, visits
+from tests.spaces.conftest import Visitor, violations, visits
 from tests.spaces.demo_server import SIZES, told
 
-AXE = Path(__file__).parents[1] / "vendor" / "axe.min.js"
 CUE = POLES["concise"].cues[0]
 PICTURES = os.environ.get("ALOE_SCREENSHOTS")
 STRESS = TOPICS["stress"].questions[0]
@@ -67,8 +66,7 @@ def empty_chat(visitor):
 
 def asked(visitor, message, turn):
     """Send a message with Enter, and wait for the end of its turn."""
-    visitor.box().fill(message)
-    visitor.box().press("Enter")
+    visitor.say(message)
     visitor.page.locator("#talk .turn").nth(turn).get_by_text("goes on from here").wait_for()
 
 
@@ -220,17 +218,14 @@ def test_sentences_to_click_and_a_suggestion_fill_the_box(visitor):
 def test_free_text_is_answered_by_the_page(visitor):
     page = visitor.page
     empty_chat(visitor)
-    visitor.box().fill("hi, I just moved to Lisbon with my two kids and I hate long answers")
-    visitor.box().press("Enter")
+    visitor.say("hi, I just moved to Lisbon with my two kids and I hate long answers")
     answer = page.get_by_role("alert")
     answer.get_by_text("do not know this sentence").wait_for()
     answer.get_by_role("button", name="I live with my sister.").click()
     assert visitor.box().input_value().startswith("I live with my sister. I work as a nurse.")
-    visitor.box().fill(STRESS)
-    visitor.box().press("Enter")
+    visitor.say(STRESS)
     answer.get_by_text("Tell it something about you first").wait_for()
-    visitor.box().fill("I am thinking about suicide")
-    visitor.box().press("Enter")
+    visitor.say("I am thinking about suicide")
     answer.get_by_text("You do not have to be alone with it").wait_for()
     assert answer.get_by_role("link", name="findahelpline.com").is_visible()
     assert (page.locator("#talk .turn").count(), page.locator("#understood li").count()) == (0, 0)
@@ -261,8 +256,7 @@ def test_a_blind_vote_names_nobody_before_it_and_is_stored_only_when_its_row_was
     visitor.tab("Blind test")
     better = page.get_by_role("button", name="A is better")
     assert better.is_disabled()
-    visitor.box().fill(SAID[0])
-    visitor.box().press("Enter")
+    visitor.say(SAID[0])
     page.locator("#blind").get_by_text("Reply B").wait_for()
     assert "model" not in page.locator("#blind").inner_text().lower()
     picture(visitor, "blind")
@@ -273,8 +267,7 @@ def test_a_blind_vote_names_nobody_before_it_and_is_stored_only_when_its_row_was
 
     page.get_by_label("I agree that my votes").check()
     page.get_by_text("Two replies come back without their names").wait_for()  # what came before consent is gone
-    visitor.box().fill(SAID[1])
-    visitor.box().press("Enter")
+    visitor.say(SAID[1])
     page.locator("#blind").get_by_text("Reply B").wait_for()
     better.click()
     page.locator("#row pre").wait_for()
@@ -332,13 +325,11 @@ def test_every_tab_is_without_a_finding_of_axe(visitor):
     page = visitor.page
     empty_chat(visitor)
     asked(visitor, SAID[0], 0)
-    page.evaluate(AXE.read_text())
     found = {}
     for tab in page.get_by_role("tab").all_inner_texts():
         visitor.tab(tab)
         page.wait_for_timeout(300)  # a colour that is still fading has no contrast yet
-        results = page.evaluate("axe.run({resultTypes: ['violations']})")
-        for violation in results["violations"]:
+        for violation in violations(page):
             found[f"{tab}: {violation['id']}"] = [node["html"][:200] for node in violation["nodes"]][:4]
     assert found == {}, json.dumps(found, indent=1)
 
@@ -395,8 +386,7 @@ def test_votes_can_be_taken_back_as_long_as_the_tab_is_open(visit, pocket_demo):
     page.get_by_label("I agree that my votes").check()
     said.get_by_text("now you may store votes").wait_for()
     for text in SAID:
-        visitor.box().fill(text)
-        visitor.box().press("Enter")
+        visitor.say(text)
         page.get_by_role("button", name="B is better").click()
         visitor.press("Store this vote")
         said.get_by_text("Your vote is stored.").wait_for()
@@ -410,8 +400,7 @@ def test_votes_can_be_taken_back_as_long_as_the_tab_is_open(visit, pocket_demo):
     said.get_by_text("Your last vote is taken back").wait_for()
     page.get_by_label("I agree that my votes").check()
     said.get_by_text("now you may store votes").wait_for()
-    visitor.box().fill(SAID[0])
-    visitor.box().press("Enter")
+    visitor.say(SAID[0])
     page.get_by_role("button", name="A is better").click()
     visitor.press("Store this vote")
     visitor.press("Take all 2 back")
@@ -471,8 +460,7 @@ def test_the_message_box_stays_in_sight_after_a_reply_and_after_words_of_crisis(
     visitor = visit(pocket_demo, size)
     page = visitor.page
     in_sight = "one => one.getBoundingClientRect().top >= 0 && one.getBoundingClientRect().bottom <= innerHeight"
-    visitor.box().fill("I am thinking about suicide")
-    visitor.box().press("Enter")
+    visitor.say("I am thinking about suicide")
     help_ = page.get_by_role("alert").get_by_text("You do not have to be alone with it")
     help_.wait_for()
     page.wait_for_function(in_sight, arg=visitor.box().element_handle())  # the page scrolls there

@@ -24,6 +24,32 @@ def client(here):
     return gradio_client.Client(here.url, verbose=False, analytics_enabled=False)
 
 
+def comes_true(is_so):
+    for _ in range(300):
+        if is_so():
+            return
+        threading.Event().wait(0.1)
+    pytest.fail("within half a minute it did not")
+
+
+def slow_model(words):
+    return Slow(Whole(lambda _: " ".join(f"word{number}" for number in range(words))))
+
+
+@pytest.fixture
+def slowly(launched, visit, tmp_path):
+    """`slowly(words)`: both models say so many words, and a visitor has asked them to."""
+
+    def begin(words):
+        slow = slow_model(words)
+        visitor = visit(launched(tmp_path, fake_models(base=slow, aligned=slow)).url)
+        visitor.say("talk to me")
+        visitor.page.locator("#talk .reply .text").nth(1).wait_for()
+        return slow, visitor
+
+    return begin
+
+
 @pytest.mark.parametrize("number", [10, pytest.param(30, marks=pytest.mark.torture)])
 def test_many_sessions_at_once_never_see_each_others_messages(echo, number):
     everybody = threading.Barrier(number)
@@ -45,8 +71,7 @@ def test_many_sessions_at_once_never_see_each_others_messages(echo, number):
 
 def test_what_a_visitor_wrote_goes_when_they_leave(echo, browser, visit):
     visitor = visit(echo.url)
-    visitor.box().fill("remember-me-not")
-    visitor.box().press("Enter")
+    visitor.say("remember-me-not")
     visitor.page.locator("#talk").get_by_text("goes on from here").wait_for()
 
     def held():
@@ -55,11 +80,7 @@ def test_what_a_visitor_wrote_goes_when_they_leave(echo, browser, visit):
 
     assert held() == 1
     visitor.page.context.close()
-    for _ in range(300):
-        if not held():
-            break
-        threading.Event().wait(0.1)
-    assert held() == 0
+    comes_true(lambda: held() == 0)
 
 
 def test_two_visitors_at_once_in_the_browser(echo, visit):
@@ -108,16 +129,10 @@ def test_a_full_conversation_is_refused_with_a_message(launched, tmp_path):
     assert "three" not in page
 
 
-def test_stop_ends_the_generation_and_the_page_keeps_what_was_said(launched, visit, tmp_path):
-    slow = Slow(Whole(lambda _: " ".join(f"word{number}" for number in range(400))))
-    here = launched(tmp_path, fake_models(base=slow, aligned=slow))
-    visitor = visit(here.url)
-    visitor.box().fill("talk to me")
-    visitor.box().press("Enter")
-    visitor.page.locator("#talk .reply .text").nth(1).wait_for()
+def test_stop_ends_the_generation_and_the_page_keeps_what_was_said(slowly):
+    slow, visitor = slowly(400)
     assert visitor.page.get_by_role("button", name="Send").locator("visible=true").is_disabled()
-    visitor.box().fill("and now?")
-    visitor.box().press("Enter")
+    visitor.say("and now?")
     visitor.page.get_by_role("alert").get_by_text("the models are still answering").wait_for()
     visitor.press("Stop")
     visitor.page.get_by_text("ends here: stopped").nth(1).wait_for()
@@ -126,15 +141,10 @@ def test_stop_ends_the_generation_and_the_page_keeps_what_was_said(launched, vis
     assert visitor.page.get_by_role("alert").count() == 0
 
 
-def test_who_had_to_wait_is_told_so_only_as_long_as_it_is_true(launched, visit, tmp_path):
-    slow = Slow(Whole(lambda _: " ".join(f"word{number}" for number in range(60))))
-    here = launched(tmp_path, fake_models(base=slow, aligned=slow))
-    visitor = visit(here.url)
-    visitor.box().fill("talk to me")
-    visitor.box().press("Enter")
+def test_who_had_to_wait_is_told_so_only_as_long_as_it_is_true(slowly):
+    _, visitor = slowly(60)
     visitor.page.locator("#talk .side0").get_by_text("is writing").wait_for()
-    visitor.box().fill("and now?")
-    visitor.box().press("Enter")
+    visitor.say("and now?")
     visitor.page.get_by_role("alert").get_by_text("the models are still answering").wait_for()
     visitor.page.locator("button:enabled", has_text="Clear").locator("visible=true").wait_for()
     assert visitor.page.get_by_role("alert").count() == 0
@@ -142,7 +152,7 @@ def test_who_had_to_wait_is_told_so_only_as_long_as_it_is_true(launched, visit, 
 
 
 def test_a_live_watch_of_real_models_grows_word_by_word_and_says_who_is_scripted(launched, visit, tmp_path):
-    slow = Slow(Whole(lambda _: " ".join(f"word{number}" for number in range(400))))
+    slow = slow_model(400)
     here = launched(tmp_path, fake_models(base=slow, aligned=slow), base="local:org/model", adapter="org/adapter")
     page = visit(here.url, at="#watch").page
     told = "The user, the note-taker and the judge are scripted; only the two models that answer are real."
@@ -160,19 +170,10 @@ def test_a_live_watch_of_real_models_grows_word_by_word_and_says_who_is_scripted
     assert page.locator("#watch .side0").get_by_text("word9").is_visible()
 
 
-def test_whoever_leaves_in_the_middle_stops_the_generation(launched, visit, tmp_path):
-    slow = Slow(Whole(lambda _: " ".join(f"word{number}" for number in range(4000))))
-    here = launched(tmp_path, fake_models(base=slow, aligned=slow))
-    visitor = visit(here.url)
-    visitor.box().fill("talk to me")
-    visitor.box().press("Enter")
-    visitor.page.locator("#talk .reply .text").nth(1).wait_for()
+def test_whoever_leaves_in_the_middle_stops_the_generation(slowly):
+    slow, visitor = slowly(4000)
     visitor.page.context.close()
-    for _ in range(300):
-        if slow.ended == 2:
-            break
-        threading.Event().wait(0.1)
-    assert slow.ended == 2
+    comes_true(lambda: slow.ended == 2)
 
 
 def test_what_is_missing_is_said_where_it_matters_and_the_rest_works(launched, visit, tmp_path):
@@ -181,8 +182,7 @@ def test_what_is_missing_is_said_where_it_matters_and_the_rest_works(launched, v
     visitor = visit(here.url)
     page = visitor.page
     page.get_by_text("the aligned model is not there: aligned: no such model").locator("visible=true").first.wait_for()
-    visitor.box().fill("I have a cat. Any dinner ideas?")
-    visitor.box().press("Enter")
+    visitor.say("I have a cat. Any dinner ideas?")
     page.locator("#talk .side0").get_by_text("goes on from here").wait_for()
     assert "the aligned model is not there" in page.locator("#talk .side1").inner_text()
     assert page.locator("#understood li").count() == 1
@@ -198,8 +198,7 @@ def test_what_is_missing_is_said_where_it_matters_and_the_rest_works(launched, v
     assert page.locator("#watch .turn:visible .side0").get_by_text("no score").is_visible()
     assert "the aligned model is not there" in page.locator("#watch .turn:visible .side1").inner_text()
     visitor.tab("Blind test")
-    visitor.box().fill("I have a cat. Any dinner ideas?")
-    visitor.box().press("Enter")
+    visitor.say("I have a cat. Any dinner ideas?")
     page.get_by_role("alert").get_by_text("no vote: the aligned model is not there").wait_for()
     visitor.tab("About")
     page.get_by_role("row", name="the aligned model").get_by_text("no such model").wait_for()

@@ -14,7 +14,6 @@ from aloe_hub.types import Message, Persona
 from tests.spaces.aloe_demo.fake_models import fake_models
 from tests.spaces.aloe_demo.free_messages import MESSAGES
 
-ANSWERED_BY_PAGE = {"distress": known.Distress, "insult": known.Insult, "untold": known.Untold}
 ASKED = [(text, kind, facts) for text, kind, facts in MESSAGES if kind != "refused"]
 
 
@@ -24,15 +23,17 @@ def test_what_the_world_does_not_know_is_told_before_a_model_is_asked(text, kind
         found = known.understandable(text, True)
         assert known.understandable(found, True) == found
     else:
-        with pytest.raises(ANSWERED_BY_PAGE.get(kind, known.Unknown)):
+        with pytest.raises(known.AnsweredByPage) as caught:
             known.understandable(text, True)
+        assert caught.value.kind == (kind if kind != "question" else "unknown")
 
 
 @pytest.mark.parametrize(("text", "kind", "facts"), ASKED)
 def test_a_model_that_knows_english_is_asked_all_but_distress_and_no_false_fact_is_noted(text, kind, facts):
     if kind in ("distress", "insult"):
-        with pytest.raises(ANSWERED_BY_PAGE[kind]):
+        with pytest.raises(known.AnsweredByPage) as caught:
             known.understandable(text, False)
+        assert caught.value.kind == kind
         return
     assert known.understandable(text, False) == text
     noted = understood([asyncio.run(roles.inferred(Scripted(), [Message("user", text)], Call("t", 0)))])
@@ -45,8 +46,9 @@ def test_a_question_is_asked_once_something_was_told_whether_now_or_before():
     question = "What should I make for dinner?"
     for told in ("I love sushi.", "I only have a minute."):
         assert known.understandable(question, True, [Message("user", told), Message("assistant", "Fine.")]) == question
-    with pytest.raises(known.Untold):
+    with pytest.raises(known.AnsweredByPage) as caught:
         known.understandable(question, True, [Message("user", "Hello."), Message("assistant", "I love sushi.")])
+    assert caught.value.kind == "untold"
     assert known.understandable(question, False) == question
 
 

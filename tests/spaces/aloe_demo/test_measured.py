@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,12 +10,12 @@ from aloe_hub.files.jsonl import write_rows
 from aloe_hub.results.formatting import p_value, share, with_interval
 from aloe_hub.results.read import read_runs
 from aloe_hub.types import Persona, Transcript, Turn
+from tests.spaces.conftest import violations
 from tests.spaces.demo_server import SIZES, load
 
 pytest.importorskip("gradio")
 (measured,) = load("measured")
 
-AXE = Path(__file__).parents[1] / "vendor" / "axe.min.js"
 HOSTILE = "<img src=x onerror=alert(1)>"
 POLICIES = {"scripted:plain": 2.0, "scripted:tailored": 4.0, "local:org/model": 2.5, "local:org/model+org/a-sft": 3.0}
 NOTHING = {"value": None, "interval": None}
@@ -153,14 +152,12 @@ def test_a_visitor_finds_a_conversation_opens_it_and_comes_back_by_its_address(b
     page.locator("#sample").get_by_text("reason 4").first.wait_for()
     page.wait_for_function("document.activeElement.tagName === 'H3'")
     assert page.url.endswith("#benchmark")
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    assert [found["id"] for found in page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]] == []
+    assert [found["id"] for found in violations(page)] == []
     page.reload()
     page.locator("#sample").get_by_text("reason 4").first.wait_for()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.get_by_role("tab", name="Audit").click()
     page.get_by_role("row", name="position, γ").get_by_text("+0.31 [+0.10, +0.50]").wait_for()
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    assert [found["id"] for found in page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]] == []
+    assert [found["id"] for found in violations(page)] == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.context.close()

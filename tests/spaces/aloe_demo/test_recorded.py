@@ -13,6 +13,7 @@ from models import Models
 from watch import RECORDED, Watch, recorded, watched
 
 from aloe_hub.hub.demo_settings import DemoSettings
+from tests.spaces.aloe_demo.fake_models import last
 
 TURNS = 10
 PERSONA = 2  # the first in whose conversation the pocket model makes no slip
@@ -21,12 +22,8 @@ PERSONA = 2  # the first in whose conversation the pocket model makes no slip
 def conversation(turns):
     models = Models.of(DemoSettings())
 
-    async def last():
-        async for now in watched(Watch(made_personas(PERSONA + 1)[PERSONA], turns, recorded=True, id="recorded"), models, 0.0):
-            found = now
-        return found
-
-    return asyncio.run(last())
+    watch = Watch(made_personas(PERSONA + 1)[PERSONA], turns, recorded=True, id="recorded")
+    return asyncio.run(last(watched(watch, models, 0.0, asyncio.Event())))
 
 
 @pytest.mark.skipif(not os.environ.get("ALOE_RECORD"), reason="makes the recording anew")

@@ -9,16 +9,15 @@ import safe
 import show
 from app_state import AppState
 from blind import Order, vote_row
-from known import Distress, Unknown
+from known import AnsweredByPage
 from library import Library, library, made_personas, made_trees
-from talk import Talk, answered
+from talk import Talk
 from votes import Votes
 from watch import Answer, Step, Watch, recorded, watched
 
-from aloe_hub.chat.base import Sampling
 from aloe_hub.hub.demo_settings import DemoSettings
 from aloe_hub.types import Exchange, Persona, Reply, Tree, Verdict
-from tests.spaces.aloe_demo.fake_models import Failing, Whole, fake_models
+from tests.spaces.aloe_demo.fake_models import Failing, Whole, fake_models, last, said
 
 HOSTILE = (
     "<script>document.title='pwned'</script><img src=x onerror=alert(1)>",
@@ -63,22 +62,8 @@ class Page(HTMLParser):
         self.text += data
 
 
-async def last(values):
-    found = None
-    async for value in values:
-        found = value
-    return found
-
-
-def said(*messages, among=None):
-    talk = Talk()
-    for message in messages:
-        talk = asyncio.run(last(answered(talk, message, among or fake_models(), Sampling(temperature=0), 30)))
-    return talk
-
-
 def looked_at(persona, among, turns=2):
-    return asyncio.run(last(watched(Watch(persona, turns), among, 0.0)))
+    return asyncio.run(last(watched(Watch(persona, turns), among, 0.0, asyncio.Event())))
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -86,7 +71,7 @@ def test_a_hostile_text_is_text_on_every_page(text):
     echo = Whole(lambda _: text)
     hostile = fake_models(base=echo, aligned=echo, user=echo, inferrer=Whole(lambda _: f"Profile: {text}\nPersonality: {text}"))
     persona = Persona(text, text)
-    talk = said(text, among=hostile)
+    talk = said(Talk(), text, among=hostile)
     exchange = Exchange(
         text, persona, (Reply("policy", text), Reply("policy", text + "2")), (Verdict("01", 0, text), Verdict("10", 0, text)), 1
     )
@@ -99,7 +84,7 @@ def test_a_hostile_text_is_text_on_every_page(text):
         show.page("tree", Tree(text, persona, (exchange,))),
         show.page("notes", [text]),
         show.alert(text),
-        show.unanswered(Unknown(text)),
+        show.unanswered(AnsweredByPage("unknown", text)),
         show.page("readings", [(text, ""), (text, "free text")], True, False),
         show.page("row", vote_row(talk, 0)),
     ]
@@ -112,7 +97,7 @@ def test_a_hostile_text_is_text_on_every_page(text):
 
 
 def test_a_talk_shows_both_replies_and_which_one_it_goes_on_from():
-    page = Page(show.page("talk", said("I have a cat. Any dinner ideas?")))
+    page = Page(show.page("talk", said(Talk(), "I have a cat. Any dinner ideas?")))
     assert page.text.index("Base model") < page.text.index("Aligned model") < page.text.index("goes on from here")
     assert (page.classes.count("picked"), page.classes.count("pick")) == (1, 2)
     assert Page(show.page("talk", Talk())).classes == ["nothing"]
@@ -120,14 +105,14 @@ def test_a_talk_shows_both_replies_and_which_one_it_goes_on_from():
 
 def test_a_reply_that_is_the_models_last_one_word_for_word_is_said_to_be_so():
     among = fake_models(base=Whole(lambda _: "The same."), aligned=Whole(lambda request: f"{len(request.messages)} messages."))
-    talk = said("I have a cat.", "And now?", among=among)
+    talk = said(Talk(), "I have a cat.", "And now?", among=among)
     assert show.page("talk", talk).count("Word for word its last reply") == 1
     watch = looked_at(made_personas(1)[0], among, turns=3)
     assert show.page("watch", watch).count("Word for word its last reply") == 2
 
 
 def test_a_blind_talk_names_nobody_before_the_vote_and_everybody_after_it():
-    talk = said("I have a cat. Any dinner ideas?")
+    talk = said(Talk(), "I have a cat. Any dinner ideas?")
     for first in (0, 1):
         hidden = show.page("blind", talk, Order(first), False)
         seen = Page(hidden)
@@ -209,12 +194,14 @@ def test_a_tree_of_several_replies_shows_each_with_its_rank(scored):
 
 
 def test_a_word_that_uses_a_learned_fact_leads_to_the_message_that_told_it():
-    page = show.page("talk", said("I have a pet called Tiki. Any dinner ideas?", "I feel stressed lately, what can I do?"))
+    page = show.page(
+        "talk", said(Talk(), "I have a pet called Tiki. Any dinner ideas?", "I feel stressed lately, what can I do?")
+    )
     assert '<a class="used" href="#message-1" title="learned from message 1">Tiki</a>' in page
 
 
 def test_distress_is_answered_kindly_with_where_to_find_help():
-    page = Page(show.unanswered(Distress("")))
+    page = Page(show.unanswered(AnsweredByPage("distress", "")))
     assert "You do not have to be alone with it." in page.text
     assert all(number in page.text for number in ("988", "116 123", "188", "12356", "112", "findahelpline.com"))
 

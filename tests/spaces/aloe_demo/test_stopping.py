@@ -3,48 +3,50 @@
 import asyncio
 
 from library import made_personas
-from session import until
+from session import growing
 from watch import Watch, watched
 
 from tests.spaces.aloe_demo.fake_models import fake_models
 
 
-async def counted(ended, number=5):
+async def working(ended, seconds):
     try:
-        for value in range(number):
-            yield value
-        await asyncio.sleep(3600 if number < 5 else 0)
+        await asyncio.sleep(seconds)
     finally:
-        ended.append(number)
+        ended.append(seconds)
 
 
-def test_all_values_come_and_the_source_ends():
+def values(stop, ended, *seconds):
+    return growing(stop, asyncio.Event(), lambda: len(ended), *(working(ended, one) for one in seconds))
+
+
+def test_all_values_come_up_to_the_end_of_all_work():
     async def collected():
-        ended: list[int] = []
-        return [value async for value in until(asyncio.Event(), counted(ended))], ended
+        return [value async for value in values(asyncio.Event(), [], 0, 0.3)]
 
-    assert asyncio.run(collected()) == ([0, 1, 2, 3, 4], [5])
+    assert asyncio.run(collected()) == [0, 1, 2]
 
 
-def test_a_stop_ends_the_source_at_once_even_while_it_waits():
+def test_a_stop_ends_the_work_at_once_even_while_it_waits():
     async def stopped():
         ended: list[int] = []
         stop = asyncio.Event()
         asyncio.get_running_loop().call_later(0.3, stop.set)
-        return [value async for value in until(stop, counted(ended, 2))], ended
+        return [value async for value in values(stop, ended, 3600)], ended
 
-    assert asyncio.run(stopped()) == ([0, 1], [2])
+    assert asyncio.run(stopped()) == ([0], [3600])
 
 
-def test_whoever_leaves_ends_the_source():
+def test_whoever_leaves_ends_the_work():
     async def left():
         ended: list[int] = []
-        values = until(asyncio.Event(), counted(ended))
-        await anext(values)
-        await values.aclose()
+        seen = values(asyncio.Event(), ended, 3600)
+        await anext(seen)
+        await asyncio.sleep(0)
+        await seen.aclose()
         return ended
 
-    assert asyncio.run(left()) == [5]
+    assert asyncio.run(left()) == [3600]
 
 
 def test_a_slow_reader_sees_the_end_of_a_watch():
@@ -53,7 +55,7 @@ def test_a_slow_reader_sees_the_end_of_a_watch():
     async def slow():
         among = fake_models()
         seen = []
-        async for watch in watched(Watch(made_personas(1)[0], 3), among, 0.0):
+        async for watch in watched(Watch(made_personas(1)[0], 3), among, 0.0, asyncio.Event()):
             seen.append(len(watch.steps))
             await asyncio.sleep(0.05)
         return seen

@@ -7,35 +7,12 @@ import pytest
 from known import EXAMPLES
 from models import Models
 from safe import MOST_SHOWN
-from session import until
 from talk import Talk, answered
 from used import slips, uses
 
-from aloe_hub.chat.base import Sampling
 from aloe_hub.errors import UsageError
 from aloe_hub.hub.demo_settings import DemoSettings
-from tests.spaces.aloe_demo.fake_models import Failing, Slow, Speaking, Whole, fake_models
-
-SAMPLING = Sampling(temperature=0.0)
-
-
-async def last(talks):
-    found = None
-    async for talk in talks:
-        found = talk
-    return found
-
-
-def said(talk, *messages, among=None, tries=0):
-    """The talk after these messages."""
-
-    async def all_of_them():
-        now = talk
-        for message in messages:
-            now = await last(answered(now, message, among or fake_models(), SAMPLING, 30, tries=tries))
-        return now
-
-    return asyncio.run(all_of_them())
+from tests.spaces.aloe_demo.fake_models import SAMPLING, Failing, Slow, Speaking, Whole, fake_models, last, said
 
 
 def test_both_models_get_the_same_messages_and_the_inferrer_the_users_own():
@@ -74,7 +51,7 @@ def test_another_try_has_another_seed():
 def test_replies_grow_as_they_are_said_and_whoever_is_ready_does_not_wait():
     async def watched():
         slow = Speaking(("Hel", "lo"))
-        talks = answered(Talk(), "hi", fake_models(base=slow, aligned=Whole(lambda _: "whole")), SAMPLING, 30)
+        talks = answered(Talk(), "hi", fake_models(base=slow, aligned=Whole(lambda _: "whole")), SAMPLING, 30, asyncio.Event())
         seen = []
         async for talk in talks:
             first, second = talk.turns[-1].said
@@ -96,7 +73,7 @@ def test_a_stop_ends_what_is_being_generated_and_keeps_what_there_is():
         slow.go.release()
         among = fake_models(base=slow, aligned=Whole(lambda _: "whole"))
         talk = Talk()
-        async for talk in until(stop, answered(Talk(), "hi", among, SAMPLING, 30)):
+        async for talk in answered(Talk(), "hi", among, SAMPLING, 30, stop):
             if talk.turns[-1].said[0].text:
                 stop.set()
         return talk.stopped(), slow
@@ -149,7 +126,7 @@ def test_the_pocket_model_answers_the_examples_in_order_without_a_slip_and_uses_
 
 def test_a_full_conversation_takes_no_more():
     with pytest.raises(UsageError, match="this conversation has 2 messages"):
-        asyncio.run(last(answered(said(Talk(), "one", "two"), "three", fake_models(), SAMPLING, 2)))
+        asyncio.run(last(answered(said(Talk(), "one", "two"), "three", fake_models(), SAMPLING, 2, asyncio.Event())))
 
 
 def test_a_talk_that_a_browser_kept_goes_on_and_anything_else_is_empty():
@@ -175,7 +152,7 @@ def test_a_model_that_is_shown_the_notes_gets_them_and_the_other_does_not():
     base, aligned = Whole(lambda _: "from base"), Whole(lambda _: "from aligned")
     among = fake_models(base=base, aligned=aligned, inferrer=Whole(lambda _: "Profile: They sing.\nPersonality: unknown"))
     for noted in (False, True):
-        asyncio.run(last(answered(Talk(), "hello", among, SAMPLING, 30, noted=noted)))
+        asyncio.run(last(answered(Talk(), "hello", among, SAMPLING, 30, asyncio.Event(), noted=noted)))
         assert ["They sing." in chat.requests[-1].messages[-1].content for chat in (base, aligned)] == [False, noted]
 
 

@@ -4,7 +4,6 @@ import asyncio
 import json
 
 from library import made_personas
-from session import until
 from watch import Watch, watched
 
 from aloe_hub import scoring
@@ -16,7 +15,7 @@ PERSONA = made_personas(1)[0]
 
 def seen(among, turns=4):
     async def all_of_it():
-        return [watch async for watch in watched(Watch(PERSONA, turns), among, 0.0)]
+        return [watch async for watch in watched(Watch(PERSONA, turns), among, 0.0, asyncio.Event())]
 
     return asyncio.run(all_of_it())
 
@@ -72,7 +71,8 @@ def test_a_model_that_fails_ends_its_own_conversation_with_the_reason():
     assert alone.problems == ("the simulated user is not there: user: no such model",) * 2
 
 
-def test_replies_are_seen_while_they_grow_and_only_whole_ones_are_scored():
+def test_replies_are_seen_while_they_grow_and_only_whole_ones_are_scored(monkeypatch):
+    monkeypatch.setattr("session.REDRAW", 0)
     base = Slow(Whole(lambda _: "one two three"), 0.001)
     grown = [answer for watch in seen(fake_models(base=base), turns=1) for answer in answers(watch, 0) if answer]
     growing = list(dict.fromkeys(answer.text for answer in grown if not answer.done))  # the other model has news, too
@@ -90,7 +90,7 @@ def test_an_inferrer_that_fails_costs_no_score():
 def test_a_stopped_watch_keeps_its_turns():
     async def stopped():
         stop, among = asyncio.Event(), fake_models(user=Slow(seconds=0.005))
-        async for watch in until(stop, watched(Watch(PERSONA, 50), among, 0.0)):
+        async for watch in watched(Watch(PERSONA, 50), among, 0.0, stop):
             if len(watch.steps) >= 2:
                 stop.set()
         return watch.stopped()
