@@ -23,8 +23,7 @@ from trl.trainer.utils import use_adapter
 
 from aloe_hub.errors import DataError, UsageError
 from aloe_hub.training.base import Base
-from aloe_hub.training.control_tokens import ControlTokens
-from aloe_hub.training.data import Measured, check_text, name_of, tokenised
+from aloe_hub.training.data import Measured, measure_prompts
 from aloe_hub.training.sampled import EpochSampler, check_sampling
 from aloe_hub.training.tree.sampler import TellEpoch
 from aloe_hub.types import Row
@@ -90,28 +89,19 @@ def measure_told(
     if room is not None and max(given or 1, 1) > room:
         asked = f"max_prompt_length {given} and " if given else ""
         raise UsageError(f"{asked}max_completion_length {reply}: {base.source} takes {base.positions} tokens for both")
-    most = given or room
-    longest = tokens = cut = 0
-    first_cut: tuple[str, int] | None = None
-    control = ControlTokens(base.tokenizer)
-    for number, row in enumerate(rows):
-        on_progress(number, len(rows))
-        check_text(row, control, base)
-        told = row | {"prompt": teacher_messages(row, options["teacher_prompt_template"])}
-        length = max(len(next(tokenised(each, "sdft", base))) for each in (row, told))
-        longest, tokens = max(longest, length), tokens + length
-        if most is not None and length > most:
-            first_cut = first_cut or (name_of(row), length)
-            cut += 1
-    on_progress(len(rows), len(rows))
+    most, template = given or room, options["teacher_prompt_template"]
+    measured, first_cut = measure_prompts(
+        rows, base, lambda row: [row, row | {"prompt": teacher_messages(row, template)}], most, on_progress
+    )
     if first_cut is not None and not allow_truncation:
         name, length = first_cut
+        others = measured.cut - 1
         limit = "max_prompt_length" if given else f"{base.source}, which takes {base.positions}, leaves beside a reply of {reply}"
         raise DataError(
-            f"{name}: the teacher's prompt has {length} tokens, more than the {most} that {limit}, as have {cut - 1} other rows; "
+            f"{name}: the teacher's prompt has {length} tokens, more than the {most} that {limit}, as have {others} other rows; "
             "TRL would cut the beginning of the conversation; give more, another base, or --allow-truncation"
         )
-    return Measured(longest if most is None else min(longest, most), tokens, cut)
+    return measured
 
 
 def check_options(config: SDFTConfig, rows: int) -> None:
