@@ -24,8 +24,7 @@ from trl.trainer.utils import use_adapter
 from aloe_hub.errors import DataError, UsageError
 from aloe_hub.training.base import Base
 from aloe_hub.training.data import Measured, measure_prompts
-from aloe_hub.training.sampled import EpochSampler, check_sampling
-from aloe_hub.training.tree.sampler import TellEpoch
+from aloe_hub.training.tree.sampler import EpochSampler, TellEpoch
 from aloe_hub.types import Row
 
 with warnings.catch_warnings():
@@ -104,13 +103,12 @@ def measure_told(
     return measured
 
 
-def check_options(config: SDFTConfig, rows: int) -> None:
-    """Raises: UsageError: options with which a stopped training could not go on, or not one step could be made of the rows."""
+def check_options(config: SDFTConfig) -> None:
+    """Raises: UsageError: options with which a stopped training could not go on."""
     if config.teacher_model_kind == "ema":
         raise UsageError(
             "teacher_model_kind ema: the average is in no checkpoint, so a stopped training could not go on; take base or live"
         )
-    check_sampling(config, rows)
 
 
 class Distiller(SDFTTrainer):
@@ -147,7 +145,4 @@ class Distiller(SDFTTrainer):
         return context
 
     def _get_train_sampler(self, dataset: Any = None) -> Sampler[int]:  # noqa: ANN401 - TRL's own
-        sampler = EpochSampler(super()._get_train_sampler(dataset))
-        self.remove_callback(TellEpoch)
-        self.add_callback(TellEpoch(sampler))
-        return sampler
+        return TellEpoch.of(self, EpochSampler(super()._get_train_sampler(dataset)))
