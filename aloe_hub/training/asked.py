@@ -12,8 +12,7 @@ from aloe_hub.files.run_folder import RunFolder, how_to_get_trees
 from aloe_hub.hub_dataset import dataset_named, open_dataset
 from aloe_hub.rows import asked
 from aloe_hub.training.base import Base
-from aloe_hub.training.control_tokens import ControlTokens
-from aloe_hub.training.data import Measured, check_text, name_of, tokenised
+from aloe_hub.training.data import Measured, measure_prompts
 from aloe_hub.types import Row, Tree
 
 
@@ -75,16 +74,12 @@ def measure_asked(
     """
     if base.positions is not None and reply >= base.positions:
         raise UsageError(f"max_completion_length {reply}: {base.source} takes {base.positions} tokens for prompt and reply")
-    control, longest, tokens = ControlTokens(base.tokenizer), 0, 0
-    for number, row in enumerate(rows):
-        on_progress(number, len(rows))
-        check_text(row, control, base)
-        length = len(next(tokenised(row, "grpo", base)))
-        longest, tokens = max(longest, length), tokens + length
-        if base.positions is not None and length + reply > base.positions:
-            raise DataError(
-                f"{name_of(row)}: its prompt has {length} tokens, with a reply of {reply} more than the {base.positions} that "
-                f"{base.source} takes; lower --set max_completion_length, grow shorter trees, or take another base"
-            )
-    on_progress(len(rows), len(rows))
-    return Measured(longest, tokens)
+    room = None if base.positions is None else base.positions - reply
+    measured, too_long = measure_prompts(rows, base, lambda row: [row], room, on_progress)
+    if too_long is not None:
+        name, length = too_long
+        raise DataError(
+            f"{name}: its prompt has {length} tokens, with a reply of {reply} more than the {base.positions} that {base.source} "
+            "takes; lower --set max_completion_length, grow shorter trees, or take another base"
+        )
+    return measured

@@ -5,27 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from datasets import Dataset
 from peft import LoraConfig
-from transformers import PrinterCallback, TrainerCallback, set_seed
+from transformers import PrinterCallback, Trainer, TrainerCallback, set_seed
 
 from aloe_hub.errors import UsageError
 from aloe_hub.loading import load_adapter, load_model
 from aloe_hub.training.base import Adapter, Base
+from aloe_hub.training.rewards import Asked
 from aloe_hub.training.settings import TrainSettings, config_of
 from aloe_hub.training.teacher import load_teacher
 from aloe_hub.training.tree import TreeCutTrainer, TreeDPOTrainer, TreeGuidedTrainer, TreeRankTrainer, TreeSFTTrainer
 from aloe_hub.types import Row
-
-if TYPE_CHECKING:
-    from aloe_hub.training.grpo import Reinforcer
-    from aloe_hub.training.rewards import Asked
-    from aloe_hub.training.sdft import Distiller
-
-    Trainer = TreeSFTTrainer | TreeDPOTrainer | Distiller | Reinforcer
 
 
 def build_trainer(
@@ -55,28 +49,25 @@ def build_trainer(
     with refusals():
         config: Any = config_of(settings.method)(**_options(settings, max_length, output, evaluates=bool(rows[1])))
     kind: Any = {"sft": TreeSFTTrainer, "dpo": TreeDPOTrainer, "rank": TreeRankTrainer}.get(settings.method)
+    others: dict[str, Any] = {"tree": settings.tree}
     if settings.method == "sdft":
         from aloe_hub.training.sdft import Distiller, check_options
 
-        check_options(config, len(rows[0]))
-        kind = Distiller
+        check_options(config)
+        _check_sampling(config, len(rows[0]))
+        kind, others = Distiller, {"from_adapter": adapter is not None, "teacher": None}
     if settings.method == "grpo":
         from aloe_hub.training import grpo
 
         assert asked is not None
-        grpo.check_options(config, len(rows[0]), asked)
-        kind = grpo.Reinforcer
-    if teacher is not None:
-        kind = TreeGuidedTrainer
+        _check_sampling(config, len(rows[0]))
+        grpo.check_options(config, asked)
+        kind, others["asked"] = grpo.Reinforcer, asked
     if settings.criticised:
         kind = TreeCutTrainer
     model: Any = load_model(base.source, dtype=dtype, device=device)
-    others: dict[str, Any] = {"tree": settings.tree}
-    if settings.method == "sdft":
-        others = {"from_adapter": adapter is not None, "teacher": None}
-    if settings.method == "grpo":
-        others["asked"] = asked
     if teacher is not None:
+        kind = TreeGuidedTrainer
         guidance = 1.0 if settings.guidance is None else settings.guidance
         others |= load_teacher(teacher.source, dtype=dtype, device=device) | {"guidance": guidance}
     if adapter is not None:
@@ -125,6 +116,19 @@ def _options(settings: TrainSettings, max_length: int, output: Path, *, evaluate
     if not evaluates and options.get("eval_strategy", "no") != "no":
         raise UsageError("eval_strategy: no tree is set aside to measure on; give trees of more profiles, or a larger eval_share")
     return options
+
+
+def _check_sampling(config: Any, rows: int) -> None:  # noqa: ANN401 - of SDFT or GRPO, which have no base of their own
+    """Raises: UsageError: options with which a stopped training could not go on, or not one step could be made of the rows."""
+    kept_for = (config.steps_per_generation or 1) * config.num_iterations
+    if config.gradient_accumulation_steps % kept_for:
+        raise UsageError(
+            f"num_iterations {config.num_iterations}, steps_per_generation {config.steps_per_generation}: replies would be kept "
+            "from one step to the next, and are in no checkpoint; leave both out"
+        )
+    wanted = (config.generation_batch_size or 0) // config.num_generations
+    if rows < wanted:
+        raise UsageError(f"--batch-size: a step takes {wanted} rows, and there are {rows}; TRL would train on none; lower it")
 
 
 @contextmanager

@@ -61,13 +61,7 @@ class StopOnNaN(TrainerCallback):
     def __init__(self, last_checkpoint: Callable[[], Path | None]) -> None:
         self._last_checkpoint = last_checkpoint
 
-    def on_pre_optimizer_step(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **others: Any,  # noqa: ANN401
-    ) -> None:
+    def on_pre_optimizer_step(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any) -> None:  # noqa: ANN401
         if args.fp16:
             return
         gradients = [weights.grad for weights in others["model"].parameters() if weights.grad is not None]

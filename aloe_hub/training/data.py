@@ -57,7 +57,6 @@ class Measured:
     """
 
     longest: int
-    tokens: int
     cut: int = 0
     dropped: int = 0
     broken: int = 0
@@ -102,7 +101,7 @@ def load_rows(run: RunFolder, data: str | None, method: Method, limit: int | Non
         every = len(rows)
         rows = [row for row in rows if says(row)]
         origin[name] = every - len(rows)
-        if not rows and (every or run is not None):
+        if not rows:
             raise DataError(f"{data or path}: of {every} {nothing}")
     if not rows:
         raise DataError(f"{data or path}: no rows to train on")
@@ -152,12 +151,10 @@ def measure(
     if max_length is not None and positions is not None and max_length > positions:
         raise UsageError(f"--max-length {max_length}: {base.source} takes {positions} tokens")
     most = max_length if max_length is not None else positions
-    longest = tokens = cut = dropped = broken = 0
+    longest = cut = dropped = broken = unasked = 0
     first_cut: tuple[str, int] | None = None
-    control, unasked, added = ControlTokens(tokenizer), 0, ""
-    for number, row in enumerate(rows):
-        on_progress(number, len(rows))
-        check_text(row, control, base)
+    added = ""
+    for row in checked(rows, base, on_progress):
         prompt, *wholes = tokenised(row, method, base)
         begins = [common_prefix(prompt, whole) for whole in wholes]
         broken += sum(begin < len(prompt) for begin in begins)
@@ -173,12 +170,11 @@ def measure(
                     "correct the template"
                 )
         length = max(map(len, wholes))
-        longest, tokens = max(longest, length), tokens + sum(map(len, wholes))
+        longest = max(longest, length)
         if most is not None and length > most:
             first_cut = first_cut or (name_of(row), length)
             cut += 1
             dropped += min(begins) >= most
-    on_progress(len(rows), len(rows))
     if first_cut is not None and not allow_truncation:
         name, length = first_cut
         limit = f"--max-length {max_length}" if max_length is not None else f"the {positions} tokens that {base.source} takes"
@@ -188,16 +184,40 @@ def measure(
         )
     if dropped == len(rows):
         raise DataError(f"--max-length {most}: every prompt alone fills it, so no row is left to train on; give more")
-    return Measured(longest if most is None else min(longest, most), tokens, cut, dropped, broken, unasked, added)
+    return Measured(longest if most is None else min(longest, most), cut, dropped, broken, unasked, added)
 
 
-def check_text(row: Row, control: ControlTokens, base: Base) -> None:
-    """Raises: DataError: a text of the row holds what the base reads as a control token."""
-    if found := control.first_in(row):
-        raise DataError(
-            f"{name_of(row)}: the text of the {found[0]} holds {found[1]!r}, which {base.source} reads as a control token and "
-            "not as text; take it out of the row, or give --clean-control-tokens"
-        )
+def measure_prompts(
+    rows: Sequence[Row],
+    base: Base,
+    read: Callable[[Row], Sequence[Row]],
+    most: int | None,
+    on_progress: Callable[[int, int], None],
+) -> tuple[Measured, tuple[str, int] | None]:
+    """What is `read` of each row, as prompts alone; and of the first row with more than `most` tokens its name, and how many."""
+    longest = cut = 0
+    first_cut: tuple[str, int] | None = None
+    for row in checked(rows, base, on_progress):
+        length = max(len(next(tokenised(each, "sdft", base))) for each in read(row))
+        longest = max(longest, length)
+        if most is not None and length > most:
+            first_cut = first_cut or (name_of(row), length)
+            cut += 1
+    return Measured(longest if most is None else min(longest, most), cut), first_cut
+
+
+def checked(rows: Sequence[Row], base: Base, on_progress: Callable[[int, int], None]) -> Iterator[Row]:
+    """Row by row. Raises: DataError: a text holds what the base reads as a control token."""
+    control = ControlTokens(base.tokenizer)
+    for number, row in enumerate(rows):
+        on_progress(number, len(rows))
+        if found := control.first_in(row):
+            raise DataError(
+                f"{name_of(row)}: the text of the {found[0]} holds {found[1]!r}, which {base.source} reads as a control token "
+                "and not as text; take it out of the row, or give --clean-control-tokens"
+            )
+        yield row
+    on_progress(len(rows), len(rows))
 
 
 def tokenised(row: Row, method: Method, base: Base) -> Iterator[list[int]]:

@@ -32,7 +32,6 @@ class AdapterFolder:
 
     @classmethod
     def of(cls, run: Path, name: str) -> Self:
-        """The folder of the adapter `name` in a run."""
         if not _NAME.fullmatch(name) or name.endswith(".partial"):
             raise UsageError(f"--name {name!r}: must be of letters, digits, '.', '_' and '-', such as dpo-2")
         return cls(run / "adapters" / name)

@@ -17,19 +17,17 @@ from transformers import GenerationConfig
 from trl.trainer.grpo_config import GRPOConfig
 
 from aloe_hub.errors import UsageError
-from aloe_hub.training.rewards import Asked, Replied, texts
+from aloe_hub.training.rewards import Asked, Replied
 from aloe_hub.training.rollout import Rollout
-from aloe_hub.training.sampled import EpochSampler, check_sampling
 from aloe_hub.training.tree.grpo import StepSampler, TreeGRPOTrainer
-from aloe_hub.training.tree.sampler import TellEpoch
+from aloe_hub.training.tree.sampler import EpochSampler, TellEpoch
 from aloe_hub.types import Message, Row
 
 log = logging.getLogger("aloe_hub")
 
 
-def check_options(config: GRPOConfig, rows: int, asked: Asked) -> None:
-    """Raises: UsageError: options with which a stopped training could not go on, or which whole conversations do not have."""
-    check_sampling(config, rows)
+def check_options(config: GRPOConfig, asked: Asked) -> None:
+    """Raises: UsageError: options that nobody has, with which TRL would break, or which whole conversations do not have."""
     given: Any = config.generation_kwargs or {}
     known = GenerationConfig().to_dict()  # type: ignore[no-untyped-call]
     if unknown := given.keys() - known.keys():
@@ -65,12 +63,8 @@ class Reinforcer(TreeGRPOTrainer):
         super().__init__(*args, reward_funcs=rewards, **kwargs)
 
     def _get_train_sampler(self, dataset: Any = None) -> Sampler[int]:  # noqa: ANN401 - TRL's own
-        sampler: Any = super()._get_train_sampler(dataset)
-        if not isinstance(sampler, StepSampler):
-            sampler = EpochSampler(sampler)
-            self.remove_callback(TellEpoch)
-            self.add_callback(TellEpoch(sampler))
-        return sampler  # type: ignore[no-any-return]
+        sampler = super()._get_train_sampler(dataset)
+        return sampler if isinstance(sampler, StepSampler) else TellEpoch.of(self, EpochSampler(sampler))
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         self._metrics["train"].pop("step_time", None)  # of this machine: two logs of one training must be the same
@@ -97,7 +91,7 @@ class Reinforcer(TreeGRPOTrainer):
     ) -> torch.Tensor:
         asked, step = self._asked, self.state.global_step + 1
         if asked.online.level == "turn":
-            said = texts(self.processing_class, completion_ids_list)
+            said = self.processing_class.batch_decode(completion_ids_list, skip_special_tokens=True)
             replies = [
                 Replied(row, tuple(Message(one["role"], one["content"]) for one in row["prompt"]), text)
                 for row, text in zip(inputs, said, strict=True)

@@ -25,20 +25,15 @@ from aloe_hub.types import Row
 
 KEPT = ("tree_id", "persona_id", "turn")
 BELIEVED = ("weight", "objective")  # of pairs and of ranked replies: how much a row counts, and what it was judged by
-CONFIG: dict[Method, str] = {"sft": "sft", "dpo": "pairs", "rank": "ranked", "sdft": "distill", "grpo": "trees"}
-COMPLETIONS: dict[Method, tuple[str, ...]] = {
-    "sft": ("completion",),
-    "dpo": ("chosen", "rejected"),
-    "rank": (),
-    "sdft": (),
-    "grpo": (),
-}
+# Of the methods that have rows: GRPO takes trees.
+CONFIG: dict[Method, str] = {"sft": "sft", "dpo": "pairs", "rank": "ranked", "sdft": "distill"}
+COMPLETIONS: dict[Method, tuple[str, ...]] = {"sft": ("completion",), "dpo": ("chosen", "rejected"), "rank": (), "sdft": ()}
+NEEDED = COMPLETIONS | {"rank": ("completions", "ranks"), "sdft": ("privileged_context",)}  # beside the prompt
 FORMS: dict[Method, str] = {
     "sft": "prompt and completion, or messages",
     "dpo": "prompt, chosen and rejected, or chosen and rejected",
     "rank": "prompt, completions and ranks",
     "sdft": "prompt and privileged_context",
-    "grpo": "our own config trees",
 }
 
 
@@ -59,7 +54,7 @@ def dataset_rows(data: str, method: Method) -> tuple[Iterator[Row], Row]:
     name = dataset_named(data)
     rows, choice, revision = open_dataset(name, (CONFIG[method], "default"), "go online, or train from --run DIR")
     if next(rows_of(dict.fromkeys(rows.column_names), method), None) is None:
-        missing = [name for name in needed(method) if name not in rows.column_names]
+        missing = [name for name in ("prompt", *NEEDED[method]) if name not in rows.column_names]
         raise DataError(
             f"--data {data}: config {choice!r} has no column {', '.join(missing)}; it has {', '.join(rows.column_names)}; "
             f"wanted: {FORMS[method]}"
@@ -68,12 +63,6 @@ def dataset_rows(data: str, method: Method) -> tuple[Iterator[Row], Row]:
     if name.config:
         origin |= {"config": choice, "split": name.split or "train"}
     return (found for row in rows for found in rows_of(row, method)), origin
-
-
-def needed(method: Method) -> tuple[str, ...]:
-    """The columns that a method reads."""
-    others = {"rank": ("completions", "ranks"), "sdft": ("privileged_context",)}
-    return ("prompt", *COMPLETIONS[method], *others.get(method, ()))
 
 
 def rows_of(row: Mapping[str, Any], method: Method) -> Iterator[Row]:
@@ -87,7 +76,7 @@ def rows_of(row: Mapping[str, Any], method: Method) -> Iterator[Row]:
         found = preference(row)
         if found is not None:
             yield ids | dict(zip(("prompt", "chosen", "rejected"), found, strict=True))
-    elif row.keys() >= set(needed(method)):
+    elif row.keys() >= {"prompt", *NEEDED[method]}:
         others = {name: messages_of(row[name], "assistant") for name in COMPLETIONS[method]}
         if method == "sdft":
             others["privileged_context"] = row["privileged_context"]

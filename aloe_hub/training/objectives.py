@@ -1,14 +1,15 @@
-"""Several things that replies are judged by, each with a weight at training time: style, content, quality.
+"""What a judge said beside which reply is better, as rows: of several objectives (style, content, quality), and in words.
 
-After MAHALO (https://arxiv.org/abs/2510.01167), with one head for all. A judge that scores replies states the criteria of its
-rubric beside each score, so trees of `aloe trees --rank-by scores` hold these verdicts already: a fork is a pair for each
-criterion by which one of its replies is the best. Rows of your own say what they were judged by in a column `objective`.
+Each objective has a weight at training time, after MAHALO (https://arxiv.org/abs/2510.01167), with one head for all. A judge that
+scores replies states the criteria of its rubric beside each score, so trees of `aloe trees --rank-by scores` hold these verdicts
+already: a fork is a pair for each criterion by which one of its replies is the best. Rows of your own say what they were judged
+by in a column `objective`. What was said in words is learned from by `aloe train rank --set loss_type=cut`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -17,6 +18,7 @@ from aloe_hub import parsing
 from aloe_hub.errors import DataError, ParseError, UsageError
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.row_kinds import row_kinds
+from aloe_hub.rows import criticised
 from aloe_hub.rubrics import DEFAULT, FIVE, RUBRICS
 from aloe_hub.training.asked import trees_of
 from aloe_hub.training.data import load_rows
@@ -24,6 +26,7 @@ from aloe_hub.training.hub_rows import CONFIG
 from aloe_hub.training.profiles import with_profiles
 from aloe_hub.training.record import Method
 from aloe_hub.training.row_form import training_row
+from aloe_hub.training.tree.criticised import told
 from aloe_hub.types import Reply, Row, Tree
 
 CRITERIA = tuple(one.name for one in RUBRICS[DEFAULT].criteria if one.scale == FIVE)
@@ -57,7 +60,7 @@ def objective_rows(
     Raises:
         DataError, AloeError: as `load_rows` and `trees_of`; or the trees say nothing of these objectives.
     """
-    if own := own_rows(run, data, method, limit, "objective"):
+    if own := _own_rows(run, data, method, limit, "objective"):
         return own
     if unknown := [name for name in objectives if name not in CRITERIA]:
         raise DataError(
@@ -78,7 +81,34 @@ def objective_rows(
     return with_profiles(rows, run, origin), origin
 
 
-def own_rows(run: RunFolder, data: str | None, method: Method, limit: int | None, column: str) -> tuple[list[Row], Row] | None:
+def criticised_rows(run: RunFolder, data: str | None, limit: int | None) -> tuple[list[Row], Row]:
+    """As `load_rows` of `rank`: the forks in whose column `criticisms` something is said; where no row has that column, those of
+    trees whose judge scored the replies, with what it said of the ones that are not the best.
+
+    Raises:
+        DataError, AloeError: as `trees_of`; or the judge said nothing of any reply.
+    """
+    if own := _own_rows(run, data, "rank", limit, "criticisms"):
+        found, origin = own
+        rows = [row for row in found if any(row.get("criticisms", ()))]
+    else:
+        trees, origin = trees_of(run, data, "what the judge said of a reply stands in the trees")
+        found = [row for tree in islice(trees, limit) for row in criticised(tree)]
+        rows = with_profiles([training_row(row, "rank") for row in found if any(row["criticisms"])], run, origin)
+    if not rows:
+        raise DataError(f"{data or run.file('trees.jsonl')}: the judge says nothing of any reply that is not the best; {SCORED}")
+    return rows, origin
+
+
+def told_rows(rows: Sequence[Row]) -> Iterator[Row]:
+    """The rows that CUT reads beside these: each criticised reply once more, after a prompt that says what it will be told."""
+    for row in rows:
+        for reply, criticism in zip(row["completions"], row["criticisms"], strict=True):
+            if criticism is not None:
+                yield row | {"prompt": told(row["prompt"], criticism), "completions": [reply]}
+
+
+def _own_rows(run: RunFolder, data: str | None, method: Method, limit: int | None, column: str) -> tuple[list[Row], Row] | None:
     """As `load_rows`, where a row has that column; None where none has, or where a run has no such rows, but perhaps trees."""
     path = run.file(f"{CONFIG[method]}.jsonl")
     if data is None and not (path.exists() and path.stat().st_size):

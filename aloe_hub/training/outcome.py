@@ -17,7 +17,7 @@ from peft import PeftModel
 from trl.trainer.utils import selective_log_softmax, use_adapter
 
 from aloe_hub.training.tree import TreeDPOTrainer
-from aloe_hub.training.tree.batch import BESIDE
+from aloe_hub.training.tree.batch import BESIDE, labels_of
 from aloe_hub.training.tree.forward import trl_obstacle
 from aloe_hub.training.tree.losses import in_order
 from aloe_hub.training.tree.ranked import forks_of
@@ -113,7 +113,7 @@ def _log_probabilities(trainer: TreeDPOTrainer, batch: dict[str, Any], *, refere
     model.eval()
     trainer._check(model, batch)
     given = {name: value for name, value in batch.items() if name not in _NOT_THE_MODELS}
-    labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
+    labels = labels_of(batch)
     with torch.no_grad(), adapter, trainer.accelerator.autocast():
         log_probs: torch.Tensor
         if trl_obstacle() is None:

@@ -6,7 +6,7 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import datasets
 import transformers
@@ -17,26 +17,18 @@ _TALKATIVE = ("transformers", "trl", "accelerate", "peft", "datasets", "huggingf
 @contextmanager
 def quiet() -> Iterator[None]:
     """Let only errors of the libraries through."""
-    levels = {name: logging.getLogger(name).level for name in _TALKATIVE}
-    shown = transformers.utils.logging.is_progress_bar_enabled(), datasets.are_progress_bars_disabled()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), ExitStack() as undo:
         warnings.simplefilter("ignore")
-        for name in _TALKATIVE:
-            logging.getLogger(name).setLevel(logging.ERROR)
-        transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        datasets.disable_progress_bars()
-        bars = os.environ.get("TQDM_DISABLE")
-        os.environ["TQDM_DISABLE"] = "1"  # what TRL asks before it shows one
-        try:
-            yield
-        finally:
-            if bars is None:
-                del os.environ["TQDM_DISABLE"]
-            else:
-                os.environ["TQDM_DISABLE"] = bars
-            for name, level in levels.items():
-                logging.getLogger(name).setLevel(level)
-            if shown[0]:
-                transformers.utils.logging.enable_progress_bar()  # type: ignore[no-untyped-call]
-            if not shown[1]:
-                datasets.enable_progress_bars()
+        for logger in map(logging.getLogger, _TALKATIVE):
+            undo.callback(logger.setLevel, logger.level)
+            logger.setLevel(logging.ERROR)
+        if transformers.utils.logging.is_progress_bar_enabled():
+            undo.callback(transformers.utils.logging.enable_progress_bar)
+            transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        if not datasets.are_progress_bars_disabled():
+            undo.callback(datasets.enable_progress_bars)
+            datasets.disable_progress_bars()
+        if "TQDM_DISABLE" not in os.environ:  # what TRL asks before it shows one
+            undo.callback(os.environ.pop, "TQDM_DISABLE")
+            os.environ["TQDM_DISABLE"] = "1"
+        yield

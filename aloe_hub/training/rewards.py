@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aloe_hub import parsing
 from aloe_hub.chat import judged_by, world_of
@@ -26,9 +26,6 @@ from aloe_hub.stages import roles
 from aloe_hub.stages.inferring import Agreement, agreement_of, stated_in
 from aloe_hub.training.online import Online
 from aloe_hub.types import Message, Persona, Row, digest
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 Rewards = Mapping[str, float | None]  # by name, as in `Online.weights`
 
@@ -145,8 +142,3 @@ def ask(online: Online, seed: int, traffic: Traffic) -> tuple[Asked, Row]:
     agreement = agreement_of(online.profile_by) if online.profile_weight else None
     made_by = Asked(online, seed, traffic, rubric(online.rubric), judge, user, agreement)
     return made_by, online.recorded() | world_of(models) | version
-
-
-def texts(tokenizer: PreTrainedTokenizerBase, ids: Sequence[Sequence[int]]) -> list[str]:
-    """What was sampled, as text. Tokens of thinking are no special ones, and stay."""
-    return [str(tokenizer.decode(list(one), skip_special_tokens=True)) for one in ids]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from aloe_hub.chat.asking import Call
 from aloe_hub.errors import ChatError, ParseError, UsageError
 from aloe_hub.stages import roles
-from aloe_hub.training.rewards import Asked, Replied, texts
+from aloe_hub.training.rewards import Asked, Replied
 from aloe_hub.types import Message, Row
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ class Rollout:
             for talk, reply in zip(going, sampled, strict=True):
                 talk.add(reply, own=1)
             last = turn + 1 == self._asked.online.turns
-            self._asked.run(self._answered(going, texts(self._tokenizer, sampled), turn, last=last))
+            said = self._tokenizer.batch_decode(sampled, skip_special_tokens=True)  # tokens of thinking are no special ones
+            self._asked.run(self._answered(going, said, turn, last=last))
             for talk in going:
                 if not talk.over:
                     self._go_on(talk, trainer, ends)
@@ -122,7 +123,7 @@ class Rollout:
 
 def between_replies(tokenizer: Any, spoken: Sequence[Message]) -> list[int]:  # noqa: ANN401 - a tokenizer of transformers
     """The tokens from the end of the last reply to where the next one begins."""
-    *before, _, asked = ({"role": one.role, "content": one.content} for one in spoken)
+    *before, _, asked = (one.to_row() for one in spoken)
     told = [*before, {"role": "assistant", "content": _REPLY}, asked]
     text = str(tokenizer.apply_chat_template(told, add_generation_prompt=True, tokenize=False))
     found: list[int] = tokenizer(text.rpartition(_REPLY)[2], add_special_tokens=False)["input_ids"]

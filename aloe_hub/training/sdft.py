@@ -23,10 +23,8 @@ from trl.trainer.utils import use_adapter
 
 from aloe_hub.errors import DataError, UsageError
 from aloe_hub.training.base import Base
-from aloe_hub.training.control_tokens import ControlTokens
-from aloe_hub.training.data import Measured, check_text, name_of, tokenised
-from aloe_hub.training.sampled import EpochSampler, check_sampling
-from aloe_hub.training.tree.sampler import TellEpoch
+from aloe_hub.training.data import Measured, measure_prompts
+from aloe_hub.training.tree.sampler import EpochSampler, TellEpoch
 from aloe_hub.types import Row
 
 with warnings.catch_warnings():
@@ -90,37 +88,27 @@ def measure_told(
     if room is not None and max(given or 1, 1) > room:
         asked = f"max_prompt_length {given} and " if given else ""
         raise UsageError(f"{asked}max_completion_length {reply}: {base.source} takes {base.positions} tokens for both")
-    most = given or room
-    longest = tokens = cut = 0
-    first_cut: tuple[str, int] | None = None
-    control = ControlTokens(base.tokenizer)
-    for number, row in enumerate(rows):
-        on_progress(number, len(rows))
-        check_text(row, control, base)
-        told = row | {"prompt": teacher_messages(row, options["teacher_prompt_template"])}
-        length = max(len(next(tokenised(each, "sdft", base))) for each in (row, told))
-        longest, tokens = max(longest, length), tokens + length
-        if most is not None and length > most:
-            first_cut = first_cut or (name_of(row), length)
-            cut += 1
-    on_progress(len(rows), len(rows))
+    most, template = given or room, options["teacher_prompt_template"]
+    measured, first_cut = measure_prompts(
+        rows, base, lambda row: [row, row | {"prompt": teacher_messages(row, template)}], most, on_progress
+    )
     if first_cut is not None and not allow_truncation:
         name, length = first_cut
+        others = measured.cut - 1
         limit = "max_prompt_length" if given else f"{base.source}, which takes {base.positions}, leaves beside a reply of {reply}"
         raise DataError(
-            f"{name}: the teacher's prompt has {length} tokens, more than the {most} that {limit}, as have {cut - 1} other rows; "
+            f"{name}: the teacher's prompt has {length} tokens, more than the {most} that {limit}, as have {others} other rows; "
             "TRL would cut the beginning of the conversation; give more, another base, or --allow-truncation"
         )
-    return Measured(longest if most is None else min(longest, most), tokens, cut)
+    return measured
 
 
-def check_options(config: SDFTConfig, rows: int) -> None:
-    """Raises: UsageError: options with which a stopped training could not go on, or not one step could be made of the rows."""
+def check_options(config: SDFTConfig) -> None:
+    """Raises: UsageError: options with which a stopped training could not go on."""
     if config.teacher_model_kind == "ema":
         raise UsageError(
             "teacher_model_kind ema: the average is in no checkpoint, so a stopped training could not go on; take base or live"
         )
-    check_sampling(config, rows)
 
 
 class Distiller(SDFTTrainer):
@@ -157,7 +145,4 @@ class Distiller(SDFTTrainer):
         return context
 
     def _get_train_sampler(self, dataset: Any = None) -> Sampler[int]:  # noqa: ANN401 - TRL's own
-        sampler = EpochSampler(super()._get_train_sampler(dataset))
-        self.remove_callback(TellEpoch)
-        self.add_callback(TellEpoch(sampler))
-        return sampler
+        return TellEpoch.of(self, EpochSampler(super()._get_train_sampler(dataset)))

@@ -22,6 +22,7 @@ from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.sft_config import SFTConfig
 
 from aloe_hub.errors import UsageError
+from aloe_hub.files.settings import at_least
 from aloe_hub.source import Source
 from aloe_hub.training.noise import options_of_noise
 from aloe_hub.training.objectives import check_objectives
@@ -136,8 +137,8 @@ class TrainSettings:
             raise UsageError(f"--full --adapter {self.adapter}: all weights or an adapter; or merge it first, and give --base")
         if not 0 <= self.eval_share < 1:
             raise UsageError(f"eval_share {self.eval_share}: must be at least 0 and less than 1")
-        if self.limit is not None and self.limit < 1:
-            raise UsageError(f"--limit {self.limit}: must be at least 1")
+        if self.limit is not None:
+            at_least("--limit", self.limit, 1)
         check_objectives(self.objectives, self.method, of_words=self.criticised)
         if self.criticised and self.allow_truncation:
             raise UsageError("--allow-truncation: loss_type cut compares a reply after two prompts, and they would be cut apart")
@@ -169,25 +170,22 @@ def train_settings(method: Method, recipe: Mapping[str, Any], by_hand: Mapping[s
     Raises:
         UsageError: no base; a name that nobody knows, or a value of another type; options that contradict each other.
     """
-    shared = _named({name: value for name, value in recipe.items() if name not in METHODS}, "recipe, [train]", SHARING)
-    tables = [
-        ({name: value for name, value in shared.items() if name in _known(method)}, "recipe, [train]"),
-        (_named(recipe.get(method, {}), f"recipe, [train.{method}]", (method,)), f"recipe, [train.{method}]"),
-        (_named({name: value for name, value in by_hand.items() if value is not None}, "by hand", (method,)), "by hand"),
-    ]
-    given = tables[-1][0]
-    ours: dict[str, Any] = {}
-    online: dict[str, Any] = {}
-    lora: dict[str, Any] = {}
-    options: dict[str, Any] = {}
-    for table, where in tables:
-        for name, value in table.items():
-            place = ours if name in _OURS else lora if name in _fields(LoraConfig) else options
+    shared = {name: value for name, value in recipe.items() if name not in METHODS}
+    given = _named({name: value for name, value in by_hand.items() if value is not None}, "by hand", (method,))
+    known, of_lora = _known(method), _fields(LoraConfig)
+    ours, online, lora, options = (dict[str, Any]() for _ in range(4))
+    for where, table in (
+        ("recipe, [train]", _named(shared, "recipe, [train]", SHARING)),
+        (f"recipe, [train.{method}]", _named(recipe.get(method, {}), f"recipe, [train.{method}]", (method,))),
+        ("by hand", given),
+    ):
+        for name in filter(known.__contains__, table):  # of what is shared, a method takes what it knows
+            place = ours if name in _OURS else lora if name in of_lora else options
             place = online if method == "grpo" and name in ONLINE else place
-            place[name] = _typed(name, value, _known(method)[name], where)
+            place[name] = _typed(name, table[name], known[name], where)
     if not ours.get("base"):
         raise UsageError("--base: name the model to train, such as --base Qwen/Qwen2.5-0.5B-Instruct or --base pocket")
-    shaped = sorted(name for name in given if name in _fields(LoraConfig))
+    shaped = sorted(given.keys() & of_lora.keys())
     for name in ("full", "adapter"):
         if ours.get(name) and shaped:
             raise UsageError(

@@ -15,37 +15,35 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from accelerate import PartialState
 from safetensors import SafetensorError
-from transformers import TrainerState
+from transformers import Trainer, TrainerState
 
+from aloe_hub.chat.traffic import Traffic
 from aloe_hub.errors import AloeError, UsageError
 from aloe_hub.files.jsonl import loads
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.loading import template_date, template_kwargs_of, write_chats_with
+from aloe_hub.training.asked import asked_rows, measure_asked
 from aloe_hub.training.base import Base, find_adapter, find_base
 from aloe_hub.training.build import build_trainer, on_cpu, refusals
 from aloe_hub.training.callbacks import LogWithSaves, MarkCheckpoints, ShowProgress, StopOnNaN
 from aloe_hub.training.control_tokens import ControlTokens
-from aloe_hub.training.criticism import criticised_rows, told_rows
 from aloe_hub.training.data import Measured, load_rows, measure, split, tree_of
 from aloe_hub.training.folder import AdapterFolder, kept_in
-from aloe_hub.training.objectives import objective_rows, with_weights
+from aloe_hub.training.objectives import criticised_rows, objective_rows, told_rows, with_weights
 from aloe_hub.training.outcome import Meter, device_name, ranking_accuracy, report, versions
 from aloe_hub.training.quiet import quiet
 from aloe_hub.training.record import TRAINING, Method, TrainingRecord, write_json
+from aloe_hub.training.rewards import Asked, ask
+from aloe_hub.training.rollout import check_template
 from aloe_hub.training.settings import TrainSettings
 from aloe_hub.training.tree import TreeDPOTrainer, TreeSFTTrainer
 from aloe_hub.training.tree.trainers import _OnePass
 from aloe_hub.types import Row
-
-if TYPE_CHECKING:
-    from aloe_hub.chat.traffic import Traffic
-    from aloe_hub.training.build import Trainer
-    from aloe_hub.training.rewards import Asked
 
 log = logging.getLogger("aloe_hub")
 
@@ -176,10 +174,6 @@ def _rows(run: RunFolder, settings: TrainSettings, traffic: Traffic | None) -> t
         return *objective_rows(*data, settings.objectives), None, {}
     if settings.online is None:
         return *load_rows(*data), None, {}
-    from aloe_hub.chat.traffic import Traffic
-    from aloe_hub.training.asked import asked_rows
-    from aloe_hub.training.rewards import ask
-
     online = settings.online.of_run(run.settings())
     asked, recorded = ask(online, settings.seed, traffic or Traffic())
     return *asked_rows(run, settings.data, settings.limit, openings=online.level == "conversation"), asked, recorded
@@ -188,9 +182,6 @@ def _rows(run: RunFolder, settings: TrainSettings, traffic: Traffic | None) -> t
 def _measured(rows: Sequence[Row], settings: TrainSettings, base: Base, on_progress: Callable[[int, int], None]) -> Measured:
     allowed = settings.allow_truncation
     if settings.online is not None:
-        from aloe_hub.training.asked import measure_asked
-        from aloe_hub.training.rollout import check_template
-
         if settings.online.level == "conversation":
             check_template(base.tokenizer, str(base.source))
         return measure_asked(rows, base, settings.options["max_completion_length"], on_progress=on_progress)
@@ -205,7 +196,6 @@ def _measured(rows: Sequence[Row], settings: TrainSettings, base: Base, on_progr
 
 
 def _train(trainer: Trainer, checkpoint: Path | None, meter: Meter) -> dict[str, Any]:
-    """Train to the end, measure, and report."""
     if checkpoint is not None:
         _take_up_counts(trainer, checkpoint)
     try:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from aloe_hub.errors import DataError, UsageError
-from aloe_hub.training.criticism import criticised_rows, told_rows
+from aloe_hub.training.objectives import criticised_rows, told_rows
 from aloe_hub.training.row_form import training_row
 from aloe_hub.training.settings import train_settings
 from aloe_hub.training.train import train

@@ -15,7 +15,7 @@ from aloe_hub.loading import write_chats_with
 from aloe_hub.source import Source
 from aloe_hub.training.base import Base
 from aloe_hub.training.control_tokens import ControlTokens
-from aloe_hub.training.data import load_rows, measure, split, tree_of
+from aloe_hub.training.data import load_rows, measure, split, tokenised, tree_of
 from aloe_hub.types import Tree
 from tests.training import tiny_trees as tiny
 from tests.training.small import a_grown_run, rows_to_train_on  # noqa: F401 - fixtures
@@ -24,9 +24,17 @@ USER, ASSISTANT = {"role": "user", "content": "w1 w2"}, {"role": "assistant", "c
 PAIR = {"tree_id": "t", "turn": 0, "prompt": [USER], "chosen": [ASSISTANT], "rejected": [ASSISTANT]}
 
 
+def base_of(tokenizer, positions=None):
+    return Base(Source("base"), tokenizer, positions, frozenset([tokenizer.eos_token_id]))
+
+
 def measured(rows, tokenizer, method="dpo", **options):
-    base = Base(Source("base"), tokenizer, options.pop("positions", None), frozenset([tokenizer.eos_token_id]))
-    return measure(rows, method, base, **{"max_length": None} | options)
+    return measure(rows, method, base_of(tokenizer, options.pop("positions", None)), **{"max_length": None} | options)
+
+
+def lengths(rows, tokenizer, method):
+    """Of each prompt with each of its completions."""
+    return [len(whole) for row in rows for whole in list(tokenised(row, method, base_of(tokenizer)))[1:]]
 
 
 def test_rows_of_a_run_are_read_whole_and_named_by_their_content(rows):
@@ -119,13 +127,15 @@ def test_rows_are_as_long_as_trl_makes_them(template, tmp_path):
     assert isinstance(seen, Dataset)
     wholes = [len(row["prompt_ids"]) + len(row[f"{side}_ids"]) for row in seen for side in ("chosen", "rejected")]
     found = measured(made, tokenizer)
-    assert (found.longest, found.tokens, found.cut, found.broken) == (max(wholes), sum(wholes), 0, 0)
+    assert lengths(made, tokenizer, "dpo") == wholes
+    assert (found.longest, found.cut, found.broken) == (max(wholes), 0, 0)
     seen = SFTTrainer(
         tiny.model(), args=SFTConfig(str(tmp_path), **options), train_dataset=tiny.completions(2, 4), processing_class=tokenizer
     ).train_dataset
     assert isinstance(seen, Dataset)
     found = measured(sft, tokenizer, "sft")
-    assert (found.longest, found.tokens) == (max(map(len, seen["input_ids"])), sum(map(len, seen["input_ids"])))
+    assert lengths(sft, tokenizer, "sft") == list(map(len, seen["input_ids"]))
+    assert found.longest == max(map(len, seen["input_ids"]))
     # The token that ends a turn is among those that are trained.
     assert all(tokenizer.eos_token_id in [label for label in row["labels"] if label != -100] for row in seen)
 

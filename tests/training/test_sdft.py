@@ -18,10 +18,10 @@ from aloe_hub.source import Source
 from aloe_hub.training.base import find_adapter, find_base
 from aloe_hub.training.build import build_trainer
 from aloe_hub.training.data import load_rows
-from aloe_hub.training.sampled import EpochSampler
 from aloe_hub.training.sdft import TEACHER, measure_told, teacher_messages
 from aloe_hub.training.settings import train_settings
 from aloe_hub.training.train import train
+from aloe_hub.training.tree.sampler import EpochSampler
 from tests.training.small import a_base, a_grown_run, make_model, rows_to_train_on, settings  # noqa: F401 - fixtures
 
 WEIGHTS = "adapter_model.safetensors"

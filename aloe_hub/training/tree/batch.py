@@ -28,13 +28,7 @@ IGNORED = -100  # the label of a token that carries no loss, in TRL as in transf
 
 # What TRL's own collators return. Anything else in a batch (images, packed positions) would be lost in the pass.
 _COLUMNS = {"input_ids", "attention_mask", "labels", "completion_mask", "ref_chosen_logps", "ref_rejected_logps"}
-BESIDE = {
-    "weight",
-    "forks",
-    "ranks",
-    "relevance",
-    "criticised",
-}  # what our collators add of rows: for the loss, and no model takes it
+BESIDE = {"weight", "forks", "ranks", "relevance", "criticised"}  # what our collators add: for the loss, and no model takes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +119,11 @@ def pack(batch: Mapping[str, Any]) -> TreeBatch | None:
         gather=torch.from_numpy(gather),
         exploded=int(lengths.sum()),
     )
+
+
+def of_the_model(batch: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a batch TRL's own code may see."""
+    return {name: value for name, value in batch.items() if name not in BESIDE}
 
 
 def labels_of(batch: Mapping[str, torch.Tensor]) -> torch.Tensor:

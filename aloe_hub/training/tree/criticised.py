@@ -37,13 +37,7 @@ class TreeCutTrainer(TreeRankTrainer):
 
     losses = ("cut",)
 
-    def _prepare_dataset(
-        self,
-        dataset: Any,  # noqa: ANN401 - TRL's types say more than is taken here
-        processing_class: Any,  # noqa: ANN401
-        args: Any,  # noqa: ANN401
-        dataset_name: str,
-    ) -> Dataset:
+    def _prepare_dataset(self, dataset: Any, processing_class: Any, args: Any, dataset_name: str) -> Dataset:  # noqa: ANN401
         def tokenised(row: dict[str, Any]) -> dict[str, Any]:
             found: list[list[int]] = []
             for reply, ids, criticism in zip(row["completions"], row["completions_ids"], row["criticisms"], strict=True):
@@ -67,10 +61,6 @@ class TreeCutTrainer(TreeRankTrainer):
             raise ValueError("loss_type cut: its means are over the tokens of a batch, so rows have no weights of their own")
         dataset = super()._prepare_dataset(dataset, processing_class, args, dataset_name)
         return dataset.map(tokenised, num_proc=args.dataset_num_proc, desc=f"Tokenizing {dataset_name} dataset")
-
-    def _set_signature_columns_if_needed(self) -> None:
-        super()._set_signature_columns_if_needed()
-        self._signature_columns.append("told_ids")
 
     def _loss_of_batch(self, model: nn.Module, inputs: dict[str, Any]) -> torch.Tensor:
         log_probs, _ = self._passed(model, inputs)

@@ -52,13 +52,11 @@ def add_tree_forward(model: PreTrainedModel, packs: bool = True) -> None:
             return plain(*args, **kwargs, **({"fused_lm_head": True} if fused_lm_head else {}))
         kwargs |= {"input_ids": tree.tokens, "position_ids": tree.depths, "attention_mask": tree_mask(self, tree)}
         kwargs |= {"labels": None, "aloe_tree": tree}
-        if predictions:
-            with _only_at(self.base_model, tree.predictors):
-                return plain(*args, **kwargs).logits[0]
-        kwargs["shift_labels"] = tree.labels
+        if not predictions:
+            kwargs |= {"shift_labels": tree.labels, "fused_lm_head": True}
         with _only_at(self.base_model, tree.predictors):
-            packed = plain(*args, fused_lm_head=True, **kwargs)
-        return _scattered(packed, tree)
+            found = plain(*args, **kwargs)
+        return found.logits[0] if predictions else _scattered(found, tree)
 
     model.forward = types.MethodType(forward, model)
 

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 from torch.utils.data import Sampler
 from trl.trainer.grpo_trainer import GRPOTrainer
+from trl.trainer.utils import RepeatSampler
 
 from .batch import IGNORED, TreeBatch, pack
 from .exactness import dropouts, model_obstacle
@@ -38,13 +39,11 @@ class TreeGRPOTrainer(_OnePass, GRPOTrainer):
     num_generations: Any  # TRL's types say less than is there
 
     def _get_ready(self) -> None:
-        if not self._packs or self._counts:
+        rows = self.data_collator
+        super()._get_ready()
+        self.data_collator = rows  # prompts, which nobody has replied to yet
+        if not self._packs:
             return
-        if (reason := self._obstacle()) is not None:
-            self._go_plain(reason)
-            return
-        self._counts = True
-        add_tree_forward(self._causal_lm())
         read_prompts_once(self._causal_lm())
         if self.ref_model is not None:
             add_tree_forward(self.accelerator.unwrap_model(self.ref_model))
@@ -61,19 +60,11 @@ class TreeGRPOTrainer(_OnePass, GRPOTrainer):
             return GRPOTrainer._get_train_sampler(self, dataset)
         prompts = self.args.generation_batch_size // self.num_generations
         trees = TreeSampler(trees_of(self.train_dataset, prompts), self.args.seed)
-        sampler = StepSampler(trees, prompts, self.num_generations, self.num_iterations * self.args.steps_per_generation)
-        self.remove_callback(TellEpoch)
-        self.add_callback(TellEpoch(sampler))
-        return sampler
+        repeats = self.num_iterations * self.args.steps_per_generation
+        return TellEpoch.of(self, StepSampler(trees, prompts, self.num_generations, repeats))
 
-    def compute_loss(
-        self,
-        model: nn.Module,
-        inputs: dict[str, Any],
-        return_outputs: bool = False,
-        num_items_in_batch: torch.Tensor | int | None = None,
-    ) -> Any:  # noqa: ANN401
-        return GRPOTrainer.compute_loss(self, model, inputs, return_outputs, num_items_in_batch)
+    def compute_loss(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - TRL's own, which asks for its passes below
+        return GRPOTrainer.compute_loss(self, *args, **kwargs)
 
     def _get_per_token_logps_and_entropies(
         self,
@@ -107,13 +98,6 @@ class TreeGRPOTrainer(_OnePass, GRPOTrainer):
         entropy = torch.cat([one.entropy[:, -logits_to_keep:] for one in found]) if compute_entropy else None
         return torch.cat([one.log_probs[:, -logits_to_keep:] for one in found]), entropy, None
 
-    def _count(self, processed: int, exploded: int) -> None:
-        if self._counts and self.model.training and torch.is_grad_enabled():
-            tokens = torch.tensor([processed, exploded], device=self.accelerator.device)
-            self._tokens += self.accelerator.gather(tokens).view(-1, 2).sum(dim=0).cpu()
-            for name, count in zip(("tree/tokens", "tree/tokens_exploded"), self._tokens.tolist(), strict=True):
-                self._metrics["train"][name] = [count]
-
 
 def packed(ids: torch.Tensor, mask: torch.Tensor, keep: int) -> dict[str, Any]:
     """Rows of prompt and reply, padded on both sides as TRL has them, moved to the left and joined by their trie, `tree`.
@@ -142,22 +126,17 @@ def _in_layout(tree: TreeBatch, mask: torch.Tensor) -> TreeBatch:
 
 
 class StepSampler(Sampler[int]):
-    """Row numbers in the order of `rows`, `prompts` to a step and each `copies` times; each step comes `repeats` times.
-
-    What TRL's RepeatSampler does in an order of its own: a last step that is not full is left out.
-    """
+    """TRL's RepeatSampler in the order of `rows`: `prompts` to a step, each `copies` times; each step comes `repeats` times."""
 
     def __init__(self, rows: TreeSampler, prompts: int, copies: int, repeats: int) -> None:
-        self.rows, self.prompts, self.copies, self.repeats = rows, prompts, copies, repeats
+        self._rows, self._places = rows, RepeatSampler(rows, copies, prompts, repeats, shuffle=False)
 
     def set_epoch(self, epoch: int) -> None:
-        self.rows.set_epoch(epoch)
+        self._rows.set_epoch(epoch)
 
     def __iter__(self) -> Iterator[int]:
-        order = list(self.rows)
-        for start in range(0, len(order) - self.prompts + 1, self.prompts):
-            for _ in range(self.repeats):
-                yield from (row for row in order[start : start + self.prompts] for _ in range(self.copies))
+        order = list(self._rows)
+        yield from (order[place] for place in self._places)
 
     def __len__(self) -> int:
-        return len(self.rows) // self.prompts * self.prompts * self.copies * self.repeats
+        return len(self._places)

@@ -12,7 +12,7 @@ which reply is better, and this which words. With a teacher that has learned not
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -42,15 +42,15 @@ class TreeGuidedTrainer(TreeDPOTrainer):
     ) -> None:
         if teacher_reference is None and not isinstance(teacher, PeftModel):
             raise ValueError("teacher: without teacher_reference it must be an adapter on a model")
-        self._teachers = [teacher] if teacher_reference is None else [teacher, teacher_reference]
+        self._teachers: list[Any] = [teacher] if teacher_reference is None else [teacher, teacher_reference]
         self._guidance = guidance
         super().__init__(*args, **kwargs)
         self._teachers_pack = self._packs
         for model in self._teachers:
             model.requires_grad_(False).eval().to(self.accelerator.device)
             causal = causal_lm_of(model)
-            if causal.config.vocab_size != self._causal_lm().config.vocab_size:
-                theirs, ours = causal.config.vocab_size, self._causal_lm().config.vocab_size
+            theirs, ours = causal.config.vocab_size, causal_lm_of(self.model).config.vocab_size
+            if theirs != ours:
                 raise ValueError(f"teacher: has a vocabulary of {theirs} tokens, and the student one of {ours}")
             packs = model_obstacle(causal) is None
             self._teachers_pack = self._teachers_pack and packs
@@ -66,25 +66,13 @@ class TreeGuidedTrainer(TreeDPOTrainer):
         wanted = inputs["completion_mask"][:, 1:].bool()
         wanted[: len(wanted) // 2] = False  # TRL's batch is first all chosen, then all rejected
         with torch.no_grad():
-            better, before = self._advised(inputs, wanted)
-            advantage = better.log_softmax(dim=-1) - before.log_softmax(dim=-1)
+            teacher, before = self._teachers[0], self._teachers[-1]
+            better = next_tokens(teacher, inputs, wanted, packs=self._teachers_pack).float()
+            with before.disable_adapter() if before is teacher else nullcontext():
+                usual = next_tokens(before, inputs, wanted, packs=self._teachers_pack).float()
+            advantage = better.log_softmax(dim=-1) - usual.log_softmax(dim=-1)
         probabilities = next_tokens(model, inputs, wanted, packs=self._packs).float().softmax(dim=-1)
         return -(probabilities * advantage).sum(dim=-1).mean()
-
-    def _advised(self, inputs: dict[str, Any], wanted: torch.Tensor) -> list[torch.Tensor]:
-        """The logits of the teacher, and of what it was before."""
-        teacher, *reference = self._teachers
-        without: AbstractContextManager[Any] = nullcontext()
-        asked = [(teacher, without)]
-        if reference:
-            asked += [(reference[0], without)]
-        elif isinstance(teacher, PeftModel):
-            asked += [(teacher, teacher.disable_adapter())]
-        found = []
-        for model, context in asked:
-            with context:
-                found.append(next_tokens(model, inputs, wanted, packs=self._teachers_pack).float())
-        return found
 
 
 def next_tokens(model: nn.Module, inputs: dict[str, Any], wanted: torch.Tensor, *, packs: bool) -> torch.Tensor:

@@ -17,7 +17,7 @@ from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 from trl.trainer.dpo_trainer import DPOTrainer
 
-from .batch import BESIDE
+from .batch import of_the_model
 from .forward import trl_obstacle
 from .losses import both_ways, reliability
 
@@ -76,10 +76,10 @@ class PairLosses(DPOTrainer):
             self._signature_columns = [*self._signature_columns, "weight"]
 
     def compute_ref_log_probs(self, model: nn.Module, inputs: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
-        return super().compute_ref_log_probs(model, _of_the_model(inputs))  # type: ignore[no-any-return, no-untyped-call]
+        return super().compute_ref_log_probs(model, of_the_model(inputs))  # type: ignore[no-any-return, no-untyped-call]
 
     def _compute_loss(self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool) -> Any:  # noqa: ANN401
-        kept, weights = _of_the_model(inputs), inputs.get("weight")
+        kept, weights = of_the_model(inputs), inputs.get("weight")
         if self._noisy:
             if return_outputs:
                 raise NotImplementedError(f"loss_type {self._noisy}: has no outputs to give")
@@ -124,10 +124,6 @@ class PairLosses(DPOTrainer):
             self.reliability = MOMENTUM * self.reliability + (1 - MOMENTUM) * mean
             self._metrics["train"]["noise/reliability"] = [self.reliability]
         return margins, right
-
-
-def _of_the_model(inputs: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in inputs.items() if name not in BESIDE}
 
 
 def _weighing(model: nn.Module, weights: torch.Tensor, wpo: bool) -> Callable[..., Any]:

@@ -16,7 +16,7 @@ from torch import nn
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.utils import pad
 
-from .batch import BESIDE, IGNORED
+from .batch import labels_of, of_the_model
 from .forward import trl_obstacle
 from .losses import d2o, in_order, lipo, plackett_luce, relevance_of
 from .trainers import TreeDPOTrainer
@@ -112,13 +112,7 @@ class TreeRankTrainer(TreeDPOTrainer):
         self.data_collator = RankCollator(padding, args.max_length, args.truncation_mode, args.pad_to_multiple_of)
         super()._get_ready()
 
-    def _prepare_dataset(
-        self,
-        dataset: Any,  # noqa: ANN401 - TRL's types say more than is taken here
-        processing_class: Any,  # noqa: ANN401
-        args: Any,  # noqa: ANN401
-        dataset_name: str,
-    ) -> Dataset:
+    def _prepare_dataset(self, dataset: Any, processing_class: Any, args: Any, dataset_name: str) -> Dataset:  # noqa: ANN401
         def tokenised(row: dict[str, Any]) -> dict[str, Any]:
             prompt = ids_of(processing_class, row["prompt"], add_generation_prompt=True)
             wholes = [ids_of(processing_class, row["prompt"] + reply) for reply in row["completions"]]
@@ -139,7 +133,7 @@ class TreeRankTrainer(TreeDPOTrainer):
         return dataset
 
     def _set_signature_columns_if_needed(self) -> None:
-        self._signature_columns = ["prompt_ids", "completions_ids", "ranks", "relevance", "weight"]
+        self._signature_columns = ["prompt_ids", "completions_ids", "ranks", "relevance", "weight", "told_ids"]
 
     def _compute_loss(self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool) -> torch.Tensor:
         if return_outputs:
@@ -147,8 +141,7 @@ class TreeRankTrainer(TreeDPOTrainer):
         return self._loss_of_batch(model, inputs)
 
     def _loss_of_batch(self, model: nn.Module, inputs: dict[str, Any]) -> torch.Tensor:
-        given = {name: value for name, value in inputs.items() if name not in BESIDE}
-        reference = torch.cat(self.compute_ref_log_probs(self.ref_model or self.model, given))
+        reference = torch.cat(self.compute_ref_log_probs(self.ref_model or self.model, inputs))
         log_probs, entropy = self._passed(model, inputs)
         rewards = self.beta * (log_probs.sum(dim=1) - reference)
         each = torch.stack([self._loss_of(rewards[rows], inputs, rows) for rows in forks_of(inputs)])
@@ -157,11 +150,9 @@ class TreeRankTrainer(TreeDPOTrainer):
 
     def _passed(self, model: nn.Module, inputs: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
         """Log-probabilities and entropies (rows, length - 1) of the replies' tokens."""
-        given = {name: value for name, value in inputs.items() if name not in BESIDE}
-        mask = given.pop("completion_mask")
-        labels = given["input_ids"].masked_fill(mask == 0, IGNORED)
-        outputs = model(**given, labels=labels, use_cache=False, fused_lm_head=True)
-        width = mask.shape[1] - 1  # adapters that prepend tokens return more
+        given = of_the_model(inputs)
+        width = given.pop("completion_mask").shape[1] - 1  # adapters that prepend tokens return more
+        outputs = model(**given, labels=labels_of(inputs), use_cache=False, fused_lm_head=True)
         return outputs.log_probs[:, -width:], outputs.entropy[:, -width:]
 
     def _loss_of(self, rewards: torch.Tensor, inputs: dict[str, Any], rows: torch.Tensor) -> torch.Tensor:
@@ -208,7 +199,6 @@ def forks_of(inputs: dict[str, Any]) -> Iterator[torch.Tensor]:
 
 
 def ids_of(tokenizer: Any, messages: list[Any], **options: bool) -> list[int]:  # noqa: ANN401 - whatever TRL takes
-    """The tokens of a conversation by the chat template."""
     encoded: Any = tokenizer.apply_chat_template(messages, tokenize=True, return_dict=True, **options)
     return list(encoded["input_ids"])
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, TypeVar
 
 import torch
 from datasets import Dataset
 from torch.utils.data import Sampler
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+S = TypeVar("S", bound=Sampler[int])
 
 
 class TreeSampler(Sampler[int]):
@@ -39,8 +41,21 @@ class TreeSampler(Sampler[int]):
         return sum(map(len, self.trees))
 
 
-class TakesEpoch(Protocol):
-    def set_epoch(self, epoch: int) -> None: ...
+class EpochSampler(Sampler[int]):
+    """TRL's order of rows, shuffled by (seed, epoch): its own draws on from epoch to epoch, which a resumed training does not."""
+
+    def __init__(self, inner: Any) -> None:  # noqa: ANN401 - RepeatSampler, which TRL types as a sampler
+        self._inner = inner
+
+    def set_epoch(self, epoch: int) -> None:
+        if self._inner.shuffle:
+            self._inner.generator.manual_seed(self._inner.seed + epoch)
+
+    def __iter__(self) -> Iterator[int]:
+        yield from self._inner
+
+    def __len__(self) -> int:
+        return len(self._inner)
 
 
 class TellEpoch(TrainerCallback):
@@ -49,8 +64,15 @@ class TellEpoch(TrainerCallback):
     Accelerate does so too, but does not reach the sampler when a run of several processes resumes in the middle of an epoch.
     """
 
-    def __init__(self, sampler: TakesEpoch) -> None:
+    def __init__(self, sampler: Any) -> None:  # noqa: ANN401 - one with set_epoch
         self.sampler = sampler
+
+    @classmethod
+    def of(cls, trainer: Trainer, sampler: S) -> S:
+        """The sampler, which from now on this trainer tells, and no other one."""
+        trainer.remove_callback(cls)
+        trainer.add_callback(cls(sampler))
+        return sampler
 
     def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: object) -> None:
         self.sampler.set_epoch(int(state.epoch or 0))

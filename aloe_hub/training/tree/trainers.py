@@ -66,7 +66,7 @@ class _OnePass(Trainer):
             return
         self._counts = True
         self.data_collator = TreeCollator(self.data_collator)
-        add_tree_forward(self._causal_lm())
+        add_tree_forward(causal_lm_of(self.model))
 
     def _go_plain(self, reason: str) -> None:
         self._packs = False
@@ -75,9 +75,6 @@ class _OnePass(Trainer):
     def _say(self, what: str) -> None:
         if self.accelerator.is_main_process:
             log.warning("%s %s", type(self).__name__, what)
-
-    def _causal_lm(self) -> PreTrainedModel:
-        return causal_lm_of(self.model)
 
     def _obstacle(self) -> str | None:
         if (reason := trl_obstacle()) is not None:  # before anything else of TRL is looked at
@@ -95,37 +92,32 @@ class _OnePass(Trainer):
             return "context or sequence parallelism cuts rows into parts"
         if isinstance(self.model, PeftModel) and (reason := adapter_obstacle(self.model)) is not None:
             return reason
-        return model_obstacle(self._causal_lm())
+        return model_obstacle(causal_lm_of(self.model))
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int] | None:
         if not self._packs or self.args.train_sampling_strategy != "random" or not isinstance(self.train_dataset, Dataset):
             return super()._get_train_sampler(train_dataset)
         # Not `train_dataset`, which has lost the columns that the model does not take, `tree_id` among them.
         seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
-        sampler = TreeSampler(trees_of(self.train_dataset, self._train_batch_size), seed)
-        self.remove_callback(TellEpoch)
-        self.add_callback(TellEpoch(sampler))
-        return sampler
+        return TellEpoch.of(self, TreeSampler(trees_of(self.train_dataset, self._train_batch_size), seed))
 
-    def compute_loss(
-        self,
-        model: nn.Module,
-        inputs: dict[str, Any],
-        return_outputs: bool = False,
-        num_items_in_batch: torch.Tensor | int | None = None,
-    ) -> Any:  # noqa: ANN401 - the loss, or it and the outputs
+    def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - TRL's own
         for each in self._models():
             self._check(each, inputs)
         tree = inputs.get("tree")
-        result = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        if self._counts and self.model.training:
+        result = super().compute_loss(model, inputs, *args, **kwargs)
+        if self._counts:
             exploded = int(inputs["attention_mask"].sum())
-            tokens = torch.tensor([exploded if tree is None else len(tree), exploded], device=self.accelerator.device)
-            # Every process takes part in this, whatever its own batch was.
+            self._count(exploded if tree is None else len(tree), exploded)
+        return result
+
+    def _count(self, processed: int, exploded: int) -> None:
+        """Every process takes part in this, whatever its own batch was."""
+        if self._counts and self.model.training and torch.is_grad_enabled():
+            tokens = torch.tensor([processed, exploded], device=self.accelerator.device)
             self._tokens += self.accelerator.gather(tokens).view(-1, 2).sum(dim=0).cpu()
             for name, count in zip(("tree/tokens", "tree/tokens_exploded"), self._tokens.tolist(), strict=True):
                 self._metrics["train"][name] = [count]
-        return result
 
     def _models(self) -> list[nn.Module]:
         return [self.model]
@@ -138,7 +130,7 @@ class _OnePass(Trainer):
         if self._packs and not any(model is trusted for trusted in self._trusted):
             with self.accelerator.autocast():
                 mine = difference(model, inputs) if "tree" in inputs else -1.0
-                rounding = tolerance(self._causal_lm().dtype, self.accelerator.device)
+                rounding = tolerance(causal_lm_of(self.model).dtype, self.accelerator.device)
             apart = self.accelerator.gather(torch.tensor([mine], device=self.accelerator.device)).max().item()
             if apart >= 0:
                 self._trusted.append(model)

@@ -10,6 +10,7 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference
 from aloe_hub.training import TreeDPOTrainer, TreeSFTTrainer
 from aloe_hub.training.tree.batch import TreeCollator
 from aloe_hub.training.tree.exactness import adapter_obstacle, dropouts, model_obstacle
+from aloe_hub.training.tree.trainers import causal_lm_of
 from tests.training import tiny_trees as tiny
 
 WORDS = len(tiny.tokenizer())
@@ -184,7 +185,7 @@ def test_a_collator_of_ones_own_is_used_as_it_is(both, caplog):
 def test_no_tree_is_trl(trainer, caplog):
     ours = trainer(TreeDPOTrainer, lora=True, tree=False)
     assert isinstance(ours.data_collator, DataCollatorForPreference)
-    assert ours._causal_lm().config._attn_implementation == "sdpa"
+    assert causal_lm_of(ours.model).config._attn_implementation == "sdpa"
     assert said(caplog) == []
     expected, metrics = tiny.passes(trainer(DPOTrainer, lora=True))
     found, its = tiny.passes(ours)
