@@ -26,7 +26,7 @@ from .exactness import dropouts, model_obstacle
 from .forward import add_tree_forward
 from .prefill import read_prompts_once
 from .sampler import TellEpoch, TreeSampler, trees_of
-from .trainers import _OnePass
+from .trainers import _OnePass, causal_lm_of
 
 
 class TreeGRPOTrainer(_OnePass, GRPOTrainer):
@@ -44,7 +44,7 @@ class TreeGRPOTrainer(_OnePass, GRPOTrainer):
         self.data_collator = rows  # prompts, which nobody has replied to yet
         if not self._packs:
             return
-        read_prompts_once(self._causal_lm())
+        read_prompts_once(causal_lm_of(self.model))
         if self.ref_model is not None:
             add_tree_forward(self.accelerator.unwrap_model(self.ref_model))
 
