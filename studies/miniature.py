@@ -15,9 +15,9 @@ With `--beyond-pairs` also LiPO on four replies a fork; DPO, robust DPO and LCPO
 who is wrong about a fifth; and three rounds of on-policy DPO. Each learns from as many judged replies as the on-policy DPO does.
 
 With `--grpo` also online, each on as many judged replies as the on-policy pairs have: GRPO on the next reply, on whole
-conversations, and without SFT before it; its users have half of the world's wordings, and every trained policy is benchmarked on
-users of the other half too (`SPLIT-held-out`), and audited there; and as it samples, at temperature 1 (`SPLIT-sampled`), since
-that is what GRPO makes better. All else is greedy.
+conversations, without SFT before it, and, as a placebo, by a judge that does not know whom the reply is for; its users have half
+of the world's wordings. Every policy is benchmarked on users of the other half too (`SPLIT-held-out`), and audited there; and as
+it samples, at temperature 1 (`SPLIT-sampled`), since that is what GRPO makes better. All else is greedy.
 
 Two sets of 100 held-out personas from two pools of different seeds: `dev`, on which every choice was made, and `test`, looked at
 once (`--split test`). Everything is a cell that is run once: stopped at any moment, the same command goes on.
@@ -64,7 +64,13 @@ NOISY = {
 }
 ROUNDS = 3
 # name → level, what it starts from, and the rows of a step: five prompts, or the openings of two conversations, eight times each
-ONLINE = {"grpo-turn": ("turn", "sft", 40), "grpo-talk": ("conversation", "sft", 16), "grpo-base": ("turn", "base", 40)}
+ONLINE = {
+    "grpo-turn": ("turn", "sft", 40),
+    "grpo-talk": ("conversation", "sft", 16),
+    "grpo-base": ("turn", "base", 40),
+    "grpo-blind": ("turn", "sft", 40),
+}
+BLIND = ("--judge", "scripted:biased?blind=1")  # the placebo: it sees the reply, and not whose it is
 
 
 def study(
@@ -122,7 +128,8 @@ def study(
             for name, (level, start, rows) in ONLINE.items() if grpo else ():
                 begins = ("--adapter", sft) if start == "sft" else ()
                 steps = JUDGED // (rows if level == "turn" else 10 * rows)
-                options = ("--level", level, "--batch-size", rows, "--set", f"max_steps={steps}", *begins)
+                judge = BLIND if name == "grpo-blind" else ()
+                options = ("--level", level, "--batch-size", rows, "--set", f"max_steps={steps}", *judge, *begins)
                 methods.append(("grpo", name, train, options, f"{start}-{at}" if start == "sft" else f"base-{base}"))
         for method, name, run, more, need in methods:
             command = aloe("train", method, "--run", run, "--name", f"{name}-{at}", "--base", folder, "--recipe", RECIPE,

@@ -35,6 +35,7 @@ METHODS: dict[str, list[str] | str] = {
     "SFT + GRPO, next reply": "grpo-turn",
     "SFT + GRPO, conversations": "grpo-talk",
     "GRPO, next reply": "grpo-base",
+    "SFT + GRPO, next reply, blind judge (placebo)": "grpo-blind",
     "scripted memoryless": ["scripted:memoryless"],
     "scripted facts": ["scripted:facts"],
     "scripted style": ["scripted:style"],
@@ -47,7 +48,7 @@ METHODS: dict[str, list[str] | str] = {
 # What a study may leave out, by its flag; and the folder of a method's adapters where it isn't that of the off-policy trees.
 EXTRA = {
     "beyond_pairs": ("lipo", "noisy-dpo", "noisy-robust", "noisy-lcpo", "rounds"),
-    "grpo": ("grpo-turn", "grpo-talk", "grpo-base"),
+    "grpo": ("grpo-turn", "grpo-talk", "grpo-base", "grpo-blind"),
 }
 FOLDERS = {"sft-onpolicy": "on-policy", "lipo": "ranked", "rounds": "rounds"} | dict.fromkeys(
     ("noisy-dpo", "noisy-robust", "noisy-lcpo"), "noisy"
@@ -64,6 +65,9 @@ COMPARED = (
     ("SFT + DPO in rounds", "SFT"),
     ("SFT + DPO in rounds", "SFT + DPO on-policy"),
     ("SFT + GRPO, next reply", "SFT"),
+    ("SFT + GRPO, next reply", "SFT + DPO on-policy"),
+    ("SFT + GRPO, next reply", "SFT + GRPO, next reply, blind judge (placebo)"),
+    ("SFT + GRPO, next reply, blind judge (placebo)", "SFT"),
     ("SFT + GRPO, conversations", "SFT"),
     ("GRPO, next reply", "SFT"),
     ("DPO off-policy", "SFT"),

@@ -59,7 +59,7 @@ def test_online_training_gets_as_many_judged_replies_as_the_on_policy_pairs_and_
     def given(name, option):
         return cells[name].command[cells[name].command.index(option) + 1]
 
-    for name, turns in (("grpo-turn-0-0", 1), ("grpo-talk-0-0", 10), ("grpo-base-0-0", 1)):
+    for name, turns in (("grpo-turn-0-0", 1), ("grpo-talk-0-0", 10), ("grpo-base-0-0", 1), ("grpo-blind-0-0", 1)):
         assert int(given(name, "--batch-size")) * turns * int(given(name, "--set").removeprefix("max_steps=")) == 4000
         assert given(f"held-out-{name}", "--user") == "scripted:user?wording=held-out"
         assert f"held-out-{name}" in cells["audit"].needs
