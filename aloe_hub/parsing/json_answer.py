@@ -3,42 +3,26 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import re
 from typing import Any
 
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The JSON value, and the text around it."""
-
-    value: Any
-    around: str
+_OPENING = re.compile(r"^[{\[]", re.MULTILINE)
 
 
-def find_json(text: str) -> Found | None:
-    """The object or the list that begins the first or the last line which opens one.
+def find_json(text: str) -> tuple[Any, str]:
+    """The object or the list that begins the first or the last line which opens one, and the text around it; (None, text): none.
 
-    >>> find_json('Here:\\n{"score": 4}').value
-    {'score': 4}
+    >>> find_json('Here:\\n{"score": 4}')
+    ({'score': 4}, 'Here:\\n')
     """
-    first, last = (place(text, "\n{", "\n[") for place in (_first, _last))
-    for start in dict.fromkeys(place for place in (first, last) if place is not None):
+    starts = [found.start() for found in _OPENING.finditer(text)]
+    for start in dict.fromkeys((*starts[:1], *starts[-1:])):
         try:
             value, end = _DECODER.raw_decode(text, start)
         except (ValueError, RecursionError):
             continue
-        return Found(value, text[:start] + text[end:])
-    return None
-
-
-def _first(text: str, *openings: str) -> int | None:
-    if text[:1] and text[0] in "{[":
-        return 0
-    return min((place + 1 for opening in openings if (place := text.find(opening)) >= 0), default=None)
-
-
-def _last(text: str, *openings: str) -> int | None:
-    return max((place + 1 for opening in openings if (place := text.rfind(opening)) >= 0), default=None)
+        return value, text[:start] + text[end:]
+    return None, text
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -20,7 +20,6 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _BULLET = re.compile(r"(?P<indent>[ \t]{0,12})[-*•·–](?=\s|$)")
-_SENTENCE = re.compile(r"[.!?。！？;；\n]")
 _CLAUSE = re.compile(r"[.!?。！？;；:,，、\n]|\s(?:and|who|with|but)\s", re.IGNORECASE)
 _TITLE = re.compile(r"[*_]{2}[^*_]{1,80}[*_]{2}:?|[^.!?:]{1,60}:")
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
@@ -41,11 +40,8 @@ def candidates(text: str) -> Candidates:
     ['Anna']
     """
     items = [_BOLD.sub(r"\1", item) for item in numbered(text)]
-    enough = [facts(item) >= LEAST_FACTS for item in items]
-    return Candidates(
-        [item for item, usable in zip(items, enough, strict=True) if usable],
-        [item for item, usable in zip(items, enough, strict=True) if not usable],
-    )
+    enough = [item for item in items if facts(item) >= LEAST_FACTS]
+    return Candidates(enough, [item for item in items if item not in enough])
 
 
 def facts(text: str) -> int:
@@ -72,10 +68,7 @@ def numbered(text: str) -> list[str]:
 
 def _of_json(text: str) -> list[str]:
     """The texts of a JSON list, also as the only field of an object, also in objects with one text each."""
-    found = find_json(text)
-    if found is None:
-        return []
-    value = found.value
+    value, _ = find_json(text)
     if isinstance(value, dict):
         lists = [one for one in value.values() if isinstance(one, list)]
         value = lists[0] if len(lists) == 1 else None

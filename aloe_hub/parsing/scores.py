@@ -17,19 +17,8 @@ from aloe_hub.parsing.statements import Kind, only_statement
 from aloe_hub.rubrics import FIVE, HOLDS, Criterion, Rubric
 
 _NUMBER = r"\d{1,3}(?:\.\d{1,17}|,\d{1,2})?(?![.,]?\d)"
-_NUMBERS = {
-    "zero": 0,
-    "one": 1,
-    "two": 2,
-    "three": 3,
-    "four": 4,
-    "five": 5,
-    "six": 6,
-    "seven": 7,
-    "eight": 8,
-    "nine": 9,
-    "ten": 10,
-}
+_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_NUMBERS = {word: number for number, word in enumerate(_WORDS)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,10 +50,10 @@ def inferred(text: str) -> Persona:
 
 
 def _of_json(text: str) -> dict[str, str] | None:
-    found = find_json(text)
-    if found is None or not isinstance(found.value, dict):
+    found, _ = find_json(text)
+    if not isinstance(found, dict):
         return None
-    parts = {key.lower(): value for key, value in found.value.items() if key.lower() in _NAMES}
+    parts = {key.lower(): value for key, value in found.items() if key.lower() in _NAMES}
     texts = {name: _flat(value) for name, value in parts.items()}
     return {name: str(value) for name, value in texts.items()} if len(texts) == 2 and None not in texts.values() else None
 

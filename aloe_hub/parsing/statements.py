@@ -127,12 +127,12 @@ def _statements(text: str, kind: Kind[T]) -> tuple[list[T], str]:
         ValueError: something that was meant as a statement cannot be read.
     """
     values: list[T] = []
-    found = find_json(text)
-    if found is not None and isinstance(found.value, dict):
-        for key, value in found.value.items():
+    found, around = find_json(text)
+    if isinstance(found, dict):
+        for key, value in found.items():
             if kind.label.fullmatch(key.lower().replace("_", " ").strip()):
                 values.append(_value(str(value), kind))
-        text = found.around
+        text = around
     lines = fold(text).splitlines()
     last = _last_visible(lines)
     after = last + 1
@@ -170,7 +170,7 @@ def _stated(line: str, kind: Kind[T]) -> list[T]:
 
 def _behind_label(line: str, kind: Kind[T]) -> str | None:
     """What stands behind the label and its colon; None if the line has no label."""
-    bare = undecorated(_TAGGED.sub(_as_label, line) if "<" in line else line)
+    bare = undecorated(_TAGGED.sub(lambda tag: "" if tag[1] else f"{tag[2]}:", line) if "<" in line else line)
     label = kind.label.match(bare[:80].lower())
     if label is None:
         return None
@@ -188,10 +188,6 @@ def _behind_label(line: str, kind: Kind[T]) -> str | None:
     if spaced and (verb := _IS.match(rest)):
         return rest[verb.end() :].lstrip(_MARKUP)
     return None
-
-
-def _as_label(tag: re.Match[str]) -> str:
-    return "" if tag[1] else f"{tag[2]}:"
 
 
 def _value(rest: str, kind: Kind[T]) -> T:

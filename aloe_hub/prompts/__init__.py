@@ -18,31 +18,7 @@ from itertools import pairwise
 
 from aloe_hub.types import Message
 
-NAMES = (
-    "profile_generator",
-    "personality_generator",
-    "user_opening",
-    "user_continuing",
-    "user_cold",
-    "inferrer",
-    "tailored_reply",
-    "plain_reply",
-    "pairwise_judge",
-    "benchmark_judge",
-    "benchmark_judge_0_1",
-    "benchmark_judge_aloe",
-    "benchmark_judge_rlpa",
-    # of recorded chats
-    "satisfaction",
-    "revised_reply",
-    # of policies around a model
-    "reminder",
-    "cot",
-    "rag",
-    "critique",
-    "rewrite",
-    "selector",
-)
+NAMES = tuple(sorted(file.name.removesuffix(".md") for file in files(__package__).iterdir() if file.name.endswith(".md")))
 
 QUOTE = "| "
 _MOST_QUOTED = 1000  # characters of an answer that could not be read: its end

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from aloe_hub.chat.base import Chat
-from aloe_hub.errors import ParseError
+from aloe_hub.chat.scripted import revealing
 from aloe_hub.rubrics import Rubric, rubric
 from aloe_hub.stages import roles
 from aloe_hub.stages.benchmark_settings import BenchmarkSettings
 from aloe_hub.stages.people import Person
-from aloe_hub.stages.revealed import Measure, not_measured, size
+from aloe_hub.stages.revealed import Measure, not_measured
 from aloe_hub.stages.roles import Call
-from aloe_hub.stages.workers import first_error
+from aloe_hub.stages.workers import together
 from aloe_hub.types import Message, Persona, Transcript, Turn, digest
 
 COLD = 0.15  # of a persona, which a cold user lets show in a turn at most; RLPA, arXiv 2505.15456
@@ -44,19 +44,16 @@ async def converse(
     by = by or rubric(settings.rubric)
     spoken: tuple[Message, ...] = ()
     scored: list[asyncio.Task[Turn]] = []
-    try:
-        async with asyncio.TaskGroup() as judges:
-            for turn, persona in enumerate(person.turns):
-                call = Call(conversation, turn)
-                at_most = max(1, int(COLD * size(persona))) if settings.cold else None
-                message = await roles.user_message(user, persona, spoken, call, at_most)
-                asked = (*spoken, Message("user", message))
-                # A reply that max_tokens cut off is what the policy said: it is scored, and the ledger counts it.
-                reply = await roles.policy_reply(policy(turn), asked, call, temperature=settings.temperature, cut_too=True)
-                scored.append(judges.create_task(_scored(judge, persona, spoken, message, reply, call, by)))
-                spoken = (*spoken, Message("user", message), Message("assistant", reply))
-    except BaseExceptionGroup as errors:
-        raise first_error(errors) from None
+    async with together() as judges:
+        for turn, persona in enumerate(person.turns):
+            call = Call(conversation, turn)
+            at_most = max(1, int(COLD * revealing.size(persona))) if settings.cold else None
+            message = await roles.user_message(user, persona, spoken, call, at_most)
+            asked = (*spoken, Message("user", message))
+            # A reply that max_tokens cut off is what the policy said: it is scored, and the ledger counts it.
+            reply = await roles.policy_reply(policy(turn), asked, call, temperature=settings.temperature, cut_too=True)
+            scored.append(judges.create_task(_scored(judge, persona, spoken, message, reply, call, by)))
+            spoken = (*asked, Message("assistant", reply))
     turns = [task.result() for task in scored]
     shares = measure(person, [(turn.user, turn.reply) for turn in turns])
     measured = tuple(turn.measured(share) for turn, share in zip(turns, shares, strict=True))
@@ -78,8 +75,4 @@ async def scored_again(held: Transcript, person: Person, judge: Chat, *, setting
 async def _scored(
     judge: Chat, persona: Persona, spoken: tuple[Message, ...], message: str, reply: str, call: Call, by: Rubric
 ) -> Turn:
-    try:
-        said, text = await roles.judged(judge, persona, spoken, message, reply, call, by)
-    except ParseError as error:
-        return Turn(message, reply, None, error.text)
-    return Turn(message, reply, said.score, text, said.criteria)
+    return Turn(message, reply, *await roles.scored(judge, persona, spoken, message, reply, call, by))

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from aloe_hub.chat.ledger import Spent
 from aloe_hub.chat.traffic import Traffic
-from aloe_hub.errors import DataError
-from aloe_hub.files.jsonl import loads, partial_of
+from aloe_hub.files.jsonl import build_row, partial_of
 from aloe_hub.files.run_folder import RunFolder
 from aloe_hub.files.settings import at_least
 from aloe_hub.stages.journalled import journalled
@@ -69,13 +68,8 @@ def forecast_trees(
 def _done(final: Path) -> Iterator[str]:
     """The ids of the trees that are grown already; read without a lock, beside a command that may be at work."""
     path = final if final.exists() else partial_of(final)
-    if not path.exists():
-        return
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.endswith(b"\n"):
-                return
-            row = loads(line, f"{path}, line {number}")
-            if "tree_id" not in row:
-                raise DataError(f"{path}, line {number}: the row has no 'tree_id'")
-            yield row["tree_id"]
+    if path.exists():
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.endswith(b"\n"):  # the last one may be torn
+                    yield build_row(line, f"{path}, line {number}", lambda row: str(row["tree_id"]))

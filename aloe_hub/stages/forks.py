@@ -21,7 +21,7 @@ from aloe_hub.errors import UsageError
 from aloe_hub.files.settings import at_least
 from aloe_hub.stages import roles
 from aloe_hub.stages.roles import Call, Cast
-from aloe_hub.stages.workers import first_error
+from aloe_hub.stages.workers import together
 from aloe_hub.types import MOST_REPLIES, Exchange, Message, Persona, Reply, Tree
 
 CHOICES = {"continue_with": ("coin", "best"), "rank_by": ("tournament", "scores"), "pairs": ("best", "all")}
@@ -58,17 +58,14 @@ async def grow(
     forking = forking or Forking()
     spoken: tuple[Message, ...] = ()
     judged: list[asyncio.Task[Exchange]] = []
-    try:
-        async with asyncio.TaskGroup() as judges:
-            for turn in range(turns):
-                call = Call(tree_id, turn)
-                opened = await _open_turn(persona, spoken, cast, call, temperature, forking)
-                judged.append(judges.create_task(_judge(persona, spoken, opened, cast, call, forking)))
-                # The next turn follows the coin, not the verdict, so it need not wait for the judge.
-                said = opened if forking.continue_with == "coin" else await judged[-1]
-                spoken = (*spoken, *said.messages)
-    except BaseExceptionGroup as errors:
-        raise first_error(errors) from None
+    async with together() as judges:
+        for turn in range(turns):
+            call = Call(tree_id, turn)
+            opened = await _open_turn(persona, spoken, cast, call, temperature, forking)
+            judged.append(judges.create_task(_judge(persona, spoken, opened, cast, call, forking)))
+            # The next turn follows the coin, not the verdict, so it need not wait for the judge.
+            said = opened if forking.continue_with == "coin" else await judged[-1]
+            spoken = (*spoken, *said.messages)
     return Tree(tree_id, persona, tuple(task.result() for task in judged))
 
 

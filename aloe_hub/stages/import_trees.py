@@ -135,14 +135,10 @@ def _persona_text(row: Row, name: str, repairs: Counter[str]) -> str:
         repairs[f"{name} texts were JSON strings; the text in them was taken"] += 1
         text = usable_text(values[0])
     if not text:
-        raise DataError(f"no {name}" + ("" if name in row else f"; {_form(row)}"))
+        form = form_of(row)
+        found = f"the form {form.name}" if form else keys_of(row)
+        raise DataError(f"no {name}" + ("" if name in row else f"; found {found}; wanted {WANTED}"))
     return text
-
-
-def _form(row: Row) -> str:
-    """Which form of others a row without a persona has, and the one wanted."""
-    form = form_of(row)
-    return f"found {f'the form {form.name}' if form else keys_of(row)}; wanted {WANTED}"
 
 
 def _exchanges(row: Row, repairs: Counter[str]) -> tuple[tuple[Exchange, ...], str]:
@@ -167,9 +163,10 @@ def _exchange(turn: object, repairs: Counter[str]) -> Exchange:
     assistant, chosen = turn.get("assistant"), turn.get("chosen")
     if not isinstance(assistant, dict):
         raise DataError("no replies")
-    several = [text for text in map(usable_text, _listed(assistant.get("rejected"))) if text]
-    user, preferred, rejected = usable_text(turn.get("user")), usable_text(assistant.get("preferred")), next(iter(several), "")
-    for text, what in ((user, "user message"), (preferred, "preferred reply"), (rejected, "rejected reply")):
+    rejected = assistant.get("rejected")
+    several = [text for text in map(usable_text, rejected if isinstance(rejected, list) else [rejected]) if text]
+    user, preferred, other = usable_text(turn.get("user")), usable_text(assistant.get("preferred")), next(iter(several), "")
+    for text, what in ((user, "user message"), (preferred, "preferred reply"), (other, "rejected reply")):
         if not text:
             raise DataError(f"no {what}")
     if chosen not in ("preferred", "rejected"):
@@ -179,7 +176,7 @@ def _exchange(turn: object, repairs: Counter[str]) -> Exchange:
         repairs["forks had several rejected replies; the first was taken"] += 1
         if chosen == "rejected":
             repairs["forks went on from one of several rejected replies; the first was taken for it"] += 1
-    replies = Reply("imported", preferred), Reply("imported", rejected)
+    replies = Reply("imported", preferred), Reply("imported", other)
     return Exchange(user, inferred, replies, (AS_SAID,), 0 if chosen == "preferred" else 1)
 
 
@@ -191,7 +188,3 @@ def _inferred(value: object, repairs: Counter[str]) -> str:
         return " ".join(filter(None, map(usable_text, value)))
     repairs["inferred texts were missing or no text; left empty"] += 1
     return ""
-
-
-def _listed(value: object) -> list[object]:
-    return value if isinstance(value, list) else [value]

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import compress
 
 from aloe_hub import parsing
 from aloe_hub.chat.base import ChatReply
 from aloe_hub.chat.scripted import revealing
 from aloe_hub.errors import ParseError
-from aloe_hub.stages.revealed import EXACT, NEAR, sentences
+from aloe_hub.stages.revealed import EXACT, nearness, sentences, statements
 from aloe_hub.types import Persona
 
 # A statement, the persona and what the user has said → F1; None where nothing has been told yet.
@@ -43,29 +44,17 @@ def agreement_of(how: str) -> Agreement:
     Raises:
         AloeError: the embedder cannot be opened.
     """
-    return revealing.agreement if how == EXACT else by_embedder(how)
-
-
-def by_embedder(name: str, near_from: float = NEAR) -> Agreement:
-    from aloe_hub.embedding import open_embedder
-
-    embed = open_embedder(name)
-
-    def near(these: Sequence[str], those: Sequence[str]) -> list[bool]:
-        """For each of these, whether one of those lies near it."""
-        if not these or not those:
-            return [False] * len(these)
-        mine, its = embed(list(these)), embed(list(those))
-        return [any(float(one @ other) >= near_from for other in its) for one in mine]
+    if how == EXACT:
+        return revealing.agreement
+    near = nearness(how)
 
     def agreement(stated: Persona, persona: Persona, said: Sequence[str]) -> float | None:
-        of = sentences(persona.profile) + sentences(persona.personality)
-        told = [one for one, held in zip(of, near(of, [part for text in said for part in sentences(text)]), strict=True) if held]
+        of = statements(persona)
+        told = list(compress(of, near(of, [part for text in said for part in sentences(text)])))
         if not told:
             return None
-        states = sentences(stated.profile) + sentences(stated.personality)
-        precision, recall = near(states, told), near(told, states)
-        return f1(sum(precision), len(states), sum(recall), len(told))
+        states = statements(stated)
+        return f1(sum(near(states, told)), len(states), sum(near(told, states)), len(told))
 
     return agreement
 

@@ -7,7 +7,6 @@ as in the trees.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -28,7 +27,7 @@ from aloe_hub.stages.benchmark_settings import settled
 from aloe_hub.stages.journalled import row_a_persona
 from aloe_hub.stages.people import Person
 from aloe_hub.stages.roles import Call
-from aloe_hub.stages.workers import first_error
+from aloe_hub.stages.workers import together
 from aloe_hub.types import Index, Message, Persona, Row, Transcript, digest
 
 VERDICTS = 4  # in two orders, in either conversation
@@ -115,15 +114,12 @@ async def match(
     Raises:
         ParseError, ChatError: a policy said nothing that can be used.
     """
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(_meet(person.turns[turn], hosts, host, turn, policies[1 - host](turn), judge, settings))
-                for host in get_args(Index)
-                for turn in range(len(hosts[host].turns))
-            ]
-    except BaseExceptionGroup as errors:
-        raise first_error(errors) from None
+    async with together() as group:
+        tasks = [
+            group.create_task(_meet(person.turns[turn], hosts, host, turn, policies[1 - host](turn), judge, settings))
+            for host in get_args(Index)
+            for turn in range(len(hosts[host].turns))
+        ]
     return Match(hosts[0].persona, (hosts[0].policy, hosts[1].policy), tuple(task.result() for task in tasks))
 
 

@@ -8,11 +8,10 @@ A threshold that nobody gives is calibrated by the seeds, for the embedder, the 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.resources import files
-from itertools import takewhile
 from pathlib import Path
 from random import Random
 from typing import Any, Literal
@@ -29,7 +28,7 @@ from aloe_hub.files.jsonl import partial_of, read_rows, write_rows
 from aloe_hub.files.run_folder import RunFolder, plain
 from aloe_hub.files.settings import at_least, check_roles, check_sampling
 from aloe_hub.parsing import Candidates
-from aloe_hub.stages.dedup import Kept, calibrated, sift
+from aloe_hub.stages.dedup import Decision, Kept, calibrated, sift
 from aloe_hub.stages.outlook import Outlook
 from aloe_hub.stages.pairing import Pairing, pair
 from aloe_hub.stages.roles import Call, ask, prompted, tuned
@@ -205,11 +204,12 @@ def _grow(
     rejected: list[Row] = []
     kept = Kept()
     with Journal(_rounds_file(run, kind), key="round", check=_check_round) as rounds:
+        barren = 0  # how many rounds in a row, at the end, kept nothing
         for row in rounds.rows():
             pool += [PoolText.from_row(text) for text in row["kept"]]
             rejected += row["rejected"]
+            barren = 0 if row["kept"] else barren + 1
         kept.add([text.text for text in pool], embedder([text.text for text in pool]))
-        barren = _barren(row["kept"] for row in rounds.rows())
         on_progress(len(pool), target)
         while len(pool) < target and barren < settings.patience:
             number = len(rounds) + 1
@@ -218,13 +218,10 @@ def _grow(
             decisions = sift(kept, candidates, embedder(candidates), threshold)
             passed = [d for d in decisions if d.kept][: target - len(pool)]
             texts = [PoolText(d.text, "generated", number, d.nearest) for d in passed]
+            lost = [*(d for d in decisions if not d.kept), *(Decision(text, False, None, None) for text in read.dropped)]
             refused = [
                 {"kind": kind, "text": d.text, "round": number, "nearest": d.nearest, "nearest_text": d.nearest_text}
-                for d in decisions
-                if not d.kept
-            ]
-            refused += [
-                {"kind": kind, "text": text, "round": number, "nearest": None, "nearest_text": None} for text in read.dropped
+                for d in lost
             ]
             rounds.append({"round": number, "kept": [text.to_row() for text in texts], "rejected": refused})
             pool += texts
@@ -258,8 +255,3 @@ def _check_round(row: Row) -> None:
         PoolText.from_row(kept)
     for refused in rows(row, "rejected"):
         text(refused, "text")
-
-
-def _barren(rounds: Iterable[Sequence[Row]]) -> int:
-    """How many rounds in a row, at the end, kept nothing."""
-    return len(list(takewhile(lambda kept: not kept, reversed(list(rounds)))))

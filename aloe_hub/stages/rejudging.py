@@ -63,9 +63,11 @@ def rejudge_trees(
         SettingsDiffer, RunStopped: as `grow_all`.
         DataError: that run has no finished trees, or not those of this run's personas.
     """
-    held = finished(Path(settings.rejudge or "") / "trees.jsonl", Tree.from_row)
+    held = Path(settings.rejudge or "") / "trees.jsonl"
+    if not held.exists():
+        raise DataError(f"{held}: no such file; --rejudge judges what a run has finished")
     wanted = wanted_trees(run, settings)
-    trees = {tree.tree_id: tree for tree in held if tree.tree_id in wanted}
+    trees = {tree.tree_id: tree for tree in read_rows(held, Tree.from_row) if tree.tree_id in wanted}
     if not trees:
         raise DataError(f"{settings.rejudge}: none of its trees is of a persona of {run.path}; take its personas.jsonl")
     judge = roles.tuned(traffic.open(settings.models["judge"]), "judge", settings.sampling)
@@ -100,10 +102,3 @@ async def _judged_again(trees: Mapping[str, Tree], judge: Chat, by_scores: bool,
 
 def _unexpected(tree_id: str, persona: Persona, reason: str) -> None:
     raise DataError(f"tree {tree_id}: the judge failed ({reason}); run again to go on")
-
-
-def finished(path: Path, read: Callable[[Row], T]) -> list[T]:
-    """The rows of a file of the run that is judged again. Raises: DataError: it is not there."""
-    if not path.exists():
-        raise DataError(f"{path}: no such file; --rejudge judges what a run has finished")
-    return list(read_rows(path, read))

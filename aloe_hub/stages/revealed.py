@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from aloe_hub.chat.scripted import revealing
 from aloe_hub.stages.people import Person
@@ -19,6 +20,7 @@ EXACT = "exact"
 # such as "Long texts tire me." resembles no sentence of a persona.
 NEAR = 0.4
 Measure = Callable[[Person, Sequence[tuple[str, str]]], list[dict[str, float]]]  # (user, reply) of each turn → shares of each
+Near = Callable[[Sequence[str], Sequence[str]], list[bool]]  # for each of these sentences, whether one of those lies near it
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
@@ -44,32 +46,31 @@ def exactly(person: Person, said: Sequence[tuple[str, str]]) -> list[dict[str, f
 
 def by_embedder(name: str, near_from: float = NEAR) -> Measure:
     """`revealed` alone: the share of the persona's sentences to which something that the user said so far is similar."""
-    from aloe_hub.embedding import Vectors, open_embedder
-
-    embed, known = open_embedder(name), dict[str, Vectors]()
-
-    def vectors(sentences: Sequence[str]) -> list[Vectors]:
-        new = [sentence for sentence in dict.fromkeys(sentences) if sentence not in known]
-        known.update(zip(new, embed(new), strict=True))
-        return [known[sentence] for sentence in sentences]
+    near = nearness(name, near_from)
 
     def measure(person: Person, said: Sequence[tuple[str, str]]) -> list[dict[str, float]]:
-        told: list[Vectors] = []
+        told: list[str] = []
         shares = []
         for persona, (message, _) in zip(person.turns, said, strict=True):
-            told += vectors(sentences(message))
-            whole = person.whole or persona
-            items = vectors(sentences(whole.profile) + sentences(whole.personality))
-            near = sum(any(float(item @ one) >= near_from for one in told) for item in items)
-            shares.append({"revealed": round(near / len(items), 4)})
+            told += sentences(message)
+            items = statements(person.whole or persona)
+            shares.append({"revealed": round(sum(near(items, told)) / len(items), 4)})
         return shares
 
     return measure
 
 
-def size(persona: Persona) -> int:
-    """How many things there are to be told of a person."""
-    return revealing.size(persona)
+def nearness(name: str, near_from: float = NEAR) -> Near:
+    """By an embedder. Raises: AloeError: it cannot be opened."""
+    from aloe_hub.embedding import open_embedder
+
+    embed = open_embedder(name)
+    vector = lru_cache(1 << 14)(lambda sentence: embed([sentence])[0])
+    return lambda these, those: [any(float(vector(one) @ vector(other)) >= near_from for other in those) for one in these]
+
+
+def statements(persona: Persona) -> list[str]:
+    return sentences(persona.profile) + sentences(persona.personality)
 
 
 def sentences(text: str) -> list[str]:

@@ -25,7 +25,7 @@ from aloe_hub.files.settings import extra_fields
 from aloe_hub.parsing import Judged
 from aloe_hub.rubrics import DEFAULT, RUBRICS, Rubric
 from aloe_hub.text import is_blank
-from aloe_hub.types import Exchange, Message, Order, Persona, Reply, Verdict
+from aloe_hub.types import Exchange, Message, Persona, Reply, Verdict
 
 Changes = Mapping[str, Any]  # fields of `Sampling`, by name
 GREETINGS = ("Hi.", "Hello.", "Hey there.")
@@ -123,19 +123,6 @@ def pairwise_prompt(persona: Persona, spoken: Sequence[Message], message: str, r
     )
 
 
-async def verdict(
-    chat: Chat, persona: Persona, spoken: Sequence[Message], message: str, replies: tuple[str, str], order: Order, call: Call
-) -> tuple[int | None, str]:
-    """Which *position* the judge prefers when it sees `replies` in the order given, and its text.
-
-    None: a tie, or no attempt could be read, which costs the fork its verdict but nobody the tree; the text tells which.
-    """
-    try:
-        return await ask(chat, "judge", pairwise_prompt(persona, spoken, message, replies), call, parsing.verdict, order)
-    except ParseError as error:
-        return None, "(blank)" if is_blank(error.text) else error.text
-
-
 async def both_orders(
     chat: Chat,
     persona: Persona,
@@ -149,19 +136,21 @@ async def both_orders(
 
     places: which of a fork's replies they are.
     """
-    one, other = places
-    forward, backward = f"{one}{other}", f"{other}{one}"
-    if replies[0] == replies[1]:
-        return Verdict(forward, None, ""), Verdict(backward, None, "")
-    (first, said_first), (second, said_second) = await asyncio.gather(
-        verdict(chat, persona, spoken, message, replies, forward, call),
-        verdict(chat, persona, spoken, message, (replies[1], replies[0]), backward, call),
-    )
-    # In the order backward the first position holds the other reply.
-    return (
-        Verdict(forward, None if first is None else other if first else one, said_first),
-        Verdict(backward, None if second is None else one if second else other, said_second),
-    )
+
+    async def verdict(first: int, second: int) -> Verdict:
+        """None: a tie, or no attempt could be read, which costs nobody the tree; the text tells which."""
+        order = f"{places[first]}{places[second]}"
+        if replies[0] == replies[1]:
+            return Verdict(order, None, "")
+        prompt = pairwise_prompt(persona, spoken, message, (replies[first], replies[second]))
+        try:
+            position, text = await ask(chat, "judge", prompt, call, parsing.verdict, order)
+        except ParseError as error:
+            position, text = None, "(blank)" if is_blank(error.text) else error.text
+        return Verdict(order, None if position is None else places[(first, second)[position]], text)
+
+    forward, backward = await asyncio.gather(verdict(0, 1), verdict(1, 0))
+    return forward, backward
 
 
 async def ranked(
@@ -174,28 +163,35 @@ async def ranked(
     texts = [reply.text for reply in fork.replies]
     if by_scores:
         different = fork.different()
-        scored = (_scored(chat, persona, spoken, fork.user, texts[place], call, str(place)) for place in different)
-        said = dict(zip((texts[place] for place in different), await asyncio.gather(*scored), strict=True))
-        replies = tuple(Reply(reply.source, reply.text, *said[reply.text]) for reply in fork.replies)
+        asked = (scored(chat, persona, spoken, fork.user, texts[place], call, order=str(place)) for place in different)
+        said = dict(zip((texts[place] for place in different), await asyncio.gather(*asked), strict=True))
+        replies = tuple(Reply(reply.source, reply.text, *said[reply.text][:2]) for reply in fork.replies)
         return replace(fork, replies=replies, verdicts=())
     places = fork.different() if len(texts) > 2 else (0, 1)
-    asked = (
+    compared = (
         both_orders(chat, persona, spoken, fork.user, (texts[one], texts[other]), call, (one, other))
         for one, other in combinations(places, 2)
     )
     bare = tuple(Reply(reply.source, reply.text) for reply in fork.replies)
-    return replace(fork, replies=bare, verdicts=tuple(chain.from_iterable(await asyncio.gather(*asked))))
+    return replace(fork, replies=bare, verdicts=tuple(chain.from_iterable(await asyncio.gather(*compared))))
 
 
-async def _scored(
-    chat: Chat, persona: Persona, spoken: Sequence[Message], message: str, reply: str, call: Call, place: str
-) -> tuple[float | None, str]:
-    """A reply's score by the usual rubric, None where no attempt could be read, and the judge's text."""
+async def scored(
+    chat: Chat,
+    persona: Persona,
+    spoken: Sequence[Message],
+    message: str,
+    reply: str,
+    call: Call,
+    rubric: Rubric = RUBRICS[DEFAULT],
+    order: str = "",
+) -> tuple[float | None, str, Mapping[str, float | None]]:
+    """What `judged` says, as (score, text, criteria); without score and criteria where no attempt could be read."""
     try:
-        said, text = await judged(chat, persona, spoken, message, reply, call, order=place)
+        said, text = await judged(chat, persona, spoken, message, reply, call, rubric, order)
     except ParseError as error:
-        return None, error.text
-    return said.score, text
+        return None, error.text, {}
+    return said.score, text, said.criteria
 
 
 async def judged(

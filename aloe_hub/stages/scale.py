@@ -51,7 +51,7 @@ class GrowTrees(PipelineStep):  # type: ignore[misc] # datatrove is not typed
         self, folder: Path | str, settings: TreeSettings, *, limits: Limits | None = None, accept_failures: bool = False
     ) -> None:
         super().__init__()
-        self.folder = str(folder) if _is_address(str(folder)) else str(Path(folder).resolve())  # a task may start elsewhere
+        self.folder = str(folder) if "://" in str(folder) else str(Path(folder).resolve())  # a task may start elsewhere
         self.settings = settings
         self.limits = limits or Limits()
         self.accept_failures = accept_failures
@@ -102,7 +102,7 @@ def at_hand(folder: str, shard: Shard) -> Iterator[RunFolder]:
     So a task goes on even where no disk outlives it; what it grew since the last copy is grown again. Whoever starts the tasks
     has claimed the run and put POOL there.
     """
-    if not _is_address(folder):
+    if "://" not in folder:
         yield RunFolder(Path(folder))
         return
     there, ended = get_datafolder(folder), Event()
@@ -146,7 +146,3 @@ def _send(files: dict[Path, tuple[int, int]], there: Any) -> None:  # noqa: ANN4
 
 def _file(run: RunFolder, shard: Shard, kind: str) -> Path:
     return run.file(shard.file().replace("trees", kind, 1))
-
-
-def _is_address(folder: str) -> bool:
-    return "://" in folder

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from aloe_hub.chat import judged_by, template_date_of, world_of
@@ -214,7 +213,31 @@ def grow_all(
                 final.rename(partial_of(final))
                 for name in DERIVED:
                     run.file(f"{name}.jsonl").unlink(missing_ok=True)
-        return _grow_left(final, failed, wanted, cast, settings, traffic, accept_failures, on_progress)
+        with Journal(final, key="tree_id", check=lambda row: _check_tree(row, wanted, settings.turns)) as trees:
+            todo = {tree_id: persona for tree_id, persona in wanted.items() if tree_id not in trees and tree_id not in failed}
+            done = len(wanted) - len(todo)
+            on_progress(done, len(wanted))
+            journalled(
+                todo,
+                partial(grown_row, cast, settings),
+                keep=trees.append,
+                fail=lambda tree_id, persona, reason: failed.append(
+                    {"tree_id": tree_id, "persona_id": persona.persona_id, "reason": reason}
+                ),
+                traffic=traffic,
+                calls=settings.calls_a_tree,
+                on_progress=lambda ended: on_progress(done + ended, len(wanted)),
+            )
+            lost = [tree_id for tree_id in wanted if tree_id in failed]
+            reason = next((str(row.get("reason")) for row in failed.rows() if row["tree_id"] in wanted), "")
+            if lost and not accept_failures:
+                return Grown(len(wanted), len(lost), finished=False, reason=reason)
+            if lost:
+                failed.finish(lost)
+            else:
+                failed.discard()
+            trees.finish([tree_id for tree_id in wanted if tree_id in trees])
+    return Grown(len(wanted), len(lost), finished=True, reason=reason)
 
 
 def _check_failed(row: Row) -> None:
@@ -230,42 +253,3 @@ def _check_tree(row: Row, wanted: Mapping[str, Persona], turns: int) -> None:
         raise ValueError(f"a tree of {len(tree.exchanges)} turns instead of {turns}")
     if wanted.get(tree.tree_id, tree.persona) != tree.persona:
         raise ValueError("the tree of another persona than its tree_id says")
-
-
-def _grow_left(
-    final: Path,
-    failed: Journal,
-    wanted: Mapping[str, Persona],
-    cast: Cast,
-    settings: TreeSettings,
-    traffic: Traffic,
-    accept_failures: bool,
-    on_progress: Callable[[int, int], None],
-) -> Grown:
-    """Grow what stands in neither journal, and give the files their final names if all is there, or what is not is accepted."""
-    with Journal(final, key="tree_id", check=lambda row: _check_tree(row, wanted, settings.turns)) as trees:
-        todo = {tree_id: persona for tree_id, persona in wanted.items() if tree_id not in trees and tree_id not in failed}
-        done = len(wanted) - len(todo)
-        on_progress(done, len(wanted))
-
-        journalled(
-            todo,
-            partial(grown_row, cast, settings),
-            keep=trees.append,
-            fail=lambda tree_id, persona, reason: failed.append(
-                {"tree_id": tree_id, "persona_id": persona.persona_id, "reason": reason}
-            ),
-            traffic=traffic,
-            calls=settings.calls_a_tree,
-            on_progress=lambda ended: on_progress(done + ended, len(wanted)),
-        )
-        lost = [tree_id for tree_id in wanted if tree_id in failed]
-        reason = next((str(row.get("reason")) for row in failed.rows() if row["tree_id"] in wanted), "")
-        if lost and not accept_failures:
-            return Grown(len(wanted), len(lost), finished=False, reason=reason)
-        if lost:
-            failed.finish(lost)
-        else:
-            failed.discard()
-        trees.finish([tree_id for tree_id in wanted if tree_id in trees])
-    return Grown(len(wanted), len(lost), finished=True, reason=reason)

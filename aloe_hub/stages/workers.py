@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from aloe_hub.errors import RunStopped
@@ -39,15 +40,20 @@ async def for_each(
                     group.create_task(worker())
             await work(item)
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(concurrency):
-                group.create_task(worker())
-    except BaseExceptionGroup as errors:
-        raise first_error(errors) from None
+    async with together() as group:
+        for _ in range(concurrency):
+            group.create_task(worker())
     return started
 
 
-def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """One error of a group. What stops the run tells more than what happened to a conversation at the same time."""
-    return next((error for error in errors.exceptions if isinstance(error, RunStopped)), errors.exceptions[0])
+@asynccontextmanager
+async def together() -> AsyncIterator[asyncio.TaskGroup]:
+    """Tasks of which the first error stops all, and is raised as it is.
+
+    What stops the run tells more than what happened to a conversation at the same time.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+    except BaseExceptionGroup as errors:
+        raise next((error for error in errors.exceptions if isinstance(error, RunStopped)), errors.exceptions[0]) from None

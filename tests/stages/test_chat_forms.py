@@ -41,7 +41,7 @@ def read(row, name=None):
 def tree(row):
     form = form_of(row)
     assert form is not None
-    return tree_of(read(row), form.name).tree
+    return tree_of(read(row), form.name)[0]
 
 
 @pytest.mark.parametrize("name", [*FORKED, *PLAIN, "recllmsim"])
@@ -93,11 +93,11 @@ def test_the_turns_before_a_fork_have_one_reply_and_are_in_the_prompt():
 
 
 def test_of_more_than_two_replies_the_best_and_the_worst_are_kept_and_the_others_counted():
-    grown = tree_of(read(PRISM), "prism")
-    assert grown.left_out == 2
-    assert [[reply.text for reply in exchange.replies] for exchange in grown.tree.exchanges] == [
+    grown, left_out = tree_of(read(PRISM), "prism")
+    assert left_out == 2
+    assert [[reply.text for reply in exchange.replies] for exchange in grown.exchanges] == [
         [REPLY, "Tulips."], [OTHER, "All do."], ["You are welcome."]]  # fmt: skip
-    assert grown.tree.exchanges[0].verdicts[0].text == "recorded (prism): rated 90 and 3"
+    assert grown.exchanges[0].verdicts[0].text == "recorded (prism): rated 90 and 3"
 
 
 def test_the_reply_that_a_chat_went_on_from_is_kept_whatever_its_rating():

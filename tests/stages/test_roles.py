@@ -11,9 +11,9 @@ from aloe_hub.chat.base import AGAIN_TEMPERATURE, ChatReply
 from aloe_hub.chat.scripted import Scripted
 from aloe_hub.errors import ChatError, ParseError, Refused, TransientError, UsageError
 from aloe_hub.stages.benchmark import BenchmarkSettings, evaluate_all
-from aloe_hub.stages.roles import ATTEMPTS, SAMPLING, Call, ask, both_orders, inferred, tuned, verdict
+from aloe_hub.stages.roles import ATTEMPTS, SAMPLING, Call, ask, both_orders, inferred, tuned
 from aloe_hub.stages.trees import ROLES, TreeSettings, grow_all
-from aloe_hub.types import Message, Persona
+from aloe_hub.types import Message, Persona, Verdict
 from tests.fakes import opening
 
 HELLO = (Message("user", "Hello there"),)
@@ -94,9 +94,9 @@ def test_an_answer_of_any_length_is_quoted_by_its_end():
 @pytest.mark.parametrize(("answer", "text"), [("Hm", "Hm"), ("", "(blank)"), ("\u200b", "(blank)")])
 def test_a_verdict_that_cannot_be_read_is_no_choice_and_its_text(answer, text):
     chat = Says(ChatReply(answer))
-    found = asyncio.run(verdict(chat, Persona("", ""), (), "Hi", ("a", "b"), "01", Call("tree", 0)))
-    assert found == (None, text)
-    assert len(chat.asked) == ATTEMPTS
+    found = asyncio.run(both_orders(chat, Persona("", ""), (), "Hi", ("a", "b"), Call("tree", 0)))
+    assert found == (Verdict("01", None, text), Verdict("10", None, text))
+    assert len(chat.asked) == 2 * ATTEMPTS
 
 
 def test_the_inferrer_reads_the_replies_too():

@@ -133,11 +133,9 @@ NAMES = tuple(form.name for form in FORMS)
 def form_named(name: str) -> Form:
     """Raises: UsageError: there is none."""
     wanted = OTHER_NAMES.get(name, name)
-    found = next((form for form in FORMS if form.name == wanted), None)
-    if found is None:
-        known = ", ".join((*NAMES, *OTHER_NAMES, *NO_CHATS))
-        raise UsageError(f"--form {name!r}: no such form; known: {known}")
-    return found
+    if wanted not in NAMES:
+        raise UsageError(f"--form {name!r}: no such form; known: {', '.join((*NAMES, *OTHER_NAMES, *NO_CHATS))}")
+    return FORMS[NAMES.index(wanted)]
 
 
 def form_of(record: object) -> Form | None:
@@ -159,11 +157,6 @@ def chat_in(record: object, form: Form) -> Chat:
     if row is None or not form.fits(row):
         raise Unusable(f"not of the form {form.name}", f"found {keys_of(record)}; wanted {form.wanted}")
     return form.read(row, dict(_about(row)))
-
-
-def known_forms() -> Iterator[str]:
-    """For a person: each form with what it wants."""
-    return (f"{form.name} ({form.wanted})" for form in FORMS)
 
 
 def keys_of(record: object) -> str:

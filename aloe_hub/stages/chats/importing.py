@@ -93,7 +93,7 @@ def _chats(source: Source, named: Form | None, tally: Tally) -> Iterator[tuple[s
                     raise record
                 form = form or forms.form_of(record)
                 if form is None:
-                    known = "; ".join(forms.known_forms())
+                    known = "; ".join(f"{one.name} ({one.wanted})" for one in forms.FORMS)
                     raise Unusable("of no known form", f"found {forms.keys_of(record)}; known: {known}")
                 chat = forms.chat_in(record, form)
             except DataError as error:
@@ -122,10 +122,10 @@ class _Writer:
             self._tally.add("left out", where, reason, found)
         kind = kind_of(chat)
         if kind == "tree":
-            grown = tree_of(chat, form.name)
-            self._write("trees.jsonl", grown.tree.to_row(), "trees")
+            tree, too_many = tree_of(chat, form.name)
+            self._write("trees.jsonl", tree.to_row(), "trees")
             self._counts.trees += 1
-            self._said["replies left out: a fork holds two, the best and the worst by rating"] += grown.left_out
+            self._said["replies left out: a fork holds two, the best and the worst by rating"] += too_many
             self._said["system prompts left out: trees hold none"] += bool(chat.system)
         elif kind == "transcript":
             self._add_transcript(where, form, chat)

@@ -7,7 +7,6 @@ the characters alone might suggest.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from contextlib import suppress
 
 from aloe_hub.stages.chats.base import Chat
@@ -33,13 +32,9 @@ class Sample:
 
     def languages(self) -> list[str]:
         """Their codes of ISO 639, the most frequent first; none without py3langid."""
-        return languages_of(self._texts)
+        with suppress(ImportError):
+            import py3langid
 
-
-def languages_of(texts: Sequence[str]) -> list[str]:
-    with suppress(ImportError):
-        import py3langid
-
-        counts = Counter(str(py3langid.classify(text)[0]) for text in texts)
-        return [code for code, count in counts.most_common() if count >= LEAST * len(texts) and code != "zxx"]
-    return []
+            counts = Counter(str(py3langid.classify(text)[0]) for text in self._texts)
+            return [code for code, count in counts.most_common() if count >= LEAST * len(self._texts) and code != "zxx"]
+        return []

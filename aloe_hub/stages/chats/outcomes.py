@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from aloe_hub.rubrics import PEOPLE, Scale
@@ -13,14 +13,6 @@ THUMBS: Scale = (0, 1)
 Kind = Literal["tree", "transcript", "conversation"]
 UNKNOWN = "unknown"  # of a person of whom nothing was recorded
 ASSISTANT = "assistant"  # where no model is named
-
-
-@dataclass(frozen=True, slots=True)
-class Grown:
-    """A chat as a tree. left_out: replies that did not fit into forks of two."""
-
-    tree: Tree
-    left_out: int
 
 
 def with_read_ratings(chat: Chat, scale: Scale | None) -> tuple[Chat, list[tuple[str, str]]]:
@@ -60,14 +52,13 @@ def persona_of(chat: Chat) -> Persona:
     return Persona(chat.profile or f"{UNKNOWN} ({chat.user_id or id_of(chat)})", chat.personality or UNKNOWN)
 
 
-def tree_of(chat: Chat, form: str) -> Grown:
+def tree_of(chat: Chat, form: str) -> tuple[Tree, int]:
+    """A chat as a tree, and how many replies did not fit into its forks of two."""
     persona = persona_of(chat)
-    exchanges, left_out = [], 0
-    for place, turn in enumerate(chat.turns):
-        exchanges.append(_exchange(turn, form, is_last=place == len(chat.turns) - 1))
-        left_out += len(turn.answers) - len(exchanges[-1].replies)
+    exchanges = [_exchange(turn, form, is_last=turn is chat.turns[-1]) for turn in chat.turns]
+    left_out = sum(len(turn.answers) - len(exchange.replies) for turn, exchange in zip(chat.turns, exchanges, strict=True))
     tree_id = digest("recorded", persona.persona_id, id_of(chat), [exchange.to_row() for exchange in exchanges])
-    return Grown(Tree(tree_id, persona, tuple(exchanges)), left_out)
+    return Tree(tree_id, persona, tuple(exchanges)), left_out
 
 
 def transcript_of(chat: Chat, scale: Scale) -> tuple[Transcript, list[float]]:
