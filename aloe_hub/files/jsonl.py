@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
-from typing import IO, Any, TypeVar
+from typing import IO, TypeVar
 
 from aloe_hub.errors import AloeError, DataError
 from aloe_hub.types import Row
@@ -109,7 +109,8 @@ def atomic_file(path: Path, *, shared: bool = False) -> Iterator[IO[bytes]]:
         try:
             with partial.open("wb") as file:
                 yield file
-                flush_to_disk(file)
+                file.flush()
+                os.fsync(file.fileno())
             partial.replace(path)
         except BaseException:
             partial.unlink(missing_ok=True)
@@ -119,11 +120,6 @@ def atomic_file(path: Path, *, shared: bool = False) -> Iterator[IO[bytes]]:
 def partial_of(path: Path) -> Path:
     """The journal of `path`: its name while it grows line by line."""
     return path.with_name(path.name + ".partial")
-
-
-def flush_to_disk(file: IO[Any]) -> None:
-    file.flush()
-    os.fsync(file.fileno())
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from aloe_hub.report import recorded, scenarios
 from aloe_hub.report.html import write_html
 from aloe_hub.results import opening
-from aloe_hub.results.counts import ORACLE, PLAIN, Paired, PolicyReport, Report, RunReport
+from aloe_hub.results.counts import ORACLE, PLAIN, Paired, PolicyReport, PoolStats, Report, RunReport
 from aloe_hub.results.formatting import UNDEFINED, letter, number, p_value, percent, share, with_interval
 from aloe_hub.results.pairwise import WINS, WinRate
 from aloe_hub.results.read import read_runs
@@ -51,42 +51,41 @@ def print_report(report: Report, console: Console) -> None:
         console.print(Text(report.warning))
     for run in report.runs:
         console.print(Text(f"Run {run.name}", style="bold"))
-        for line in (opening.made_with(run), *opening.sentences(run)):
-            console.print(Text(line))
-        if run.policies:
-            console.print(Text(f"{run.made_by('evaluate')}; rubric {run.rubric.name}, {run.rubric.in_words}"))
-            if run.scenario:
-                console.print(Text(f"A scenario, not the ordinary benchmark: {'; '.join(run.scenario.values())}."))
-            # Names stand above the table, by letter: a model string is easily as long as the whole terminal is wide.
-            for place, policy in enumerate(run.policies):
-                line = f"  {letter(place)}  {sparkline(policy.scores.al[: policy.last], run.rubric.shown_scale)}  {policy.policy}"
-                console.print(Text(line + _steering(policy.steering)))
-            console.print(_policies(run))
-            console.print(Text(f"Brackets: 95% intervals over {run.intervals_over}. N-IR and R² describe curves."))
-            if run.is_recorded:
-                console.print(Text("AL(k) is the mean over those who were still there at turn k."))
-            for place, policy in enumerate(run.policies):
-                for line in _beside(run, policy):
-                    console.print(Text(f"{letter(place)}: {line}"))
-            if any(policy.criteria for policy in run.policies):
-                console.print(_criteria(run))
-                console.print(Text(CRITERIA))
-        if run.together:
-            for line in recorded.lines_together(run.together):
-                console.print(Text(line))
-        for line in scenarios.lines(run):
-            console.print(Text(line))
-        for paired in run.comparisons:
-            console.print(Text(_comparison_line(paired)))
-        for paired in run.neighbours:
-            console.print(Text(opening.verdict(run, paired)))
-        for win_rate in run.win_rates:
-            console.print(Text(_win_rate_line(win_rate)))
-        if run.trees:
-            console.print(Text(_trees_line(run.trees)))
-            console.print(Text(run.made_by("trees")))
-        if run.pool:
-            console.print(Text(_pool_line(run)))
+        for part in _parts(run):
+            console.print(Text(part) if isinstance(part, str) else part)
+
+
+def _parts(run: RunReport) -> Iterator[str | Table]:
+    """What is said of a run, line by line, and its tables."""
+    yield from (opening.made_with(run), *opening.sentences(run))
+    if run.policies:
+        yield f"{run.made_by('evaluate')}; rubric {run.rubric.name}, {run.rubric.in_words}"
+        if run.scenario:
+            yield f"A scenario, not the ordinary benchmark: {'; '.join(run.scenario.values())}."
+        # Names stand above the table, by letter: a model string is easily as long as the whole terminal is wide.
+        for place, policy in enumerate(run.policies):
+            line = f"  {letter(place)}  {sparkline(policy.scores.al[: policy.last], run.rubric.shown_scale)}  {policy.policy}"
+            yield line + _steering(policy.steering)
+        yield _policies(run)
+        yield f"Brackets: 95% intervals over {run.intervals_over}. N-IR and R² describe curves."
+        if run.is_recorded:
+            yield "AL(k) is the mean over those who were still there at turn k."
+        for place, policy in enumerate(run.policies):
+            yield from (f"{letter(place)}: {line}" for line in _beside(run, policy))
+        if any(policy.criteria for policy in run.policies):
+            yield _criteria(run)
+            yield CRITERIA
+    if run.together:
+        yield from recorded.lines_together(run.together)
+    yield from scenarios.lines(run)
+    yield from map(_comparison_line, run.comparisons)
+    yield from (opening.verdict(run, paired) for paired in run.neighbours)
+    yield from map(_win_rate_line, run.win_rates)
+    if run.trees:
+        yield _trees_line(run.trees)
+        yield run.made_by("trees")
+    if run.pool:
+        yield _pool_line(run.pool)
 
 
 def sparkline(values: Sequence[float], scale: tuple[float, float] = (1, 5)) -> str:
@@ -102,14 +101,18 @@ def sparkline(values: Sequence[float], scale: tuple[float, float] = (1, 5)) -> s
     )
 
 
-def _policies(run: RunReport) -> Table:
+def _table(*names: str) -> Table:
     from rich.table import Table
 
-    turns = max(len(policy.scores.al) for policy in run.policies)
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    last = "AL(last)" if run.is_recorded else f"AL({turns})"
-    for name in ("", "conver-\nsations", "AL(1)", last, "AVG", "IR", "N-IR", "R²", "missing"):
+    for name in names:
         table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _policies(run: RunReport) -> Table:
+    last = "last" if run.is_recorded else max(len(policy.scores.al) for policy in run.policies)
+    table = _table("", "conver-\nsations", "AL(1)", f"AL({last})", "AVG", "IR", "N-IR", "R²", "missing")
     for place, policy in enumerate(run.policies):
         scores = policy.scores
         table.add_row(
@@ -128,11 +131,7 @@ def _policies(run: RunReport) -> Table:
 
 
 def _criteria(run: RunReport) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ("", *(criterion.name for criterion in run.rubric.criteria)):
-        table.add_column(name, justify="right", no_wrap=True)
+    table = _table("", *(criterion.name for criterion in run.rubric.criteria))
     for place, policy in enumerate(run.policies):
         table.add_row(letter(place), *(_criterion(policy, criterion) for criterion in run.rubric.criteria))
     return table
@@ -183,23 +182,15 @@ def _win_rate_line(found: WinRate) -> str:
 
 
 def _trees_line(trees: TreeStats) -> str:
+    several = f" of {trees.replies} replies, {percent(trees.decided)} decided" if trees.replies > 2 else ""
+    unread = trees.count(NO_VERDICT)
     return (
-        f"{trees.trees} trees ({trees.failed} failed), {trees.exchanges} forks{_several(trees)}: {percent(trees.tie_rate)} ties, "
+        f"{trees.trees} trees ({trees.failed} failed), {trees.exchanges} forks{several}: {percent(trees.tie_rate)} ties, "
         f"tailored preferred in {percent(trees.tailored_preferred)} of the decided, "
         f"both orders agree in {percent(trees.order_agreement)}"
-        + _no_verdict(trees.count(NO_VERDICT))
+        + (f"; {unread} forks have no verdict, for the judge could not be read" if unread else "")
         + _steering(trees.steering)
     )
-
-
-def _several(trees: TreeStats) -> str:
-    """Said only where there are more than two."""
-    return f" of {trees.replies} replies, {percent(trees.decided)} decided" if trees.replies > 2 else ""
-
-
-def _no_verdict(forks: int) -> str:
-    """Said only where there is something to say."""
-    return f"; {forks} forks have no verdict, for the judge could not be read" if forks else ""
 
 
 def _steering(replies: int) -> str:
@@ -207,9 +198,7 @@ def _steering(replies: int) -> str:
     return f"; {replies} replies hold a line of the judge's, such as 'Score: 5'" if replies else ""
 
 
-def _pool_line(run: RunReport) -> str:
-    pool = run.pool
-    assert pool is not None
+def _pool_line(pool: PoolStats) -> str:
     parts = [f"{count} {split}" for split, count in pool.personas.items()]
     line = f"{sum(pool.personas.values())} personas ({', '.join(parts)})" if parts else "no personas yet"
     for name, texts in (("profiles", pool.profiles), ("personalities", pool.personalities)):

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from aloe_hub.report import drawing
-from aloe_hub.report.drawing import INK, MUTED, SERIES, series
+from aloe_hub.report.drawing import INK, MUTED, SERIES, series, svg
 from aloe_hub.results.counts import BINS, PolicyReport, TextStats
 from aloe_hub.results.formatting import letter
 
 if TYPE_CHECKING:
-    from markupsafe import Markup
     from matplotlib.axes import Axes
 
 MARKERS = "osD^vPX*"
 DASHED = (0, (4, 3))
 
 
-def curves(policies: Sequence[PolicyReport], name: str, shift: int | None = None) -> Markup:
+def curves(policies: Sequence[PolicyReport], name: str, shift: int | None = None) -> str:
     """AL(k) of each policy in a band of its interval. shift: the turn at which the users became others."""
     last = max(map(_drawn, policies))
 
@@ -45,7 +43,7 @@ def curves(policies: Sequence[PolicyReport], name: str, shift: int | None = None
         axes.set_xticks(range(1, last + 1, 1 + last // 16))
         axes.set_yticks(range(bottom, top + 1, max(1, height // 5)))
 
-    return _svg(name, (5.2, 3.2), (0.09, 0.93, 0.15, 0.98), draw)
+    return svg(name, (5.2, 3.2), (0.09, 0.93, 0.15, 0.98), draw)
 
 
 def _drawn(policy: PolicyReport) -> int:
@@ -53,7 +51,7 @@ def _drawn(policy: PolicyReport) -> int:
     return max((turn for turn, n in enumerate(policy.scores.n, 1) if n > 1 or policy.fewest == 1), default=1)
 
 
-def recalled(policies: Sequence[PolicyReport], name: str) -> Markup:
+def recalled(policies: Sequence[PolicyReport], name: str) -> str:
     """Of the profile, in percent, what users had told by turn k (dashed) and what the replies of each policy had recalled."""
     last = max(len(policy.scores.al) for policy in policies)
 
@@ -70,7 +68,7 @@ def recalled(policies: Sequence[PolicyReport], name: str) -> Markup:
         axes.set(xlabel="turn k", ylabel="% of the profile", ylim=(-3, 103), xlim=(0.7, last + 0.3))
         axes.set_xticks(range(1, last + 1, 1 + last // 16))
 
-    return _svg(name, (5.2, 2.6), (0.11, 0.93, 0.18, 0.98), draw)
+    return svg(name, (5.2, 2.6), (0.11, 0.93, 0.18, 0.98), draw)
 
 
 def _line(axes: Axes, values: Sequence[float], place: int, last: int) -> None:
@@ -102,7 +100,7 @@ def _spread(heights: Mapping[int, float], gap: float, bottom: float, top: float)
     return moved
 
 
-def histogram(stats: TextStats, name: str) -> Markup | None:
+def histogram(stats: TextStats, name: str) -> str | None:
     """How near the candidates came to the pool, and where the threshold cut; None where nothing was filtered."""
     from matplotlib.ticker import MaxNLocator
 
@@ -131,13 +129,4 @@ def histogram(stats: TextStats, name: str) -> Markup | None:
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.legend(frameon=False, loc="upper left" if high else "upper right")
 
-    return _svg(name, (5.2, 2.5), (0.1, 0.98, 0.19, 0.96), draw)
-
-
-def _svg(
-    name: str, size: tuple[float, float], margins: tuple[float, float, float, float], draw: Callable[[Axes], object]
-) -> Markup:
-    from markupsafe import Markup
-
-    # Drawn from numbers alone: no text of a persona or a model is in it.
-    return Markup(drawing.svg(name, size, margins, draw))
+    return svg(name, (5.2, 2.5), (0.1, 0.98, 0.19, 0.96), draw)

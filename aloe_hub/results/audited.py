@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from aloe_hub.errors import DataError
-from aloe_hub.results.formatting import number, with_interval
+from aloe_hub.results.formatting import number, percent, with_interval
 
 FILE = "audit.json"
 NO_AUDIT = "judge and users not audited"
+Measured = tuple[str, str, str]  # a line without whose it is
 AGREEMENT = ("rmse", "pearson", "spearman", "kendall", "kappa", "alpha")
 
 
@@ -43,19 +44,19 @@ def read_audit(run: Path) -> dict[str, Any] | None:
 
 def lines(found: Mapping[str, Any], shown: Callable[[str], str] = str) -> tuple[Line, ...]:
     """All that was measured, the judges first. shown: how a model string is written."""
-    every = [line for name, judge in found["judges"].items() for line in _judge(shown(name), judge)]
+    every = [(shown(name), _judge(judge)) for name, judge in found["judges"].items()]
     first = next(iter(found["judges"]), "")
     for name, one in found.get("between_judges", {}).items():
-        every += _agreement(f"{shown(first)} and {shown(name)}", one)
+        every.append((f"{shown(first)} and {shown(name)}", _agreement(one)))
     for name, one in found.get("people", {}).items():
-        every += _agreement(f"{shown(name)} and people", one)
+        every.append((f"{shown(name)} and people", _agreement(one)))
     for policy, one in found.get("training", {}).get("policies", {}).items():
-        every += _training(f"{shown(policy)}, beside its base", one, found["training"]["preferences"])
+        every.append((f"{shown(policy)}, beside its base", _training(one, found["training"]["preferences"])))
     for name, one in found.get("satisfaction", {}).items():
-        every += _satisfaction(f"{shown(name)}, finding replies that dissatisfied", one)
+        every.append((f"{shown(name)}, finding replies that dissatisfied", _satisfaction(one)))
     if simulator := found.get("simulator"):
-        every += _simulator(f"users: {shown(simulator['user'] or 'not known')}", simulator)
-    return tuple(every)
+        every.append((f"users: {shown(simulator['user'] or 'not known')}", _simulator(simulator)))
+    return tuple(Line(of, *one) for of, measured in every for one in measured)
 
 
 def in_short(found: Mapping[str, Any] | None, judge: str | None) -> str:
@@ -68,97 +69,76 @@ def in_short(found: Mapping[str, Any] | None, judge: str | None) -> str:
     return f"judge audited: position {_shown(one['order']['position'], 2, sign=True)} logits; points for {premiums}"
 
 
-def _judge(name: str, found: Mapping[str, Any]) -> Iterator[Line]:
+def _judge(found: Mapping[str, Any]) -> Iterator[Measured]:
     order, again, verdicts = found["order"], found["retest"], found["scores_and_verdicts"]
-    yield Line(name, "position, γ", _shown(order["position"], 2, sign=True), "logits for the reply shown first; 0 is no bias")
-    yield Line(
-        name, "orders disagree", _percent(order["disagree"]), f"of {order['forks'] - order['undecided']} forks with two choices"
-    )
-    yield Line(name, "label noise, at least", _shown(order["label_noise"], 3), "share of the pairs that are the wrong way round")
-    yield Line(
-        name, "asked again, ICC(2,1)", _shown(again["icc"], 2), f"of {again['replies']} replies; 1 is the same score each time"
-    )
-    yield Line(
-        name, "asked again, identical", _shown(again["identical"], 2), "share of the replies with the same score each time"
-    )
-    yield Line(
-        name, "scores and verdicts agree", _shown(verdicts["agreement"], 2), f"of {verdicts['forks']} decided forks; ½ is chance"
-    )
-    yield Line(
-        name, "scores and verdicts, τ", _shown(verdicts["kendall"], 2), "Kendall's, of the two replies' scores and the verdict"
-    )
-    yield Line(name, "length", _shown(found["length"], 2, sign=True), "points for 10 neutral words more")
-    yield Line(
-        name, "persona", _shown(found["persona"], 2), "how often a reply scores higher for its own person; ½: not looked at"
-    )
+    disagree = math.nan if order["disagree"] is None else order["disagree"]
+    yield "position, γ", _shown(order["position"], 2, sign=True), "logits for the reply shown first; 0 is no bias"
+    yield "orders disagree", percent(disagree), f"of {order['forks'] - order['undecided']} forks with two choices"
+    yield "label noise, at least", _shown(order["label_noise"], 3), "share of the pairs that are the wrong way round"
+    yield "asked again, ICC(2,1)", _shown(again["icc"], 2), f"of {again['replies']} replies; 1 is the same score each time"
+    yield "asked again, identical", _shown(again["identical"], 2), "share of the replies with the same score each time"
+    yield "scores and verdicts agree", _shown(verdicts["agreement"], 2), f"of {verdicts['forks']} decided forks; ½ is chance"
+    yield "scores and verdicts, τ", _shown(verdicts["kendall"], 2), "Kendall's, of the two replies' scores and the verdict"
+    yield "length", _shown(found["length"], 2, sign=True), "points for 10 neutral words more"
+    yield "persona", _shown(found["persona"], 2), "how often a reply scores higher for its own person; ½: not looked at"
     for key, label in (("leak", "a fact not told"), ("flattery", "flattery"), ("self_grading", "praise of itself")):
-        yield Line(name, label, _shown(found[key], 2, sign=True), "points more than with as many neutral words")
+        yield label, _shown(found[key], 2, sign=True), "points more than with as many neutral words"
     for feature, value in (found["features"] or {}).items():
-        yield Line(name, f"verdicts go with {feature}", _shown(value, 2, sign=True), "standardised coefficient")
+        yield f"verdicts go with {feature}", _shown(value, 2, sign=True), "standardised coefficient"
 
 
-def _agreement(name: str, found: Mapping[str, Any] | None) -> Iterator[Line]:
+def _agreement(found: Mapping[str, Any] | None) -> Iterator[Measured]:
     if found is None:
         return
     (over, number_of), *_ = found["intervals_over"].items()
     for key in AGREEMENT:
         if found[key] is not None:
-            yield Line(name, key, _shown(found[key], 3), f"{found['n']} pairs of scores, {number_of} {over}")
+            yield key, _shown(found[key], 3), f"{found['n']} pairs of scores, {number_of} {over}"
     if "verdicts" in found:
-        yield Line(
-            name, "same verdict", _shown(found["verdicts"]["same"], 2), f"of {found['verdicts']['forks']} forks that both decided"
-        )
+        yield "same verdict", _shown(found["verdicts"]["same"], 2), f"of {found['verdicts']['forks']} forks that both decided"
 
 
-def _training(name: str, found: Mapping[str, Any], preferences: Mapping[str, Any] | None) -> Iterator[Line]:
+def _training(found: Mapping[str, Any], preferences: Mapping[str, Any] | None) -> Iterator[Measured]:
     favoured = preferences["traits"] if preferences else {}
     for trait, one in found["traits"].items():
         unit = " words" if trait == "length" else ""
         dose = f"; preferred replies have {_shown(favoured[trait]['more'], 2, sign=True)} more" if favoured else ""
         was = f"{number(one['before'], 2)}{unit} before, {number(one['after'], 2)} after"
-        yield Line(name, f"more of {trait}", _shown(one["more"], 2, sign=True), was + dose)
+        yield f"more of {trait}", _shown(one["more"], 2, sign=True), was + dose
 
 
-def _satisfaction(name: str, found: Mapping[str, Any]) -> Iterator[Line]:
+def _satisfaction(found: Mapping[str, Any]) -> Iterator[Measured]:
     counts = f"{found['replies']} replies rated by {found['people']} people"
-    yield Line(name, "AUC", _shown(found["auc"], 3), f"{counts}; ½ is chance")
+    yield "AUC", _shown(found["auc"], 3), f"{counts}; ½ is chance"
     chance = number(found["dissatisfied"], 3)
-    yield Line(name, "average precision", _shown(found["average_precision"], 3), f"{chance} is chance: so many dissatisfied")
+    yield "average precision", _shown(found["average_precision"], 3), f"{chance} is chance: so many dissatisfied"
 
 
-def _simulator(name: str, found: Mapping[str, Any]) -> Iterator[Line]:
+def _simulator(found: Mapping[str, Any]) -> Iterator[Measured]:
     if told := found["revelation"]:
         step = told["largest_step"]
-        yield Line(name, "told in all, R(K)", _shown(told["r"][-1], 2), f"of the persona, by turn {len(told['r'])}")
-        yield Line(name, "largest step of R(k)", _shown(step["step"], 2), f"at turn {step['turn']}")
+        yield "told in all, R(K)", _shown(told["r"][-1], 2), f"of the persona, by turn {len(told['r'])}"
+        yield "largest step of R(k)", _shown(step["step"], 2), f"at turn {step['turn']}"
     if wrong := found["contradictions"]:
-        yield Line(name, "contradictions", _shown(wrong["share"], 3), "share of the messages that say what is not so")
+        yield "contradictions", _shown(wrong["share"], 3), "share of the messages that say what is not so"
     if again := found["found"]:
-        yield Line(
-            name, "found by its messages", _shown(again["top1"], 2), f"how often its persona is the nearest of {again['among']}"
-        )
-        yield Line(name, "rank of its persona", _shown(again["rank"], 1), f"among {again['among']}, by the messages; 1 is best")
+        yield "found by its messages", _shown(again["top1"], 2), f"how often its persona is the nearest of {again['among']}"
+        yield "rank of its persona", _shown(again["rank"], 1), f"among {again['among']}, by the messages; 1 is best"
     shares = " ".join(number(one, 2) for one in found["distinct"].values() if one is not None)
-    yield Line(name, "distinct-1, -2, -3", shares, "share of different runs of words")
+    yield "distinct-1, -2, -3", shares, "share of different runs of words"
     if found["vendi"] is not None:
-        yield Line(
-            name, "Vendi score", number(found["vendi"], 1), f"effective number of different messages, of {found['vendi_of']}"
-        )
-        yield Line(name, "topics", number(found["topics"]["effective"], 1), f"effective number, of {found['topics']['groups']}")
+        yield "Vendi score", number(found["vendi"], 1), f"effective number of different messages, of {found['vendi_of']}"
+        yield "topics", number(found["topics"]["effective"], 1), f"effective number, of {found['topics']['groups']}"
     for key, meaning in (("likeness", "told apart from people"), ("people_among_themselves", "people from people")):
         if apart := found.get(key):
             counts = " and ".join(map(str, apart["conversations"]))
-            yield Line(name, f"{meaning}, AUC", _shown(apart["auc"], 2), f"{counts} conversations; ½: cannot be told apart")
-            yield Line(
-                name,
-                f"{meaning}, without length",
-                _shown(apart["without_length"], 2),
-                "the same, by all but how long messages are",
-            )
+            yield f"{meaning}, AUC", _shown(apart["auc"], 2), f"{counts} conversations; ½: cannot be told apart"
+            without = _shown(apart["without_length"], 2)
+            yield f"{meaning}, without length", without, "the same, by all but how long messages are"
     if apart := found.get("likeness"):
         strongest = sorted(apart["features"].items(), key=lambda one: -abs((one[1] or 0.5) - 0.5))[:3]
         shown = ", ".join(f"{name} {number(value, 2)}" for name, value in strongest)
-        yield Line(name, "given away by", shown, "AUC of one feature alone; above ½: the users have more of it")
+        yield "given away by", shown, "AUC of one feature alone; above ½: the users have more of it"
 
 
 def _shown(found: Mapping[str, Any], digits: int, *, sign: bool = False) -> str:
@@ -166,7 +146,3 @@ def _shown(found: Mapping[str, Any], digits: int, *, sign: bool = False) -> str:
     if value is None or interval is None:
         return number(math.nan if value is None else value, digits, sign)
     return with_interval(value, interval, digits, sign=sign)
-
-
-def _percent(share: float | None) -> str:
-    return number(None if share is None else 100 * share, 1) + ("" if share is None else "%")

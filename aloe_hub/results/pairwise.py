@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +41,13 @@ class WinRate:
         """The same, of the second over the first."""
         low, high = self.rate_ci
         other = dict(zip(WINS, reversed(WINS), strict=True))
-        return WinRate(
-            (self.policies[1], self.policies[0]),
-            self.personas,
-            {other.get(name, name): count for name, count in self.outcomes.items()},
-            1 - self.rate,
-            (1 - high, 1 - low),
-            self.p,
-            (1 - self.by_host[1], 1 - self.by_host[0]),
+        return replace(
+            self,
+            policies=(self.policies[1], self.policies[0]),
+            outcomes={other.get(name, name): count for name, count in self.outcomes.items()},
+            rate=1 - self.rate,
+            rate_ci=(1 - high, 1 - low),
+            by_host=(1 - self.by_host[1], 1 - self.by_host[0]),
         )
 
     def count(self, *outcomes: str) -> int:

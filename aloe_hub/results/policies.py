@@ -8,8 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from aloe_hub.results.rows import finished, rows_of
 from aloe_hub.results.scenarios import mean_shares, shares_of
 from aloe_hub.results.trained import base_of, neighbours
 from aloe_hub.rubrics import DEFAULT, PEOPLE, Rubric, as_shown, shown
-from aloe_hub.scoring import Adaptation, Gap, adaptation, compare, gap_closed, holm
+from aloe_hub.scoring import Gap, adaptation, compare, gap_closed, holm
 from aloe_hub.scoring.clusters import Interval
 from aloe_hub.types import Row, Transcript
 
@@ -31,54 +30,116 @@ FEWEST = 30  # conversations of a turn, of recorded chats: the means of a few at
 SAMPLES = 3  # conversations of each policy that are kept to be read
 
 
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """The scores of one conversation, as its rubric shows them, and what it shares with others.
+
+    profile: of a recorded chat its user, or the chat itself where nobody says whose it is.
+    """
+
+    scores: list[float | None]
+    profile: str
+    personality: str | None = None  # files of older versions do without it
+    criteria: Mapping[str, list[float | None]] = field(default_factory=dict)
+    shares: Mapping[str, list[float]] = field(default_factory=dict)  # of the persona, what was measured
+    is_unnamed: bool = False
+
+
+@dataclass(slots=True)
 class Scored:
-    """One policy's file while it is read, and what is kept of it."""
+    """One policy's file: its conversations, by persona."""
 
-    def __init__(self, path: Path, by: Rubric) -> None:
-        self.path = path
-        self.policy = path.stem
-        self.rubric = by
-        self.scores: dict[str, list[float | None]] = {}  # by persona_id
-        self.profiles: dict[str, str] = {}
-        self.unnamed: set[str] = set()  # recorded chats that do not say whose they are
-        self.personalities: dict[str, str] = {}  # files of older versions do without them
-        self.criteria: dict[str, list[list[float | None]]] = {criterion.name: [] for criterion in by.criteria}
-        self.shares: dict[str, dict[str, list[float]]] = {}  # by persona_id, what was measured of the persona
-        self.samples = _Samples()
-        self.steering = 0
+    path: Path
+    rubric: Rubric
+    policy: str
+    talks: dict[str, Talk] = field(default_factory=dict)
+    samples: tuple[Transcript, ...] = ()
+    steering: int = 0
 
-    def read(self) -> Scored:
-        of_transcripts = self.path.parent.name == "transcripts"
-        for _ in read_rows(self.path, self._add_transcript if of_transcripts else self._add_scores):
+    @classmethod
+    def read(cls, path: Path, by: Rubric) -> Scored:
+        found, samples = cls(path, by, path.stem), _Samples()
+
+        def add_transcript(row: Row) -> None:
+            transcript = Transcript.from_row(row)
+            if not found.talks:
+                found.policy = transcript.policy
+            if transcript.policy != found.policy:
+                raise ValueError(f"policy is {transcript.policy!r}, and {found.policy!r} in the lines before")
+            found.add(transcript.to_scores_row())
+            samples.offer(transcript)
+            found.steering += sum(steers(turn.reply) for turn in transcript.turns)
+
+        for _ in read_rows(path, add_transcript if path.parent.name == "transcripts" else found.add):
             pass
-        return self
+        found.samples = samples.chosen
+        return found
+
+    def add(self, row: Row) -> None:
+        """A row of a scores file."""
+        given = {name: numbers(values, name) for name, values in dict(row.get("criteria", {})).items()}
+        if (named := str(row.get("rubric", DEFAULT))) != self.rubric.name:
+            raise ValueError(
+                f"scored by rubric {named!r}, and run.toml says {self.rubric.name!r}: scores of different rubrics are never put "
+                "in one table; give each rubric a run folder of its own"
+            )
+        scores = as_shown(numbers(row["scores"], "score"), self.rubric.scale, "score")
+        if self.is_recorded:
+            # Under a name of its own. Where nobody said whose a chat is, the import took its id for the user's.
+            chat, user = f"{self.path.stem} {len(self.talks)}", str(row.get("user_id", ""))
+            self.talks[chat] = Talk(scores, user or chat, is_unnamed=user in ("", row.get("chat_id", "")))
+            return
+        persona = str(row["persona_id"])
+        if not scores:
+            raise ValueError("the conversation has no turns")
+        if persona in self.talks:
+            raise ValueError(f"persona {persona} has a conversation in a line before")
+        turns = next((len(talk.scores) for talk in self.talks.values()), len(scores))
+        if len(scores) != turns:
+            raise ValueError(f"the conversation has {len(scores)} turns, the ones before have {turns}")
+        criteria = {one.name: as_shown(given.get(one.name, [None] * turns), one.scale, one.name) for one in self.rubric.criteria}
+        personality = row.get("personality_id")
+        personality = None if personality is None else str(personality)
+        self.talks[persona] = Talk(scores, str(row["profile_id"]), personality, criteria, shares_of(row))
 
     def report(self) -> PolicyReport:
-        if self.is_recorded:
-            return self._of_recorded()
-        ids = self.ids(self.scores)
-        scores = scoring.score(list(self.scores.values()), scale=self.rubric.shown_scale, **ids)
-        criteria = {
-            criterion.name: scoring.score(self.criteria[criterion.name], scale=shown(criterion.scale), **ids)
-            for criterion in self.rubric.criteria
-            if any(value is not None for row in self.criteria[criterion.name] for value in row)
-        }
-        profiles = len(set(self.profiles.values()))
+        talks, rows = list(self.talks.values()), [talk.scores for talk in self.talks.values()]
+        ids, scale = self.ids(self.talks), self.rubric.shown_scale
+        if self.is_recorded:  # in both readings of those who left early
+            stayed, carried = (
+                scoring.score(rows, scale=scale, fewest=FEWEST, early_leavers=how, **ids) for how in ("stayed", "carried")
+            )
+            return PolicyReport(
+                self.policy,
+                len(talks),
+                len({talk.profile for talk in talks if not talk.is_unnamed}),
+                stayed,
+                self.samples,
+                rubric=self.rubric,
+                carried=carried,
+                fewest=FEWEST,
+                unnamed=sum(talk.is_unnamed for talk in talks),
+            )
+        criteria = {one: [talk.criteria[one.name] for talk in talks] for one in self.rubric.criteria}
+        revealed = [talk.shares["revealed"] for talk in talks if "revealed" in talk.shares]
         # One that was tried again and finished since then leaves no such file.
         failed = self.path.parents[1] / "transcripts" / f"failed-{self.path.name}"
-        lost = sum(1 for _ in rows_of(failed, dict))
         return PolicyReport(
             self.policy,
-            len(self.scores),
-            profiles,
-            scores,
-            self.samples.chosen,
+            len(talks),
+            len({talk.profile for talk in talks}),
+            scoring.score(rows, scale=scale, **ids),
+            self.samples,
             self.steering,
-            lost,
+            sum(1 for _ in rows_of(failed, dict)),
             self.rubric,
-            criteria,
-            shares=mean_shares(list(self.shares.values())),
-            adaptation=self._adaptation(ids),
+            {
+                one.name: scoring.score(values, scale=shown(one.scale), **ids)
+                for one, values in criteria.items()
+                if any(value is not None for row in values for value in row)
+            },
+            shares=mean_shares([talk.shares for talk in talks]),
+            adaptation=adaptation(rows, revealed, scale=scale, **ids) if len(revealed) == len(rows) else None,
         )
 
     @property
@@ -86,98 +147,13 @@ class Scored:
         """Whether people rated chats that they had: of any length, and several of one person."""
         return self.rubric.name == PEOPLE
 
-    def _of_recorded(self) -> PolicyReport:
-        """In both readings of those who left early. A cluster is a person."""
-        rows, users = list(self.scores.values()), list(self.profiles.values())
-        score = partial(scoring.score, rows, cluster_ids=users, scale=self.rubric.shown_scale, fewest=FEWEST)
-        return PolicyReport(
-            self.policy,
-            len(rows),
-            len({user for chat, user in self.profiles.items() if chat not in self.unnamed}),
-            score(early_leavers="stayed"),
-            self.samples.chosen,
-            rubric=self.rubric,
-            carried=score(early_leavers="carried"),
-            fewest=FEWEST,
-            unnamed=len(self.unnamed),
-        )
-
-    def _adaptation(self, ids: dict[str, Any]) -> Adaptation | None:
-        revealed = [shares["revealed"] for shares in self.shares.values() if "revealed" in shares]
-        if len(revealed) < len(self.scores):
-            return None
-        return adaptation(list(self.scores.values()), revealed, scale=self.rubric.shown_scale, **ids)
-
     def ids(self, personas: Iterable[str]) -> dict[str, Any]:
         """By which these conversations belong together, as `scoring` takes them."""
-        found: dict[str, Any] = {"cluster_ids": [self.profiles[persona] for persona in personas]}
-        if len(self.personalities) == len(self.scores):
-            found["personality_ids"] = [self.personalities[persona] for persona in personas]
+        talks = [self.talks[persona] for persona in personas]
+        found: dict[str, Any] = {"cluster_ids": [talk.profile for talk in talks]}
+        if all(talk.personality is not None for talk in self.talks.values()):
+            found["personality_ids"] = [talk.personality for talk in talks]
         return found
-
-    def _add_transcript(self, row: Row) -> None:
-        transcript = Transcript.from_row(row)
-        if not self.scores:
-            self.policy = str(transcript.policy)
-        if transcript.policy != self.policy:
-            raise ValueError(f"policy is {transcript.policy!r}, and {self.policy!r} in the lines before")
-        persona = transcript.persona
-        self._check_rubric(transcript.rubric)
-        if self.is_recorded:
-            self._add_recorded(transcript.user_id, transcript.chat_id, transcript.scores)
-            self.samples.offer(transcript)
-            return
-        self._add(persona.persona_id, persona.profile_id, persona.personality_id, transcript.scores, transcript.criteria)
-        self.shares[persona.persona_id] = transcript.shares
-        self.samples.offer(transcript)
-        self.steering += sum(steers(turn.reply) for turn in transcript.turns)
-
-    def _add_scores(self, row: Row) -> None:
-        scores = numbers(row["scores"], "score")
-        criteria = {name: numbers(values, name) for name, values in dict(row.get("criteria", {})).items()}
-        self._check_rubric(str(row.get("rubric", DEFAULT)))
-        if self.is_recorded:
-            self._add_recorded(str(row.get("user_id", "")), str(row.get("chat_id", "")), scores)
-            return
-        self._add(str(row["persona_id"]), str(row["profile_id"]), row.get("personality_id"), scores, criteria)
-        self.shares[str(row["persona_id"])] = shares_of(row)
-
-    def _check_rubric(self, of_row: str) -> None:
-        if of_row != self.rubric.name:
-            raise ValueError(
-                f"scored by rubric {of_row!r}, and run.toml says {self.rubric.name!r}: scores of different rubrics are never put "
-                "in one table; give each rubric a run folder of its own"
-            )
-
-    def _add_recorded(self, user: str, chat_id: str, scores: Sequence[float | None]) -> None:
-        """Under a name of its own. Where nobody said whose a chat is, the import took its id for the user's."""
-        chat = f"{self.path.stem} {len(self.scores)}"
-        self.scores[chat], self.profiles[chat] = as_shown(scores, self.rubric.scale, "score"), user or chat
-        if user in ("", chat_id):
-            self.unnamed.add(chat)
-
-    def _add(
-        self,
-        persona: str,
-        profile: str,
-        personality: object,
-        scores: Sequence[float | None],
-        criteria: Mapping[str, Sequence[float | None]],
-    ) -> None:
-        scores = as_shown(scores, self.rubric.scale, "score")
-        if not scores:
-            raise ValueError("the conversation has no turns")
-        if persona in self.scores:
-            raise ValueError(f"persona {persona} has a conversation in a line before")
-        turns = len(next(iter(self.scores.values()), scores))
-        if len(scores) != turns:
-            raise ValueError(f"the conversation has {len(scores)} turns, the ones before have {turns}")
-        self.scores[persona], self.profiles[persona] = scores, profile
-        for criterion in self.rubric.criteria:
-            values = criteria.get(criterion.name, [None] * turns)
-            self.criteria[criterion.name].append(as_shown(values, criterion.scale, criterion.name))
-        if personality is not None:
-            self.personalities[persona] = str(personality)
 
 
 class _Samples:
@@ -211,7 +187,7 @@ def read_policies(run: Path, by: Rubric) -> list[Scored]:
         files |= {path.stem: path for path in finished(run / folder)}
     found: dict[str, Scored] = {}
     for _, path in sorted(files.items()):
-        scored = Scored(path, by).read()
+        scored = Scored.read(path, by)
         if scored.policy in found:
             other = found[scored.policy].path
             raise DataError(f"{path}: policy {scored.policy!r} stands in {other} too; remove one of the two")
@@ -222,6 +198,13 @@ def read_policies(run: Path, by: Rubric) -> list[Scored]:
 def reports(scored: Sequence[Scored]) -> tuple[PolicyReport, ...]:
     """The best AVG first."""
     return tuple(sorted((one.report() for one in scored), key=_best_first))
+
+
+def beside_others(policies: Sequence[PolicyReport], scored: Sequence[Scored]) -> tuple[PolicyReport, ...]:
+    """With what each one is beside `PLAIN` and `ORACLE`, where those were benchmarked as well."""
+    by_name = {one.policy: one for one in scored}
+    both = ((policy, by_name[policy.policy]) for policy in policies)
+    return tuple(replace(policy, gap=_gap(one, by_name), above_oracle=_leak(one, by_name)) for policy, one in both)
 
 
 def baseline_of(scored: Sequence[Scored]) -> str:
@@ -250,11 +233,9 @@ def all_pairs(scored: Sequence[Scored], best_first: Sequence[str]) -> tuple[Pair
 def _together(*scored: Scored) -> tuple[list[list[list[float | None]]], dict[str, Any]]:
     """The scores of each policy on the personas of all of them, and how to compare them; no scores where they share none."""
     last = scored[-1]
-    personas = [persona for persona in last.scores if all(persona in one.scores for one in scored)]
-    return [[one.scores[persona] for persona in personas] for one in scored], {
-        "scale": last.rubric.shown_scale,
-        **last.ids(personas),
-    }
+    personas = [persona for persona in last.talks if all(persona in one.talks for one in scored)]
+    rows = [[one.talks[persona].scores for persona in personas] for one in scored]
+    return rows, {"scale": last.rubric.shown_scale, **last.ids(personas)}
 
 
 def _compared(policy: Scored, baseline: Scored) -> Paired | None:
@@ -268,31 +249,22 @@ def _compared(policy: Scored, baseline: Scored) -> Paired | None:
     return Paired(policy.policy, baseline.policy, len(mine), result)
 
 
-def gaps(scored: Mapping[str, Scored]) -> dict[str, Gap]:
-    """Which share of the way from `PLAIN` to `ORACLE` the other policies make, on the personas of all three."""
-    if not {PLAIN, ORACLE} <= scored.keys():
-        return {}
-    plain, oracle = scored[PLAIN], scored[ORACLE]
-    found = {}
-    for name, one in scored.items():
-        (mine, most, least), how = _together(one, oracle, plain)
-        if name not in (PLAIN, ORACLE) and mine:
-            found[name] = gap_closed(mine, least, most, **how)
-    return found
+def _gap(one: Scored, by_name: Mapping[str, Scored]) -> Gap | None:
+    """Which share of the way from `PLAIN` to `ORACLE` it makes, on the personas of all three."""
+    if one.policy in (PLAIN, ORACLE) or not {PLAIN, ORACLE} <= by_name.keys():
+        return None
+    (mine, most, least), how = _together(one, by_name[ORACLE], by_name[PLAIN])
+    return gap_closed(mine, least, most, **how) if mine else None
 
 
-def knowing_too_early(scored: Mapping[str, Scored]) -> dict[str, Interval]:
-    """Whose first replies score above the oracle's, and by how much (the interval): it knows all that a first message reveals."""
-    if ORACLE not in scored:
-        return {}
-    oracle, found = scored[ORACLE], {}
-    for name, one in scored.items():
-        (mine, most), how = _together(one, oracle)
-        if name != ORACLE and mine:
-            above = compare([scores[:1] for scores in mine], [scores[:1] for scores in most], **how).difference_ci
-            if above[0] > 0:
-                found[name] = above
-    return found
+def _leak(one: Scored, by_name: Mapping[str, Scored]) -> Interval | None:
+    """By how much its first replies score above the oracle's, if they do: that one knows all that a first message reveals."""
+    if one.policy == ORACLE or ORACLE not in by_name:
+        return None
+    both, how = _together(one, by_name[ORACLE])
+    mine, most = ([scores[:1] for scores in its] for its in both)
+    above = compare(mine, most, **how).difference_ci if mine else (0.0, 0.0)
+    return above if above[0] > 0 else None
 
 
 def _best_first(policy: PolicyReport) -> tuple[float, str]:

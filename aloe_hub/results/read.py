@@ -14,17 +14,9 @@ from aloe_hub.errors import AloeError, DataError
 from aloe_hub.fields import number, one_of
 from aloe_hub.files.run_folder import RunFolder, holds_chats
 from aloe_hub.results.audited import read_audit
-from aloe_hub.results.counts import (
-    BINS,
-    STAGES,
-    PoolStats,
-    Refused,
-    Report,
-    RunReport,
-    TextStats,
-)
+from aloe_hub.results.counts import BINS, STAGES, PoolStats, Refused, Report, RunReport, TextStats
 from aloe_hub.results.pairwise import read_win_rates
-from aloe_hub.results.policies import all_pairs, baseline_of, gaps, knowing_too_early, read_policies, reports
+from aloe_hub.results.policies import all_pairs, baseline_of, beside_others, read_policies, reports
 from aloe_hub.results.recorded import together, who_stayed
 from aloe_hub.results.rows import rows_of
 from aloe_hub.results.trained import neighbours
@@ -72,16 +64,21 @@ def _run(path: Path, stayed: int | None) -> RunReport:
             f"make a run first, or resume it: aloe personas --run {path}"
         )
     policies = reports(scored)
-    pairs = all_pairs(scored, [policy.policy for policy in policies])
-    with_baseline = tuple(paired for paired in pairs if scored and paired.baseline == baseline_of(scored))
-    in_order = neighbours([policy.policy for policy in policies])
-    of_neighbours = tuple(paired for paired in pairs if (paired.policy, paired.baseline) in in_order)
-    by_name = {one.policy: one for one in scored}
-    closed, early = gaps(by_name), knowing_too_early(by_name)
-    policies = tuple(replace(one, gap=closed.get(one.policy), above_oracle=early.get(one.policy)) for one in policies)
-    report = replace(report, policies=policies, comparisons=with_baseline, neighbours=of_neighbours, pairs=pairs)
-    report = replace(report, win_rates=tuple(read_win_rates(path)))
-    return replace(report, together=together(scored), pool=pool, trees=trees, tree=tally.first, audit=read_audit(path))
+    names = [policy.policy for policy in policies]
+    pairs, in_order = all_pairs(scored, names), neighbours(names)
+    return replace(
+        report,
+        policies=beside_others(policies, scored),
+        together=together(scored),
+        comparisons=tuple(paired for paired in pairs if paired.baseline == baseline_of(scored)),
+        neighbours=tuple(paired for paired in pairs if (paired.policy, paired.baseline) in in_order),
+        pairs=pairs,
+        win_rates=tuple(read_win_rates(path)),
+        pool=pool,
+        trees=trees,
+        tree=tally.first,
+        audit=read_audit(path),
+    )
 
 
 def read_settings(path: Path) -> RunReport:
