@@ -20,28 +20,22 @@ What = Literal["personas", "prefs", "metric", "demo", "adapter", "pocket"]
 
 def publish(
     what: Annotated[What, typer.Argument(help="What to publish.", show_default=False)],
-    repo: Annotated[str | None, typer.Option("--repo", help="Where to, as org/name.", show_default=False)] = None,
+    repo: Annotated[str | None, typer.Option(help="Where to, as org/name.", show_default=False)] = None,
     run: Annotated[
-        Path | None,
-        typer.Option("--run", help="The run of personas or prefs; adapter: of its benchmark.", show_default=False),
+        Path | None, typer.Option(help="The run of personas or prefs; adapter: of its benchmark.", show_default=False)
     ] = None,
-    adapter: Annotated[
-        Path | None, typer.Option("--adapter", help="adapter: the folder that aloe train wrote.", show_default=False)
-    ] = None,
+    adapter: Annotated[Path | None, typer.Option(help="adapter: the folder that aloe train wrote.", show_default=False)] = None,
     base_repo: Annotated[
-        str | None,
-        typer.Option("--base-repo", help="adapter: where its base is published, if it was trained on a folder or on pocket."),
+        str | None, typer.Option(help="adapter: where its base is published, if it was trained on a folder or on pocket.")
     ] = None,
     merge: Annotated[bool, typer.Option("--merge", help="adapter: publish the base with the adapter merged into it.")] = False,
     private: Annotated[bool, typer.Option("--private", help="Make the repo private, if it is new.")] = False,
     license: Annotated[  # noqa: A002 - the option's name
-        str | None,
-        typer.Option("--license", help="The licence; needed for imported texts.", show_default="apache-2.0; adapter: its base's"),
+        str | None, typer.Option(help="The licence; needed for imported texts.", show_default="apache-2.0; adapter: its base's")
     ] = None,
-    tag: Annotated[str | None, typer.Option("--tag", help="The tag of the commit.", show_default="named by the content")] = None,
+    tag: Annotated[str | None, typer.Option(help="The tag of the commit.", show_default="named by the content")] = None,
     language: Annotated[
-        str | None,
-        typer.Option("--language", help="personas, prefs: of the texts, as en or zh,ar.", show_default="en; imported: not said"),
+        str | None, typer.Option(help="personas, prefs: of the texts, as en or zh,ar.", show_default="en; imported: not said")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and send nothing.")] = False,
     install: Annotated[bool, typer.Option("--install", help="metric: put it into evaluate's module cache instead.")] = False,

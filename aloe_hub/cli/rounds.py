@@ -21,45 +21,35 @@ if TYPE_CHECKING:
 @calls.asks_models
 def rounds(
     run: options.Run,
-    base: Annotated[str, typer.Option("--base", help="The model that is trained, as aloe train takes it.", show_default=False)],
-    adapter: Annotated[
-        str | None, typer.Option("--adapter", help="Where the first round starts.", show_default="the base alone")
-    ] = None,
+    base: Annotated[str, typer.Option(help="The model that is trained, as aloe train takes it.", show_default=False)],
+    adapter: Annotated[str | None, typer.Option(help="Where the first round starts.", show_default="the base alone")] = None,
     rounds_: Annotated[int, typer.Option("--rounds", help="How many at most; more may be asked for later.")] = 3,
     method: Annotated[
-        Literal["dpo", "rank"] | None,
-        typer.Option("--method", help="How each is trained.", show_default="rank, of two replies dpo"),
+        Literal["dpo", "rank"] | None, typer.Option(help="How each is trained.", show_default="rank, of two replies dpo")
     ] = None,
-    replies: Annotated[int, typer.Option("--replies", help="Replies that are sampled from the policy at each fork.")] = 4,
+    replies: Annotated[int, typer.Option(help="Replies that are sampled from the policy at each fork.")] = 4,
     continue_: Annotated[
         Literal["coin", "best"] | None, typer.Option("--continue", help="As in aloe trees.", show_default="coin")
     ] = None,
     diverse: Annotated[bool, typer.Option("--diverse", help="As in aloe trees.")] = False,
     rank_by: Annotated[
-        Literal["tournament", "scores"] | None, typer.Option("--rank-by", help="As in aloe trees.", show_default="tournament")
+        Literal["tournament", "scores"] | None, typer.Option(help="As in aloe trees.", show_default="tournament")
     ] = None,
     demonstrations: Annotated[
         int | None,
-        typer.Option(
-            "--demonstrations",
-            help="Verdicts of the round before that the judge is shown, where the policy agrees.",
-            show_default="0",
-        ),
+        typer.Option(help="Verdicts of the round before that the judge is shown, where the policy agrees.", show_default="0"),
     ] = None,
-    dev_profiles: Annotated[
-        int, typer.Option("--dev-profiles", help="Training profiles set aside to benchmark on, with all their personas.")
-    ] = 10,
+    dev_profiles: Annotated[int, typer.Option(help="Training profiles set aside to benchmark on, with all their personas.")] = 10,
     recipe: options.Recipe = None,
     model: Annotated[
-        str | None,
-        typer.Option("--model", help="Who plays the other roles.", show_default="as the run's trees had it, or scripted"),
+        str | None, typer.Option(help="Who plays the other roles.", show_default="as the run's trees had it, or scripted")
     ] = None,
     user: options.User = None,
     judge: options.Judge = None,
     turns: options.Turns = None,
-    limit: Annotated[int | None, typer.Option("--limit", help="Trees a round: the first N personas.", show_default="all")] = None,
+    limit: Annotated[int | None, typer.Option(help="Trees a round: the first N personas.", show_default="all")] = None,
     temperature: Annotated[
-        float | None, typer.Option("--temperature", help="Of the replies that are sampled for trees.", show_default="0.7")
+        float | None, typer.Option(help="Of the replies that are sampled for trees.", show_default="0.7")
     ] = None,
     seed: options.Seed = None,
     set_: Annotated[
