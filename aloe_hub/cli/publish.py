@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -76,11 +77,11 @@ def _publish_metric(repo: str, *, private: bool, tag: str | None, dry_run: bool)
     from aloe_hub.hub.metric_space import metric_card, metric_files, publish_metric
 
     if dry_run:
-        _print_plan({name: len(content) for name, content in metric_files().items()}, metric_card())
+        _print_plan(metric_files(), metric_card())
         return
     with working(f"publishing to {repo}"):
         published = publish_metric(repo, private=private, tag=tag)
-    _print_published(published, f'evaluate.load("{repo}")')
+    print_published(published, f'evaluate.load("{repo}")')
 
 
 def _publish_demo(repo: str, *, private: bool, tag: str | None, dry_run: bool) -> None:
@@ -93,7 +94,7 @@ def _publish_demo(repo: str, *, private: bool, tag: str | None, dry_run: bool) -
     with working(f"publishing to {repo}"):
         published, settings = publish_demo(repo, os.environ, private=private, tag=tag)
     named = [f"{name}={value}" for name, value in settings.environment().items()]
-    _print_published(published, f"configured by {', '.join(named) or 'nothing: pocket, scripted users and judge'}")
+    print_published(published, f"configured by {', '.join(named) or 'nothing: pocket, scripted users and judge'}")
 
 
 def _publish_adapter(folder: Path, repo: str, how: Options, *, tag: str | None, dry_run: bool) -> None:
@@ -105,7 +106,7 @@ def _publish_adapter(folder: Path, repo: str, how: Options, *, tag: str | None, 
         return
     with working(f"publishing to {repo}"):
         published = publish_adapter(folder, repo, tag=tag, **how)
-    _print_published(published, f'pipeline("text-generation", model="{repo}")')
+    print_published(published, f'pipeline("text-generation", model="{repo}")')
 
 
 def _publish_pocket(repo: str, *, private: bool, tag: str | None, dry_run: bool) -> None:
@@ -117,11 +118,11 @@ def _publish_pocket(repo: str, *, private: bool, tag: str | None, dry_run: bool)
     with working(f"publishing to {repo}"):
         published = publish_pocket(repo, private=private, tag=tag)
     adapter = f"aloe publish adapter --adapter runs/mine/adapters/dpo --base-repo {repo} --repo org/adapter"
-    _print_published(published, f'pipeline("text-generation", model="{repo}")', adapter)
+    print_published(published, f'pipeline("text-generation", model="{repo}")', adapter)
 
 
 def _publish_dataset(
-    what: str,
+    kind: Literal["personas", "prefs"],
     repo: str,
     run: Path | None,
     *,
@@ -135,33 +136,29 @@ def _publish_dataset(
     from aloe_hub.hub.datasets import prepared, publish_dataset
 
     if run is None:
-        raise UsageError(f"--run: say which run's {what}, such as --run runs/mine")
-    kind: Literal["personas", "prefs"] = "personas" if what == "personas" else "prefs"
+        raise UsageError(f"--run: say which run's {kind}, such as --run runs/mine")
     if dry_run:
         with prepared(RunFolder(run), kind, repo, licence, language) as plan:
-            sizes = {name: path.stat().st_size for name, path in plan.files.items() if isinstance(path, Path)}
-            _print_plan(sizes, plan.card)
+            _print_plan(plan.files, plan.card)
         return
     with working(f"publishing to {repo}"):
         published = publish_dataset(RunFolder(run), kind, repo, private=private, licence=licence, language=language, tag=tag)
     lines = f'load_dataset("{repo}")', f'load_dataset("{repo}", revision="{published.tag}")'
-    _print_published(published, *lines)
+    print_published(published, *lines)
 
 
-def _print_plan(sizes: dict[str, int], card: str) -> None:
-    for name, size in sizes.items():
+def _print_plan(files: Mapping[str, Path | bytes], card: str) -> None:
+    for name, content in files.items():
+        size = content.stat().st_size if isinstance(content, Path) else len(content)
         out.print(f"{size:>12,} bytes  {name}", soft_wrap=True)
     out.print(f"\nREADME.md\n\n{card}", soft_wrap=True)
 
 
 def _print_upload(upload: Upload) -> None:
-    sizes = {
-        name: content.stat().st_size if isinstance(content, Path) else len(content) for name, content in upload.files.items()
-    }
-    _print_plan(sizes, upload.card(None) if upload.card else "")
+    _print_plan(upload.files, upload.card(None) if upload.card else "")
 
 
-def _print_published(published: Published, *lines: str) -> None:
+def print_published(published: Published, *lines: str) -> None:
     commit = published.commit[:8]
     done = f"published as commit {commit}" if published.new else f"nothing new: commit {commit} already holds it"
     out.print(f"{published.url}: {done}, tag {published.tag}", soft_wrap=True)

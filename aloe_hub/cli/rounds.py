@@ -10,12 +10,13 @@ import typer
 
 from aloe_hub.cli import calls, options
 from aloe_hub.cli.progress import out, working
-from aloe_hub.cli.round_steps import Done, Plan, all_rounds
+from aloe_hub.cli.round_steps import Plan, all_rounds
 from aloe_hub.errors import UsageError
 
 if TYPE_CHECKING:
     from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.results.counts import RunReport
+    from aloe_hub.results.trees import TreeStats
 
 
 @calls.asks_models
@@ -102,7 +103,7 @@ def rounds(
     common = {"base": base, "adapter": adapter, "method": plan.method, "replies": replies}
     common |= {"demonstrations": plan.trees.demonstrations} if plan.trees.demonstrations else {}
     folders = open_rounds(RunFolder(run), rounds_, dev_profiles, plan.trees.seed, common)
-    _print_table(run, all_rounds(plan, adapter, folders))
+    _print_table(run, *all_rounds(plan, adapter, folders))
 
 
 def _models(run: RunFolder, table: dict[str, Any], model: str | None, given: Mapping[str, str | None]) -> dict[str, str]:
@@ -117,12 +118,11 @@ def _models(run: RunFolder, table: dict[str, Any], model: str | None, given: Map
     return models | {role: value for role, value in own.items() if role not in named}
 
 
-def _print_table(run: Path, done: Done) -> None:
+def _print_table(run: Path, policies: list[str], forks: list[TreeStats], report: RunReport, rose: bool) -> None:
     from rich.table import Table
 
     from aloe_hub.results.formatting import percent, with_interval
 
-    policies, report = done.policies, done.report
     by_name = {one.policy: one for one in report.policies}
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("round", "decided", "AVG on dev", "against the start", "p"):
@@ -130,11 +130,11 @@ def _print_table(run: Path, done: Done) -> None:
     for place, policy in enumerate(policies):
         avg = with_interval(by_name[policy].scores.avg, by_name[policy].scores.avg_ci, 2)
         gain, p = _gain(report, policy, policies[0])
-        decided = percent(done.forks[place - 1].decided) if place else ""
+        decided = percent(forks[place - 1].decided) if place else ""
         table.add_row(str(place) if place else "start", decided, avg, gain, p)
     out.print(table)
     best = max(range(len(policies)), key=lambda place: by_name[policies[place]].scores.avg)
-    if not done.rose:
+    if not rose:
         out.print(f"round {len(policies) - 1} is no better than the best before it, so there was no other")
     out.print(f"the best on dev personas is {f'round {best}' if best else 'the start'}: {policies[best]}", soft_wrap=True)
     out.print("  the AVG of the best of several is too high by chance; the held-out personas of the run say what it is worth:")

@@ -12,6 +12,7 @@ import typer
 
 from aloe_hub.cli import calls, options
 from aloe_hub.cli.progress import bars, err, out, working
+from aloe_hub.cli.publish import print_published
 from aloe_hub.errors import AloeError, UsageError
 
 if TYPE_CHECKING:
@@ -136,7 +137,11 @@ def train(
             err.print("stopped; the same command with --resume goes on from the last checkpoint")
         raise
     if push is not None and first:
-        _publish(folder, push, base_repo=base_repo, private=private)
+        from aloe_hub.hub.models import publish_adapter
+
+        with working(f"publishing to {push}"):
+            published = publish_adapter(folder, push, base_repo=base_repo, private=private)
+        print_published(published)
 
 
 def _noise(text: str | None, run: Path | None, data: str | None) -> dict[str, Any] | None:
@@ -252,11 +257,3 @@ def _check_push(settings: TrainSettings, push: str | None, base_repo: str | None
             f"--base-repo: the base {settings.base} is a folder, a GGUF or pocket, which nobody else can load by that name; "
             "say which model on the Hub it is, or leave out --push"
         )
-
-
-def _publish(folder: Path, repo: str, *, base_repo: str | None, private: bool) -> None:
-    from aloe_hub.hub.models import publish_adapter
-
-    with working(f"publishing to {repo}"):
-        published = publish_adapter(folder, repo, base_repo=base_repo, private=private)
-    out.print(f"{published.url}: published as commit {published.commit[:8]}, tag {published.tag}", soft_wrap=True)
