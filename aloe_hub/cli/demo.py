@@ -29,10 +29,8 @@ QUIET = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS
 
 
 def demo(
-    run: Annotated[Path, typer.Option("--run", help="The run folder; the local Hub is kept in RUN-hub beside it.")] = Path(
-        "runs/demo"
-    ),
-    recipe: Annotated[str, typer.Option("--recipe", help="Another recipe than the demo's: a name or a TOML file.")] = RECIPE,
+    run: Annotated[Path, typer.Option(help="The run folder; the local Hub is kept in RUN-hub beside it.")] = Path("runs/demo"),
+    recipe: Annotated[str, typer.Option(help="Another recipe than the demo's: a name or a TOML file.")] = RECIPE,
     seed: options.Seed = None,
 ) -> None:
     """All of it, offline, on this machine: personas, trees, a Hub to publish to, SFT, DPO, adapters, benchmark, report."""

@@ -22,16 +22,15 @@ def feedback(
     finder: Annotated[
         str | None,
         typer.Option(
-            "--finder",
             help="Who says which replies dissatisfied: ratings, baseline, or a judge's model string.",
             show_default="ratings, where the chats have some, else baseline",
         ),
     ] = None,
     model: options.Model = None,
     tailored: Annotated[str | None, typer.Option(help="Model that writes the chosen replies, instead of --model.")] = None,
-    judge: Annotated[str | None, typer.Option("--judge", help="Model that checks them, instead of --model.")] = None,
+    judge: Annotated[str | None, typer.Option(help="Model that checks them, instead of --model.")] = None,
     find_only: Annotated[bool, typer.Option("--find-only", help="Find the replies that dissatisfied, and write none.")] = False,
-    limit: Annotated[int | None, typer.Option("--limit", help="Only the first N chats.", show_default="all")] = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first N chats.", show_default="all")] = None,
     seed: options.Seed = None,
     accept_failures: Annotated[bool, typer.Option("--accept-failures", help="Finish without the chats that failed.")] = False,
     concurrency: options.Concurrency = 32,

@@ -22,21 +22,18 @@ if TYPE_CHECKING:  # the stages are imported where they run: `aloe --help` must 
 
 def import_(
     source: Annotated[
-        str,
-        typer.Argument(help="A file, a folder, or a dataset on the Hub: org/name[:config[:split]].", show_default=False),
+        str, typer.Argument(help="A file, a folder, or a dataset on the Hub: org/name[:config[:split]].", show_default=False)
     ],
     run: options.Run,
     form: Annotated[
-        str | None, typer.Option("--form", help="The form of the records, such as sharegpt.", show_default="recognised")
+        str | None, typer.Option(help="The form of the records, such as sharegpt.", show_default="recognised")
     ] = None,
-    config: Annotated[str | None, typer.Option("--config", help="Of a dataset on the Hub.", show_default="default")] = None,
-    split: Annotated[str | None, typer.Option("--split", help="Of a dataset on the Hub.", show_default="train")] = None,
+    config: Annotated[str | None, typer.Option(help="Of a dataset on the Hub.", show_default="default")] = None,
+    split: Annotated[str | None, typer.Option(help="Of a dataset on the Hub.", show_default="train")] = None,
     scale: Annotated[
-        str | None, typer.Option("--scale", help="Of ratings: the lowest and the highest, as 1..5.", show_default="by the form")
+        str | None, typer.Option(help="Of ratings: the lowest and the highest, as 1..5.", show_default="by the form")
     ] = None,
-    language: Annotated[
-        str | None, typer.Option("--language", help="Of the chats, as en or zh,ar.", show_default="detected")
-    ] = None,
+    language: Annotated[str | None, typer.Option(help="Of the chats, as en or zh,ar.", show_default="detected")] = None,
     pairings: options.Pairings = None,
     test_profiles: options.TestProfiles = None,
     test_personalities: options.TestPersonalities = None,
@@ -56,12 +53,7 @@ def import_(
     from aloe_hub.stages.imports import distinct_texts, import_profiles
     from aloe_hub.stages.pairing import Pairing
 
-    by_hand = {
-        "pairings": pairings,
-        "test_profiles": test_profiles,
-        "test_personalities": test_personalities,
-        "seed": seed,
-    }
+    by_hand = {"pairings": pairings, "test_profiles": test_profiles, "test_personalities": test_personalities, "seed": seed}
     pairing, path, into, on = settings(Pairing, {}, by_hand), Path(source), RunFolder(run), _scale(scale)
     if language is not None and not re.fullmatch(r"[a-z]{2,3}(,[a-z]{2,3})*", language):
         raise UsageError(f"--language {language!r}: not codes of ISO 639, such as en or zh,ar")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -20,28 +21,22 @@ What = Literal["personas", "prefs", "metric", "demo", "adapter", "pocket"]
 
 def publish(
     what: Annotated[What, typer.Argument(help="What to publish.", show_default=False)],
-    repo: Annotated[str | None, typer.Option("--repo", help="Where to, as org/name.", show_default=False)] = None,
+    repo: Annotated[str | None, typer.Option(help="Where to, as org/name.", show_default=False)] = None,
     run: Annotated[
-        Path | None,
-        typer.Option("--run", help="The run of personas or prefs; adapter: of its benchmark.", show_default=False),
+        Path | None, typer.Option(help="The run of personas or prefs; adapter: of its benchmark.", show_default=False)
     ] = None,
-    adapter: Annotated[
-        Path | None, typer.Option("--adapter", help="adapter: the folder that aloe train wrote.", show_default=False)
-    ] = None,
+    adapter: Annotated[Path | None, typer.Option(help="adapter: the folder that aloe train wrote.", show_default=False)] = None,
     base_repo: Annotated[
-        str | None,
-        typer.Option("--base-repo", help="adapter: where its base is published, if it was trained on a folder or on pocket."),
+        str | None, typer.Option(help="adapter: where its base is published, if it was trained on a folder or on pocket.")
     ] = None,
     merge: Annotated[bool, typer.Option("--merge", help="adapter: publish the base with the adapter merged into it.")] = False,
     private: Annotated[bool, typer.Option("--private", help="Make the repo private, if it is new.")] = False,
     license: Annotated[  # noqa: A002 - the option's name
-        str | None,
-        typer.Option("--license", help="The licence; needed for imported texts.", show_default="apache-2.0; adapter: its base's"),
+        str | None, typer.Option(help="The licence; needed for imported texts.", show_default="apache-2.0; adapter: its base's")
     ] = None,
-    tag: Annotated[str | None, typer.Option("--tag", help="The tag of the commit.", show_default="named by the content")] = None,
+    tag: Annotated[str | None, typer.Option(help="The tag of the commit.", show_default="named by the content")] = None,
     language: Annotated[
-        str | None,
-        typer.Option("--language", help="personas, prefs: of the texts, as en or zh,ar.", show_default="en; imported: not said"),
+        str | None, typer.Option(help="personas, prefs: of the texts, as en or zh,ar.", show_default="en; imported: not said")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and send nothing.")] = False,
     install: Annotated[bool, typer.Option("--install", help="metric: put it into evaluate's module cache instead.")] = False,
@@ -82,11 +77,11 @@ def _publish_metric(repo: str, *, private: bool, tag: str | None, dry_run: bool)
     from aloe_hub.hub.metric_space import metric_card, metric_files, publish_metric
 
     if dry_run:
-        _print_plan({name: len(content) for name, content in metric_files().items()}, metric_card())
+        _print_plan(metric_files(), metric_card())
         return
     with working(f"publishing to {repo}"):
         published = publish_metric(repo, private=private, tag=tag)
-    _print_published(published, f'evaluate.load("{repo}")')
+    print_published(published, f'evaluate.load("{repo}")')
 
 
 def _publish_demo(repo: str, *, private: bool, tag: str | None, dry_run: bool) -> None:
@@ -99,7 +94,7 @@ def _publish_demo(repo: str, *, private: bool, tag: str | None, dry_run: bool) -
     with working(f"publishing to {repo}"):
         published, settings = publish_demo(repo, os.environ, private=private, tag=tag)
     named = [f"{name}={value}" for name, value in settings.environment().items()]
-    _print_published(published, f"configured by {', '.join(named) or 'nothing: pocket, scripted users and judge'}")
+    print_published(published, f"configured by {', '.join(named) or 'nothing: pocket, scripted users and judge'}")
 
 
 def _publish_adapter(folder: Path, repo: str, how: Options, *, tag: str | None, dry_run: bool) -> None:
@@ -111,7 +106,7 @@ def _publish_adapter(folder: Path, repo: str, how: Options, *, tag: str | None, 
         return
     with working(f"publishing to {repo}"):
         published = publish_adapter(folder, repo, tag=tag, **how)
-    _print_published(published, f'pipeline("text-generation", model="{repo}")')
+    print_published(published, f'pipeline("text-generation", model="{repo}")')
 
 
 def _publish_pocket(repo: str, *, private: bool, tag: str | None, dry_run: bool) -> None:
@@ -123,11 +118,11 @@ def _publish_pocket(repo: str, *, private: bool, tag: str | None, dry_run: bool)
     with working(f"publishing to {repo}"):
         published = publish_pocket(repo, private=private, tag=tag)
     adapter = f"aloe publish adapter --adapter runs/mine/adapters/dpo --base-repo {repo} --repo org/adapter"
-    _print_published(published, f'pipeline("text-generation", model="{repo}")', adapter)
+    print_published(published, f'pipeline("text-generation", model="{repo}")', adapter)
 
 
 def _publish_dataset(
-    what: str,
+    kind: Literal["personas", "prefs"],
     repo: str,
     run: Path | None,
     *,
@@ -141,33 +136,29 @@ def _publish_dataset(
     from aloe_hub.hub.datasets import prepared, publish_dataset
 
     if run is None:
-        raise UsageError(f"--run: say which run's {what}, such as --run runs/mine")
-    kind: Literal["personas", "prefs"] = "personas" if what == "personas" else "prefs"
+        raise UsageError(f"--run: say which run's {kind}, such as --run runs/mine")
     if dry_run:
         with prepared(RunFolder(run), kind, repo, licence, language) as plan:
-            sizes = {name: path.stat().st_size for name, path in plan.files.items() if isinstance(path, Path)}
-            _print_plan(sizes, plan.card)
+            _print_plan(plan.files, plan.card)
         return
     with working(f"publishing to {repo}"):
         published = publish_dataset(RunFolder(run), kind, repo, private=private, licence=licence, language=language, tag=tag)
     lines = f'load_dataset("{repo}")', f'load_dataset("{repo}", revision="{published.tag}")'
-    _print_published(published, *lines)
+    print_published(published, *lines)
 
 
-def _print_plan(sizes: dict[str, int], card: str) -> None:
-    for name, size in sizes.items():
+def _print_plan(files: Mapping[str, Path | bytes], card: str) -> None:
+    for name, content in files.items():
+        size = content.stat().st_size if isinstance(content, Path) else len(content)
         out.print(f"{size:>12,} bytes  {name}", soft_wrap=True)
     out.print(f"\nREADME.md\n\n{card}", soft_wrap=True)
 
 
 def _print_upload(upload: Upload) -> None:
-    sizes = {
-        name: content.stat().st_size if isinstance(content, Path) else len(content) for name, content in upload.files.items()
-    }
-    _print_plan(sizes, upload.card(None) if upload.card else "")
+    _print_plan(upload.files, upload.card(None) if upload.card else "")
 
 
-def _print_published(published: Published, *lines: str) -> None:
+def print_published(published: Published, *lines: str) -> None:
     commit = published.commit[:8]
     done = f"published as commit {commit}" if published.new else f"nothing new: commit {commit} already holds it"
     out.print(f"{published.url}: {done}, tag {published.tag}", soft_wrap=True)

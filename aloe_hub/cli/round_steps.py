@@ -52,18 +52,11 @@ class Plan:
         return train_settings(self.method, self.recipe, {**self.training, "base": self.base, "adapter": adapter})
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
-    """policies: that of the start, then one a round. forks: what became of each round's. rose: the last round did."""
+def all_rounds(plan: Plan, adapter: str | None, folders: list[RunFolder]) -> tuple[list[str], list[TreeStats], RunReport, bool]:
+    """As many rounds as there are folders beside the first, the benchmark's; fewer where one does not rise.
 
-    policies: list[str]
-    forks: list[TreeStats]
-    report: RunReport
-    rose: bool
-
-
-def all_rounds(plan: Plan, adapter: str | None, folders: list[RunFolder]) -> Done:
-    """As many rounds as there are folders beside the first, the benchmark's; fewer where one does not rise."""
+    Returns the policies, that of the start first; what became of the forks of each round; the benchmark; whether the last rose.
+    """
     from aloe_hub.stages.rounds import policy_of, rises
 
     benchmark, *left = folders
@@ -82,7 +75,7 @@ def all_rounds(plan: Plan, adapter: str | None, folders: list[RunFolder]) -> Don
             rose = rises([averages[policy] for policy in policies])
         if not rose:
             break
-    return Done(policies, forks, report, rose)
+    return policies, forks, report, rose
 
 
 @contextmanager

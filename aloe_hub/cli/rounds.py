@@ -10,56 +10,47 @@ import typer
 
 from aloe_hub.cli import calls, options
 from aloe_hub.cli.progress import out, working
-from aloe_hub.cli.round_steps import Done, Plan, all_rounds
+from aloe_hub.cli.round_steps import Plan, all_rounds
 from aloe_hub.errors import UsageError
 
 if TYPE_CHECKING:
     from aloe_hub.files.run_folder import RunFolder
     from aloe_hub.results.counts import RunReport
+    from aloe_hub.results.trees import TreeStats
 
 
 @calls.asks_models
 def rounds(
     run: options.Run,
-    base: Annotated[str, typer.Option("--base", help="The model that is trained, as aloe train takes it.", show_default=False)],
-    adapter: Annotated[
-        str | None, typer.Option("--adapter", help="Where the first round starts.", show_default="the base alone")
-    ] = None,
+    base: Annotated[str, typer.Option(help="The model that is trained, as aloe train takes it.", show_default=False)],
+    adapter: Annotated[str | None, typer.Option(help="Where the first round starts.", show_default="the base alone")] = None,
     rounds_: Annotated[int, typer.Option("--rounds", help="How many at most; more may be asked for later.")] = 3,
     method: Annotated[
-        Literal["dpo", "rank"] | None,
-        typer.Option("--method", help="How each is trained.", show_default="rank, of two replies dpo"),
+        Literal["dpo", "rank"] | None, typer.Option(help="How each is trained.", show_default="rank, of two replies dpo")
     ] = None,
-    replies: Annotated[int, typer.Option("--replies", help="Replies that are sampled from the policy at each fork.")] = 4,
+    replies: Annotated[int, typer.Option(help="Replies that are sampled from the policy at each fork.")] = 4,
     continue_: Annotated[
         Literal["coin", "best"] | None, typer.Option("--continue", help="As in aloe trees.", show_default="coin")
     ] = None,
     diverse: Annotated[bool, typer.Option("--diverse", help="As in aloe trees.")] = False,
     rank_by: Annotated[
-        Literal["tournament", "scores"] | None, typer.Option("--rank-by", help="As in aloe trees.", show_default="tournament")
+        Literal["tournament", "scores"] | None, typer.Option(help="As in aloe trees.", show_default="tournament")
     ] = None,
     demonstrations: Annotated[
         int | None,
-        typer.Option(
-            "--demonstrations",
-            help="Verdicts of the round before that the judge is shown, where the policy agrees.",
-            show_default="0",
-        ),
+        typer.Option(help="Verdicts of the round before that the judge is shown, where the policy agrees.", show_default="0"),
     ] = None,
-    dev_profiles: Annotated[
-        int, typer.Option("--dev-profiles", help="Training profiles set aside to benchmark on, with all their personas.")
-    ] = 10,
+    dev_profiles: Annotated[int, typer.Option(help="Training profiles set aside to benchmark on, with all their personas.")] = 10,
     recipe: options.Recipe = None,
     model: Annotated[
-        str | None,
-        typer.Option("--model", help="Who plays the other roles.", show_default="as the run's trees had it, or scripted"),
+        str | None, typer.Option(help="Who plays the other roles.", show_default="as the run's trees had it, or scripted")
     ] = None,
     user: options.User = None,
     judge: options.Judge = None,
     turns: options.Turns = None,
-    limit: Annotated[int | None, typer.Option("--limit", help="Trees a round: the first N personas.", show_default="all")] = None,
+    limit: Annotated[int | None, typer.Option(help="Trees a round: the first N personas.", show_default="all")] = None,
     temperature: Annotated[
-        float | None, typer.Option("--temperature", help="Of the replies that are sampled for trees.", show_default="0.7")
+        float | None, typer.Option(help="Of the replies that are sampled for trees.", show_default="0.7")
     ] = None,
     seed: options.Seed = None,
     set_: Annotated[
@@ -112,7 +103,7 @@ def rounds(
     common = {"base": base, "adapter": adapter, "method": plan.method, "replies": replies}
     common |= {"demonstrations": plan.trees.demonstrations} if plan.trees.demonstrations else {}
     folders = open_rounds(RunFolder(run), rounds_, dev_profiles, plan.trees.seed, common)
-    _print_table(run, all_rounds(plan, adapter, folders))
+    _print_table(run, *all_rounds(plan, adapter, folders))
 
 
 def _models(run: RunFolder, table: dict[str, Any], model: str | None, given: Mapping[str, str | None]) -> dict[str, str]:
@@ -127,12 +118,11 @@ def _models(run: RunFolder, table: dict[str, Any], model: str | None, given: Map
     return models | {role: value for role, value in own.items() if role not in named}
 
 
-def _print_table(run: Path, done: Done) -> None:
+def _print_table(run: Path, policies: list[str], forks: list[TreeStats], report: RunReport, rose: bool) -> None:
     from rich.table import Table
 
     from aloe_hub.results.formatting import percent, with_interval
 
-    policies, report = done.policies, done.report
     by_name = {one.policy: one for one in report.policies}
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("round", "decided", "AVG on dev", "against the start", "p"):
@@ -140,11 +130,11 @@ def _print_table(run: Path, done: Done) -> None:
     for place, policy in enumerate(policies):
         avg = with_interval(by_name[policy].scores.avg, by_name[policy].scores.avg_ci, 2)
         gain, p = _gain(report, policy, policies[0])
-        decided = percent(done.forks[place - 1].decided) if place else ""
+        decided = percent(forks[place - 1].decided) if place else ""
         table.add_row(str(place) if place else "start", decided, avg, gain, p)
     out.print(table)
     best = max(range(len(policies)), key=lambda place: by_name[policies[place]].scores.avg)
-    if not done.rose:
+    if not rose:
         out.print(f"round {len(policies) - 1} is no better than the best before it, so there was no other")
     out.print(f"the best on dev personas is {f'round {best}' if best else 'the start'}: {policies[best]}", soft_wrap=True)
     out.print("  the AVG of the best of several is too high by chance; the held-out personas of the run say what it is worth:")

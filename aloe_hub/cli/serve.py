@@ -12,8 +12,8 @@ from aloe_hub.errors import AloeError
 
 
 def serve(
-    model: Annotated[str, typer.Option("--model", help="A model string, such as scripted.", show_default=False)],
-    port: Annotated[int, typer.Option("--port", help="The port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)] = 0,
+    model: Annotated[str, typer.Option(help="A model string, such as scripted.", show_default=False)],
+    port: Annotated[int, typer.Option(help="The port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)] = 0,
 ) -> None:
     """Serve any model to any chat client: an OpenAI-compatible endpoint on this machine. ALOE_API_KEY, if set, is asked for."""
     try:

@@ -15,13 +15,11 @@ from aloe_hub.shipped import shipped
 
 def space(
     run: Annotated[
-        Path | None,
-        typer.Option("--run", help="Show the personas and trees of this run folder.", show_default="made on the spot"),
+        Path | None, typer.Option(help="Show the personas and trees of this run folder.", show_default="made on the spot")
     ] = None,
-    base: Annotated[str | None, typer.Option("--base", help="The base model.", show_default="local:pocket")] = None,
+    base: Annotated[str | None, typer.Option(help="The base model.", show_default="local:pocket")] = None,
     adapter: Annotated[
-        str | None,
-        typer.Option("--adapter", help="The adapter of the aligned model, or its model string.", show_default="pocket-sft"),
+        str | None, typer.Option(help="The adapter of the aligned model, or its model string.", show_default="pocket-sft")
     ] = None,
     user: Annotated[str | None, typer.Option(help="Model of the simulated user.", show_default="scripted")] = None,
     inferrer: Annotated[str | None, typer.Option(help="Model that infers who the user is.", show_default="scripted")] = None,

@@ -12,6 +12,7 @@ import typer
 
 from aloe_hub.cli import calls, options
 from aloe_hub.cli.progress import bars, err, out, working
+from aloe_hub.cli.publish import print_published
 from aloe_hub.errors import AloeError, UsageError
 
 if TYPE_CHECKING:
@@ -26,38 +27,32 @@ def train(
         Literal["sft", "dpo", "rank", "sdft", "grpo"], typer.Argument(help="The training method.", show_default=False)
     ],
     base: Annotated[
-        str | None,
-        typer.Option("--base", help="The model: org/model, org/model@rev, a folder, a GGUF, or pocket.", show_default=False),
+        str | None, typer.Option(help="The model: org/model, org/model@rev, a folder, a GGUF, or pocket.", show_default=False)
     ] = None,
     data: Annotated[
         str | None,
         typer.Option(
-            "--data",
             help="A dataset on the Hub: org/name, org/name:config:split, either with @revision; ours, or in a form of TRL's. "
             "Rows of your own can be RUN/sft.jsonl, pairs.jsonl, ranked.jsonl or distill.jsonl; GRPO takes trees.",
             show_default="the rows of --run",
         ),
     ] = None,
-    run: Annotated[Path | None, typer.Option("--run", help="The run folder.", show_default="runs/NAME of --data")] = None,
+    run: Annotated[Path | None, typer.Option(help="The run folder.", show_default="runs/NAME of --data")] = None,
     adapter: Annotated[
         str | None,
         typer.Option(
-            "--adapter",
-            help="Start from this one; also the reference of dpo, rank and grpo, SDFT's teacher.",
-            show_default="a new one",
+            help="Start from this one; also the reference of dpo, rank and grpo, SDFT's teacher.", show_default="a new one"
         ),
     ] = None,
-    name: Annotated[str | None, typer.Option("--name", help="It goes to RUN/adapters/NAME.", show_default="the method")] = None,
+    name: Annotated[str | None, typer.Option(help="It goes to RUN/adapters/NAME.", show_default="the method")] = None,
     recipe: options.Recipe = None,
-    push: Annotated[str | None, typer.Option("--push", help="Publish it afterwards, as org/name.", show_default=False)] = None,
+    push: Annotated[str | None, typer.Option(help="Publish it afterwards, as org/name.", show_default=False)] = None,
     base_repo: Annotated[
-        str | None, typer.Option("--base-repo", help="--push: where a base that is a folder, a GGUF, or pocket, is published.")
+        str | None, typer.Option(help="--push: where a base that is a folder, a GGUF, or pocket, is published.")
     ] = None,
     private: Annotated[bool, typer.Option("--private", help="--push: make the repo private, if it is new.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped training was.")] = False,
-    report_to: Annotated[
-        str | None, typer.Option("--report-to", help="Where the logs go, such as trackio.", show_default="none")
-    ] = None,
+    report_to: Annotated[str | None, typer.Option(help="Where the logs go, such as trackio.", show_default="none")] = None,
     tree: Annotated[
         bool | None,
         typer.Option("--tree/--no-tree", help="sft, dpo, rank, grpo: one pass for all rows of a tree.", show_default="tree"),
@@ -67,58 +62,44 @@ def train(
     clean_control_tokens: Annotated[
         bool, typer.Option("--clean-control-tokens", help="Take the base's control tokens out of the texts of rows.")
     ] = False,
-    chat_template_kwargs: Annotated[
-        str | None,
-        typer.Option("--chat-template-kwargs", help="What the chat template is told, as JSON."),
-    ] = None,
+    chat_template_kwargs: Annotated[str | None, typer.Option(help="What the chat template is told, as JSON.")] = None,
     seed: options.Seed = None,
-    limit: Annotated[int | None, typer.Option("--limit", help="Only the first N trees.", show_default="all")] = None,
-    lr: Annotated[
-        float | None, typer.Option("--lr", help="Learning rate.", show_default="1e-4 sft and sdft, 1e-5 the others")
-    ] = None,
-    epochs: Annotated[float | None, typer.Option("--epochs", help="Passes over the rows.", show_default="1")] = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first N trees.", show_default="all")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate.", show_default="1e-4 sft and sdft, 1e-5 the others")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the rows.", show_default="1")] = None,
     batch_size: Annotated[
-        int | None, typer.Option("--batch-size", help="Rows (rank: forks) a device takes at once.", show_default="10, grpo 40")
+        int | None, typer.Option(help="Rows (rank: forks) a device takes at once.", show_default="10, grpo 40")
     ] = None,
     beta: Annotated[
-        float | None,
-        typer.Option("--beta", help="dpo, rank, grpo: how near to stay to the reference.", show_default="0.1, grpo 0.04"),
+        float | None, typer.Option(help="dpo, rank, grpo: how near to stay to the reference.", show_default="0.1, grpo 0.04")
     ] = None,
     noise: Annotated[
         str | None,
         typer.Option(
-            "--noise",
             help="dpo: the share of pairs that are the wrong way round, or measured, by the audit or both orders of the trees.",
             show_default="0",
         ),
     ] = None,
     max_length: Annotated[
-        int | None, typer.Option("--max-length", help="sft, dpo, rank: tokens of a row.", show_default="the longest row")
+        int | None, typer.Option(help="sft, dpo, rank: tokens of a row.", show_default="the longest row")
     ] = None,
-    lora_r: Annotated[int | None, typer.Option("--lora-r", help="Rank of the adapter.", show_default="16")] = None,
-    lora_alpha: Annotated[int | None, typer.Option("--lora-alpha", help="Scale of the adapter.", show_default="32")] = None,
-    lora_targets: Annotated[
-        str | None, typer.Option("--lora-targets", help="Modules, such as q_proj,v_proj.", show_default="all-linear")
-    ] = None,
-    lora_dropout: Annotated[
-        float | None, typer.Option("--lora-dropout", help="Dropout of the adapter.", show_default="0")
-    ] = None,
+    lora_r: Annotated[int | None, typer.Option(help="Rank of the adapter.", show_default="16")] = None,
+    lora_alpha: Annotated[int | None, typer.Option(help="Scale of the adapter.", show_default="32")] = None,
+    lora_targets: Annotated[str | None, typer.Option(help="Modules, such as q_proj,v_proj.", show_default="all-linear")] = None,
+    lora_dropout: Annotated[float | None, typer.Option(help="Dropout of the adapter.", show_default="0")] = None,
     level: Annotated[
-        str | None,
-        typer.Option("--level", help="grpo: turn samples the next reply, conversation talks with a user.", show_default="turn"),
+        str | None, typer.Option(help="grpo: turn samples the next reply, conversation talks with a user.", show_default="turn")
     ] = None,
     judge: Annotated[
-        str | None, typer.Option("--judge", help="grpo: the model that scores replies.", show_default="the judge of the trees")
+        str | None, typer.Option(help="grpo: the model that scores replies.", show_default="the judge of the trees")
     ] = None,
     user: Annotated[
-        str | None,
-        typer.Option("--user", help="grpo: the model that plays the user.", show_default="the user of the trees"),
+        str | None, typer.Option(help="grpo: the model that plays the user.", show_default="the user of the trees")
     ] = None,
     rubric: Annotated[
-        str | None,
-        typer.Option("--rubric", help="grpo: what the judge is asked: aloe-hub, aloe or rlpa.", show_default="aloe-hub"),
+        str | None, typer.Option(help="grpo: what the judge is asked: aloe-hub, aloe or rlpa.", show_default="aloe-hub")
     ] = None,
-    turns: Annotated[int | None, typer.Option("--turns", help="grpo: of each conversation.", show_default="10")] = None,
+    turns: Annotated[int | None, typer.Option(help="grpo: of each conversation.", show_default="10")] = None,
     concurrency: options.Concurrency = 32,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="key=value: any option of TRL, transformers or LoRA; may be repeated.")
@@ -156,7 +137,11 @@ def train(
             err.print("stopped; the same command with --resume goes on from the last checkpoint")
         raise
     if push is not None and first:
-        _publish(folder, push, base_repo=base_repo, private=private)
+        from aloe_hub.hub.models import publish_adapter
+
+        with working(f"publishing to {push}"):
+            published = publish_adapter(folder, push, base_repo=base_repo, private=private)
+        print_published(published)
 
 
 def _noise(text: str | None, run: Path | None, data: str | None) -> dict[str, Any] | None:
@@ -274,11 +259,3 @@ def _check_push(settings: TrainSettings, push: str | None, base_repo: str | None
             f"--base-repo: the base {settings.base} is a folder, a GGUF or pocket, which nobody else can load by that name; "
             "say which model on the Hub it is, or leave out --push"
         )
-
-
-def _publish(folder: Path, repo: str, *, base_repo: str | None, private: bool) -> None:
-    from aloe_hub.hub.models import publish_adapter
-
-    with working(f"publishing to {repo}"):
-        published = publish_adapter(folder, repo, base_repo=base_repo, private=private)
-    out.print(f"{published.url}: published as commit {published.commit[:8]}, tag {published.tag}", soft_wrap=True)
