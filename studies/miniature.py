@@ -150,7 +150,8 @@ def study(
             how = (*BENCHMARKS.get(kind, GREEDY), "--concurrency", 100, "--seed", 0)
             command = aloe("evaluate", "--policy", policy, "--run", run, *how)
             yield Cell(f"{kind}-{name}", command, run / "scores" / policy_file(policy), (f"personas-{kind}", need))
-    if grpo:  # what of a reward is a leak's or flattery's
+    if grpo:  # what of a reward is a leak's or flattery's: what the judge pays for such, and what replies have of it
+        yield Cell("audit-judge", aloe("audit", train), train / "audit.json", ("trees",))
         run = out / f"{split}-held-out"
         yield Cell("audit", aloe("audit", run), run / "audit.json", tuple(f"held-out-{name}" for name, _ in policies))
 
