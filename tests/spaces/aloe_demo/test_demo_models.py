@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 
+import session
 from models import Missing, Models, Part
 from talk import Talk, answered
 
@@ -24,7 +25,8 @@ def settings(**models):
     return DemoSettings.read(dict.fromkeys(("ALOE_BASE", "ALOE_USER", "ALOE_INFERRER", "ALOE_JUDGE"), "scripted") | models)
 
 
-def test_models_behind_an_endpoint_are_heard_while_they_speak():
+def test_models_behind_an_endpoint_are_heard_while_they_speak(monkeypatch):
+    monkeypatch.setattr(session, "REDRAW", 0)  # these speak faster than a page draws
     with running("scripted:plain") as base, running("scripted:tailored") as aligned:
         models = Models.of(settings(ALOE_BASE=base.name, ALOE_ADAPTER=aligned.name))
         assert models.problems() == ()
