@@ -98,7 +98,7 @@ class Ledger:
     def __enter__(self) -> Self:
         if self.path is not None and self.path.exists():
             with disk_errors(self.path), self.path.open("rb+") as file:
-                end = 0
+                self.before, end = 0.0, 0
                 for line in file:
                     if not line.endswith(b"\n"):  # torn: the command was killed
                         file.truncate(end)

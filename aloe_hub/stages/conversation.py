@@ -75,4 +75,4 @@ async def scored_again(held: Transcript, person: Person, judge: Chat, *, setting
 async def _scored(
     judge: Chat, persona: Persona, spoken: tuple[Message, ...], message: str, reply: str, call: Call, by: Rubric
 ) -> Turn:
-    return Turn(message, reply, *await roles.scored(judge, persona, spoken, message, reply, call, by))
+    return Turn(message, reply, *await roles.scored(roles.judged(judge, persona, spoken, message, reply, call, by)))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 
 from aloe_hub.chat.scripted import revealing
 from aloe_hub.stages.people import Person
@@ -19,6 +18,7 @@ EXACT = "exact"
 # the demo's recipe), r = 0.96 at either's best: `python bench/revealed.py`. It reads too little, 0.56 where 0.99 was told: a cue
 # such as "Long texts tire me." resembles no sentence of a persona.
 NEAR = 0.4
+MOST_KNOWN = 1 << 14  # sentences whose vectors are kept, 25 MB
 Measure = Callable[[Person, Sequence[tuple[str, str]]], list[dict[str, float]]]  # (user, reply) of each turn → shares of each
 Near = Callable[[Sequence[str], Sequence[str]], list[bool]]  # for each of these sentences, whether one of those lies near it
 
@@ -62,11 +62,22 @@ def by_embedder(name: str, near_from: float = NEAR) -> Measure:
 
 def nearness(name: str, near_from: float = NEAR) -> Near:
     """By an embedder. Raises: AloeError: it cannot be opened."""
-    from aloe_hub.embedding import open_embedder
+    from aloe_hub.embedding import Vectors, open_embedder
 
-    embed = open_embedder(name)
-    vector = lru_cache(1 << 14)(lambda sentence: embed([sentence])[0])
-    return lambda these, those: [any(float(vector(one) @ vector(other)) >= near_from for other in those) for one in these]
+    embed, known = open_embedder(name), dict[str, Vectors]()
+
+    def vectors(sentences: Sequence[str]) -> list[Vectors]:
+        if len(known) > MOST_KNOWN:
+            known.clear()
+        if new := [sentence for sentence in dict.fromkeys(sentences) if sentence not in known]:
+            known.update(zip(new, embed(new), strict=True))
+        return [known[sentence] for sentence in sentences]
+
+    def near(these: Sequence[str], those: Sequence[str]) -> list[bool]:
+        mine, its = vectors(these), vectors(those)
+        return [any(float(one @ other) >= near_from for other in its) for one in mine]
+
+    return near
 
 
 def statements(persona: Persona) -> list[str]:

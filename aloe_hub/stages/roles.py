@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, combinations
 from typing import Any
@@ -163,7 +163,7 @@ async def ranked(
     texts = [reply.text for reply in fork.replies]
     if by_scores:
         different = fork.different()
-        asked = (scored(chat, persona, spoken, fork.user, texts[place], call, order=str(place)) for place in different)
+        asked = (scored(judged(chat, persona, spoken, fork.user, texts[place], call, order=str(place))) for place in different)
         said = dict(zip((texts[place] for place in different), await asyncio.gather(*asked), strict=True))
         replies = tuple(Reply(reply.source, reply.text, *said[reply.text][:2]) for reply in fork.replies)
         return replace(fork, replies=replies, verdicts=())
@@ -176,19 +176,10 @@ async def ranked(
     return replace(fork, replies=bare, verdicts=tuple(chain.from_iterable(await asyncio.gather(*compared))))
 
 
-async def scored(
-    chat: Chat,
-    persona: Persona,
-    spoken: Sequence[Message],
-    message: str,
-    reply: str,
-    call: Call,
-    rubric: Rubric = RUBRICS[DEFAULT],
-    order: str = "",
-) -> tuple[float | None, str, Mapping[str, float | None]]:
+async def scored(asked: Awaitable[tuple[Judged, str]]) -> tuple[float | None, str, Mapping[str, float | None]]:
     """What `judged` says, as (score, text, criteria); without score and criteria where no attempt could be read."""
     try:
-        said, text = await judged(chat, persona, spoken, message, reply, call, rubric, order)
+        said, text = await asked
     except ParseError as error:
         return None, error.text, {}
     return said.score, text, said.criteria

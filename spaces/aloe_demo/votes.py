@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from secrets import token_hex
@@ -38,7 +38,7 @@ class Votes:
         self._name = uuid4().hex[:12]
         self._scheduler: CommitScheduler | None = None
         self._agreement = Counter(self._counted())
-        self._receipts: dict[str, tuple[bytes, bytes, Agreement]] = {}  # the lines of each vote that is kept
+        self._receipts: dict[str, tuple[str, Agreement]] = {}
         if repo:
             try:
                 self._scheduler = _scheduler(repo, self.folder, token, minutes)
@@ -57,7 +57,8 @@ class Votes:
 
     def judged(self, receipt: str) -> Agreement | None:
         """How the judge stood to a vote that can be taken back; None: this process keeps none of that receipt."""
-        return self._receipts[receipt][-1] if receipt in self._receipts else None
+        _, agreement = self._receipts.get(receipt, ("", None))
+        return agreement
 
     def keep(self, row: Row, agreement: Agreement) -> str:
         """Keep a vote, and how the judge stood to it. The receipt, which nobody can guess, is needed to take it back.
@@ -66,13 +67,12 @@ class Votes:
             AloeError: it cannot be written.
         """
         vote = encoded(row, "the vote")
-        judged = encoded({"vote": digest(vote.decode().rstrip("\n")), "judge": agreement}, "the vote")
-        receipt = token_hex()
+        receipt, told = token_hex(), (_digest(vote), agreement)
         with self._alone():
             self._append(VOTES, vote)
-            self._append(JUDGED, judged)
+            self._append(JUDGED, _judged(*told))
             self._agreement[agreement] += 1
-            self._receipts[receipt] = vote, judged, agreement
+            self._receipts[receipt] = told
         return receipt
 
     def take_back(self, receipt: str) -> None:
@@ -84,9 +84,9 @@ class Votes:
         with self._alone():
             if receipt not in self._receipts:
                 return
-            vote, judged, agreement = self._receipts[receipt]
-            self._drop(VOTES, vote)
-            self._drop(JUDGED, judged)
+            vote, agreement = self._receipts[receipt]
+            self._drop(VOTES, lambda line: _digest(line) == vote)
+            self._drop(JUDGED, lambda line: line == _judged(vote, agreement))
             self._agreement[agreement] -= 1
             del self._receipts[receipt]
 
@@ -115,12 +115,13 @@ class Votes:
         except OSError as error:
             raise AloeError(f"{path}: the vote cannot be kept ({error.strerror})") from None
 
-    def _drop(self, pattern: str, line: bytes) -> None:
-        """Write the file without the last such line; of equal ones it does not matter which goes."""
+    def _drop(self, pattern: str, is_meant: Callable[[bytes], bool]) -> None:
+        """Write the file without the last line that is meant; of equal ones it does not matter which goes."""
         path = self._path(pattern)
         try:
-            before, _, after = path.read_bytes().rpartition(line)
-            path.write_bytes(before + after)
+            lines = path.read_bytes().splitlines(keepends=True)
+            place = max((place for place, line in enumerate(lines) if is_meant(line)), default=len(lines))
+            path.write_bytes(b"".join(lines[:place] + lines[place + 1 :]))
         except OSError as error:
             raise AloeError(f"{path}: the vote cannot be taken back ({error.strerror})") from None
 
@@ -132,6 +133,14 @@ class Votes:
             except AloeError:  # a torn line of a process that was killed: the votes themselves are in another file
                 continue
         return found
+
+
+def _digest(line: bytes) -> str:
+    return digest(line.decode().rstrip("\n"))
+
+
+def _judged(vote: str, agreement: Agreement) -> bytes:
+    return encoded({"vote": vote, "judge": agreement}, "the vote")
 
 
 def _scheduler(repo: str, folder: Path, token: str | None, minutes: float) -> CommitScheduler:

@@ -2,13 +2,12 @@
 
 TRL samples with transformers' `generate`, to which the replies of a group are rows like any others: eight replies to a prompt of
 a thousand tokens are eight thousand tokens to read before the first one is written. `read_prompts_once` lets `generate` read each
-distinct row once and gives the others a copy of its cache. What is sampled stays the same, but
-for rounding: a smaller batch may be computed in another order.
+distinct row once and gives the others a copy of its cache. What is sampled stays the
+same, but for rounding: a smaller batch may be computed in another order.
 """
 
 from __future__ import annotations
 
-import types
 from typing import Any
 
 import torch
@@ -25,23 +24,21 @@ def read_prompts_once(model: PreTrainedModel) -> None:
         return
 
     def once(
-        self: PreTrainedModel,
         input_ids: torch.Tensor,
         generation_config: Any,  # noqa: ANN401 - transformers' own
         model_kwargs: dict[str, Any],
         *others: Any,  # noqa: ANN401
         **more: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
-        rows, mask = len(input_ids), model_kwargs.get("attention_mask")
+        rows, mask, cache = len(input_ids), model_kwargs.get("attention_mask"), model_kwargs.get("past_key_values")
+        if type(cache) is not DynamicCache or cache.offloading or cache.get_seq_length():
+            return prefill(input_ids, generation_config, model_kwargs, *others, **more)
         written = input_ids if mask is None else torch.cat([input_ids, mask], dim=1)  # padding is no part of a prompt
         distinct, back = torch.unique(written, dim=0, return_inverse=True)
-        cache = model_kwargs.get("past_key_values")
-        empty = type(cache) is DynamicCache and not cache.offloading and cache.get_seq_length() == 0
-        if len(distinct) == rows or not empty:
+        if len(distinct) == rows:
             return prefill(input_ids, generation_config, model_kwargs, *others, **more)
-        first = torch.full((len(distinct),), rows, device=back.device).scatter_reduce(
-            0, back, torch.arange(rows, device=back.device), "amin"
-        )
+        numbers = torch.arange(rows, device=back.device)
+        first = numbers.new_full((len(distinct),), rows).scatter_reduce(0, back, numbers, "amin")
         narrow = {
             name: value[first] if isinstance(value, torch.Tensor) and value.shape[:1] == (rows,) else value
             for name, value in model_kwargs.items()
@@ -51,4 +48,4 @@ def read_prompts_once(model: PreTrainedModel) -> None:
         outputs.logits = outputs.logits[back]
         return outputs
 
-    model._prefill = types.MethodType(once, model)  # type: ignore[assignment]
+    model._prefill = once  # type: ignore[assignment]
